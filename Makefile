@@ -1,0 +1,43 @@
+# From a clean clone, `make demo` and `make test` each work as the only command. See `make help`.
+
+PYTHON ?= python3
+JOBS ?= 2
+PYTEST_ARGS ?=
+BOOTSTRAP = $(PYTHON) tools/bootstrap.py
+# One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
+# with one worker, so that what its fixtures build (a model, an exported file) is built once.
+run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+.PHONY: help demo test test-compiled test-classic lint clean
+.DEFAULT_GOAL := help
+.SILENT:
+
+help: ## this list
+	echo "make TARGET [JOBS=2] [PYTEST_ARGS='-k name'] [PYTHON=python3]"
+	sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+
+demo: ## export, verify and draw the two digit models into work_dirs/demo/
+	$(BOOTSTRAP)
+	.venv/bin/python tools/demo.py
+
+test: lint ## lint, then the tests, on the default stack
+	$(call run_tests,.venv)
+
+test-compiled: ## the tests with mmcv's operators compiled (the first time, 5 to 15 minutes more)
+	$(BOOTSTRAP) --stack compiled
+	$(call run_tests,.venv-compiled)
+
+test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a Python
+	$(BOOTSTRAP) --stack classic; status=$$?; \
+	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
+	$(call run_tests,.venv-classic)
+
+lint: ## ruff, both as linter and as formatter
+	$(BOOTSTRAP)
+	.venv/bin/ruff check --quiet .
+	.venv/bin/ruff format --check --quiet . || { echo "not formatted; run .venv/bin/ruff format ."; exit 1; }
+
+clean: ## remove the environments, the caches, what builds left, and the logs and the demo's files
+	rm -rf .venv .venv-compiled .venv-classic build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf work_dirs/logs work_dirs/demo
+	find mmonnx tests tools configs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,148 @@
+"""Parsing of the command line, and nothing else: ``mmonnx export`` and ``tools/pytorch2onnx.py``."""
+
+import argparse
+import os
+import sys
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+
+from .errors import InputError, MmonnxError
+from .version import __version__
+
+_MAX_PIXELS = 64 * 1024 * 1024
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"command line: {message}", f"the arguments of {self.prog} --help", "mend the command")
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run a command; the exit status: 0 all that was asked for held, 1 it did not, 2 the input is wrong."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    except MmonnxError as error:
+        if debug:
+            raise
+        print(f"mmonnx: error: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("mmonnx: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mmonnx", description="OpenMMLab 1.x models to ONNX, with PyTorch's own answers.")
+    parser.add_argument("--version", action="version", version=f"mmonnx {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
+    return parser
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("config", help="config file, or mmdet::FOLDER/FILE.py, mmcls::FOLDER/FILE.py for one inside the package")
+    add("checkpoint", nargs="?", help="checkpoint file; without one the weights are random (seeded)")
+    add("--checkpoint", dest="checkpoint_option", metavar="FILE", help="the same, as mmcls's tool takes it")
+    add("--output-file", "--output_file", default="tmp.onnx", metavar="FILE", help="default: tmp.onnx")
+    add("--input-img", metavar="FILE", help="image to trace with; default: a photograph that scikit-image ships")
+    add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
+    add("--shape", nargs="+", metavar="N", help="height and width, or one for both; default: 800 1216, 224 224 (mmcls)")
+    add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
+    add("--opset-version", default=11, type=int, metavar="N", help="11 and up; default: 11")
+    add("--dynamic-export", action="store_true", help="make batch, height and width dynamic")
+    add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
+    add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
+    add("--show", action="store_true", help="print the graph, and with --verify draw both results")
+    add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
+    add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
+    add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
+    add("--device", default="cpu", help="cpu or cuda; default: cpu")
+    add("--work-dir", metavar="DIR", help="folder that a relative --output-file and --show-dir lie in")
+    add("--trust-checkpoint", action="store_true", help="read a checkpoint that can run code when it is read")
+    add("--dataset", help="deprecated, without effect: classes come from the checkpoint")
+    add("--mean", nargs=3, type=float, metavar="X", help="deprecated, without effect: taken from the config")
+    add("--std", nargs=3, type=float, metavar="X", help="deprecated, without effect: taken from the config")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    if options.checkpoint and options.checkpoint_option:
+        raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
+    shape = _shape(options.shape)
+    if options.batch < 1:
+        raise InputError(f"--batch {options.batch} is no number of images", "1 or more", "give a greater one")
+
+    from .codebases import LoadOptions
+    from .pipeline import ExportSettings, export
+    from .report import Report
+
+    report = Report()
+    for name in ("dataset", "mean", "std"):
+        if getattr(options, name) is not None:
+            report.warn(f"--{name} is deprecated and has no effect: it is taken from the config or the checkpoint")
+    output, show_dir = _paths(options)
+    settings = ExportSettings(
+        config=options.config,
+        checkpoint=options.checkpoint or options.checkpoint_option,
+        output_file=output,
+        load=LoadOptions(
+            shape=shape,
+            batch=options.batch,
+            dynamic=options.dynamic_export,
+            device=options.device,
+            skip_postprocess=options.skip_postprocess,
+            cfg_options=_cfg_options(options.cfg_options),
+            trust_checkpoint=options.trust_checkpoint,
+            image=options.input_img,
+        ),
+        opset=options.opset_version,
+        simplify=options.simplify,
+        verify=options.verify,
+        test_image=options.test_img,
+        show_graph=options.show,
+        show_dir=show_dir,
+    )
+    return 0 if export(settings, report).ok else 1
+
+
+def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
+    """The output file and the folder of the pictures."""
+    folder = options.work_dir or ""
+    output = os.path.join(folder, options.output_file)
+    show_dir = options.show_dir
+    if show_dir is None and options.show and options.verify:
+        show_dir = os.path.splitext(options.output_file)[0] + "_show"
+    return output, os.path.join(folder, show_dir) if show_dir else None
+
+
+def _shape(values: Optional[List[str]]) -> Optional[Tuple[int, int]]:
+    if values is None:
+        return None
+    text = " ".join(values)
+    expected = "one or two whole numbers of pixels, height before width"
+    if len(values) > 2 or not all(value.isdigit() and int(value) > 0 for value in values):
+        raise InputError(f"--shape {text} is no image size", expected, "for example --shape 800 1216")
+    height, width = int(values[0]), int(values[-1])
+    if height * width > _MAX_PIXELS:
+        raise InputError(f"--shape {text} is too large", f"at most {_MAX_PIXELS} pixels", "give a smaller one")
+    return height, width
+
+
+def _cfg_options(items: List[str]) -> Dict[str, Any]:
+    """Overrides as upstream's tools parse them, ``key=value`` with numbers, lists and tuples."""
+    if not items:
+        return {}
+    wrong = [item for item in items if "=" not in item]
+    if wrong:
+        raise InputError(f"--cfg-options {wrong[0]!r} has no '='", "KEY=VALUE", "mend it")
+    from mmcv import DictAction
+
+    parser = _Parser(prog="--cfg-options")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    return parser.parse_args(["--cfg-options", *items]).cfg_options

@@ -1,0 +1,86 @@
+"""Finding and reading a config."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from ..errors import InputError
+from ..resources import config_root
+
+_PACKAGES = ("mmdet", "mmcls")
+
+
+def find_config(name: str) -> Path:
+    """The file that a config argument means.
+
+    Args:
+        name: a path, or ``mmdet::folder/file.py``, ``mmcls::...`` for a config inside the installed package, or
+            ``mmonnx::...`` for one of mmonnx's own.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if "::" not in name:
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(
+                f"config {name!r} does not exist" if not path.exists() else f"config {name!r} is not a file",
+                "a config file, or mmdet::FOLDER/FILE.py or mmcls::FOLDER/FILE.py for one inside the package",
+                "check the path",
+            )
+        return path
+    package, relative = name.split("::", 1)
+    root = _package_configs(package, name)
+    path = root / relative
+    if not path.is_file():
+        near = sorted(str(p.relative_to(root)) for p in root.glob(f"*/{Path(relative).stem[:8]}*.py"))[:3]
+        hint = f"for example {', '.join(near)}" if near else f"one of the files below {package}::"
+        raise InputError(f"config {name!r} is not in the installed {package}", hint, "check the name")
+    return path
+
+
+def _package_configs(package: str, name: str) -> Path:
+    if package == "mmonnx":
+        return config_root()
+    if package not in _PACKAGES:
+        raise InputError(f"config {name!r} names package {package!r}", "mmdet::, mmcls:: or mmonnx::", "check the name")
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f"{package} is not installed", f"{package} with its configs", f"pip install {package}")
+    home = Path(spec.origin).parent
+    for root in (home / ".mim" / "configs", home.parent / "configs"):
+        if root.is_dir():
+            return root
+    raise InputError(
+        f"the installed {package} carries no configs", f"{home / '.mim' / 'configs'}", "give the config's path instead"
+    )
+
+
+def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
+    """Read a config, with overrides, into an ``mmcv.Config``.
+
+    Args:
+        name: as for ``find_config``.
+        options: ``{"model.test_cfg.rcnn.score_thr": 0.1}`` and the like.
+
+    Raises:
+        InputError: the config does not exist, cannot be read, or has no model.
+    """
+    from mmcv import Config
+
+    path = find_config(name)
+    try:
+        config = Config.fromfile(str(path))
+        if options:
+            config.merge_from_dict(options)
+    except Exception as error:  # a config is Python: anything can be raised
+        lines = str(error).strip().splitlines() or [""]
+        raise InputError(
+            f"config {name!r} cannot be read ({type(error).__name__}: {lines[-1]})",
+            "an OpenMMLab 1.x config",
+            "mend the config or --cfg-options",
+        ) from error
+    model = config.get("model")
+    if not isinstance(model, dict) or "type" not in model:
+        raise InputError(f"config {name!r} has no model.type", "a model to build", "give a model's config")
+    return config

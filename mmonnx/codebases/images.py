@@ -1,0 +1,86 @@
+"""Reading images and turning them into network inputs."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+
+
+def read_image(path: str) -> np.ndarray:
+    """Read an image file as BGR uint8 (H, W, 3).
+
+    Raises:
+        InputError: it does not exist or is no image.
+    """
+    import os
+
+    import cv2
+
+    if not os.path.isfile(path):
+        raise InputError(f"image {path!r} does not exist", "an image file", "check the path")
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if os.path.getsize(path) else None
+    if image is None:
+        raise InputError(f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one")
+    return image
+
+
+def find_transform(pipeline: Any, kind: str) -> Optional[Dict[str, Any]]:
+    """The first transform of a type in a test pipeline, also inside MultiScaleFlipAug."""
+    for step in pipeline or ():
+        if step.get("type") == kind:
+            return step
+        inner = find_transform(step.get("transforms"), kind)
+        if inner is not None:
+            return inner
+    return None
+
+
+def test_pipeline(config: Any) -> Sequence[Dict[str, Any]]:
+    """The test pipeline of a config, wherever it keeps it; empty when it has none."""
+    test = config.get("data", {}).get("test", {})
+    while isinstance(test, (list, tuple)):
+        test = test[0] if test else {}
+    return test.get("pipeline") or config.get("test_pipeline") or []
+
+
+def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optional[Dict[str, Any]]) -> torch.Tensor:
+    """Resize to exactly ``shape`` (height, width), normalise and stack.
+
+    Args:
+        images: BGR uint8 (H, W, 3).
+        shape: (height, width) in pixels.
+        norm: the ``Normalize`` transform (mean, std, to_rgb), None to leave the values as they are.
+
+    Returns:
+        (N, 3, height, width) float32.
+    """
+    import cv2
+
+    stacked: List[np.ndarray] = []
+    for image in images:
+        resized = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        if norm is not None:
+            if norm.get("to_rgb", True):
+                resized = resized[..., ::-1]
+            resized = (resized - np.asarray(norm["mean"], np.float32)) / np.asarray(norm["std"], np.float32)
+        stacked.append(resized.transpose(2, 0, 1))
+    return torch.from_numpy(np.ascontiguousarray(np.stack(stacked), dtype=np.float32))
+
+
+def photographs() -> List[np.ndarray]:
+    """Real photographs that ship inside scikit-image, BGR uint8, of different sizes and contents."""
+    import os
+
+    import skimage
+    from PIL import Image  # a dependency of scikit-image; OpenCV complains about the profiles of these files
+
+    folder = os.path.join(os.path.dirname(skimage.__file__), "data")
+    found = []
+    for name in ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg"):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            with Image.open(path) as image:
+                found.append(np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1]))
+    return found

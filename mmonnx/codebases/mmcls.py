@@ -1,0 +1,96 @@
+"""MMClassification 0.x."""
+
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from .base import Feeds, Scores, Task
+from .images import find_transform, make_input, photographs, read_image, test_pipeline
+from .model import build, check_device, load_or_calibrate
+from .options import LoadOptions
+from .raw import RawModule, raw_names, raw_predict, raw_read
+
+DEFAULT_SHAPE = (224, 224)
+
+
+def owns(config: Any) -> bool:
+    """Whether the config's model is one of MMClassification's (custom modules included)."""
+    try:
+        from mmcls.models.builder import CLASSIFIERS
+    except ImportError:
+        return False
+    return CLASSIFIERS.get(config.model.type) is not None
+
+
+def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the classifier of a config and make it a task.
+
+    Raises:
+        InputError: the checkpoint, the device or the image is wrong.
+        ExportError: the model cannot be built.
+    """
+    from mmcls.models import build_classifier
+
+    device = check_device(options.device)
+    shape = options.shape or DEFAULT_SHAPE
+    prepare = partial(_feeds, norm=find_transform(test_pipeline(config), "Normalize"), device=device)
+    model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
+    samples = [read_image(options.image)] if options.image else photographs()
+    run = partial(_predict_raw_results, model, prepare((samples * 2)[:2], shape))
+    meta, warning = load_or_calibrate(model, checkpoint, options, run)
+    task = Task(
+        codebase="mmcls",
+        title=f"{title} ({type(model.backbone).__name__})",
+        module=ClassifierModule(model).eval(),
+        inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
+        output_names=["probs"],
+        dynamic_axes={},
+        predict=partial(_predict, model),
+        read=_read,
+        preprocess=prepare,
+        classes=meta.get("CLASSES") or (),
+        notes=[warning] if warning else [],
+    )
+    if options.skip_postprocess:
+        module = RawModule(model, lambda image: model.extract_feat(image)).eval()
+        names = raw_names(module, task.inputs["input"])
+        task.module, task.output_names, task.read = module, names, raw_read
+        task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+    if options.dynamic:
+        task.dynamic_axes = {"input": {0: "batch", 2: "height", 3: "width"}}
+        task.dynamic_axes.update({name: {0: "batch"} for name in task.output_names})
+    return task
+
+
+class ClassifierModule(nn.Module):
+    """What is traced: (N, 3, H, W) -> probs (N, num_classes)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
+        return self.model.simple_test(input, [{}])
+
+
+def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device) -> Feeds:
+    return {"input": make_input(images, shape, norm).to(device)}
+
+
+def _predict_raw_results(model: nn.Module, feeds: Feeds) -> List[np.ndarray]:
+    image = feeds["input"]
+    with torch.no_grad():
+        return model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])])
+
+
+def _predict(model: nn.Module, feeds: Feeds) -> List[Scores]:
+    """The classifier's own inference."""
+    return [Scores(np.asarray(probs)) for probs in _predict_raw_results(model, feeds)]
+
+
+def _read(outputs: Dict[str, np.ndarray]) -> List[Scores]:
+    return [Scores(probs) for probs in outputs["probs"]]

@@ -1,0 +1,107 @@
+"""Building a model from a config: with the checkpoint's weights, or with seeded random ones."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional, Tuple
+
+import torch
+from torch import nn
+
+from ..errors import ExportError, InputError
+from .checkpoint import load_weights
+from .options import LoadOptions
+from .random_weights import calibrate, seeded
+
+
+def remove_pretrained(node: Any) -> None:
+    """Take every ``pretrained`` and ``init_cfg`` of type Pretrained out of a model's config: they would download."""
+    if isinstance(node, dict):
+        if node.get("pretrained"):
+            node["pretrained"] = None
+        init = node.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            node["init_cfg"] = None
+        for value in node.values():
+            remove_pretrained(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            remove_pretrained(value)
+
+
+def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions) -> nn.Module:
+    """Build ``config.model`` in eval mode on the CPU, with seeded initial weights.
+
+    Raises:
+        ExportError: the codebase cannot build it.
+    """
+    remove_pretrained(config.model)
+    config.model.pop("train_cfg", None) if config.get("train_cfg") is None else None
+    try:
+        with seeded(options.seed), _quiet():
+            model = builder(config)
+            if hasattr(model, "init_weights"):
+                model.init_weights()
+    except Exception as error:
+        raise ExportError(f"the model cannot be built: {type(error).__name__}: {error}") from error
+    return _without_sync_bn(model).eval()
+
+
+def load_or_calibrate(
+    model: nn.Module,
+    checkpoint: Optional[str],
+    options: LoadOptions,
+    run: Callable[[], Any],
+) -> Tuple[Any, Optional[str]]:
+    """Load the checkpoint, or scale the random weights so that the model finds something.
+
+    Args:
+        run: runs the model on photographs, for the scaling.
+
+    Returns:
+        The checkpoint's meta data, and a warning or None.
+    """
+    if checkpoint is None:
+        with seeded(options.seed):
+            calibrate(model, run)
+        return {}, "no checkpoint was given: the file has seeded random weights and finds nothing real"
+    loaded = load_weights(model, checkpoint, options.trust_checkpoint)
+    missing = loaded["missing"]
+    warning = None
+    if missing:
+        warning = f"{Path(checkpoint).name} lacks {len(missing)} keys of the model ({missing[0]}, ...)"
+    return loaded["meta"], warning
+
+
+def check_device(device: str) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        InputError: it is unknown, or this machine has none of it.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device {device!r} is unknown", "cpu or cuda", "give one of them") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device!r} is not there", "a GPU that torch sees", "use --device cpu")
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the line per parameter that mmcv logs when it initialises a model."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+
+
+def _without_sync_bn(model: nn.Module) -> nn.Module:
+    if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
+        from mmcv.cnn.utils import revert_sync_batchnorm
+
+        return revert_sync_batchnorm(model)
+    return model

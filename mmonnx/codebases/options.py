@@ -1,0 +1,33 @@
+"""What a user can say about an export, once, for every codebase."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is to be loaded.
+
+    Attributes:
+        shape: (height, width) of the sample input in pixels, None for the codebase's own default.
+        batch: images in the sample input.
+        dynamic: batch, height and width are dynamic.
+        device: of the traced model, ``cpu`` or ``cuda``.
+        skip_postprocess: export the network's raw outputs.
+        mask_output: ``image`` or ``roi``.
+        cfg_options: overrides of the config.
+        trust_checkpoint: read checkpoints with the ordinary unpickler.
+        image: path of the sample image, None for a photograph that scikit-image ships.
+        seed: of the random weights that stand in for a checkpoint.
+    """
+
+    shape: Optional[Tuple[int, int]] = None
+    batch: int = 1
+    dynamic: bool = False
+    device: str = "cpu"
+    skip_postprocess: bool = False
+    mask_output: str = "image"
+    cfg_options: Dict[str, Any] = field(default_factory=dict)
+    trust_checkpoint: bool = False
+    image: Optional[str] = None
+    seed: int = 0

@@ -1,0 +1,68 @@
+"""Everything that asks for a version, and nothing else."""
+
+import inspect
+import pickle
+from typing import Any, Dict, Tuple
+
+import torch
+
+
+def version_tuple(version: str) -> Tuple[int, ...]:
+    """The leading numbers of a version, ``1.13.1+cpu`` -> (1, 13, 1)."""
+    numbers = []
+    for part in version.split("+")[0].split("."):
+        digits = "".join(ch for ch in part if ch.isdigit())
+        if not part[:1].isdigit():
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+TORCH = version_tuple(torch.__version__)
+
+
+def export_kwargs() -> Dict[str, Any]:
+    """Arguments of ``torch.onnx.export`` that this torch needs beside the ordinary ones."""
+    parameters = inspect.signature(torch.onnx.export).parameters
+    kwargs: Dict[str, Any] = {}
+    if "dynamo" in parameters:  # from 2.9 on the default is the exporter that does not trace
+        kwargs["dynamo"] = False
+    if "enable_onnx_checker" in parameters and TORCH < (1, 10):  # refuses operators of custom domains
+        kwargs["enable_onnx_checker"] = False
+    return kwargs
+
+
+def max_opset() -> int:
+    """The newest opset that this torch's tracing exporter writes."""
+    try:
+        from torch.onnx._constants import ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET as newest  # torch >= 2.7
+    except ImportError:
+        try:
+            from torch.onnx._constants import ONNX_MAX_OPSET as newest  # torch >= 1.13
+        except ImportError:
+            from torch.onnx import symbolic_helper
+
+            newest = max(symbolic_helper._onnx_stable_opsets + [symbolic_helper._onnx_main_opset])
+    return int(newest)
+
+
+def load_checkpoint_file(path: str, trust: bool = False) -> Any:
+    """Read a checkpoint without running code from it, where torch can do that (1.13 and later).
+
+    Args:
+        path: the file.
+        trust: read it with the ordinary unpickler, which runs what the file tells it to.
+
+    Raises:
+        pickle.UnpicklingError: the file needs more than tensors and plain containers, and ``trust`` is false.
+        Exception: what torch raises on a file that is no checkpoint.
+    """
+    if trust or "weights_only" not in inspect.signature(torch.load).parameters:
+        kwargs = {"weights_only": False} if TORCH >= (2, 6) else {}
+        return torch.load(path, map_location="cpu", **kwargs)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except RuntimeError as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):  # torch 1.13 wraps the unpickler's error
+            raise pickle.UnpicklingError(str(error)) from error
+        raise

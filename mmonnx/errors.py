@@ -1,0 +1,32 @@
+"""The errors that mmonnx raises on purpose: each one is a single line that says what to do."""
+
+
+class MmonnxError(Exception):
+    """Base of every error that mmonnx raises on purpose; ``status`` is the exit status of the command line."""
+
+    status = 1
+
+
+class InputError(MmonnxError):
+    """Something that the user gave is wrong.
+
+    Args:
+        what: what is wrong, with the value.
+        expected: what was expected instead.
+        fix: what to do, as an imperative.
+    """
+
+    status = 2
+
+    def __init__(self, what: str, expected: str, fix: str) -> None:
+        self.what, self.expected, self.fix = what, expected, fix
+        line = f"{what}; expected {expected}; {fix}"
+        super().__init__(" ".join(line.split()))
+
+
+class ExportError(MmonnxError):
+    """The model could not be traced, or the traced graph cannot be used."""
+
+
+class MissingOperatorError(MmonnxError, NotImplementedError):
+    """A compiled operator of mmcv was called that the fallback does not provide."""

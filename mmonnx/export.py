@@ -1,0 +1,67 @@
+"""From a task to an ONNX model, by tracing inside ``rewriting``."""
+
+import io
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+
+from . import compat
+from .codebases.base import Task
+from .errors import ExportError
+from .rewrites import ExportContext, rewriting
+
+
+def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
+    """Trace the task's module into an ONNX model.
+
+    The model's mode, parameters and random state are as before when this returns or raises.
+
+    Args:
+        task: what to trace.
+        opset: opset of the default domain.
+        context: what the rewrites share; its opset is set here.
+
+    Raises:
+        ExportError: the tracer or a rewrite cannot do it.
+    """
+    import onnx
+
+    context.opset = opset
+    buffer = io.BytesIO()
+    with rewriting(context), torch.no_grad(), torch.random.fork_rng(devices=[]), _quiet():
+        try:
+            torch.onnx.export(
+                task.module,
+                tuple(task.inputs.values()),
+                buffer,
+                input_names=list(task.inputs),
+                output_names=task.output_names,
+                dynamic_axes=task.dynamic_axes or None,
+                opset_version=opset,
+                keep_initializers_as_inputs=False,
+                do_constant_folding=True,
+                **compat.export_kwargs(),
+            )
+        except Exception as error:  # the tracer raises whatever the model's own code raises
+            reason = (str(error).strip().splitlines() or [""])[0]
+            raise ExportError(f"{task.title} cannot be traced: {type(error).__name__}: {reason}") from error
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the tracer's warnings: they are about branches that the rewrites take on purpose."""
+    loggers = [logging.getLogger("torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

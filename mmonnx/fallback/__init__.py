@@ -1,0 +1,112 @@
+"""mmcv's compiled operators on torchvision's kernels and plain torch, for machines without ``mmcv._ext``.
+
+``ensure()`` makes ``mmcv._ext`` importable, and with it ``mmcv.ops``, mmdet and mmcls. A compiled module that loads is
+left alone. Importing this package loads nothing: torch, torchvision and mmcv are imported by ``ensure()``.
+"""
+
+import importlib
+import importlib.machinery
+import sys
+import types
+import warnings
+from typing import Any, Callable, Optional
+
+from ..errors import MissingOperatorError
+
+__all__ = ["active", "ensure"]
+
+_NAME = "mmcv._ext"
+_FAMILIES = (
+    "attention",
+    "bbox",
+    "carafe",
+    "corner_pool",
+    "deform_conv",
+    "deform_roi_pool",
+    "focal_loss",
+    "info",
+    "masked_conv",
+    "nms",
+    "psa_mask",
+    "roi_align",
+    "roi_pool",
+    "rotated",
+)
+
+
+class _Fallback(types.ModuleType):
+    """The module that stands in for ``mmcv._ext``: it answers to any operator's name."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _missing(name)
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def operator(*args: Any, **kwargs: Any) -> None:
+        import mmcv
+
+        raise MissingOperatorError(
+            f"mmcv's operator '{name}' is compiled code that is not installed, and mmonnx has no replacement for it; "
+            "compile mmcv-full, with torch installed first: pip uninstall -y mmcv && pip install 'setuptools<81' && "
+            f"pip install --no-build-isolation --no-cache-dir mmcv-full=={mmcv.__version__}"
+        )
+
+    operator.__name__ = name
+    return operator
+
+
+def _reason_not_to_load() -> Optional[str]:
+    """Import the compiled module: None when it loads, an empty string when there is none, else why it does not load."""
+    import torch  # noqa: F401  (the compiled module needs torch's libraries in the process)
+
+    importlib.import_module("mmcv")
+    try:
+        importlib.import_module(_NAME)
+    except ModuleNotFoundError as error:
+        return "" if error.name == _NAME else str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _install() -> None:
+    for family in _FAMILIES:
+        importlib.import_module(f"{__name__}.{family}")
+    from .registry import OPERATORS
+
+    module = _Fallback(_NAME, "mmcv's operators by mmonnx.fallback.")
+    # mmcv.utils.check_ops_exist() asks the import system, which refuses a module without a spec.
+    module.__spec__ = importlib.machinery.ModuleSpec(_NAME, importlib.machinery.BuiltinImporter)
+    module.__dict__.update(OPERATORS)
+    sys.modules[_NAME] = module
+    sys.modules["mmcv"]._ext = module  # type: ignore[attr-defined]
+
+
+def active() -> bool:
+    """Whether the fallback stands in for ``mmcv._ext`` in this process."""
+    return isinstance(sys.modules.get(_NAME), _Fallback)
+
+
+def ensure() -> str:
+    """Make ``mmcv._ext`` importable; call it before anything that imports ``mmcv.ops``. Calling it again is harmless.
+
+    Returns:
+        "compiled" when mmcv's own compiled operators load, "fallback" when this package stands in for them.
+
+    Raises:
+        ModuleNotFoundError: mmcv, torch or torchvision is not installed.
+    """
+    if active():
+        return "fallback"
+    reason = _reason_not_to_load()
+    if reason is None:
+        return "compiled"
+    _install()
+    if reason:
+        warnings.warn(
+            f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason})",
+            stacklevel=2,
+        )
+    return "fallback"

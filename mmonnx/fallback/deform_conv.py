@@ -1,0 +1,154 @@
+"""Deformable convolution, without (v1) and with (v2) modulation, on torchvision's kernels."""
+
+from typing import Dict, Tuple
+
+import torch
+import torchvision  # noqa: F401  (registers torch.ops.torchvision)
+
+from .registry import operator
+
+
+def _attributes(attributes: Dict[str, int], names: str, use_mask: bool) -> Tuple[object, ...]:
+    """The integers in torchvision's order (rows before columns), from mmcv's keywords."""
+    return (*(attributes[name] for name in names.split()), use_mask)
+
+
+_V1 = "dH dW padH padW dilationH dilationW group deformable_group"
+_V2 = "stride_h stride_w pad_h pad_w dilation_h dilation_w group deformable_group"
+
+
+def _no_mask(input: torch.Tensor, weight: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Stand-ins for the mask and the bias of the kernel that v1 has not."""
+    return input.new_zeros((input.shape[0], 0)), input.new_zeros(weight.shape[0])
+
+
+def _backward(grad_output, input, weight, offset, mask, bias, integers) -> Tuple[torch.Tensor, ...]:
+    """Gradients of input, weight, offset, mask and bias."""
+    return torch.ops.torchvision._deform_conv2d_backward(
+        grad_output.contiguous(), input, weight, offset, mask, bias, *integers
+    )
+
+
+@operator
+def deform_conv_forward(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    offset: torch.Tensor,
+    output: torch.Tensor,
+    columns: torch.Tensor,
+    ones: torch.Tensor,
+    **attributes: int,
+) -> None:
+    """Deformable convolution.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (D, C / group, kH, kW).
+        offset: (N, 2 * deformable_group * kH * kW, H', W'), rows before columns.
+        output: (N, D, H', W'), filled.
+        columns: not used.
+        ones: not used.
+        attributes: kW, kH, dW, dH, padW, padH, dilationW, dilationH, group, deformable_group, im2col_step. The last
+            one changes only how the compiled kernel splits the work, and the batch need not be a multiple of it here.
+    """
+    mask, bias = _no_mask(input, weight)
+    integers = _attributes(attributes, _V1, False)
+    output.copy_(torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias, *integers))
+
+
+@operator
+def deform_conv_backward_input(
+    input: torch.Tensor,
+    offset: torch.Tensor,
+    gradOutput: torch.Tensor,
+    gradInput: torch.Tensor,
+    gradOffset: torch.Tensor,
+    weight: torch.Tensor,
+    columns: torch.Tensor,
+    **attributes: int,
+) -> None:
+    """Gradients of the input (added) and the offset (set); shapes as in :func:`deform_conv_forward`."""
+    mask, bias = _no_mask(input, weight)
+    grads = _backward(gradOutput, input, weight, offset, mask, bias, _attributes(attributes, _V1, False))
+    gradInput.add_(grads[0])
+    gradOffset.copy_(grads[2])
+
+
+@operator
+def deform_conv_backward_parameters(
+    input: torch.Tensor,
+    offset: torch.Tensor,
+    gradOutput: torch.Tensor,
+    gradWeight: torch.Tensor,
+    columns: torch.Tensor,
+    ones: torch.Tensor,
+    scale: float,
+    **attributes: int,
+) -> None:
+    """Gradient of the weight times ``scale`` (added); shapes as in :func:`deform_conv_forward`."""
+    mask, bias = _no_mask(input, gradWeight)
+    integers = _attributes(attributes, _V1, False)
+    gradWeight.add_(_backward(gradOutput, input, gradWeight, offset, mask, bias, integers)[1], alpha=scale)
+
+
+@operator
+def modulated_deform_conv_forward(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    ones: torch.Tensor,
+    offset: torch.Tensor,
+    mask: torch.Tensor,
+    output: torch.Tensor,
+    columns: torch.Tensor,
+    with_bias: bool,
+    **attributes: int,
+) -> None:
+    """Modulated deformable convolution.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (D, C / group, kernel_h, kernel_w).
+        bias: (D,), or empty without one.
+        ones: not used.
+        offset: (N, 2 * deformable_group * kernel_h * kernel_w, H', W'), rows before columns.
+        mask: (N, deformable_group * kernel_h * kernel_w, H', W').
+        output: (N, D, H', W'), filled.
+        columns: not used.
+        with_bias: whether there is a bias.
+        attributes: kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
+            deformable_group.
+    """
+    if not with_bias:
+        bias = input.new_zeros(weight.shape[0])
+    integers = _attributes(attributes, _V2, True)
+    output.copy_(torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias, *integers))
+
+
+@operator
+def modulated_deform_conv_backward(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    ones: torch.Tensor,
+    offset: torch.Tensor,
+    mask: torch.Tensor,
+    columns: torch.Tensor,
+    grad_input: torch.Tensor,
+    grad_weight: torch.Tensor,
+    grad_bias: torch.Tensor,
+    grad_offset: torch.Tensor,
+    grad_mask: torch.Tensor,
+    grad_output: torch.Tensor,
+    with_bias: bool,
+    **attributes: int,
+) -> None:
+    """Gradients of input, weight and bias (added), offset and mask (set); shapes as in the forward."""
+    given = bias if with_bias else input.new_zeros(weight.shape[0])
+    grads = _backward(grad_output, input, weight, offset, mask, given, _attributes(attributes, _V2, True))
+    grad_input.add_(grads[0])
+    grad_weight.add_(grads[1])
+    grad_offset.copy_(grads[2])
+    grad_mask.copy_(grads[3])
+    if with_bias:
+        grad_bias.add_(grads[4])

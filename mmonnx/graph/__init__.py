@@ -1,0 +1,1 @@
+"""What is done to a traced graph: ModelProto in, ModelProto out."""

@@ -1,0 +1,21 @@
+"""Writing into the file where it comes from."""
+
+from typing import Dict
+
+import onnx
+
+
+def annotate(model: onnx.ModelProto, properties: Dict[str, str], version: str = "") -> onnx.ModelProto:
+    """Give a model its metadata; the model that is given is not changed.
+
+    Args:
+        model: the model.
+        properties: what to record, by name; a property that is there already is replaced.
+        version: mmonnx's own version, for the producer's.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    result.producer_name, result.producer_version = "mmonnx", version
+    known = {entry.key: entry.value for entry in result.metadata_props}
+    onnx.helper.set_model_props(result, {**known, **{key: str(value) for key, value in properties.items()}})
+    return result

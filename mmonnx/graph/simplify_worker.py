@@ -1,0 +1,48 @@
+"""One simplifier on one file, in a process of its own: ``python simplify_worker.py TOOL IN.onnx OUT.onnx``.
+
+Simplifiers are C++ in part and have died from segmentation faults; here that costs this process alone. The
+file is run by its path and imports nothing of mmonnx, so that it starts fast and changes nothing in mmcv or mmdet.
+"""
+
+import sys
+from typing import Callable, Dict
+
+
+def run_onnxsim(source: str, target: str) -> None:
+    import onnx
+    import onnxsim
+
+    # Without its own check: it feeds random numbers at one shape, which says nothing about a detector.
+    model, _ = onnxsim.simplify(onnx.load(source), check_n=0)
+    onnx.save(model, target)
+
+
+def run_onnxslim(source: str, target: str) -> None:
+    import onnx
+    import onnxslim
+
+    onnx.save(onnxslim.slim(onnx.load(source)), target)
+
+
+def run_onnxruntime(source: str, target: str) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Basic is the last level whose result is made of standard operators.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = target
+    onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+TOOLS: Dict[str, Callable[[str, str], None]] = {
+    "onnxsim": run_onnxsim,
+    "onnxslim": run_onnxslim,
+    "onnxruntime": run_onnxruntime,
+}
+
+
+if __name__ == "__main__":
+    # This folder comes first in the path of a script: its modules must not be taken for top-level packages.
+    sys.path.pop(0)
+    TOOLS[sys.argv[1]](sys.argv[2], sys.argv[3])

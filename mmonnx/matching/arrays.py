@@ -1,0 +1,77 @@
+"""Comparing class probabilities and raw outputs."""
+
+from typing import Optional, Tuple
+
+import numpy as np
+
+from mmonnx.codebases.base import RawOutputs, Scores
+from mmonnx.matching.types import MAX_LINES, Match, Tolerances
+
+
+def unlike(name: str, expected: np.ndarray, actual: np.ndarray) -> Optional[str]:
+    """Say how two arrays cannot be compared at all; None if they can."""
+    if expected.dtype != actual.dtype:
+        return f"{name}: the runtime gives {actual.dtype}, PyTorch {expected.dtype}"
+    if expected.shape != actual.shape:
+        return f"{name}: the runtime gives the shape {actual.shape}, PyTorch {expected.shape}"
+    for side, values in (("runtime", actual), ("PyTorch", expected)):
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            return f"{name}: {int(np.isnan(values).sum())} values of the {side} are NaN".replace(
+                "the PyTorch", "PyTorch"
+            )
+    return None
+
+
+def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances) -> Match:
+    problem = unlike("probs", expected.probs, actual.probs)
+    if problem or not expected.probs.size:
+        return Match(0, 1, unmatched=[problem or "probs: empty"], ok=False)
+    difference = float(np.abs(expected.probs - actual.probs).max())
+    allowed = tolerances.score * float(np.abs(expected.probs).max())
+    first, other = int(expected.probs.argmax()), int(actual.probs.argmax())
+    lines = []
+    if not difference <= allowed:
+        lines.append(f"probs: differ by {difference:.2g}, at most {allowed:.2g} is right")
+    if expected.probs[first] - expected.probs[other] > allowed:
+        lines.append(f"probs: the runtime's first class is {other}, PyTorch's {first}")
+    return Match(int(not lines), 1, max_score=difference, unmatched=lines, ok=not lines)
+
+
+def match_raw(expected: RawOutputs, actual: RawOutputs, tolerances: Tolerances) -> Match:
+    lines, differences = [], []
+    for name in sorted(set(expected.values) | set(actual.values)):
+        if name not in expected.values or name not in actual.values:
+            lines.append(f"{name}: only {'PyTorch' if name in expected.values else 'the runtime'} has this output")
+            continue
+        difference, problem = _compare_raw(name, expected.values[name], actual.values[name], tolerances)
+        differences += [] if difference is None else [difference]
+        if problem:
+            lines.append(problem)
+    total = len(set(expected.values) | set(actual.values))
+    return Match(
+        total - len(lines), total, max_score=max(differences, default=None), unmatched=lines[:MAX_LINES], ok=not lines
+    )
+
+
+def _compare_raw(
+    name: str, expected: np.ndarray, actual: np.ndarray, tolerances: Tolerances
+) -> Tuple[Optional[float], Optional[str]]:
+    """Compare one output: the greatest difference and what is wrong; None for either if there is none."""
+    problem = unlike(name, expected, actual)
+    if problem or not expected.size:
+        return None, problem
+    if expected.dtype.kind != "f":
+        wrong = int((expected != actual).sum())
+        return float(wrong > 0), f"{name}: {wrong} of {expected.size} values differ" if wrong else None
+    finite = np.isfinite(expected)
+    if (finite != np.isfinite(actual)).any() or (expected[~finite] != actual[~finite]).any():
+        return float("inf"), f"{name}: infinite in other places than PyTorch's"
+    expected, actual = expected[finite].astype(np.float64), actual[finite].astype(np.float64)
+    if not expected.size:
+        return None, None
+    # The range, not the magnitude: the logits of an untrained head all lie within 0.01 of -4.6. The floor is for
+    # outputs that are constant, where float32 noise is all there is.
+    allowed = max(tolerances.score * float(np.ptp(expected)), 1e-5 * float(np.abs(expected).max()), 1e-6)
+    difference = float(np.abs(expected - actual).max())
+    wrong = not difference <= allowed
+    return difference, f"{name}: differs by {difference:.2g}, at most {allowed:.2g} is right" if wrong else None

@@ -1,0 +1,175 @@
+"""Matching detections one to one."""
+
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mmonnx.codebases.base import Detections
+from mmonnx.matching.types import MAX_LINES, Match, Tolerances
+
+
+class DetectionMatcher:
+    """The comparison of two lists of detections, step by step."""
+
+    def __init__(
+        self, expected: Detections, actual: Detections, score_thr: float, limit: Optional[int], tolerances: Tolerances
+    ) -> None:
+        self.expected, self.actual = expected, actual
+        self.score_thr, self.limit, self.tolerances = score_thr, limit, tolerances
+
+    def match(self) -> Match:
+        problem = self._problem()
+        if problem:
+            return Match(0, max(1, len(self.expected.dets)), unmatched=[problem], ok=False)
+        label_same = self.expected.labels[:, None] == self.actual.labels[None]
+        left, right = self.expected.dets.astype(np.float64), self.actual.dets.astype(np.float64)
+        self.box_gap = np.abs(left[:, None, :4] - right[None, :, :4]).max(axis=2)
+        self.score_gap = np.abs(left[:, None, 4] - right[None, :, 4])
+        self.same = label_same
+        pairs = self._assign()
+        bad_masks, max_mask = self._masks(pairs)
+        rest = np.setdiff1d(np.arange(len(left)), [i for i, _ in pairs])
+        extra = np.setdiff1d(np.arange(len(right)), [j for _, j in pairs])
+        rest, extra, excused = self._excuse(rest, extra)
+        near = self._near(rest, extra)
+        shown = pairs + near
+        lines = bad_masks + self._lines(rest, extra, dict(near))
+        return Match(
+            matched=len(pairs) - len(bad_masks),
+            total=len(left) + len(extra),
+            max_box=max((float(self.box_gap[pair]) for pair in shown), default=None),
+            max_score=max((float(self.score_gap[pair]) for pair in shown), default=None),
+            max_mask=max_mask,
+            excused=excused,
+            unmatched=lines[:MAX_LINES],
+            ok=not lines,
+        )
+
+    def _problem(self) -> Optional[str]:
+        """Say why the two lists cannot be compared at all."""
+        for side, result in (("runtime", self.actual), ("PyTorch", self.expected)):
+            name = "PyTorch" if side == "PyTorch" else "the runtime"
+            if result.dets.ndim != 2 or result.dets.shape[1] != 5:
+                return f"dets: {name} gives the shape {result.dets.shape}, not (n, 5)"
+            if result.labels.shape != result.dets.shape[:1]:
+                return f"labels: {name} gives the shape {result.labels.shape} for {len(result.dets)} detections"
+            if not np.isfinite(result.dets).all():
+                return f"dets: {name} gives {int((~np.isfinite(result.dets)).sum())} values that are NaN or infinite"
+        for name in ("dets", "labels"):
+            ours, theirs = getattr(self.expected, name).dtype, getattr(self.actual, name).dtype
+            if ours != theirs:
+                return f"{name}: the runtime gives {theirs}, PyTorch {ours}"
+        return self._mask_problem()
+
+    def _mask_problem(self) -> Optional[str]:
+        ours, theirs = self.expected.masks, self.actual.masks
+        if ours is None and theirs is None:
+            return None
+        if ours is None or theirs is None:
+            return f"masks: only {'PyTorch' if theirs is None else 'the runtime'} gives any"
+        if len(ours) != len(self.expected.dets) or len(theirs) != len(self.actual.dets):
+            return f"masks: {len(theirs)} of the runtime for {len(self.actual.dets)} detections"
+        if len(ours) and len(theirs) and ours.shape[1:] != theirs.shape[1:]:
+            return f"masks: the runtime gives the shape {theirs.shape[1:]}, PyTorch {ours.shape[1:]}"
+        for masks in (ours, theirs):
+            if masks.dtype.kind == "f" and np.isnan(masks).any():
+                return "masks: some values are NaN"
+        return None
+
+    def _assign(self) -> List[Tuple[int, int]]:
+        """Pair as many detections as possible; among such assignments, excusable ones stay out, and gaps are small."""
+        fits = self.same & (self.box_gap <= self.tolerances.box) & (self.score_gap <= self.tolerances.score)
+        if not fits.any():
+            return []
+        closeness = 2.0 - self.box_gap / self.tolerances.box - self.score_gap / self.tolerances.score
+        # Three goals of falling rank in one weight: cover what nothing excuses, cover many, sit close (0 to 2 a pair).
+        many = 4.0 * min(fits.shape)
+        needed = (~self._at_threshold(self.expected))[:, None] * 1.0 + (~self._at_threshold(self.actual))[None]
+        weights = np.where(fits, needed * many * many + many + closeness, 0.0)
+        rows, columns = linear_sum_assignment(weights, maximize=True)
+        return [(int(i), int(j)) for i, j in zip(rows, columns) if fits[i, j]]
+
+    def _at_threshold(self, result: Detections) -> np.ndarray:
+        scores = result.dets[:, 4].astype(np.float64)
+        return (np.abs(scores - self.score_thr) <= self.tolerances.threshold) & (self.score_thr > 0)
+
+    def _excuse(self, rest: np.ndarray, extra: np.ndarray) -> Tuple[np.ndarray, np.ndarray, int]:
+        """Take the excusable ones out of what has no counterpart: the two lists that stay, and how many went."""
+        unmatched = len(rest) + len(extra)
+        rest = rest[~self._at_threshold(self.expected)[rest]]
+        extra = extra[~self._at_threshold(self.actual)[extra]]
+        if len(rest) and len(extra):
+            tied = np.array([[self._tied(i, j) for j in extra] for i in rest])
+            rows, columns = linear_sum_assignment(tied, maximize=True)
+            gone = tied[rows, columns]
+            rest, extra = np.delete(rest, rows[gone]), np.delete(extra, columns[gone])
+        return rest, extra, unmatched - len(rest) - len(extra)
+
+    def _tied(self, i: int, j: int) -> bool:
+        """Whether PyTorch's i and the runtime's j are different objects of one score, either of which may win.
+
+        The tie has to show, otherwise a box in a wrong place with the right score would pass for one.
+        """
+        tie = self.tolerances.tie
+        if self.score_gap[i, j] > tie:
+            return False
+        one, two = self.expected.dets[i], self.actual.dets[j]
+        if self.same[i, j] and box_iou(one, two) > 0.9:
+            return False
+        ours, theirs = self.expected.dets[:, 4], self.actual.dets[:, 4]
+        visible = max((np.abs(ours - one[4]) <= tie).sum(), (np.abs(theirs - two[4]) <= tie).sum()) > 1
+        full = self.limit is not None and min(len(ours), len(theirs)) >= self.limit
+        last = one[4] - ours.min() <= tie and two[4] - theirs.min() <= tie
+        return bool(visible or (full and last))
+
+    def _near(self, rest: np.ndarray, extra: np.ndarray) -> List[Tuple[int, int]]:
+        """Pairs that are the same object to the eye and out of tolerance, so that the table shows by how much."""
+        if not len(rest) or not len(extra):
+            return []
+        alike = np.array(
+            [[self.same[i, j] * box_iou(self.expected.dets[i], self.actual.dets[j]) for j in extra] for i in rest]
+        )
+        rows, columns = linear_sum_assignment(alike, maximize=True)
+        return [(int(rest[r]), int(extra[c])) for r, c in zip(rows, columns) if alike[r, c] > 0.5]
+
+    def _masks(self, pairs: List[Tuple[int, int]]) -> Tuple[List[str], Optional[float]]:
+        """Compare the masks of the pairs: a line for each that differs too much, and 1 - the lowest IoU."""
+        if self.expected.masks is None or self.actual.masks is None:
+            return [], None
+        lines, lowest = [], 1.0
+        for i, j in pairs:
+            ours, theirs = (masks > 0.5 for masks in (self.expected.masks[i], self.actual.masks[j]))
+            union, wrong = int((ours | theirs).sum()), int((ours ^ theirs).sum())
+            lowest = min(lowest, 1 - wrong / union if union else 1.0)
+            if wrong > max(self.tolerances.mask_pixels, self.tolerances.mask_share * union):
+                lines.append(f"mask of {self._name(self.expected, i)}: {wrong} of {union} pixels differ")
+        return lines, 1 - lowest
+
+    @staticmethod
+    def _name(result: Detections, index: int) -> str:
+        box = ", ".join(f"{value:.1f}" for value in result.dets[index, :4])
+        return f"label {int(result.labels[index])} at ({box}) score {result.dets[index, 4]:.4f}"
+
+    def _lines(self, rest: np.ndarray, extra: np.ndarray, near: Dict[int, int]) -> List[str]:
+        lines = []
+        for i in rest:
+            line = f"only PyTorch has {self._name(self.expected, i)}"
+            if int(i) in near:
+                pair = int(i), near[int(i)]
+                line = (
+                    f"{self._name(self.expected, i)}: off by {self.box_gap[pair]:.3g} px, "
+                    f"score by {self.score_gap[pair]:.2g}"
+                )
+            lines.append(line)
+        taken = set(near.values())
+        return lines + [f"only the runtime has {self._name(self.actual, j)}" for j in extra if int(j) not in taken]
+
+
+def box_iou(one: np.ndarray, two: np.ndarray) -> float:
+    """Intersection over union of two boxes ``(x1, y1, x2, y2, ...)``; 0.0 where both are empty."""
+    width = min(one[2], two[2]) - max(one[0], two[0])
+    height = min(one[3], two[3]) - max(one[1], two[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = (one[2] - one[0]) * (one[3] - one[1]) + (two[2] - two[0]) * (two[3] - two[1]) - shared
+    return float(shared / union) if union > 0 else 0.0

@@ -1,0 +1,58 @@
+"""What may differ between two results, and the outcome of a comparison."""
+
+from dataclasses import dataclass, field
+from typing import List, Optional
+
+# Lines of detail that a Match carries: enough to see what is wrong, not a listing of every detection.
+MAX_LINES = 5
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What two results may differ by.
+
+    Attributes:
+        box: greatest difference of a coordinate of two matched boxes, in pixels.
+        score: greatest difference of two matched scores. For class probabilities and raw outputs it is relative (to
+            the largest probability, to the range of the output): untrained models have a thousand probabilities near
+            0.001, and an absolute 1e-3 would accept anything.
+        threshold: a detection whose score is this close to the model's score threshold may be there or not.
+        tie: scores this close count as exactly equal (what float32 arithmetic in another order leaves of equality).
+        mask_pixels, mask_share: two matched masks may differ in this many pixels or in this share of their union,
+            whichever is more.
+    """
+
+    box: float = 0.1
+    score: float = 1e-3
+    threshold: float = 1e-3
+    tie: float = 1e-5
+    mask_pixels: int = 2
+    mask_share: float = 0.01
+
+
+@dataclass(frozen=True)
+class Match:
+    """The outcome of one comparison.
+
+    Attributes:
+        matched: how many of ``total`` have a counterpart within the tolerances.
+        total: detections of PyTorch, and those that only the runtime has and that nothing excuses; 1 for class
+            probabilities; the number of outputs for raw outputs. 0 where there was nothing to compare.
+        max_box: greatest difference of a box coordinate, in pixels, over matched and nearly matched pairs; None if
+            there was no pair, or no box.
+        max_score: greatest difference of a score, a probability, or a raw output; None if none could be compared.
+        max_mask: 1 - (the lowest IoU of two matched masks); None without masks.
+        excused: detections of either side without a counterpart for a reason that is no error: at the score
+            threshold, or tied.
+        unmatched: what does not match, one line each, the first few.
+        ok: whether the two results are the same answer.
+    """
+
+    matched: int
+    total: int
+    max_box: Optional[float] = None
+    max_score: Optional[float] = None
+    max_mask: Optional[float] = None
+    excused: int = 0
+    unmatched: List[str] = field(default_factory=list)
+    ok: bool = True

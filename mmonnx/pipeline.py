@@ -1,0 +1,205 @@
+"""The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import onnx
+
+from . import codebases, compat, visualize
+from .atomic import check_writable, replacing
+from .codebases.base import Task
+from .codebases.images import read_image
+from .errors import InputError
+from .export import trace
+from .graph.annotate import annotate
+from .graph.check import check_runs
+from .graph.constants import constants_to_initializers
+from .graph.simplify import Simplified, count_nodes, file_size, simplify
+from .matching import match
+from .report import Report, summary
+from .rewrites import ExportContext
+from .runtimes.onnxruntime import Session
+from .verify import Case, CaseResult, make_cases, second_shape, verify
+from .version import __version__
+
+MIN_OPSET = 11
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Everything that one export is asked for.
+
+    Attributes:
+        config: a config's path, or ``mmdet::...``, ``mmcls::...`` for one inside the installed package.
+        checkpoint: path of the weights, None for seeded random ones.
+        output_file: the ONNX file to write.
+        load: how the model is loaded.
+        opset: opset of the file.
+        simplify: simplify the graph.
+        verify: compare the file with PyTorch.
+        test_image: the image to verify on, None for photographs that scikit-image ships.
+        show_graph: print the graph.
+        show_dir: folder for pictures of both results, None for none.
+    """
+
+    config: str
+    checkpoint: Optional[str] = None
+    output_file: str = "tmp.onnx"
+    load: codebases.LoadOptions = field(default_factory=codebases.LoadOptions)
+    opset: int = MIN_OPSET
+    simplify: bool = False
+    verify: bool = False
+    test_image: Optional[str] = None
+    show_graph: bool = False
+    show_dir: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of an export.
+
+    Attributes:
+        path: the file, None if it was not put in place because the verification failed.
+        model: the model.
+        results: of the verification, None if it was not asked for.
+    """
+
+    path: Optional[Path]
+    model: onnx.ModelProto
+    results: Optional[List[CaseResult]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was asked for held."""
+        return self.path is not None
+
+
+def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
+    """Export a model to ONNX: load, trace, simplify, verify, write.
+
+    Args:
+        settings: what is asked for.
+        report: where progress is told; standard output if None.
+
+    Raises:
+        InputError: something that the user gave is wrong; nothing was written.
+        ExportError: the model cannot be exported; nothing was written.
+    """
+    report = report or Report()
+    images = _check_settings(settings)
+    with report.stage("load") as stage:
+        task = codebases.load(settings.config, settings.checkpoint, settings.load)
+        stage.note(f"{task.title}, {settings.checkpoint or 'random weights'}")
+    for note in task.notes:
+        report.warn(note)
+    cases = make_cases(task, images, task.shape, settings.load.batch)
+    with report.stage("trace") as stage:
+        traced = constants_to_initializers(trace(task, settings.opset, ExportContext()))
+        stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
+    simplified = _simplify(settings, task, cases, traced, report)
+    model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)
+    results = _verify(settings, task, cases, model, report) if settings.verify else None
+    held = results is None or all(result.ok for result in results)
+    if held:
+        with report.stage("write") as stage, replacing(settings.output_file) as path:
+            onnx.save(model, str(path))
+            stage.note(f"{settings.output_file}, {file_size(model)}")
+    if settings.show_graph:
+        report.text(onnx.helper.printable_graph(model.graph))
+    tool = simplified.tool if settings.simplify else None
+    report.table(
+        summary(model, count_nodes(traced) if settings.simplify else None, tool, results, path=settings.output_file)
+    )
+    _close(settings, results, held, report)
+    return Exported(Path(settings.output_file) if held else None, model, results)
+
+
+def _check_settings(settings: ExportSettings) -> Optional[List[np.ndarray]]:
+    """Refuse what cannot work before anything is built; the images to verify on."""
+    newest = compat.max_opset()
+    if not MIN_OPSET <= settings.opset <= newest:
+        raise InputError(
+            f"opset {settings.opset} is not supported", f"{MIN_OPSET} to {newest} with this torch", "give one of these"
+        )
+    check_writable(settings.output_file)
+    if settings.show_dir:
+        check_writable(Path(settings.show_dir) / "picture.png")
+    image = settings.test_image or settings.load.image
+    return [read_image(image)] if image else None
+
+
+def _simplify(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], traced: onnx.ModelProto, report: Report
+) -> Simplified:
+    """The simplified model, or the traced one, checked either way."""
+    if not settings.simplify:
+        with report.stage("check") as stage:
+            check_runs(traced, [_numpy(task.inputs)])
+            stage.note("runs in ONNX Runtime")
+        return Simplified(traced, None)
+    feeds = [_numpy(case.feeds) for case in cases]
+    if task.dynamic_size:
+        third = second_shape(second_shape(task.shape))
+        feeds.append(_numpy(task.preprocess(cases[0].images, third)))
+
+    def agree(expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:
+        for one, other in zip(task.read(expected), task.read(actual)):
+            found = match(one, other, score_thr=task.score_thr, limit=task.max_per_img)
+            if not found.ok:
+                return found.unmatched[0]
+        return None
+
+    with report.stage("simplify") as stage:
+        result = simplify(traced, feeds, agree, stage.note)
+        stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
+    for tool, reason in result.rejected:
+        report.warn(f"{tool} was not used: {reason}")
+    if result.tool is None:
+        report.warn("no simplifier kept the model right: the file is the unsimplified one")
+    return result
+
+
+def _verify(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
+) -> List[CaseResult]:
+    def show(case: Case, expected: Any, actual: Any) -> None:
+        name = "_".join(case.name.split()) + ".png"
+        visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / name)
+
+    with report.stage("verify") as stage:
+        session = Session(model, settings.load.device)
+        results = verify(task, session.run, cases, stage.progress, show if settings.show_dir else None)
+        good = sum(result.ok for result in results)
+        stage.note(f"{good} of {len(results)} cases agree with PyTorch")
+        if settings.show_dir:
+            stage.note(f"pictures in {settings.show_dir}")
+    report.verification(results)
+    return results
+
+
+def _close(
+    settings: ExportSettings, results: Optional[Sequence[CaseResult]], held: bool, report: Report
+) -> None:
+    if not held:
+        names = ", ".join(result.name for result in results or () if not result.ok)
+        report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
+    elif results is None:
+        report.next_command(_command(settings) + " --verify")
+    else:
+        report.next_command(f'python -c "import onnxruntime as ort; ort.InferenceSession({settings.output_file!r})"')
+
+
+def _command(settings: ExportSettings) -> str:
+    parts: Tuple[str, ...] = ("mmonnx export", settings.config)
+    if settings.checkpoint:
+        parts += (settings.checkpoint,)
+    parts += ("--output-file", settings.output_file)
+    parts += ("--simplify",) if settings.simplify else ()
+    parts += ("--dynamic-export",) if settings.load.dynamic else ()
+    return " ".join(parts)
+
+
+def _numpy(feeds: Any) -> Dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in feeds.items()}

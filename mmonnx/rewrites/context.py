@@ -1,0 +1,84 @@
+"""What the stand-ins of one export share."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional
+
+import torch
+
+
+@dataclass
+class Capabilities:
+    """What the runtime that the file is for can do.
+
+    Attributes:
+        empty_tensors: operators may get tensors without elements.
+        int64_topk: TopK takes int64 values.
+    """
+
+    empty_tensors: bool = True
+    int64_topk: bool = True
+
+
+@dataclass
+class Detections:
+    """The detections of a batch, in the two forms that the graph needs.
+
+    Attributes:
+        dets: (N, num_dets, 5) padded with zeros; num_dets is the greatest number of detections in an image.
+        labels: (N, num_dets) int64, -1 where padded.
+        valid: (N, num_dets) bool.
+        flat_dets: (K, 5) the real detections, image after image.
+        flat_labels: (K,) int64.
+        flat_index: (K,) int64, the image of each real detection.
+        flat_source: (K,) int64, the row of the RoIs (or priors) that each real detection came from.
+    """
+
+    dets: torch.Tensor
+    labels: torch.Tensor
+    valid: torch.Tensor
+    flat_dets: torch.Tensor
+    flat_labels: torch.Tensor
+    flat_index: torch.Tensor
+    flat_source: torch.Tensor
+
+    def unflatten(self, rows: torch.Tensor) -> torch.Tensor:
+        """Values of the real detections (K, ...) -> (N, num_dets, ...), zeros (False) where padded."""
+        count = self.valid.long().sum(1)
+        end = count.cumsum(0)
+        place = torch.arange(self.valid.shape[1], device=rows.device)[None] + (end - count)[:, None]
+        place = torch.where(self.valid, place, end[-1:])
+        return torch.cat([rows, rows.new_zeros((1,) + rows.shape[1:])])[place]
+
+
+@dataclass
+class ExportContext:
+    """The state of one traced forward.
+
+    Upstream hands lists with one tensor per image from step to step. While exporting, the list has one element that
+    holds the rows of all images (the number of images is not known), and ``image_index`` says which image each row
+    of the latest such list belongs to.
+
+    Attributes:
+        capabilities: what the runtime can do.
+        opset: the opset of the file.
+        image: the traced input (N, 3, H, W).
+        image_index: (K,) int64, the image of each row of the latest flat list.
+        detections: the latest detections.
+        masks: (K, H, W) bool or (K, h, w) float masks of the latest detections, flat.
+        mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
+    """
+
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    opset: int = 11
+    image: Optional[torch.Tensor] = None
+    image_index: Optional[torch.Tensor] = None
+    detections: Optional[Detections] = None
+    masks: Optional[torch.Tensor] = None
+    mask_output: str = "image"
+    extras: Dict[str, Any] = field(default_factory=dict)
+
+    def start(self, image: torch.Tensor) -> None:
+        """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
+        self.image = image
+        self.image_index = self.detections = self.masks = None
+        self.extras.clear()

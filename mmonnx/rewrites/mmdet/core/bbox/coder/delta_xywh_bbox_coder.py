@@ -1,0 +1,58 @@
+"""Stand-in for ``mmdet/core/bbox/coder/delta_xywh_bbox_coder.py``."""
+
+import math
+from typing import Any, Optional, Sequence
+
+import torch
+
+from .....boxes import clip_points
+from .....context import ExportContext
+from .....registry import rewrite
+
+
+@rewrite("mmdet.core.bbox.coder.delta_xywh_bbox_coder.delta2bbox")
+def delta2bbox(
+    context: ExportContext,
+    original: Any,
+    rois: torch.Tensor,
+    deltas: torch.Tensor,
+    means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
+    stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
+    max_shape: Optional[Sequence[Any]] = None,
+    wh_ratio_clip: float = 16 / 1000,
+    clip_border: bool = True,
+    add_ctr_clamp: bool = False,
+    ctr_clamp: float = 32,
+) -> torch.Tensor:
+    """Apply deltas to boxes: upstream's arithmetic, with a traced image size and no write in place.
+
+    Args:
+        rois: (K, 4) ``(x1, y1, x2, y2)``.
+        deltas: (K, classes * 4).
+        max_shape: (height, width, ...) in pixels, traced or not.
+
+    Returns:
+        (K, classes * 4) boxes.
+    """
+    channels = int(deltas.shape[-1])
+    deltas = deltas.reshape(-1, channels // 4, 4)
+    rois = rois.reshape(-1, 1, 4)
+    if any(value != 1 for value in stds):
+        deltas = deltas * deltas.new_tensor(stds)
+    if any(value != 0 for value in means):
+        deltas = deltas + deltas.new_tensor(means)
+    low, high = rois[..., :2], rois[..., 2:]
+    size = high - low
+    shift = size * deltas[..., :2]
+    ratio = abs(math.log(wh_ratio_clip))
+    if add_ctr_clamp:
+        shift = shift.clamp(min=-ctr_clamp, max=ctr_clamp)
+        growth = deltas[..., 2:].clamp(max=ratio)
+    else:
+        growth = deltas[..., 2:].clamp(min=-ratio, max=ratio)
+    center = (low + high) * 0.5 + shift
+    half = size * growth.exp() * 0.5
+    corners = torch.stack([center - half, center + half], -2)  # (boxes, classes, 2, 2)
+    if clip_border and max_shape is not None:
+        corners = clip_points(corners, max_shape)
+    return corners.reshape(-1, channels)

@@ -1,0 +1,75 @@
+"""Stand-ins for ``mmdet/core/bbox/transforms.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+
+from ....context import ExportContext
+from ....registry import rewrite
+
+_ROI_HEADS = "mmdet.models.roi_heads."
+_DETECTORS = "mmdet.models.detectors."
+
+
+@rewrite(
+    "mmdet.core.bbox.transforms.bbox2roi",
+    imported_by=(
+        "mmdet.core",
+        "mmdet.core.bbox",
+        "mmdet.core.bbox.samplers.ohem_sampler",
+        "mmdet.core.bbox.samplers.score_hlr_sampler",
+        _DETECTORS + "panoptic_two_stage_segmentor",
+        _ROI_HEADS + "cascade_roi_head",
+        _ROI_HEADS + "dynamic_roi_head",
+        _ROI_HEADS + "grid_roi_head",
+        _ROI_HEADS + "htc_roi_head",
+        _ROI_HEADS + "mask_scoring_roi_head",
+        _ROI_HEADS + "pisa_roi_head",
+        _ROI_HEADS + "point_rend_roi_head",
+        _ROI_HEADS + "scnet_roi_head",
+        _ROI_HEADS + "sparse_roi_head",
+        _ROI_HEADS + "standard_roi_head",
+        _ROI_HEADS + "test_mixins",
+        _ROI_HEADS + "trident_roi_head",
+    ),
+)
+def bbox2roi(context: ExportContext, original: Any, bbox_list: List[torch.Tensor]) -> torch.Tensor:
+    """Put the image's index before each box: the list has one element that holds the boxes of the whole batch.
+
+    Args:
+        bbox_list: one (K, 4 or 5) tensor.
+
+    Returns:
+        (K, 5) ``(image, x1, y1, x2, y2)``.
+    """
+    if context.image_index is None:
+        return original(bbox_list)
+    (boxes,) = bbox_list
+    return torch.cat([context.image_index.to(boxes.dtype)[:, None], boxes[:, :4]], 1)
+
+
+@rewrite(
+    "mmdet.core.bbox.transforms.bbox2result",
+    imported_by=(
+        "mmdet.core",
+        "mmdet.core.bbox",
+        "mmdet.core.export.model_wrappers",
+        _DETECTORS + "centernet",
+        _DETECTORS + "cornernet",
+        _DETECTORS + "maskformer",
+        _DETECTORS + "single_stage",
+        _DETECTORS + "yolact",
+        _ROI_HEADS + "cascade_roi_head",
+        _ROI_HEADS + "grid_roi_head",
+        _ROI_HEADS + "htc_roi_head",
+        _ROI_HEADS + "scnet_roi_head",
+        _ROI_HEADS + "sparse_roi_head",
+        _ROI_HEADS + "standard_roi_head",
+        _ROI_HEADS + "trident_roi_head",
+    ),
+)
+def bbox2result(
+    context: ExportContext, original: Any, bboxes: torch.Tensor, labels: torch.Tensor, num_classes: int
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Keep the detections as tensors, (K, 5) and (K,), where upstream splits them by class into arrays."""
+    return bboxes, labels

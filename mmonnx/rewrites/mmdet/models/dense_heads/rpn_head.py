@@ -1,0 +1,98 @@
+"""Stand-in for ``mmdet/models/dense_heads/rpn_head.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+
+from ....batched import ABSENT, clip_k, image_numbers, suppress, top_per_image
+from ....context import ExportContext
+from ....registry import rewrite
+from .....symbolics.non_zero import non_zero
+
+
+@rewrite("mmdet.models.dense_heads.rpn_head.RPNHead.get_bboxes")
+def get_bboxes(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    *args: Any,
+    **kwargs: Any,
+) -> List[torch.Tensor]:
+    """The proposals of the whole batch, and only those that exist.
+
+    The order of the work is top-k on the logits, then decoding of what is left: the anchors of the kept positions
+    are computed from the base anchors, the grid of all anchors is never made.
+
+    Args:
+        cls_scores: per level (N, A * classes, H, W).
+        bbox_preds: per level (N, A * 4, H, W).
+
+    Returns:
+        A list with one (K, 5) tensor, the proposals of all images, image after image, best first;
+        ``context.image_index`` says which image each belongs to.
+    """
+    cfg = kwargs.get("cfg") or self.test_cfg
+    image = context.image
+    limit = cfg.get("nms_pre", -1)
+    found = [_best(context, self, pair, limit if limit > 0 else 2**31 - 1) for pair in zip(cls_scores, bbox_preds)]
+    scores, index, deltas = (torch.cat(parts, 1) for parts in zip(*found))
+    level = torch.cat([torch.zeros_like(part[1][0]) + number for number, part in enumerate(found)])  # (K,)
+    anchors = _anchors(self, level, index, [score.shape[3] for score in cls_scores])
+    boxes = self.bbox_coder.decode(
+        anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=(image.shape[2], image.shape[3])
+    )
+    return [_select(context, boxes.view_as(deltas), scores, level, len(found), cfg)]
+
+
+def _best(
+    context: ExportContext, self: Any, maps: Tuple[torch.Tensor, torch.Tensor], limit: int
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Scores (N, k), flat positions (N, k) and deltas (N, k, 4) of the best positions of one level."""
+    logits, deltas = (value.permute(0, 2, 3, 1) for value in maps)
+    if self.use_sigmoid_cls:
+        logits = logits.flatten(1)
+    else:  # two classes, the first is the object
+        logits = logits.reshape(-1, 2).softmax(1)[:, 0].reshape(logits.shape[0], -1)
+    size = logits.shape[1]
+    values, index = logits.topk(clip_k(limit, size), dim=1)
+    # one Gather on the flat rows: GatherElements is slower, and PPLNN has none
+    rows = index + image_numbers(context)[:, None] * size
+    return (values.sigmoid() if self.use_sigmoid_cls else values), index, deltas.reshape(-1, 4)[rows]
+
+
+def _anchors(self: Any, level: torch.Tensor, index: torch.Tensor, widths: List[Any]) -> torch.Tensor:
+    """The anchors (N, K, 4) at flat positions (N, K) of the levels (K,), whose grids are ``widths`` wide."""
+    generator = getattr(self, "prior_generator", None) or self.anchor_generator
+    base = torch.stack(list(generator.base_anchors)).to(self.rpn_cls.weight)  # (L, A, 4)
+    kinds = base.shape[1]
+    strides = torch.tensor(generator.strides).to(base)
+    width = torch.stack([torch.as_tensor(value, device=index.device) for value in widths])[level]
+    # no Mod: PPLNN has none
+    position = torch.div(index, kinds, rounding_mode="trunc")
+    row = torch.div(position, width, rounding_mode="trunc")
+    kind = index - position * kinds + level * kinds
+    corner = torch.stack([position - row * width, row], -1).to(base.dtype) * strides[level]
+    return base.reshape(-1, 4)[kind] + torch.cat([corner, corner], -1)
+
+
+def _select(
+    context: ExportContext, boxes: torch.Tensor, scores: torch.Tensor, level: torch.Tensor, levels: int, cfg: Any
+) -> torch.Tensor:
+    """The proposals (P, 5) of all images: boxes (N, K, 4), scores (N, K), level (K,)."""
+    absent = scores.new_full((1,), ABSENT)
+    minimum = cfg.get("min_bbox_size", -1)
+    if minimum >= 0:
+        size = boxes[..., 2:] - boxes[..., :2]
+        scores = torch.where(size.min(-1)[0] > minimum, scores, absent)
+    # a level is a class of the operator, so that boxes of different levels do not suppress each other
+    number = torch.arange(levels, device=level.device)[:, None]
+    table = torch.where(level == number, scores[:, None], absent)  # (N, L, K)
+    limit = cfg.max_per_img
+    selected = suppress(boxes, table, cfg.nms, ABSENT / 2, limit)
+    place = selected[:, 0] * scores.shape[1] + selected[:, 2]
+    values, index = top_per_image(context, scores.reshape(-1)[place], selected[:, 0], limit)
+    context.image_index, column = non_zero(values > ABSENT / 2, never_empty=True).unbind(0)
+    kept = context.image_index * limit + column
+    return torch.cat([boxes.reshape(-1, 4)[place[index.reshape(-1)[kept]]], values.reshape(-1)[kept][:, None]], 1)

@@ -1,0 +1,134 @@
+"""The registry of rewrites, and the one place where they are put in and taken out again."""
+
+import functools
+import importlib
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .context import ExportContext
+
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One upstream function and what stands in for it while a model is exported.
+
+    Attributes:
+        path: dotted path of the upstream function, ``package.module.function`` or ``package.module.Class.method``.
+        function: the stand-in. It is called as ``function(context, original, *args, **kwargs)``.
+        imported_by: modules that imported the function by name, so that their name has to be replaced as well.
+    """
+
+    path: str
+    function: Callable[..., Any]
+    imported_by: Tuple[str, ...] = ()
+
+
+REGISTRY: Dict[str, Rewrite] = {}
+_active = threading.local()
+
+
+def rewrite(path: str, imported_by: Tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as the stand-in of the upstream function at ``path``.
+
+    Raises:
+        ValueError: the path has a stand-in already.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        if path in REGISTRY:
+            raise ValueError(f"{path} is rewritten twice: {REGISTRY[path].function} and {function}")
+        REGISTRY[path] = Rewrite(path, function, imported_by)
+        return function
+
+    return register
+
+
+def current() -> Optional[ExportContext]:
+    """The context of the innermost ``rewriting`` block of this thread, None outside."""
+    stack = getattr(_active, "stack", None)
+    return stack[-1] if stack else None
+
+
+@contextmanager
+def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext]:
+    """Replace every registered upstream function that is installed, and restore it at the end, come what may.
+
+    Blocks may be nested: the inner one replaces nothing again, it only brings its own context.
+
+    Args:
+        context: what the stand-ins share; a new one is made when it is None.
+    """
+    context = context or ExportContext()
+    stack = _active.__dict__.setdefault("stack", [])
+    undo: List[Tuple[Any, str, Any]] = []
+    stack.append(context)
+    try:
+        if len(stack) == 1:
+            for item in REGISTRY.values():
+                _replace(item, undo)
+        yield context
+    finally:
+        for owner, name, value in reversed(undo):
+            if value is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+        stack.pop()
+
+
+def resolve(path: str) -> Tuple[Any, str]:
+    """The owner (module or class) and the attribute name that a dotted path means.
+
+    Raises:
+        LookupError: nothing of that path is installed.
+    """
+    parts = path.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        try:
+            owner = importlib.import_module(".".join(parts[:cut]))
+        except ImportError:
+            continue
+        for name in parts[cut:-1]:
+            owner = getattr(owner, name, None)
+        if owner is not None and hasattr(owner, parts[-1]):
+            return owner, parts[-1]
+        break
+    raise LookupError(path)
+
+
+def _replace(item: Rewrite, undo: List[Tuple[Any, str, Any]]) -> None:
+    try:
+        owner, name = resolve(item.path)
+    except LookupError:  # another release of the package, or the package is not installed
+        return
+    original = getattr(owner, name)
+    stand_in = _bind(item.function, original)
+    _set(owner, name, stand_in, undo)
+    for module_path in item.imported_by:
+        try:
+            module = importlib.import_module(module_path)
+        except ImportError:
+            continue
+        if getattr(module, name, None) is original:
+            _set(module, name, stand_in, undo)
+
+
+def _bind(function: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def stand_in(*args: Any, **kwargs: Any) -> Any:
+        context = current()
+        if context is None:  # another thread uses the model while this one exports
+            return original(*args, **kwargs)
+        return function(context, original, *args, **kwargs)
+
+    return stand_in
+
+
+def _set(owner: Any, name: str, value: Any, undo: List[Tuple[Any, str, Any]]) -> None:
+    # A method may be inherited: then the owner's own dictionary has no entry, and none must stay behind.
+    undo.append((owner, name, vars(owner).get(name, _MISSING)))
+    setattr(owner, name, value)

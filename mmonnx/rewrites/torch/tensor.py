@@ -1,0 +1,22 @@
+"""Stand-ins for ``torch``'s own functions."""
+
+from typing import Any, Tuple
+
+import torch
+
+from ..context import ExportContext
+from ..registry import rewrite
+
+
+@rewrite("torch.onnx.is_in_onnx_export")
+def is_in_onnx_export(context: ExportContext, original: Any) -> bool:
+    """No: the model's own inference path is what is traced, not the one that upstream wrote for its exporter."""
+    return False
+
+
+@rewrite("torch.Tensor.split")
+def split(context: ExportContext, original: Any, self: torch.Tensor, split_size: Any, dim: int = 0) -> Tuple[Any, ...]:
+    """A split into one part is the tensor itself; upstream splits by image, and the trace has all images in one."""
+    if isinstance(split_size, (list, tuple)) and len(split_size) == 1:
+        return (self,)
+    return original(self, split_size, dim)

@@ -1,0 +1,74 @@
+"""Running an ONNX model in ONNX Runtime."""
+
+import os
+from typing import Any, Dict, List, Optional, Union
+
+import numpy as np
+import onnx
+
+from mmonnx.errors import InputError
+
+# Only errors: what ONNX Runtime warns about (an initializer it removed) says nothing to someone who exports a model.
+_LOG_ERRORS = 3
+
+
+class Session:
+    """One loaded model.
+
+    Args:
+        model: the file's path, or the model itself (under 2 GiB, protobuf's limit).
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        num_threads: threads within an operator; None leaves it to ONNX Runtime (one per core).
+
+    Raises:
+        InputError: the device is unknown, or this ONNX Runtime cannot use it.
+        Exception: ONNX Runtime's own, for a model that it does not load.
+    """
+
+    def __init__(
+        self,
+        model: Union[str, "os.PathLike[str]", onnx.ModelProto],
+        device: str = "cpu",
+        num_threads: Optional[int] = None,
+    ) -> None:
+        # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(_LOG_ERRORS)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _LOG_ERRORS
+        if num_threads is not None:
+            options.intra_op_num_threads = num_threads
+        source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else os.fspath(model)
+        self._session = onnxruntime.InferenceSession(source, options, providers=_providers(device, onnxruntime))
+        # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
+        if device != "cpu" and "CUDAExecutionProvider" not in self._session.get_providers():
+            raise InputError(
+                f"ONNX Runtime could not start on device '{device}'",
+                f"CUDA and cuDNN libraries that onnxruntime-gpu {onnxruntime.__version__} can load",
+                "install them or use --device cpu",
+            )
+        self.input_names: List[str] = [value.name for value in self._session.get_inputs()]
+        self.output_names: List[str] = [value.name for value in self._session.get_outputs()]
+
+    def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
+        return dict(zip(self.output_names, self._session.run(None, feeds)))
+
+
+def _providers(device: str, onnxruntime: Any) -> List[Any]:
+    """The execution providers for a device, in ONNX Runtime's form."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu" and not index:
+        return ["CPUExecutionProvider"]
+    if kind != "cuda" or (index and not index.isdigit()) or device.endswith(":"):
+        raise InputError(f"device '{device}' is unknown", "cpu, cuda or cuda:N", "give one of these")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise InputError(
+            f"device '{device}' is not available in onnxruntime {onnxruntime.__version__}",
+            "a build with CUDA",
+            "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+        )
+    # Newer versions find the CUDA libraries that pip installed with torch, if asked.
+    getattr(onnxruntime, "preload_dlls", lambda: None)()
+    return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]

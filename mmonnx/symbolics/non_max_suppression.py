@@ -1,0 +1,72 @@
+"""ONNX NonMaxSuppression with its own batch and class dimensions."""
+
+from typing import Any
+
+import torch
+import torchvision
+from torch.autograd import Function
+
+
+class _NonMaxSuppression(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        boxes: torch.Tensor,
+        scores: torch.Tensor,
+        max_output: int,
+        iou_threshold: float,
+        score_threshold: float,
+        never_empty: bool,
+    ) -> torch.Tensor:
+        rows = []
+        for batch in range(scores.shape[0]):
+            for group in range(scores.shape[1]):
+                candidates = torch.nonzero(scores[batch, group] > score_threshold)[:, 0]
+                if candidates.numel() == 0:
+                    continue
+                kept = torchvision.ops.nms(boxes[batch, candidates], scores[batch, group, candidates], iou_threshold)
+                kept = candidates[kept[:max_output]]
+                rows.append(torch.stack([kept.new_full(kept.shape, batch), kept.new_full(kept.shape, group), kept], 1))
+        if not rows:
+            return boxes.new_zeros((1 if never_empty else 0, 3), dtype=torch.long)
+        return torch.cat(rows)
+
+    @staticmethod
+    def symbolic(
+        g: Any,
+        boxes: Any,
+        scores: Any,
+        max_output: int,
+        iou_threshold: float,
+        score_threshold: float,
+        never_empty: bool,
+    ) -> Any:
+        return g.op(
+            "NonMaxSuppression",
+            boxes,
+            scores,
+            g.op("Constant", value_t=torch.tensor([max_output], dtype=torch.int64)),
+            g.op("Constant", value_t=torch.tensor([iou_threshold], dtype=torch.float32)),
+            g.op("Constant", value_t=torch.tensor([score_threshold], dtype=torch.float32)),
+        )
+
+
+def non_max_suppression(
+    boxes: torch.Tensor, scores: torch.Tensor, max_output: int, iou_threshold: float, score_threshold: float
+) -> torch.Tensor:
+    """Suppress, in each batch and each class by itself, the boxes that overlap a better one.
+
+    Args:
+        boxes: (B, K, 4) ``(x1, y1, x2, y2)``.
+        scores: (B, C, K); only scores above ``score_threshold`` take part.
+        max_output: the greatest number of boxes kept per batch and class.
+        iou_threshold: boxes whose IoU with a better one is greater are dropped.
+        score_threshold: exclusive lower bound of the scores.
+
+    Returns:
+        (S, 3) int64 rows ``(batch, class, box)``, in each batch and class from the best score down. While tracing at
+        least one row, so that no branch of the model's own code for "nothing found" is traced.
+    """
+    return _NonMaxSuppression.apply(
+        boxes, scores, int(max_output), float(iou_threshold), float(score_threshold), torch.jit.is_tracing()
+    )

@@ -1,0 +1,89 @@
+"""ONNX RoiAlign, standing for mmcv's and torchvision's."""
+
+from typing import Any, Tuple
+
+import torch
+import torchvision
+from torch.autograd import Function
+
+
+class _RoiAlign(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: torch.Tensor,
+        boxes: torch.Tensor,
+        index: torch.Tensor,
+        output_size: Tuple[int, int],
+        scale: float,
+        sampling_ratio: int,
+        mode: str,
+        aligned: bool,
+        opset: int,
+    ) -> torch.Tensor:
+        rois = torch.cat([index.to(boxes)[:, None], boxes], 1)
+        if mode == "max":  # torchvision has the average only
+            from mmcv.ops.roi_align import RoIAlignFunction
+
+            return RoIAlignFunction.apply(features, rois, output_size, scale, sampling_ratio, mode, aligned)
+        return torchvision.ops.roi_align(features, rois, output_size, scale, sampling_ratio, aligned)
+
+    @staticmethod
+    def symbolic(
+        g: Any,
+        features: Any,
+        boxes: Any,
+        index: Any,
+        output_size: Tuple[int, int],
+        scale: float,
+        sampling_ratio: int,
+        mode: str,
+        aligned: bool,
+        opset: int,
+    ) -> Any:
+        attributes = dict(
+            output_height_i=output_size[0],
+            output_width_i=output_size[1],
+            spatial_scale_f=scale,
+            sampling_ratio_i=sampling_ratio,
+            mode_s=mode,
+        )
+        if opset >= 16:
+            attributes["coordinate_transformation_mode_s"] = "half_pixel" if aligned else "output_half_pixel"
+        elif aligned:  # the operator of opset 10 has no half pixel of its own
+            half = g.op("Constant", value_t=torch.tensor([0.5 / scale], dtype=torch.float32))
+            boxes = g.op("Sub", boxes, half)
+        return g.op("RoiAlign", features, boxes, index, **attributes)
+
+
+def roi_align(
+    features: torch.Tensor,
+    boxes: torch.Tensor,
+    index: torch.Tensor,
+    output_size: Tuple[int, int],
+    scale: float,
+    sampling_ratio: int,
+    mode: str,
+    aligned: bool,
+    opset: int,
+) -> torch.Tensor:
+    """Pool one feature grid per RoI.
+
+    Args:
+        features: (N, C, H, W).
+        boxes: (K, 4) ``(x1, y1, x2, y2)`` in pixels of the network's input.
+        index: (K,) int64, the image of each box.
+        output_size: (h, w) of the grids.
+        scale: size of the features over size of the input.
+        sampling_ratio: samples per bin and axis, 0 for as many as the RoI's size asks for.
+        mode: ``avg`` or ``max``.
+        aligned: half-pixel correct coordinates.
+        opset: opset of the file; below 16 ONNX makes every RoI at least one feature cell wide and high.
+
+    Returns:
+        (K, C, h, w).
+    """
+    size = (int(output_size[0]), int(output_size[1]))
+    return _RoiAlign.apply(
+        features, boxes, index, size, float(scale), max(0, int(sampling_ratio)), str(mode), bool(aligned), int(opset)
+    )

@@ -1,0 +1,188 @@
+"""PyTorch's own inference against the exported file, case by case."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+import torch
+
+from mmonnx.codebases.base import Feeds, Result, Task
+from mmonnx.codebases.images import photographs
+from mmonnx.matching import MAX_LINES, Match, Tolerances, match
+
+Run = Callable[[Dict[str, np.ndarray]], Dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input to compare on.
+
+    Attributes:
+        name: what it is, for the table, for example ``photograph 800x1216``.
+        feeds: the network's inputs by name.
+        images: the batch's pictures, BGR uint8 of the network's input size, to draw on.
+    """
+
+    name: str
+    feeds: Feeds
+    images: Sequence[np.ndarray]
+
+    @property
+    def shape(self) -> Tuple[int, int]:
+        """(height, width) of the input."""
+        return self.images[0].shape[0], self.images[0].shape[1]
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """How one case went, summed over the batch's images; see :class:`mmonnx.matching.Match` for the figures.
+
+    Attributes:
+        name, shape, batch: of the case; shape is (height, width).
+        matched, total, excused, max_box, max_score, max_mask: summed, or the greatest, over the images.
+        ok: whether the case held.
+        problems: what did not, one line each, the first few.
+        seconds: of PyTorch and of the runtime; a single run without warm-up, so an indication only.
+    """
+
+    name: str
+    shape: Tuple[int, int]
+    batch: int
+    matched: int = 0
+    total: int = 0
+    excused: int = 0
+    max_box: Optional[float] = None
+    max_score: Optional[float] = None
+    max_mask: Optional[float] = None
+    ok: bool = False
+    problems: List[str] = field(default_factory=list)
+    seconds: Tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def verdict(self) -> str:
+        """In a word: ``ok``, ``ok, empty`` (nothing found on either side), ``mismatch``, ``failed`` (not comparable)."""
+        if self.ok:
+            return "ok" if self.total else "ok, empty"
+        return "mismatch" if self.total else "failed"
+
+
+def second_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
+    """Another (height, width) than ``shape``, of another aspect, in multiples of 32."""
+    height, width = (max(1, round(share * size / 32)) * 32 for share, size in zip((0.6, 0.8), shape))
+    if height * shape[1] == width * shape[0]:
+        width += 32
+    return height, width
+
+
+def make_cases(
+    task: Task, images: Optional[Sequence[np.ndarray]], shape: Tuple[int, int], batch: int = 1
+) -> List[Case]:
+    """The inputs to compare on: as exported; in another size and batch as far as these are dynamic; blank.
+
+    Args:
+        task: the model.
+        images: the user's pictures, BGR uint8 (H, W, 3); None for scikit-image's photographs.
+        shape: (height, width) of the export, in pixels.
+        batch: the batch of the export.
+    """
+    pictures = list(images or photographs())
+    needed = max(batch, 2)
+    while len(pictures) < needed:
+        # Mirrored and brightened copies: rows of a batch must differ, or mixed-up rows would not show.
+        source = pictures[len(pictures) // 2]
+        pictures.append(cv2.convertScaleAbs(source[:, ::-1], alpha=1.0, beta=20 * len(pictures)))
+
+    def case(kind: str, chosen: Sequence[np.ndarray], size: Tuple[int, int]) -> Case:
+        resized = [cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR) for picture in chosen]
+        name = f"{kind} {size[0]}x{size[1]}" + (f" batch {len(chosen)}" if len(chosen) > 1 else "")
+        return Case(name, task.preprocess(list(chosen), size), resized)
+
+    other = second_shape(shape) if task.dynamic_size else shape
+    cases = [case("photograph", pictures[:batch], shape)]
+    if task.dynamic_size:
+        cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))
+    if task.dynamic_batch:
+        cases.append(case("photograph", pictures[:2] if batch != 2 else pictures[:1], other))
+    blank = np.zeros((shape[0], shape[1], 3), np.uint8)
+    cases.append(case("blank", [blank] * batch, shape))
+    return cases
+
+
+def verify(
+    task: Task,
+    run: Run,
+    cases: Sequence[Case],
+    progress: Optional[Callable[[Sequence[Case]], Iterable[Case]]] = None,
+    show: Optional[Callable[[Case, List[Result], List[Result]], Any]] = None,
+    tolerances: Optional[Tolerances] = None,
+) -> List[CaseResult]:
+    """Compare PyTorch's own inference with a runtime's on every case.
+
+    An error of either is a failed case, with the error's first line, so that the other cases still tell something.
+
+    Args:
+        task: the model.
+        run: the runtime: inputs by name to outputs by name.
+        cases: what to compare on.
+        progress: wraps the cases in a progress bar.
+        show: called with the case, PyTorch's results and the runtime's, for every case in which both gave some.
+        tolerances: what may differ.
+    """
+    return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
+
+
+def _verify(
+    task: Task, run: Run, case: Case, show: Optional[Callable[..., Any]], tolerances: Optional[Tolerances]
+) -> CaseResult:
+    what, where = (case.name, case.shape, len(case.images)), "PyTorch"
+    try:
+        started = time.perf_counter()
+        with torch.no_grad():
+            expected = task.predict(case.feeds)
+        between = time.perf_counter()
+        where = "the runtime"
+        actual = task.read(run({name: tensor.detach().cpu().numpy() for name, tensor in case.feeds.items()}))
+        seconds = between - started, time.perf_counter() - between
+        if len(expected) != len(actual):
+            raise ValueError(f"{len(actual)} results for {len(expected)} images")
+        where = "the comparison"
+        matches = [compare(task, *pair, tolerances) for pair in zip(expected, actual)]
+    except Exception as error:
+        return CaseResult(*what, problems=[f"{where} failed: {first_line(error)}"])
+    if show:
+        show(case, expected, actual)
+    problems = [
+        f"image {index + 1}: {line}" if len(matches) > 1 else line
+        for index, found in enumerate(matches)
+        for line in found.unmatched
+    ]
+    return CaseResult(
+        *what,
+        matched=sum(found.matched for found in matches),
+        total=sum(found.total for found in matches),
+        excused=sum(found.excused for found in matches),
+        max_box=_greatest(found.max_box for found in matches),
+        max_score=_greatest(found.max_score for found in matches),
+        max_mask=_greatest(found.max_mask for found in matches),
+        ok=bool(matches) and all(found.ok for found in matches),
+        problems=problems[:MAX_LINES],
+        seconds=seconds,
+    )
+
+
+def _greatest(values: Iterable[Optional[float]]) -> Optional[float]:
+    return max((value for value in values if value is not None), default=None)
+
+
+def compare(task: Task, expected: Result, actual: Result, tolerances: Optional[Tolerances] = None) -> Match:
+    """Match the results of one image, with what the task says about its score threshold and its longest list."""
+    limit = getattr(task, "max_per_img", None)
+    return match(expected, actual, score_thr=task.score_thr, limit=limit, tolerances=tolerances)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that says something, with the error's type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,38 @@
+"""Small models for the tests, made from upstream's own configs."""
+
+from typing import Any, Dict, Optional
+
+from mmonnx import codebases, fallback
+from mmonnx.codebases.config import find_config
+
+SHAPE = (192, 256)
+
+
+def shrink(config: Any) -> None:
+    """Make a ResNet-FPN detector of a config small: a narrow ResNet-18 below the same heads."""
+    backbone = config.model.get("backbone")
+    if backbone and backbone.type == "ResNet":
+        backbone.depth, backbone.base_channels, backbone.init_cfg = 18, 16, None
+        backbone.norm_cfg = dict(type="BN", requires_grad=True)
+        if "neck" in config.model:
+            neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
+            neck.in_channels = [16, 32, 64, 128]
+
+
+def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = None) -> str:
+    """Write the small version of an installed config into a folder; its path."""
+    fallback.ensure()
+    from mmcv import Config
+
+    config = Config.fromfile(str(find_config(name)))
+    shrink(config)
+    config.merge_from_dict(options or {})
+    path = folder / (name.split("/")[-1])
+    config.dump(str(path))
+    return str(path)
+
+
+def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> codebases.Task:
+    """The task of a small version of an installed config, with seeded random weights."""
+    path = small_config(name, folder, options)
+    return codebases.load(path, None, codebases.LoadOptions(shape=load.pop("shape", SHAPE), **load))

@@ -1,0 +1,100 @@
+"""Rewriting is scoped: what was replaced is back, whatever happened."""
+
+import importlib
+import sys
+
+import pytest
+import torch
+from models import load_small
+
+from mmonnx import fallback
+from mmonnx.errors import ExportError
+from mmonnx.export import trace
+from mmonnx.rewrites import REGISTRY, ExportContext, current, rewriting
+from mmonnx.rewrites.registry import resolve, rewrite
+
+fallback.ensure()
+importlib.import_module("mmdet.models")
+
+
+def originals():
+    found = {}
+    for item in REGISTRY.values():
+        try:
+            owner, name = resolve(item.path)
+        except LookupError:
+            continue
+        found[item.path] = (owner, name, vars(owner).get(name))
+        for module in item.imported_by:
+            if module in sys.modules:
+                found[item.path + "@" + module] = (sys.modules[module], name, vars(sys.modules[module]).get(name))
+    return found
+
+
+def assert_untouched(before):
+    for path, (owner, name, value) in before.items():
+        assert vars(owner).get(name) is value, path
+
+
+def test_every_function_of_the_registry_is_replaced_and_restored():
+    before = originals()
+    assert len(before) > 20
+    with rewriting():
+        replaced = [path for path, (owner, name, value) in before.items() if vars(owner).get(name) is not value]
+        assert set(replaced) == set(before)
+    assert_untouched(before)
+    assert current() is None
+
+
+def test_nothing_stays_behind_after_an_error_or_a_nested_block():
+    before = originals()
+    with pytest.raises(KeyError), rewriting() as outer:
+        with rewriting() as inner:
+            assert current() is inner
+        assert current() is outer
+        raise KeyError
+    assert_untouched(before)
+
+
+def test_no_module_keeps_a_name_that_the_registry_forgot():
+    """Who imported a rewritten function by name is in its imported_by, or would go on calling upstream's."""
+    for item in REGISTRY.values():
+        owner, name = resolve(item.path)
+        if isinstance(owner, type):
+            continue
+        original = getattr(owner, name)
+        holders = {
+            module_name
+            for module_name, module in list(sys.modules.items())
+            if module_name.split(".")[0] in ("mmdet", "mmcv", "mmcls") and vars(module).get(name) is original
+        }
+        assert holders <= {owner.__name__, *item.imported_by}, item.path
+
+
+def test_a_path_cannot_be_rewritten_twice():
+    with pytest.raises(ValueError, match="twice"):
+        rewrite("torch.Tensor.split")(lambda *_: None)
+
+
+def test_inference_is_the_same_to_the_bit_after_an_export_and_after_a_failed_one(tmp_path):
+    task = load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", tmp_path, dynamic=True)
+    expected = task.predict(task.inputs)
+    state = {key: value.clone() for key, value in task.module.state_dict().items()}
+    random_state = torch.random.get_rng_state()
+    before = originals()
+
+    trace(task, 11, ExportContext())
+    roi_head = task.module.model.roi_head
+    roi_head.simple_test = None  # fails in the middle
+    with pytest.raises(ExportError):
+        trace(task, 11, ExportContext())
+    del roi_head.simple_test
+
+    assert_untouched(before)
+    assert torch.equal(torch.random.get_rng_state(), random_state)
+    assert not task.module.training
+    for key, value in task.module.state_dict().items():
+        assert torch.equal(value, state[key]), key
+    again = task.predict(task.inputs)
+    assert len(expected[0].dets) >= 10
+    assert (again[0].dets == expected[0].dets).all() and (again[0].labels == expected[0].labels).all()

@@ -1,0 +1,81 @@
+"""The stacks, and the lock files that pin them."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Tuple
+
+Version = Tuple[int, int]
+
+
+class Stack(NamedTuple):
+    """What makes up a stack; a later lock file's section stands in for an earlier one's of the same title."""
+
+    locks: Tuple[str, ...]
+    pythons: Tuple[Version, ...]
+    venv: str
+    disk_gb: int
+
+
+RECENT = ((3, 12), (3, 11), (3, 10), (3, 9))
+STACKS = {
+    "default": Stack(("default.txt",), RECENT, ".venv", 7),
+    "compiled": Stack(("default.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
+    "classic": Stack(("classic.txt",), ((3, 8),), ".venv-classic", 5),
+}
+
+
+class Failure(Exception):
+    """Something is in the way: what it is, the way out, and the exit status."""
+
+    def __init__(self, what: str, way_out: str, status: int = 1) -> None:
+        super().__init__(what)
+        self.what, self.way_out, self.status = what, way_out, status
+
+
+class Section(NamedTuple):
+    """One step's worth of a lock file: its title, the names its line shows, the pins that hold on this machine."""
+
+    title: str
+    shown: List[str]
+    pins: Dict[str, str]
+
+    def describe(self) -> str:
+        shown = ", ".join(f"{name} {self.pins[name]}" for name in self.shown)
+        rest = len(self.pins) - len(self.shown)
+        return f"{self.title}: {shown}" + (f" and {rest} more" if rest else "")
+
+
+def marker_holds(marker: str, python: Version, platform: str = sys.platform) -> bool:
+    """Whether the clauses of a lock file's marker, joined with ``and``, all hold."""
+    for clause in filter(None, marker.split(" and ")):
+        match = re.match(r'\s*(python_version|sys_platform)\s*(==|>=|<)\s*"([^"]+)"\s*$', clause)
+        if not match:
+            raise ValueError(f"no marker of a lock file: {clause!r}")
+        name, operator, value = match.groups()
+        if name == "sys_platform":
+            holds = operator == "==" and platform == value
+        else:
+            wanted = tuple(int(part) for part in value.split("."))
+            holds = {"==": python == wanted, ">=": python >= wanted, "<": python < wanted}[operator]
+        if not holds:
+            return False
+    return True
+
+
+def read_locks(paths: List[Path], python: Version, platform: str = sys.platform) -> List[Section]:
+    """The sections of the lock files, in order, with the pins that hold for a Python on a platform."""
+    sections: Dict[str, Section] = {}
+    for path in paths:
+        section = None
+        for line in path.read_text(encoding="utf-8").splitlines():
+            heading = re.match(r"# \[(.+)\] (.+)", line)
+            if heading:
+                section = Section(heading.group(1), heading.group(2).split(), {})
+                sections[section.title] = section
+            elif line and not line.startswith("#"):
+                pin, _, marker = line.partition(";")
+                if marker_holds(marker, python, platform):
+                    name, _, version = pin.strip().partition("==")
+                    section.pins[name] = version
+    return list(sections.values())

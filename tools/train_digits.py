@@ -1,0 +1,178 @@
+"""Make the digits data, train the two digit models with OpenMMLab's own train functions, and keep their weights.
+
+    python tools/train_digits.py [detector|classifier|all] [--work-dir DIR] [--epochs N] [--eval-only]
+
+Everything is seeded. A checkpoint replaces the one in configs/digits/ only if it reaches its goal on held-out images;
+logs and data stay in the work folder.
+"""
+
+import argparse
+import contextlib
+import io
+import logging
+import os
+import sys
+import time
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple, Optional
+
+from mmonnx import fallback
+from mmonnx.datasets import digits
+from mmonnx.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "digits"
+SEED = 0
+
+
+class Job(NamedTuple):
+    """One model: its config's name, its data, how it is trained and measured, and what it has to reach."""
+
+    name: str
+    stem: str
+    metric: str
+    goal: float
+    train: Callable[[Any, Path], None]
+    measure: Callable[[Path, Path], float]
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the stages that the arguments ask for.
+
+    Returns:
+        0, or 1 if a model misses its goal.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="all", choices=("detector", "classifier", "all"))
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/digits"), help="data, logs (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="instead of the config's")
+    parser.add_argument("--eval-only", action="store_true", help="measure the checkpoints in configs/digits/")
+    args = parser.parse_args(argv)
+    warnings.simplefilter("ignore")
+    fallback.ensure()
+    try:
+        good = [run(job, args) for job in JOBS if args.model in (job.name, "all")]
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.status
+    return 0 if all(good) else 1
+
+
+def run(job: Job, args: argparse.Namespace) -> bool:
+    """Train (unless told not to) and measure one model; say whether it reaches its goal."""
+    from mmcv import Config
+
+    config, kept = CONFIGS / f"{job.stem}.py", CONFIGS / f"{job.stem}.pth"
+    checkpoint = kept
+    if not args.eval_only:
+        cfg = Config.fromfile(str(config))
+        cfg.runner.max_epochs = args.epochs or cfg.runner.max_epochs
+        # What mmdet's and mmcls's tools/train.py set before they call the train functions.
+        cfg.work_dir, cfg.seed, cfg.gpu_ids, cfg.device = str(args.work_dir / job.name), SEED, [0], "cpu"
+        started = time.time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            job.train(cfg, args.work_dir)
+        checkpoint = strip(args.work_dir / job.name / "latest.pth", args.work_dir / f"{job.stem}.pth")
+        size = checkpoint.stat().st_size / 1e6
+        say(job, f"trained {cfg.runner.max_epochs} epochs, {size:.2f} MB", started)
+    started = time.time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        value = job.measure(config, checkpoint)
+    good = value >= job.goal
+    verdict = "reached" if good else "missed"
+    say(job, f"{job.metric} {value:.4f} on held-out images (goal {job.goal:.2f} {verdict})", started)
+    if checkpoint != kept and good:
+        os.replace(checkpoint, kept)
+        checkpoint = kept
+    say(job, f"checkpoint: {checkpoint}")
+    return good
+
+
+def say(job: Job, text: str, started: Optional[float] = None) -> None:
+    """Print one line, with the seconds since ``started``."""
+    took = "" if started is None else f"  [{time.time() - started:.1f} s]"
+    print(f"{job.name}: {text}{took}", flush=True)
+
+
+def quiet_logger(name: str, folder: str) -> None:
+    """Send the named OpenMMLab logger to a file in ``folder``; only errors reach the terminal."""
+    from mmcv.utils import get_logger
+
+    os.makedirs(folder, exist_ok=True)
+    get_logger(name, log_file=os.path.join(folder, "train.log"))
+    # mmcv's own logger prints how each weight was set.
+    for logger in (logging.getLogger(name), get_logger("mmcv")):
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(logging.ERROR)
+
+
+def train_detector(cfg: Any, work_dir: Path) -> None:
+    """Write the composites and train with ``mmdet.apis.train_detector``."""
+    from mmdet.apis import set_random_seed, train_detector
+    from mmdet.datasets import build_dataset
+    from mmdet.models import build_detector
+
+    root = str(work_dir / "detection")
+    cfg.data.train.ann_file = digits.make_detection_set(root, "train", 2000, SEED)
+    cfg.data.train.img_prefix = os.path.join(root, "train")
+    quiet_logger("mmdet", cfg.work_dir)
+    set_random_seed(SEED)
+    model = build_detector(cfg.model)
+    model.init_weights()
+    train_detector(model, build_dataset(cfg.data.train), cfg, meta={})
+
+
+def train_classifier(cfg: Any, work_dir: Path) -> None:
+    """Write the crops and train with ``mmcls.apis.train_model``."""
+    from mmcls.apis import set_random_seed, train_model
+    from mmcls.datasets import build_dataset
+    from mmcls.models import build_classifier
+
+    cfg.data.train.data_prefix = digits.make_classification_set(str(work_dir / "classification"), "train", 8000, SEED)
+    quiet_logger("mmcls", cfg.work_dir)
+    set_random_seed(SEED)
+    model = build_classifier(cfg.model)
+    model.init_weights()
+    train_model(model, build_dataset(cfg.data.train), cfg, device="cpu", meta={})
+
+
+def measure_detector(config: Path, checkpoint: Path) -> float:
+    """mAP@0.5 on 200 held-out composites."""
+    from mmdet.apis import inference_detector, init_detector
+
+    model = init_detector(str(config), str(checkpoint), device="cpu")
+    samples = list(digits.detection_samples("test", 200))
+    results = [inference_detector(model, sample.image) for sample in samples]
+    return digits.mean_average_precision(results, samples)
+
+
+def measure_classifier(config: Path, checkpoint: Path) -> float:
+    """Share of 400 held-out crops that are named rightly."""
+    from mmcls.apis import inference_model, init_model
+
+    model = init_model(str(config), str(checkpoint), device="cpu")
+    samples = list(digits.classification_samples("test", 400))
+    right = sum(inference_model(model, sample.image)["pred_label"] == sample.label for sample in samples)
+    return float(right / len(samples))
+
+
+def strip(source: Path, target: Path) -> Path:
+    """Keep the weights and the class names of a checkpoint; the optimizer's state is two thirds of it."""
+    import torch
+
+    weights = torch.load(str(source), map_location="cpu")["state_dict"]
+    # Clones: a view would carry the storage that it was cut from.
+    state = OrderedDict((name, value.detach().clone()) for name, value in weights.items())
+    torch.save({"meta": {"CLASSES": digits.CLASSES}, "state_dict": state}, str(target))
+    return target
+
+
+JOBS = (
+    Job("detector", "faster_rcnn_digits", "mAP@0.5", 0.85, train_detector, measure_detector),
+    Job("classifier", "mobilenet_v2_digits", "accuracy", 0.95, train_classifier, measure_classifier),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
