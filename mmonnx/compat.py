@@ -46,6 +46,11 @@ def max_opset() -> int:
     return int(newest)
 
 
+def has_stable_sort() -> bool:
+    """Whether ``torch.sort`` can keep the order of equal values (1.9 and later)."""
+    return TORCH >= (1, 9)
+
+
 def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     """Read a checkpoint without running code from it, where torch can do that (1.13 and later).
 

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple, TypeVar
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple, TypeVar
 
 import onnx
 from rich import box
@@ -32,14 +32,10 @@ class Report:
         file = file or sys.stdout
         self.live = file.isatty()
         # Told, not found out: rich takes environment variables such as FORCE_COLOR for a terminal.
-        self.console = Console(
-            file=file,
-            force_terminal=self.live,
-            force_jupyter=False,
-            no_color=not self.live,
-            highlight=False,
-            markup=False,
-        )
+        how: Dict[str, Any] = {"force_terminal": self.live, "no_color": not self.live, "force_jupyter": False}
+        self.console = Console(file=file, highlight=False, markup=False, **how)
+        # Below 80 columns the terminal itself may wrap: a table squeezed into less cannot be read.
+        self._tables = Console(file=file, highlight=False, markup=False, width=max(self.console.width, 80), **how)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator["Stage"]:
@@ -83,7 +79,7 @@ class Report:
         ]
         columns = [column for column in columns if column[2]]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("case", overflow="fold", min_width=10)
+        table.add_column("case", overflow="fold")
         for name, _, _ in columns:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
@@ -95,13 +91,17 @@ class Report:
             for problem in result.problems:
                 self.console.print(Text.assemble((f"{result.name}: ", "red"), problem), soft_wrap=True)
 
+    def text(self, text: str) -> None:
+        """Print a longer text as it is, for example a graph."""
+        self.console.print(Text(text), soft_wrap=True)
+
     def next_command(self, command: str) -> None:
         """Print the command to type next, on a line of its own that can be copied whole."""
         self.console.print(Text.assemble("next: ", (command, "bold cyan")), soft_wrap=True)
 
     def _print_table(self, table: Table) -> None:
-        with self.console.capture() as capture:
-            self.console.print(table)
+        with self._tables.capture() as capture:
+            self._tables.print(table)
         # rich pads every row to the table's width; trailing blanks are noise in a log.
         for line in capture.get().rstrip("\n").splitlines():
             self.console.file.write((line if self.live else line.rstrip()) + "\n")

@@ -2,6 +2,7 @@
 
 import colorsys
 import os
+from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
 
 import cv2
@@ -34,7 +35,7 @@ def side_by_side(
         case: the images, of the network's input size.
         expected: PyTorch's results, one per image (or one for the whole batch).
         actual: the runtime's.
-        path: the PNG's; its folder must exist.
+        path: the PNG's; its folder is made if it is missing.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,8 +49,9 @@ def side_by_side(
     done, data = cv2.imencode(".png", np.vstack([title, *rows]))
     if not done:
         raise OSError(f"OpenCV cannot encode a picture for {os.fspath(path)}")
-    with open(path, "wb") as file:
-        file.write(data.tobytes())
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data.tobytes())
 
 
 def file_name(case: Case) -> str:

@@ -56,7 +56,12 @@ class Checkout:
         self.calls.write_text("")
         return subprocess.run(
             [sys.executable, str(self.root / "tools" / "bootstrap.py"), *arguments],
-            env={"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.home), "FAKE_CALLS": str(self.calls), **environment},
+            env={
+                "PATH": f"{self.bin}:/usr/bin:/bin",
+                "HOME": str(self.home),
+                "FAKE_CALLS": str(self.calls),
+                **environment,
+            },
             cwd=str(self.root),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -205,7 +210,12 @@ def test_compiled_takes_the_wheel_that_was_built_before(checkout, python311, mon
     wheel = folder / "mmcv_full-1.7.2-cp311-cp311-linux_x86_64.whl"
     wheel.touch()
     built = checkout.run(
-        "--stack", "compiled", "--python", python311, CXX="no-such-compiler", XDG_CACHE_HOME=str(checkout.home / "cache")
+        "--stack",
+        "compiled",
+        "--python",
+        python311,
+        CXX="no-such-compiler",
+        XDG_CACHE_HOME=str(checkout.home / "cache"),
     )
     assert built.returncode == 0 and "compile" not in built.stdout.replace("compiled", "")
     calls = checkout.calls.read_text()

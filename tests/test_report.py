@@ -114,11 +114,21 @@ def test_columns_are_there_when_they_say_something():
     assert lines_of(report)[1].split() == ["case", "matched", "box", "px", "score", "mask", "verdict"]
 
 
-def test_the_widest_table_fits_80_columns():
+@pytest.mark.parametrize("change", [{"max_mask": 1.5e-4, "excused": 0}, {"excused": 12}])
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_a_case_keeps_to_its_line(monkeypatch, change, columns):
+    monkeypatch.setenv("COLUMNS", columns)
     report = Report(io.StringIO())
     name = "photograph 1344x1344 batch 2"
-    report.verification([dataclasses.replace(GOOD, name=name, max_mask=1.5e-4, ok=False), EMPTY])
-    assert any(name in line for line in lines_of(report)), "the name was wrapped"
+    report.verification([dataclasses.replace(GOOD, name=name, ok=False, **change)])
+    (line,) = [line for line in lines_of(report) if name in line]
+    assert line.split()[4] == "99/100" and line.endswith("mismatch") and len(line) <= 80
+
+
+def test_a_longer_text_stays_as_it_is():
+    report = Report(io.StringIO())
+    report.text("%x[1] [bold]\n  " + "y" * 200)
+    assert lines_of(report) == ["%x[1] [bold]", "  " + "y" * 200]
 
 
 def test_the_closing_table(model):

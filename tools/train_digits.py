@@ -115,7 +115,7 @@ def train_detector(cfg: Any, work_dir: Path) -> None:
     from mmdet.models import build_detector
 
     root = str(work_dir / "detection")
-    cfg.data.train.ann_file = digits.make_detection_set(root, "train", 2000, SEED)
+    cfg.data.train.ann_file = digits.make_detection_set(root, "train", 4000, SEED)
     cfg.data.train.img_prefix = os.path.join(root, "train")
     quiet_logger("mmdet", cfg.work_dir)
     set_random_seed(SEED)
@@ -130,7 +130,7 @@ def train_classifier(cfg: Any, work_dir: Path) -> None:
     from mmcls.datasets import build_dataset
     from mmcls.models import build_classifier
 
-    cfg.data.train.data_prefix = digits.make_classification_set(str(work_dir / "classification"), "train", 8000, SEED)
+    cfg.data.train.data_prefix = digits.make_classification_set(str(work_dir / "classification"), "train", 30000, SEED)
     quiet_logger("mmcls", cfg.work_dir)
     set_random_seed(SEED)
     model = build_classifier(cfg.model)

@@ -91,6 +91,7 @@ train_pipeline = [
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", img_scale=(320, 320), keep_ratio=True),
     dict(type="RandomFlip", flip_ratio=0.0),
+    dict(type="PhotoMetricDistortion"),
     dict(type="Normalize", **img_norm_cfg),
     dict(type="Pad", size_divisor=32),
     dict(type="DefaultFormatBundle"),
@@ -143,12 +144,12 @@ data = dict(
 )
 evaluation = dict(interval=1, metric="bbox")
 
-optimizer = dict(type="AdamW", lr=1e-3, weight_decay=0.02)
+optimizer = dict(type="AdamW", lr=1.5e-3, weight_decay=0.02)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
     policy="CosineAnnealing", by_epoch=False, min_lr_ratio=0.01, warmup="linear", warmup_iters=100, warmup_ratio=0.01
 )
-runner = dict(type="EpochBasedRunner", max_epochs=6)
+runner = dict(type="EpochBasedRunner", max_epochs=4)
 checkpoint_config = dict(interval=100)
 log_config = dict(interval=20, hooks=[dict(type="TextLoggerHook")])
 log_level = "INFO"

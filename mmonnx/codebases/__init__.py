@@ -1,12 +1,15 @@
 """What differs between MMDetection, MMClassification and plain torch: one file each, one small interface."""
 
+import logging
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 from .. import fallback
 from ..errors import InputError
 from .base import Task
-from .config import read_config
+from .config import find_config, read_config
 from .options import LoadOptions
 
 __all__ = ["LoadOptions", "Task", "load"]
@@ -24,15 +27,31 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         InputError: something that the user gave is wrong.
         ExportError: the model cannot be built.
     """
-    fallback.ensure()
-    from . import mmcls, mmdet
+    find_config(config)
+    with _quiet_imports():
+        fallback.ensure()
+        from . import mmcls, mmdet
 
-    settings = read_config(config, options.cfg_options)
-    for codebase in (mmdet, mmcls):
-        if codebase.owns(settings):
-            return codebase.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        settings = read_config(config, options.cfg_options)
+        owner = next((codebase for codebase in (mmdet, mmcls) if codebase.owns(settings)), None)
+    if owner is not None:
+        return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     raise InputError(
         f"config {config!r} has model type {settings.model.type!r}",
         "a detector of mmdet or a classifier of mmcls",
         "add custom_imports to the config if the model is your own",
     )
+
+
+@contextmanager
+def _quiet_imports() -> Iterator[None]:
+    """Hide what importing mmcv 1.x says on every machine: that there is a 2.0, and that there is no GPU."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls)(\..*)?$")
+            yield
+    finally:
+        logger.setLevel(level)

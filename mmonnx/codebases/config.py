@@ -1,6 +1,8 @@
 """Finding and reading a config."""
 
 import importlib.util
+import sys
+import traceback
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -74,6 +76,7 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
         if options:
             config.merge_from_dict(options)
     except Exception as error:  # a config is Python: anything can be raised
+        _drop_temporary_files(error)
         lines = str(error).strip().splitlines() or [""]
         raise InputError(
             f"config {name!r} cannot be read ({type(error).__name__}: {lines[-1]})",
@@ -84,3 +87,13 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     if not isinstance(model, dict) or "type" not in model:
         raise InputError(f"config {name!r} has no model.type", "a model to build", "give a model's config")
     return config
+
+
+def _drop_temporary_files(error: BaseException) -> None:
+    """Let go of the temporary file that mmcv's reader held, whose folder is gone: its closer complains on stderr."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+    finally:
+        sys.unraisablehook = hook

@@ -22,7 +22,9 @@ def read_image(path: str) -> np.ndarray:
         raise InputError(f"image {path!r} does not exist", "an image file", "check the path")
     image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if os.path.getsize(path) else None
     if image is None:
-        raise InputError(f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one")
+        raise InputError(
+            f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one"
+        )
     return image
 
 

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from ..rewrites import current
+from ..rewrites.batched import flat_detections
 from .base import Detections, Feeds, Task
 from .images import find_transform, make_input, photographs, read_image, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
+from .ties import ties_by_index
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
@@ -85,11 +87,21 @@ class DetectorModule(nn.Module):
         context = current()
         context.start(input)
         context.mask_output = self.mask_output
-        self.model.simple_test(input, [_meta(input.shape[2], input.shape[3])], rescale=False)
-        found = context.detections
+        results = self.model.simple_test(input, [_meta(input.shape[2], input.shape[3])], rescale=False)
+        boxes, labels = _first_boxes(results[0])
+        found = context.detections or flat_detections(context, boxes, labels)
+        dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         if context.masks is None:
-            return found.dets, found.labels
-        return found.dets, found.labels, found.unflatten(context.masks)
+            return dets, found.labels
+        return dets, found.labels, found.unflatten(context.masks)
+
+
+def _first_boxes(result: Any) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Boxes (K, 5) and labels (K,) of what ``simple_test`` gives for the batch's one list element."""
+    if isinstance(result, torch.Tensor):  # the proposals of an RPN
+        return result, torch.zeros_like(result[:, 0]).long()
+    boxes, rest = result
+    return boxes if isinstance(boxes, tuple) else (boxes, rest)
 
 
 def _meta(height: Any, width: Any) -> Dict[str, Any]:
@@ -120,9 +132,11 @@ def _predict_raw_results(model: nn.Module, feeds: Feeds) -> List[Any]:
 
 
 def _predict(model: nn.Module, feeds: Feeds) -> List[Detections]:
-    """The detector's own inference, unrewritten."""
+    """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
     height, width = feeds["input"].shape[2:]
-    return [_to_detections(result, (int(height), int(width))) for result in _predict_raw_results(model, feeds)]
+    with ties_by_index():
+        results = _predict_raw_results(model, feeds)
+    return [_to_detections(result, (int(height), int(width))) for result in results]
 
 
 def _to_detections(result: Any, size: Tuple[int, int]) -> Detections:

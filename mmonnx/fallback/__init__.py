@@ -50,7 +50,8 @@ def _missing(name: str) -> Callable[..., Any]:
         raise MissingOperatorError(
             f"mmcv's operator '{name}' is compiled code that is not installed, and mmonnx has no replacement for it; "
             "compile mmcv-full, with torch installed first: pip uninstall -y mmcv && pip install 'setuptools<81' && "
-            f"pip install --no-build-isolation --no-cache-dir mmcv-full=={mmcv.__version__}"
+            f"pip install --no-build-isolation --no-cache-dir mmcv-full=={mmcv.__version__} "
+            "(torch 2.14 and later: take '-std=c++17' out of its setup.py first)"
         )
 
     operator.__name__ = name
@@ -106,7 +107,8 @@ def ensure() -> str:
     _install()
     if reason:
         warnings.warn(
-            f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason})",
+            f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason}); "
+            "compile mmcv-full again for this torch to have them back",
             stacklevel=2,
         )
     return "fallback"

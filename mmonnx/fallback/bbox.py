@@ -5,6 +5,11 @@ import torch
 from .registry import operator
 
 
+def _areas(boxes: torch.Tensor, offset: int) -> torch.Tensor:
+    """(..., 4) -> (...); positive for a box that is upside down and mirrored, as in the compiled kernel."""
+    return (boxes[..., 2:] - boxes[..., :2] + offset).prod(-1)
+
+
 @operator
 def bbox_overlaps(
     bboxes1: torch.Tensor, bboxes2: torch.Tensor, ious: torch.Tensor, mode: int, aligned: bool, offset: int
@@ -22,11 +27,9 @@ def bbox_overlaps(
     if not aligned:
         bboxes1 = bboxes1[:, None]
 
-    def area(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        return (high - low + offset).clamp(min=0).prod(-1)
-
     low, high = torch.max(bboxes1[..., :2], bboxes2[..., :2]), torch.min(bboxes1[..., 2:], bboxes2[..., 2:])
-    shared, denominator = area(low, high), area(bboxes1[..., :2], bboxes1[..., 2:])
+    shared = (high - low + offset).clamp(min=0).prod(-1)
+    denominator = _areas(bboxes1, offset)
     if mode == 0:
-        denominator = denominator + area(bboxes2[..., :2], bboxes2[..., 2:]) - shared
+        denominator = denominator + _areas(bboxes2, offset) - shared
     ious.copy_(shared / denominator)

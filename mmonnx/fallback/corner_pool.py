@@ -1,4 +1,4 @@
-"""Corner pooling: the running maximum from one side (mmcv up to 1.7.0 calls it where it does not trust its own)."""
+"""Corner pooling: the running maximum from one side (what older versions of mmcv call)."""
 
 import torch
 

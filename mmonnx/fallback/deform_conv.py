@@ -22,11 +22,33 @@ def _no_mask(input: torch.Tensor, weight: torch.Tensor) -> Tuple[torch.Tensor, t
     return input.new_zeros((input.shape[0], 0)), input.new_zeros(weight.shape[0])
 
 
+def _inside(input: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor, integers) -> torch.Tensor:
+    """Which points lie on the input or less than a pixel beside it, as a mask for (pairs of) offsets."""
+    stride, padding, dilation, groups = integers[0:2], integers[2:4], integers[4:6], integers[7]
+    kernel, size = weight.shape[2:], offset.shape[2:]
+    pairs = offset.view(offset.shape[0], groups, kernel[0], kernel[1], 2, *size)
+    inside = torch.ones((), dtype=torch.bool, device=offset.device)
+    for axis in (0, 1):
+        window = torch.arange(size[axis], device=offset.device) * stride[axis] - padding[axis]
+        points = torch.arange(kernel[axis], device=offset.device) * dilation[axis]
+        window = window.view((-1, 1) if axis == 0 else (1, -1))
+        points = points.view((-1, 1, 1, 1) if axis == 0 else (1, -1, 1, 1))
+        place = (window + points).to(offset.dtype) + pairs[:, :, :, :, axis]
+        inside = inside & (place > -1) & (place < input.shape[2 + axis])
+    return inside.unsqueeze(4).expand_as(pairs).reshape(offset.shape)
+
+
 def _backward(grad_output, input, weight, offset, mask, bias, integers) -> Tuple[torch.Tensor, ...]:
-    """Gradients of input, weight, offset, mask and bias."""
-    return torch.ops.torchvision._deform_conv2d_backward(
+    """Gradients of input, weight, offset, mask and bias.
+
+    A point exactly one pixel beside the input, as all of the border's are before the offsets are trained, is a kink:
+    mmcv's kernels give its offset no gradient, torchvision's give that of the inner side.
+    """
+    grads = torch.ops.torchvision._deform_conv2d_backward(
         grad_output.contiguous(), input, weight, offset, mask, bias, *integers
     )
+    by_offset = grads[2] * _inside(input, weight, offset, integers)
+    return (*grads[:2], by_offset, *grads[3:])
 
 
 @operator

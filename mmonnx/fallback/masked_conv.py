@@ -44,5 +44,5 @@ def masked_col2im_forward(
     width: int,
     channels: int,
 ) -> None:
-    """Put results (channels, M) at their M positions of ``im`` (1, channels, height, width); the rest stays as it is."""
+    """Put results (channels, M) at their M positions of ``im`` (1, channels, height, width); the rest stays."""
     im[0, :, mask_h_idx, mask_w_idx] = col

@@ -12,7 +12,7 @@ OPERATORS: Dict[str, Callable[..., Any]] = {}
 def operator(function: Kernel) -> Kernel:
     """Register a function under its own name, which is the name of the compiled operator that it stands in for.
 
-    What is registered runs without autograd, as a compiled operator does: mmcv pairs a forward with its backward itself.
+    What is registered runs without autograd, as compiled operators do: mmcv pairs forward and backward itself.
 
     Args:
         function: takes what mmcv passes to the compiled operator, under the same argument names.

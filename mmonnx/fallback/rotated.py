@@ -7,7 +7,7 @@ from .registry import operator
 
 # Pairs of boxes per step: each takes 24 points in double precision.
 _PAIRS = 1 << 16
-# Points this far outside an edge count as inside (of the box's size): equal boxes must not lose their corners to rounding.
+# Points so little outside (of the box's size) count as inside: equal boxes must not lose their corners to rounding.
 _SLACK = 1e-9
 
 

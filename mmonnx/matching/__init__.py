@@ -1,6 +1,6 @@
 """Comparing one result of PyTorch with one of a runtime: what counts as the same answer, and what does not."""
 
-from typing import Optional
+from typing import Optional, Sequence
 
 from mmonnx.codebases.base import Detections, RawOutputs, Result, Scores
 from mmonnx.matching.arrays import match_raw, match_scores
@@ -17,6 +17,7 @@ def match(
     score_thr: float = 0.0,
     limit: Optional[int] = None,
     tolerances: Optional[Tolerances] = None,
+    unsteady: Sequence[int] = (),
 ) -> Match:
     """Compare a runtime's result with PyTorch's.
 
@@ -31,6 +32,8 @@ def match(
         score_thr: the model's score threshold; 0.0 for none.
         limit: the most detections that the model returns per image, if known: a list of that length is full.
         tolerances: what may differ; the defaults are those that mmonnx promises.
+        unsteady: indices of PyTorch's detections that PyTorch itself does not give again; they may be missing, and as
+            many others may be there instead.
 
     Raises:
         TypeError: the results are of different kinds.
@@ -39,7 +42,7 @@ def match(
     if type(expected) is not type(actual):
         raise TypeError(f"cannot compare {type(expected).__name__} with {type(actual).__name__}")
     if isinstance(expected, Detections):
-        return DetectionMatcher(expected, actual, score_thr, limit, tolerances).match()
+        return DetectionMatcher(expected, actual, score_thr, limit, tolerances, unsteady).match()
     if isinstance(expected, Scores):
         return match_scores(expected, actual, tolerances)
     if isinstance(expected, RawOutputs):

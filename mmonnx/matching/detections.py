@@ -1,6 +1,6 @@
 """Matching detections one to one."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -13,9 +13,15 @@ class DetectionMatcher:
     """The comparison of two lists of detections, step by step."""
 
     def __init__(
-        self, expected: Detections, actual: Detections, score_thr: float, limit: Optional[int], tolerances: Tolerances
+        self,
+        expected: Detections,
+        actual: Detections,
+        score_thr: float,
+        limit: Optional[int],
+        tolerances: Tolerances,
+        unsteady: Sequence[int] = (),
     ) -> None:
-        self.expected, self.actual = expected, actual
+        self.expected, self.actual, self.unsteady = expected, actual, unsteady
         self.score_thr, self.limit, self.tolerances = score_thr, limit, tolerances
 
     def match(self) -> Match:
@@ -31,6 +37,7 @@ class DetectionMatcher:
         bad_masks, max_mask = self._masks(pairs)
         rest = np.setdiff1d(np.arange(len(left)), [i for i, _ in pairs])
         extra = np.setdiff1d(np.arange(len(right)), [j for _, j in pairs])
+        missing = [int(i) for i in rest]
         rest, extra, excused = self._excuse(rest, extra)
         near = self._near(rest, extra)
         shown = pairs + near
@@ -44,6 +51,7 @@ class DetectionMatcher:
             excused=excused,
             unmatched=lines[:MAX_LINES],
             ok=not lines,
+            missing=missing,
         )
 
     def _problem(self) -> Optional[str]:
@@ -104,6 +112,9 @@ class DetectionMatcher:
             rows, columns = linear_sum_assignment(tied, maximize=True)
             gone = tied[rows, columns]
             rest, extra = np.delete(rest, rows[gone]), np.delete(extra, columns[gone])
+        # What PyTorch itself gives or not may be missing, and as many others may be in its place.
+        steady = rest[~np.isin(rest, self.unsteady)]
+        rest, extra = steady, extra[len(rest) - len(steady) :]
         return rest, extra, unmatched - len(rest) - len(extra)
 
     def _tied(self, i: int, j: int) -> bool:

@@ -46,6 +46,7 @@ class Match:
             threshold, or tied.
         unmatched: what does not match, one line each, the first few.
         ok: whether the two results are the same answer.
+        missing: indices of PyTorch's detections without a counterpart, the excused ones too.
     """
 
     matched: int
@@ -56,3 +57,4 @@ class Match:
     excused: int = 0
     unmatched: List[str] = field(default_factory=list)
     ok: bool = True
+    missing: List[int] = field(default_factory=list)

@@ -119,6 +119,17 @@ def gather_detections(
     )
 
 
+def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Tensor) -> Detections:
+    """Both forms of detections (K, 5) and labels (K,) that are flat already, image after image."""
+    index = context.image_index
+    count = (index == image_numbers(context)[:, None]).long().sum(1)
+    valid = torch.arange(count.max(), device=count.device) < count[:, None]
+    found = Detections(rows, labels, valid, rows, labels, index, index)
+    found.labels = torch.where(valid, found.unflatten(labels), labels.new_full((1,), -1))
+    found.dets = found.unflatten(rows)
+    return found
+
+
 def multiclass_detections(
     context: ExportContext,
     boxes: torch.Tensor,

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ def current() -> Optional[ExportContext]:
 def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext]:
     """Replace every registered upstream function that is installed, and restore it at the end, come what may.
 
-    Blocks may be nested: the inner one replaces nothing again, it only brings its own context.
+    Blocks may be nested: the inner one replaces nothing again, it only brings its own context. Packages that nobody has
+    imported yet are left alone, as no model can be made of them.
 
     Args:
         context: what the stand-ins share; a new one is made when it is None.
@@ -68,8 +70,9 @@ def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext
     stack.append(context)
     try:
         if len(stack) == 1:
-            for item in REGISTRY.values():
-                _replace(item, undo)
+            # All are found before any is replaced: a module that is imported on the way has to get the original.
+            for item, owners in [(item, _owners(item)) for item in REGISTRY.values()]:
+                _replace(item, owners, undo)
         yield context
     finally:
         for owner, name, value in reversed(undo):
@@ -100,21 +103,30 @@ def resolve(path: str) -> Tuple[Any, str]:
     raise LookupError(path)
 
 
-def _replace(item: Rewrite, undo: List[Tuple[Any, str, Any]]) -> None:
+def _owners(item: Rewrite) -> List[Any]:
+    """Whoever holds the function under its name, its own module or class first; none if it is not installed."""
+    if item.path.split(".")[0] not in sys.modules:
+        return []
     try:
         owner, name = resolve(item.path)
-    except LookupError:  # another release of the package, or the package is not installed
-        return
-    original = getattr(owner, name)
-    stand_in = _bind(item.function, original)
-    _set(owner, name, stand_in, undo)
-    for module_path in item.imported_by:
+    except LookupError:  # another release of the package
+        return []
+    owners, original = [owner], getattr(owner, name)
+    for path in item.imported_by:
         try:
-            module = importlib.import_module(module_path)
+            module = importlib.import_module(path)
         except ImportError:
             continue
         if getattr(module, name, None) is original:
-            _set(module, name, stand_in, undo)
+            owners.append(module)
+    return owners
+
+
+def _replace(item: Rewrite, owners: List[Any], undo: List[Tuple[Any, str, Any]]) -> None:
+    name = item.path.rsplit(".", 1)[1]
+    stand_in = _bind(item.function, getattr(owners[0], name)) if owners else None
+    for owner in owners:
+        _set(owner, name, stand_in, undo)
 
 
 def _bind(function: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

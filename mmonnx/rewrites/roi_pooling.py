@@ -55,7 +55,11 @@ def pool(
 
 
 def _pool_groups(
-    levels: Sequence[Tuple[Any, torch.Tensor]], boxes: torch.Tensor, image: torch.Tensor, group: torch.Tensor, opset: int
+    levels: Sequence[Tuple[Any, torch.Tensor]],
+    boxes: torch.Tensor,
+    image: torch.Tensor,
+    group: torch.Tensor,
+    opset: int,
 ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
     """What each group of RoIs (K,) gives on its level, and the rows (k,) that are in it."""
     pooled, rows = [], []

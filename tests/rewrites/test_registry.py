@@ -46,6 +46,19 @@ def test_every_function_of_the_registry_is_replaced_and_restored():
     assert current() is None
 
 
+def test_a_module_that_is_imported_for_the_block_keeps_the_original():
+    """It imports the name from a package in which the name may be replaced already."""
+    name = "mmdet.core.export.model_wrappers"
+    module = sys.modules.pop(name, None)
+    try:
+        with rewriting():
+            pass
+        assert vars(sys.modules[name])["bbox2result"] is vars(sys.modules["mmdet.core"])["bbox2result"]
+    finally:
+        if module is not None:
+            sys.modules[name] = module
+
+
 def test_nothing_stays_behind_after_an_error_or_a_nested_block():
     before = originals()
     with pytest.raises(KeyError), rewriting() as outer:

@@ -38,7 +38,9 @@ def random_rois(number, images=2, seed=0):
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-@pytest.mark.parametrize("options", [{}, {"stds": (0.1, 0.1, 0.2, 0.2)}, {"add_ctr_clamp": True}, {"clip_border": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"stds": (0.1, 0.1, 0.2, 0.2)}, {"add_ctr_clamp": True}, {"clip_border": False}]
+)
 def test_delta2bbox(classes, options):
     from mmdet.core.bbox.coder import delta_xywh_bbox_coder as module
 

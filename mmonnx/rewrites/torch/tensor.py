@@ -20,3 +20,9 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
     if isinstance(split_size, (list, tuple)) and len(split_size) == 1:
         return (self,)
     return original(self, split_size, dim)
+
+
+@rewrite("torch.Tensor.numpy")
+def numpy(context: ExportContext, original: Any, self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The tensor itself while tracing: what upstream does to arrays after its network goes into the file as well."""
+    return self if torch.jit.is_tracing() else original(self, *args, **kwargs)

@@ -51,15 +51,16 @@ def _best(
 ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Scores (N, k), flat positions (N, k) and deltas (N, k, 4) of the best positions of one level."""
     logits, deltas = (value.permute(0, 2, 3, 1) for value in maps)
+    # before top-k as upstream does: scores that are equal in float32 come from logits that are not
     if self.use_sigmoid_cls:
-        logits = logits.flatten(1)
+        scores = logits.flatten(1).sigmoid()
     else:  # two classes, the first is the object
-        logits = logits.reshape(-1, 2).softmax(1)[:, 0].reshape(logits.shape[0], -1)
-    size = logits.shape[1]
-    values, index = logits.topk(clip_k(limit, size), dim=1)
+        scores = logits.reshape(-1, 2).softmax(1)[:, 0].reshape(logits.shape[0], -1)
+    size = scores.shape[1]
+    values, index = scores.topk(clip_k(limit, size), dim=1)
     # one Gather on the flat rows: GatherElements is slower, and PPLNN has none
     rows = index + image_numbers(context)[:, None] * size
-    return (values.sigmoid() if self.use_sigmoid_cls else values), index, deltas.reshape(-1, 4)[rows]
+    return values, index, deltas.reshape(-1, 4)[rows]
 
 
 def _anchors(self: Any, level: torch.Tensor, index: torch.Tensor, widths: List[Any]) -> torch.Tensor:

@@ -1,0 +1,43 @@
+"""Stand-in for ``mmdet/models/roi_heads/mask_heads/fcn_mask_head.py``."""
+
+from typing import Any, List
+
+import torch
+
+from .....context import ExportContext
+from .....mask_pasting import paste_masks
+from .....registry import rewrite
+
+
+@rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.get_seg_masks")
+def get_seg_masks(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mask_pred: torch.Tensor,
+    det_bboxes: torch.Tensor,
+    det_labels: torch.Tensor,
+    rcnn_test_cfg: Any,
+    ori_shape: Any,
+    scale_factor: Any,
+    rescale: bool,
+) -> List[Any]:
+    """The masks of the batch's detections, kept in ``context.masks``: upstream's lists per class are for people.
+
+    Args:
+        mask_pred: (K, classes, h, w) logits, or probabilities that ``merge_aug_masks`` made.
+        det_bboxes: (K, 4 or 5), det_labels: (K,).
+    """
+    if not self.class_agnostic:
+        classes = int(mask_pred.shape[1])
+        row = torch.arange(mask_pred.shape[0], device=mask_pred.device)
+        chosen = mask_pred.flatten(0, 1)[row * classes + det_labels]
+    else:
+        chosen = mask_pred[:, 0]
+    if mask_pred is not context.extras.get("merged_masks"):
+        chosen = chosen.sigmoid()
+    if context.mask_output == "image":
+        boxes, image = det_bboxes[:, :4], context.image
+        chosen = paste_masks(chosen, boxes, image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary)
+    context.masks = chosen
+    return []

@@ -1,0 +1,68 @@
+"""The main job from end to end: what ``make demo`` runs after the environment is there."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+
+DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder that the demo left."""
+    out = tmp_path_factory.mktemp("demo")
+    argv = sys.argv
+    sys.argv = [str(DEMO)]
+    try:
+        status = runpy.run_path(str(DEMO))["main"](["--out", str(out)])
+    finally:
+        sys.argv = argv
+    assert status == 0, (out / "report.txt").read_text() if (out / "report.txt").exists() else "no report"
+    return out
+
+
+def test_both_files_have_the_scores_of_pytorch(demo):
+    lines = [line for line in (demo / "report.txt").read_text().splitlines() if "held-out" in line]
+    assert len(lines) == 2 and all(line.endswith(": the same") for line in lines), lines
+    for line, goal in zip(lines, (0.85, 0.95)):
+        pytorch, ours = (float(line.split(name)[1].split()[0].strip(",:")) for name in ("PyTorch", "ONNX"))
+        assert pytorch >= goal and abs(pytorch - ours) <= 1e-3, line
+
+
+def test_every_case_of_the_verification_holds_with_real_detections(demo):
+    report = (demo / "report.txt").read_text()
+    assert report.count("agree with PyTorch") >= 2 and "mismatch" not in report and "failed" not in report
+    session = onnxruntime.InferenceSession(str(demo / "faster_rcnn_digits.onnx"))
+    image = np.asarray(Image.open(str(demo / "faster_rcnn_digits.png")), np.float32)
+    image = (image - np.float32([123.675, 116.28, 103.53])) / np.float32([58.395, 57.12, 57.375])
+    image = np.pad(image, ((0, -image.shape[0] % 32), (0, -image.shape[1] % 32), (0, 0)))
+    dets, _ = session.run(None, {"input": image.transpose(2, 0, 1)[None]})
+    assert (dets[0, :, 4] > 0.9).sum() >= 5
+
+
+@pytest.mark.parametrize(
+    "stem,outputs", [("faster_rcnn_digits", ["dets", "labels"]), ("mobilenet_v2_digits", ["probs"])]
+)
+def test_the_files_are_dynamic_and_weights_are_no_inputs(demo, stem, outputs):
+    graph = onnx.load(str(demo / f"{stem}.onnx")).graph
+    assert [value.name for value in graph.input] == ["input"]
+    assert [value.name for value in graph.output] == outputs
+    axes = [dim.dim_param or dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim]
+    assert axes == ["batch", 3, "height", "width"]
+    first = [dim.dim_param for dim in graph.output[0].type.tensor_type.shape.dim]
+    assert first[:2] == (["batch", "num_dets"] if outputs[0] == "dets" else ["batch", ""])
+
+
+def test_it_leaves_a_picture_for_every_case(demo):
+    for stem in ("faster_rcnn_digits", "mobilenet_v2_digits"):
+        pictures = sorted((demo / stem).glob("*.png"))
+        assert len(pictures) >= 4
+        for picture in pictures:
+            with Image.open(str(picture)) as opened:
+                assert opened.size[0] > opened.size[1] / 2 and np.asarray(opened).std() > 5

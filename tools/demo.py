@@ -1,0 +1,127 @@
+"""Export, verify and draw the two digit models, and compare their scores with PyTorch's: all of it in work_dirs/demo/.
+
+    python tools/demo.py [--out DIR]
+
+Exit status 0 if both files agree with PyTorch on every case and have its scores.
+"""
+
+import argparse
+import contextlib
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple, Optional, TextIO, Tuple
+
+import cv2
+
+from mmonnx import cli, fallback
+from mmonnx.atomic import replacing
+from mmonnx.datasets import digits, scores
+from mmonnx.errors import MmonnxError
+from mmonnx.resources import config_root
+
+CONFIGS = config_root() / "digits"
+SCORE_TOLERANCE = 1e-3
+
+
+class Model(NamedTuple):
+    """One digit model: its files' stem, the picture it is verified on, its input size, and how it is scored."""
+
+    stem: str
+    picture: Callable[[], Any]
+    shape: Tuple[str, str]
+    metric: str
+    measure: Callable[..., Tuple[float, ...]]
+    pytorch: Callable[[str, str], Any]
+    onnx: Callable[[str, str], Any]
+
+
+class Tee:
+    """Writes to a terminal and to a file; not a terminal itself, so that the file gets plain lines."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
+def crowded_composite() -> Any:
+    """The held-out composite with the most digits among the first fifty."""
+    return max(digits.detection_samples("test", 50), key=lambda sample: len(sample.labels)).image
+
+
+def first_crop() -> Any:
+    """The first held-out crop."""
+    return next(digits.classification_samples("test", 1)).image
+
+
+MODELS = (
+    Model(
+        "faster_rcnn_digits",
+        crowded_composite,
+        ("320", "320"),
+        "mAP@0.5",
+        scores.mean_average_precision,
+        scores.pytorch_detector,
+        scores.onnx_detector,
+    ),
+    Model(
+        "mobilenet_v2_digits",
+        first_crop,
+        ("64", "64"),
+        "accuracy",
+        scores.accuracy,
+        scores.pytorch_classifier,
+        scores.onnx_classifier,
+    ),
+)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("work_dirs/demo"), help="folder (default: %(default)s)")
+    out = parser.parse_args(argv).out
+    warnings.simplefilter("ignore")
+    try:
+        with replacing(out / "report.txt") as report, report.open("w", encoding="utf-8") as file:
+            with contextlib.redirect_stdout(Tee(sys.stdout, file)):  # type: ignore[type-var]
+                good = [run(model, out) for model in MODELS]
+    except MmonnxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.status
+    print(f"files, pictures and this report: {out}")
+    return 0 if all(good) else 1
+
+
+def run(model: Model, out: Path) -> bool:
+    """Export, verify, draw and score one model; whether all of it held."""
+    config, checkpoint = str(CONFIGS / f"{model.stem}.py"), str(CONFIGS / f"{model.stem}.pth")
+    file, picture = out / f"{model.stem}.onnx", out / f"{model.stem}.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(picture), model.picture())
+    arguments = [config, checkpoint, "--output-file", str(file), "--simplify", "--dynamic-export", "--verify"]
+    arguments += ["--shape", *model.shape, "--test-img", str(picture), "--show-dir", str(out / model.stem)]
+    print(f"$ mmonnx export {' '.join(arguments)}", flush=True)
+    if cli.main(["export", *arguments]) != 0:
+        return False
+    fallback.ensure()
+    theirs, ours = model.measure(model.pytorch(config, checkpoint), model.onnx(config, str(file)))
+    same = abs(theirs - ours) <= SCORE_TOLERANCE
+    verdict = "the same" if same else "NOT the same"
+    print(f"{model.metric} on {scores.HELD_OUT} held-out images: PyTorch {theirs:.4f}, ONNX {ours:.4f}: {verdict}\n")
+    return same
+
+
+if __name__ == "__main__":
+    sys.exit(main())
