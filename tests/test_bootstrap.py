@@ -65,7 +65,7 @@ class Checkout:
             cwd=str(self.root),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            text=True,
         )
 
 

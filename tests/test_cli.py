@@ -176,7 +176,7 @@ def test_raw_outputs_without_post_processing(tmp_path, capfd):
 
 def test_the_tool_of_upstreams_name_is_the_same_command():
     tool = Path(__file__).parent.parent / "tools" / "pytorch2onnx.py"
-    done = subprocess.run([sys.executable, str(tool), "--help"], stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([sys.executable, str(tool), "--help"], stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0
     flags = "--checkpoint --input-img --test-img --show --output-file --output_file --opset-version --dataset --mean "
     flags += "--std --verify --simplify --shape --cfg-options --dynamic-export --skip-postprocess --device --show-dir "

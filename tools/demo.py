@@ -94,9 +94,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     out = parser.parse_args(argv).out
     warnings.simplefilter("ignore")
     try:
-        with replacing(out / "report.txt") as report, report.open("w", encoding="utf-8") as file:
-            with contextlib.redirect_stdout(Tee(sys.stdout, file)):  # type: ignore[type-var]
-                good = [run(model, out) for model in MODELS]
+        with contextlib.ExitStack() as stack:
+            report = stack.enter_context(replacing(out / "report.txt"))
+            file = stack.enter_context(report.open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(Tee(sys.stdout, file)))  # type: ignore[type-var]
+            good = [run(model, out) for model in MODELS]
     except MmonnxError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.status

@@ -2,7 +2,7 @@
 
 ``torch.sort`` leaves the order of equal values open, and takes another one than ONNX's TopK, which goes by index. On a
 blank image thousands of scores are exactly equal, so that which boxes survive would be an accident. Where a file is
-compared with PyTorch, PyTorch therefore breaks its ties by index as well; nothing else of the model's inference changes.
+compared with PyTorch, PyTorch therefore breaks its ties by index as well; nothing else of its inference changes.
 """
 
 import functools

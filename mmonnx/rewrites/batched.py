@@ -173,7 +173,7 @@ def multiclass_detections(
 def _suppress_across_classes(
     candidates: torch.Tensor, table: torch.Tensor, nms: Dict[str, Any], score_thr: float, limit: int
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Class and row of what is left when all classes suppress each other: candidates (C or 1, K, 4), table (C, N, K)."""
+    """Class and row of what is left when all classes suppress each other: (C or 1, K, 4) boxes, (C, N, K) scores."""
     boxes = candidates.expand(int(table.shape[0]), -1, -1).reshape(1, -1, 4)
     place = suppress(boxes, table.transpose(0, 1).flatten(1)[None], nms, score_thr, limit)[:, 2]
     label = _divide(place, table.shape[2])

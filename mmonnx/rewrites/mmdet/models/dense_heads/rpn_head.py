@@ -4,10 +4,10 @@ from typing import Any, List, Tuple
 
 import torch
 
+from .....symbolics.non_zero import non_zero
 from ....batched import ABSENT, clip_k, image_numbers, suppress, top_per_image
 from ....context import ExportContext
 from ....registry import rewrite
-from .....symbolics.non_zero import non_zero
 
 
 @rewrite("mmdet.models.dense_heads.rpn_head.RPNHead.get_bboxes")
