@@ -12,7 +12,6 @@ from . import compat
 from .codebases.base import Task
 from .errors import ExportError
 from .rewrites import ExportContext, rewriting
-from .symbolics.functions import DOMAIN
 
 
 def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
@@ -44,7 +43,6 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 opset_version=opset,
                 keep_initializers_as_inputs=False,
                 do_constant_folding=True,
-                custom_opsets={DOMAIN: 1},
                 **compat.export_kwargs(),
             )
         except Exception as error:  # the tracer raises whatever the model's own code raises

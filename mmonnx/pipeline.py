@@ -62,11 +62,13 @@ class Exported:
 
     Attributes:
         path: the file, None if it was not put in place because the verification failed.
+        task: what was exported: its ``predict`` is PyTorch's own inference.
         model: the model.
         results: of the verification, None if it was not asked for.
     """
 
     path: Optional[Path]
+    task: Task
     model: onnx.ModelProto
     results: Optional[List[CaseResult]]
 
@@ -120,7 +122,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         )
     )
     _close(settings, results, held, report)
-    return Exported(Path(settings.output_file) if held else None, model, results)
+    return Exported(Path(settings.output_file) if held else None, task, model, results)
 
 
 def _check_settings(settings: ExportSettings) -> Optional[List[np.ndarray]]:

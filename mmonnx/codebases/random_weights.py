@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import torch
 from torch import nn
 
-_CLASSIFIERS = re.compile(r"(^|[._])(\w*cls|\w*cls_logits|classifier)(\.\d+)?$")
+_CLASSIFIERS = re.compile(r"(^|[._])(\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$")
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""

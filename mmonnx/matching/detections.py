@@ -114,6 +114,8 @@ class DetectionMatcher:
             rest, extra = np.delete(rest, rows[gone]), np.delete(extra, columns[gone])
         # What PyTorch itself gives or not may be missing, and as many others may be in its place.
         steady = rest[~np.isin(rest, self.unsteady)]
+        near = [j for _, j in self._near(steady, extra)]
+        extra = extra[np.argsort(np.isin(extra, near), kind="stable")]  # these explain what is wrong: they go last
         rest, extra = steady, extra[len(rest) - len(steady) :]
         return rest, extra, unmatched - len(rest) - len(extra)
 
