@@ -17,6 +17,7 @@ from .graph.annotate import annotate
 from .graph.check import check_runs
 from .graph.constants import constants_to_initializers
 from .graph.inline import inline_functions
+from .graph.sink import sink_permutations
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
 from .report import Report, summary
 from .rewrites import ExportContext
@@ -99,7 +100,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     cases = make_cases(task, images, task.shape, settings.load.batch)
     with report.stage("trace") as stage:
         traced = trace(task, settings.opset, ExportContext())
-        traced = constants_to_initializers(inline_functions(traced))
+        traced = constants_to_initializers(inline_functions(sink_permutations(traced)))
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)

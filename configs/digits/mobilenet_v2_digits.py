@@ -50,7 +50,7 @@ optimizer_config = dict(grad_clip=None)
 lr_config = dict(
     policy="CosineAnnealing", by_epoch=False, min_lr_ratio=0.01, warmup="linear", warmup_iters=100, warmup_ratio=0.01
 )
-runner = dict(type="EpochBasedRunner", max_epochs=3)
+runner = dict(type="EpochBasedRunner", max_epochs=6)
 checkpoint_config = dict(interval=100)
 log_config = dict(interval=20, hooks=[dict(type="TextLoggerHook")])
 log_level = "INFO"

@@ -93,7 +93,7 @@ class DetectorModule(nn.Module):
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         if context.masks is None:
             return dets, found.labels
-        return dets, found.labels, found.unflatten(context.masks)
+        return dets, found.labels, context.masks
 
 
 def _first_boxes(result: Any) -> Tuple[torch.Tensor, torch.Tensor]:

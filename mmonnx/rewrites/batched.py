@@ -1,15 +1,34 @@
-"""Detections of a whole batch in one set of tensors: what NMS, top-k and the RoI heads share while exporting."""
+"""Detections of a whole batch in one set of tensors: what NMS, top-k and the RoI heads share while exporting.
 
-from typing import Any, Dict, Optional, Tuple
+Lists of boxes are flat: the boxes of all images, one after the other, and ``context.image_index`` says whose each is.
+For a runtime without empty tensors such a list ends with a dummy, which belongs to image -1, so that it is never empty.
+"""
+
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import torch
+from torch.nn.functional import pad
 
 from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
+from ..symbolics.soft_nms import ABSENT, METHODS, soft_nms
 from .context import Detections, ExportContext
 
-ABSENT = -1.0
-"""The score of a candidate that is not there; real scores are not negative."""
+_NO_LIMIT = 2**31 - 1
+_CERTAIN = 2.0
+"""A score above all real ones: what has it is never suppressed."""
+
+
+class Survivors(NamedTuple):
+    """What a suppression keeps: for each of S boxes its batch, class and row (S,) int64, and its score (S,).
+
+    Some may be absent: their score is ``ABSENT`` and the rest of them means nothing, but may be used as an index.
+    """
+
+    batch: torch.Tensor
+    group: torch.Tensor
+    row: torch.Tensor
+    scores: torch.Tensor
 
 
 def clip_k(limit: int, size: Any) -> Any:
@@ -29,31 +48,73 @@ def image_numbers(context: ExportContext) -> torch.Tensor:
 
 
 def suppress(
-    boxes: torch.Tensor, scores: torch.Tensor, nms: Dict[str, Any], score_thr: float, limit: int
-) -> torch.Tensor:
+    context: ExportContext,
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    nms: Optional[Dict[str, Any]],
+    score_thr: float,
+    limit: Optional[int],
+) -> Survivors:
     """Run the suppression that an ``nms`` config describes, in each batch and class by itself.
 
     Args:
         boxes: (B, K, 4).
         scores: (B, C, K).
-        nms: the config, with ``iou_threshold`` (``iou_thr`` in old configs), ``offset``, ``max_num``.
+        nms: the config, with ``iou_threshold`` (``iou_thr`` in old configs), ``offset``, ``score_threshold``; for
+            ``soft_nms`` also ``method``, ``sigma``, ``min_score``. None suppresses nothing.
         score_thr: exclusive lower bound of the scores.
-        limit: the greatest number of boxes kept per batch and class.
-
-    Returns:
-        (S, 3) int64 rows ``(batch, class, box)``.
+        limit: the greatest number of boxes kept per batch and class, None for all.
 
     Raises:
         NotImplementedError: the config asks for a suppression that is not rewritten.
     """
+    nms = dict(type="nms", iou_threshold=1.0) if nms is None else nms
     kind = nms.get("type", "nms")
-    if kind != "nms":
-        raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' can")
+    if kind not in ("nms", "soft_nms"):
+        raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' and 'soft_nms' can")
     if nms.get("offset", 0):
         # the old convention counts both border pixels: the same IoU as of boxes one pixel longer
         boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
+    if kind == "soft_nms":
+        return _soft(boxes, scores, nms, score_thr, limit)
     threshold = nms.get("iou_threshold", nms.get("iou_thr"))
-    return non_max_suppression(boxes, scores, limit, threshold, max(score_thr, nms.get("score_threshold", score_thr)))
+    real = scores
+    if not context.capabilities.empty_tensors:
+        # one more box for every class, which is kept for certain and taken for absent afterwards
+        boxes, scores = pad(boxes, (0, 0, 0, 1)), pad(scores, (0, 1), value=_CERTAIN)
+        real = pad(real, (0, 1), value=ABSENT)
+    selected = non_max_suppression(
+        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, nms.get("score_threshold", score_thr))
+    )
+    batch, group, row = selected.unbind(1)
+    place = (batch * scores.shape[1] + group) * scores.shape[2] + row
+    return Survivors(batch, group, row, real.reshape(-1)[place])
+
+
+def _soft(
+    boxes: torch.Tensor, scores: torch.Tensor, nms: Dict[str, Any], score_thr: float, limit: Optional[int]
+) -> Survivors:
+    """The boxes that soft suppression takes, with their weakened scores."""
+    method, minimum = nms.get("method", "linear"), float(nms.get("min_score", 1e-3))
+    if method not in METHODS:
+        raise NotImplementedError(f"soft_nms method {method!r} cannot be exported; {', '.join(METHODS)} can")
+    absent = scores.new_full((1,), ABSENT)
+    # mmcv takes the best box of all whatever its score, and of the others those from the minimum up
+    best = scores.flatten(1).max(1)[0][:, None, None]
+    takes_part = (scores > score_thr) & ((scores >= minimum) | (scores == best))
+    turns = clip_k(limit or _NO_LIMIT, torch.as_tensor(boxes.shape[1], device=boxes.device))
+    values, rows = soft_nms(
+        boxes,
+        torch.where(takes_part, scores, absent),
+        turns,
+        method,
+        nms.get("iou_threshold", nms.get("iou_thr", 0.3)),
+        nms.get("sigma", 0.5),
+        minimum,
+    )
+    batch = torch.arange(scores.shape[0], device=boxes.device)[:, None, None] + torch.zeros_like(rows)
+    group = torch.arange(scores.shape[1], device=boxes.device)[:, None] + torch.zeros_like(rows)
+    return Survivors(batch.reshape(-1), group.reshape(-1), rows.reshape(-1), values.reshape(-1))
 
 
 def top_per_image(
@@ -62,20 +123,40 @@ def top_per_image(
     """The best candidates of each image, from the best down.
 
     Args:
-        scores: (S,) scores of the candidates of all images, none negative.
+        scores: (S,) scores of the candidates of all images, none negative but ``ABSENT``.
         image: (S,) int64 the image of each.
         limit: the greatest number per image, None for all.
 
     Returns:
         scores (N, k), ``ABSENT`` where an image has fewer, and the candidates' indices (N, k), S or more where absent.
     """
-    number = image_numbers(context)[:, None]
     absent = scores.new_full((1,), ABSENT)
-    table = torch.where(image == number, scores, absent)
     # columns of nothing make TopK legal for any number of candidates, none included
-    nothing = torch.where(number.expand(-1, limit or 1) < 0, absent, absent)
-    table = torch.cat([table, nothing], 1)
-    return table.topk(limit if limit is not None else table.shape[1], dim=1)
+    more = limit or 1
+    image, scores = torch.cat([image, image.new_full((more,), -1)]), torch.cat([scores, scores.new_zeros(more)])
+    table = torch.where(image == image_numbers(context)[:, None], scores, absent)
+    return table.topk(limit or table.shape[1], dim=1)
+
+
+def compact(context: ExportContext, values: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """The candidates that are there, as a flat list; it ends with a dummy where nothing may be empty.
+
+    Args:
+        values: (N, k) scores, ``ABSENT`` where there is nothing.
+
+    Returns:
+        (K,) int64 the image of each, -1 for the dummy, which is kept as ``context.image_index``, and its place in
+        ``values.reshape(-1)``, 0 for the dummy.
+    """
+    flat, width = values.reshape(-1), values.shape[1]
+    if context.capabilities.empty_tensors:
+        place = non_zero(flat > ABSENT / 2, never_empty=True).reshape(-1)
+        context.image_index = divide(place, width)
+        return context.image_index, place
+    place = non_zero(torch.cat([flat, flat.new_full((1,), _CERTAIN)]) > ABSENT / 2).reshape(-1)
+    real = place < flat.shape[0]
+    context.image_index = torch.where(real, divide(place, width), place.new_full((1,), -1))
+    return context.image_index, torch.where(real, place, place.new_zeros(1))
 
 
 def gather_detections(
@@ -99,15 +180,14 @@ def gather_detections(
         The padded and the flat form.
     """
     values, index = top_per_image(context, scores, image, limit)
-    most = (values > ABSENT / 2).long().sum(1).max()
+    most = _longest(context, (values > ABSENT / 2).long().sum(1))
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
-    # row S, behind the candidates, is what an absent detection looks like
-    end = torch.zeros_like(index[:1, :1]) + scores.shape[0]
-    padded = torch.where(present, index, end)
     rows = torch.cat([boxes, scores[:, None]], 1)
-    flat_index, column = non_zero(present, never_empty=True).unbind(0)
-    flat = index.reshape(-1)[flat_index * most + column]
+    flat_index, place = compact(context, values)
+    flat = index.reshape(-1)[place]
+    # row S, behind the candidates, is what an absent detection looks like
+    padded = torch.where(present, index, torch.as_tensor(scores.shape[0], device=index.device))
     return Detections(
         dets=torch.cat([rows, rows.new_zeros(1, 5)])[padded],
         labels=torch.cat([labels, labels.new_full((1,), -1)])[padded],
@@ -123,7 +203,7 @@ def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Te
     """Both forms of detections (K, 5) and labels (K,) that are flat already, image after image."""
     index = context.image_index
     count = (index == image_numbers(context)[:, None]).long().sum(1)
-    valid = torch.arange(count.max(), device=count.device) < count[:, None]
+    valid = torch.arange(_longest(context, count), device=count.device) < count[:, None]
     found = Detections(rows, labels, valid, rows, labels, index, index)
     found.labels = torch.where(valid, found.unflatten(labels), labels.new_full((1,), -1))
     found.dets = found.unflatten(rows)
@@ -136,7 +216,7 @@ def multiclass_detections(
     scores: torch.Tensor,
     image: torch.Tensor,
     score_thr: float,
-    nms: Dict[str, Any],
+    nms: Optional[Dict[str, Any]],
     limit: Optional[int],
 ) -> Detections:
     """What ``mmdet.core.multiclass_nms`` does for one image, for the flat rows of a batch.
@@ -150,36 +230,39 @@ def multiclass_detections(
         limit: ``max_per_img``; None for all.
     """
     rows, classes = scores.shape[0], int(scores.shape[1])
-    bound = limit if limit is not None else 2**31 - 1
     images = image_numbers(context)
+    # of all classes together, as mmcv counts it
+    limit = min(filter(lambda value: value and value > 0, (limit, (nms or {}).get("max_num"))), default=None)
     shared = int(boxes.shape[1]) == 4
-    by_class = scores.t()  # (C, K)
     # a class is a batch of the operator and an image is a class of it: nothing crosses either border
-    table = torch.where(image == images[:, None], by_class[:, None], scores.new_full((1,), ABSENT))  # (C, N, K)
+    table = torch.where(image == images[:, None], scores.t()[:, None], scores.new_full((1,), ABSENT))  # (C, N, K)
     candidates = boxes[None] if shared else boxes.reshape(-1, classes, 4).transpose(0, 1)
-    if nms.get("class_agnostic", False):
-        label, row = _suppress_across_classes(candidates, table, nms, score_thr, bound)
-    elif shared:
-        selected = suppress(candidates, table.flatten(0, 1)[None], nms, score_thr, bound)
-        label, row = _divide(selected[:, 1], images.shape[0]), selected[:, 2]
+    if (nms or {}).get("class_agnostic", False):
+        everything = candidates.expand(classes, -1, -1).reshape(1, -1, 4)
+        found = suppress(context, everything, table.transpose(0, 1).flatten(1)[None], nms, score_thr, limit)
+        place = found.row if context.capabilities.empty_tensors else _inside(found.row, rows * classes)
+        label = divide(place, rows)
+        row = place - label * rows
     else:
-        selected = suppress(candidates, table, nms, score_thr, bound)
-        label, row = selected[:, 0], selected[:, 2]
-    place = label * rows + row
-    kept = boxes[row] if shared else candidates.reshape(-1, 4)[place]
-    return gather_detections(context, kept, by_class.reshape(-1)[place], label, image[row], row, limit)
+        # boxes that all classes share are one batch, and each class of each image is a class of the operator
+        found = suppress(context, candidates, table.flatten(0, 1)[None] if shared else table, nms, score_thr, limit)
+        label = divide(found.group, images.shape[0]) if shared else found.batch
+        row = found.row if context.capabilities.empty_tensors else _inside(found.row, rows)
+    kept = boxes[row] if shared else candidates.reshape(-1, 4)[label * rows + row]
+    return gather_detections(context, kept, found.scores, label, image[row], row, limit)
 
 
-def _suppress_across_classes(
-    candidates: torch.Tensor, table: torch.Tensor, nms: Dict[str, Any], score_thr: float, limit: int
-) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Class and row of what is left when all classes suppress each other: (C or 1, K, 4) boxes, (C, N, K) scores."""
-    boxes = candidates.expand(int(table.shape[0]), -1, -1).reshape(1, -1, 4)
-    place = suppress(boxes, table.transpose(0, 1).flatten(1)[None], nms, score_thr, limit)[:, 2]
-    label = _divide(place, table.shape[2])
-    return label, place - label * table.shape[2]
-
-
-def _divide(index: torch.Tensor, by: Any) -> torch.Tensor:
+def divide(index: torch.Tensor, by: Any) -> torch.Tensor:
     """Integer division of indices; rounding to zero is one Div node, rounding down six."""
     return torch.div(index, by, rounding_mode="trunc")
+
+
+def _inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
+    """The rows, but 0 for the box that ``suppress`` put behind them."""
+    return torch.where(row < rows, row, row.new_zeros(1))
+
+
+def _longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
+    """The greatest number of detections in an image; 1 or more where nothing may be empty."""
+    most = count.max()
+    return most if context.capabilities.empty_tensors else torch.where(most > 0, most, torch.ones_like(most))

@@ -12,11 +12,9 @@ class Capabilities:
 
     Attributes:
         empty_tensors: operators may get tensors without elements.
-        int64_topk: TopK takes int64 values.
     """
 
     empty_tensors: bool = True
-    int64_topk: bool = True
 
 
 @dataclass
@@ -27,10 +25,10 @@ class Detections:
         dets: (N, num_dets, 5) padded with zeros; num_dets is the greatest number of detections in an image.
         labels: (N, num_dets) int64, -1 where padded.
         valid: (N, num_dets) bool.
-        flat_dets: (K, 5) the real detections, image after image.
+        flat_dets: (K, 5) the real detections, image after image, and a dummy at the end where nothing may be empty.
         flat_labels: (K,) int64.
-        flat_index: (K,) int64, the image of each real detection.
-        flat_source: (K,) int64, the row of the RoIs (or priors) that each real detection came from.
+        flat_index: (K,) int64, the image of each, -1 for the dummy.
+        flat_source: (K,) int64, the row of the RoIs (or priors) that each came from.
     """
 
     dets: torch.Tensor
@@ -42,12 +40,14 @@ class Detections:
     flat_source: torch.Tensor
 
     def unflatten(self, rows: torch.Tensor) -> torch.Tensor:
-        """Values of the real detections (K, ...) -> (N, num_dets, ...), zeros (False) where padded."""
-        count = self.valid.long().sum(1)
-        end = count.cumsum(0)
-        place = torch.arange(self.valid.shape[1], device=rows.device)[None] + (end - count)[:, None]
-        place = torch.where(self.valid, place, end[-1:])
-        return torch.cat([rows, rows.new_zeros((1,) + rows.shape[1:])])[place]
+        """Values of the real detections (K, ...), not bool -> (N, num_dets, ...), zeros where padded."""
+        # as float, since PPLNN has CumSum for nothing else
+        count = self.valid.to(torch.float32).sum(1)
+        start = (count.cumsum(0) - count).long()
+        place = torch.arange(self.valid.shape[1], device=rows.device)[None] + start[:, None]
+        place = torch.where(self.valid, place, torch.as_tensor(rows.shape[0], device=rows.device))
+        nothing = rows.new_zeros([1] + [int(size) for size in rows.shape[1:]])
+        return torch.cat([rows, nothing])[place]
 
 
 @dataclass
@@ -62,9 +62,9 @@ class ExportContext:
         capabilities: what the runtime can do.
         opset: the opset of the file.
         image: the traced input (N, 3, H, W).
-        image_index: (K,) int64, the image of each row of the latest flat list.
+        image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
         detections: the latest detections.
-        masks: (K, H, W) bool or (K, h, w) float masks of the latest detections, flat.
+        masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 

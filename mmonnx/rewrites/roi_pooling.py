@@ -2,72 +2,70 @@
 
 Below opset 16 ONNX's RoiAlign makes every RoI at least one feature cell wide and high, as the old, not aligned
 operator did. PyTorch's aligned one does not, and boxes that are clipped at the border of the image are often thinner
-than a cell. Such RoIs are pooled on a window whose samples fall on the cells themselves, and the samples that PyTorch
-takes are interpolated from those: bilinear interpolation is linear between cells, so this is exact.
+than a cell. Such RoIs are pooled on a window of two cells, and the samples that PyTorch takes are read off the lines
+through the window's bins: bilinear interpolation is linear between cells, so this is exact.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
-from ..symbolics.non_zero import non_zero
+from ..symbolics.permute_rows import permute_rows, select_rows
 from ..symbolics.roi_align import roi_align
+from .context import ExportContext
 
 _HALF_PIXEL_OPSET = 16
-_LEAST_BINS = 3
-"""Samples of a RoI thinner than a cell touch three cells at most."""
+_LEAST_BINS = 4
+"""With fewer, a window of two cells has less than two bins on each side of the one in its middle."""
+_BAND, _BANDS = 32.0, 512
+"""Height in pixels, and number, of the bands of the image in which RoIs are read from left to right."""
 
 
 def pool(
+    context: ExportContext,
     layers: Sequence[Any],
     feats: Sequence[torch.Tensor],
     rois: torch.Tensor,
     target: Optional[torch.Tensor],
-    opset: int,
 ) -> torch.Tensor:
     """Pool each RoI on its level.
+
+    The RoIs are sorted by level and place, so that each level's are one slice, and that neighbours, which read the same
+    features, follow each other: from the processor's cache they cost up to a third less.
 
     Args:
         layers: mmcv's RoIAlign of each level.
         feats: per level (N, C, H, W).
         rois: (K, 5) ``(image, x1, y1, x2, y2)``; K may be 0, and so may the RoIs of any level.
         target: (K,) int64 the level of each RoI, None when there is one level.
-        opset: of the file.
 
     Returns:
         (K, C, h, w), in the order of ``rois``.
     """
+    levels, exact, number = len(feats), _is_exact(layers[0], context.opset), rois.shape[0]
+    if not context.capabilities.empty_tensors:
+        rois, target = _with_dummies(layers, rois, target, exact)
     boxes, image = rois[:, 1:], rois[:, 0].long()
-    levels = list(zip(layers, feats))
-    if _is_exact(layers[0], opset):
-        if target is None:
-            return _align(layers[0], feats[0], boxes, image, opset)
-        pooled, rows = _pool_groups(levels, boxes, image, target, opset)
-        return torch.cat(pooled)[inverse(torch.cat(rows))]
-    cells = _Cells(layers, boxes, target)
+    cells = None if exact else _Cells(layers, boxes, target)
     # the thin RoIs of each level are groups of their own, behind the others
-    group = cells.thin.long() * len(feats)
-    group = group if target is None else group + target
-    pooled, rows = _pool_groups(levels * 2, cells.windows, image, group, opset)
-    ordinary, windows = pooled[: len(feats)], pooled[len(feats) :]
-    thin = cells.interpolate(torch.cat(windows), torch.cat(rows[len(feats) :]))
-    return torch.cat(ordinary + [thin])[inverse(torch.cat(rows))]
-
-
-def _pool_groups(
-    levels: Sequence[Tuple[Any, torch.Tensor]],
-    boxes: torch.Tensor,
-    image: torch.Tensor,
-    group: torch.Tensor,
-    opset: int,
-) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
-    """What each group of RoIs (K,) gives on its level, and the rows (k,) that are in it."""
-    pooled, rows = [], []
-    for number, (layer, feature) in enumerate(levels):
-        row = non_zero(group == number).reshape(-1)
-        rows.append(row)
-        pooled.append(_align(layer, feature, boxes[row], image[row], opset))
-    return pooled, rows
+    groups = levels if cells is None else 2 * levels
+    group = target if cells is None else cells.thin.long() * levels
+    if cells is not None and target is not None:
+        group = group + target
+    order = _reading_order(context, boxes, image, group)
+    boxes, image = (boxes if cells is None else cells.windows)[order], image[order]
+    ends = [None] * groups if groups == 1 else list(_ends(group, groups))
+    pooled = []
+    for start, end, place in zip([None] + ends, ends[:-1] + [None], range(groups)):
+        layer, feature = layers[place % levels], feats[place % levels]
+        pooled.append(_align(layer, feature, boxes[start:end], image[start:end], context.opset))
+    if cells is not None:
+        thin = cells.interpolate(torch.cat(pooled[levels:]), order[ends[levels - 1] :])
+        pooled = pooled[:levels] + [thin]
+    together = torch.cat(pooled) if len(pooled) > 1 else pooled[0]
+    if context.capabilities.empty_tensors:
+        return permute_rows(together, inverse(order))
+    return select_rows(together, inverse(order)[:number])
 
 
 def inverse(permutation: torch.Tensor) -> torch.Tensor:
@@ -77,60 +75,115 @@ def inverse(permutation: torch.Tensor) -> torch.Tensor:
     return permutation.to(torch.float32).topk(permutation.shape[0], largest=False)[1]
 
 
+def _reading_order(
+    context: ExportContext, boxes: torch.Tensor, image: torch.Tensor, group: Optional[torch.Tensor]
+) -> torch.Tensor:
+    """The rows (K,) int64 by group, image, band of the image, and from left to right."""
+    if group is not None:
+        image = group * context.image.shape[0] + image
+    center = (boxes[:, :2] + boxes[:, 2:]) * 0.5
+    band = (center[:, 1] * (1 / _BAND)).floor().clamp(min=0, max=_BANDS - 1)
+    # less than a half, so that a float32 holds all of it and no RoI is rounded up into the next group
+    across = (center[:, 0] * 2.0**-16).clamp(min=0, max=0.5)
+    key = image.to(boxes.dtype) * _BANDS + band + across
+    return key.topk(key.shape[0], largest=False)[1]
+
+
+def _ends(group: torch.Tensor, groups: int) -> Sequence[torch.Tensor]:
+    """The number of RoIs up to and including each group."""
+    bound = torch.arange(1, groups + 1, device=group.device)[:, None]
+    return (group < bound).long().sum(1).unbind(0)
+
+
+def _with_dummies(
+    layers: Sequence[Any], rois: torch.Tensor, target: Optional[torch.Tensor], exact: bool
+) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+    """One RoI more of every kind on every level, for runtimes that skip an operator without RoIs."""
+    rows, places = [], []
+    for width in (4.0,) if exact else (4.0, 0.5):
+        for place, layer in enumerate(layers):
+            rows.append([0.0, 0.0, 0.0, width / layer.spatial_scale, 4.0 / layer.spatial_scale])
+            places.append(place)
+    rois = torch.cat([rois, rois.new_tensor(rows)])
+    return rois, target if target is None else torch.cat([target, target.new_tensor(places)])
+
+
 class _Cells:
     """The RoIs in cells of their feature maps.
 
     Attributes:
         thin: (K,) bool, whether a RoI is thinner than a cell along an axis.
-        windows: (K, 4) boxes in pixels: along a thin axis they begin at a cell and span one cell per bin.
+        windows: (K, 4) boxes in pixels: along a thin axis the two cells that PyTorch's samples lie between.
     """
 
     def __init__(self, layers: Sequence[Any], boxes: torch.Tensor, target: Optional[torch.Tensor]) -> None:
-        size = layers[0].output_size
-        self._bins = (int(size[1]), int(size[0]))  # along x and y
+        height, width = layers[0].output_size
+        self._bins, self._samples = (int(width), int(height)), int(layers[0].sampling_ratio)
         scales = boxes.new_tensor([[layer.spatial_scale] for layer in layers])
         scale = scales if target is None else scales[target]
         self._low = boxes[:, :2] * scale - 0.5
         self._size = boxes[:, 2:] * scale - 0.5 - self._low
-        self._axis = self._size < 1
-        self.thin = self._axis[:, 0] | self._axis[:, 1]
+        axis = self._size < 1
+        self.thin = axis[:, 0] | axis[:, 1]
         first = self._low.floor()
-        begin = torch.where(self._axis, first / scale, boxes[:, :2])
-        end = torch.where(self._axis, (first + boxes.new_tensor(self._bins)) / scale, boxes[:, 2:])
+        begin = torch.where(axis, (first + 0.5) / scale, boxes[:, :2])
+        end = torch.where(axis, (first + 2.5) / scale, boxes[:, 2:])
         self.windows = torch.cat([begin, end], 1)
 
     def interpolate(self, values: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
         """What PyTorch samples at the thin RoIs ``row`` (T,), from their windows ``values`` (T, C, h, w)."""
-        low, size, axis = self._low[row], self._size[row], self._axis[row]
+        low, size = self._low[row], self._size[row]
         if self._bins[0] == self._bins[1]:
-            along_x, along_y = self._weights(low, size, axis, self._bins[0]).unbind(1)
+            along_x, along_y = self._weights(low, size, self._bins[0]).unbind(1)
         else:
             along_x, along_y = (
-                self._weights(low[:, i : i + 1], size[:, i : i + 1], axis[:, i : i + 1], self._bins[i])[:, 0]
-                for i in (0, 1)
+                self._weights(low[:, i : i + 1], size[:, i : i + 1], self._bins[i])[:, 0] for i in (0, 1)
             )
         return along_y[:, None].matmul(values).matmul(along_x.transpose(1, 2)[:, None])
 
-    @staticmethod
-    def _weights(low: torch.Tensor, size: torch.Tensor, thin: torch.Tensor, bins: int) -> torch.Tensor:
-        """(T, axes, bins, bins): the share of each cell of the window in each bin; the identity where not thin."""
+    def _weights(self, low: torch.Tensor, size: torch.Tensor, bins: int) -> torch.Tensor:
+        """(T, axes, bins, bins): the share of each bin of the window in each of PyTorch's; the identity if not thin."""
+        samples = max(1, self._samples)
+        low, size = low[..., None], size[..., None]
         number = torch.arange(bins, device=low.device, dtype=low.dtype)
-        low, size, thin = low[..., None], size[..., None], thin[..., None]
         width = size / bins
         # PyTorch's own order of the sums, for PyTorch's own rounding
-        sample = low + number * width + 0.5 * width
-        place = torch.where(thin, sample - low.floor(), number)
-        # PyTorch takes no sample of a RoI without extent, so that its features are zero: two cells off is no share
-        place = torch.where(size > 0, place, number.new_full((1,), -2.0))
-        return (1 - (place[..., None] - number).abs()).clamp(min=0)
+        start = low + number * width - low.floor()
+        place = torch.stack([start + (sample + 0.5) * width / samples for sample in range(samples)], -1)[..., None]
+        (near, rise), (far, climb) = (low.new_tensor(line) for line in _lines(bins))
+        share = torch.where(place < 1, near + place * rise, far + place * climb)
+        share = share[..., 0, :] if samples == 1 else share.mean(-2)
+        if not self._samples:
+            # PyTorch takes no sample of a RoI without extent, so that its features are zero
+            share = torch.where(size[..., None] > 0, share, share.new_zeros(1))
+        return torch.where(size[..., None] < 1, share, torch.eye(bins, dtype=low.dtype, device=low.device))
+
+
+def _lines(bins: int) -> Tuple[Tuple[List[float], List[float]], Tuple[List[float], List[float]]]:
+    """A window's bins as lines through its two intervals between cells.
+
+    Features are linear between two cells. So what lies at a place follows from the interval's outermost bins, and the
+    bin that has a cell inside is not used: its samples may be on both sides of it.
+
+    Returns:
+        For each interval the value and the slope of each bin's share, by the place in cells.
+    """
+    found = []
+    for first, last in ((0, bins // 2 - 1), ((bins + 1) // 2, bins - 1)):
+        one, two = ((number + 0.5) * 2 / bins for number in (first, last))
+        value, slope = [0.0] * bins, [0.0] * bins
+        value[first], value[last] = two / (two - one), -one / (two - one)
+        slope[first], slope[last] = -1 / (two - one), 1 / (two - one)
+        found.append((value, slope))
+    return found[0], found[1]
 
 
 def _is_exact(layer: Any, opset: int) -> bool:
     """Whether ONNX's operator does as PyTorch's by itself, or nothing can be done about it."""
     if opset >= _HALF_PIXEL_OPSET or not layer.aligned:
         return True
-    # several samples per bin are averaged inside the operator, and a maximum is not linear
-    return layer.sampling_ratio > 0 or layer.pool_mode != "avg" or min(layer.output_size) < _LEAST_BINS
+    # a maximum is not linear
+    return layer.pool_mode != "avg" or min(layer.output_size) < _LEAST_BINS
 
 
 def _align(layer: Any, feature: torch.Tensor, boxes: torch.Tensor, image: torch.Tensor, opset: int) -> torch.Tensor:

@@ -45,7 +45,9 @@ def bbox2roi(context: ExportContext, original: Any, bbox_list: List[torch.Tensor
     if context.image_index is None:
         return original(bbox_list)
     (boxes,) = bbox_list
-    return torch.cat([context.image_index.to(boxes.dtype)[:, None], boxes[:, :4]], 1)
+    # a dummy's image is -1, which no operator takes
+    image = context.image_index.to(boxes.dtype).clamp(min=0)
+    return torch.cat([image[:, None], boxes[:, :4]], 1)
 
 
 @rewrite(

@@ -4,8 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
-from .....symbolics.non_zero import non_zero
-from ....batched import ABSENT, clip_k, image_numbers, suppress, top_per_image
+from ....batched import ABSENT, clip_k, compact, divide, image_numbers, suppress, top_per_image
 from ....context import ExportContext
 from ....registry import rewrite
 
@@ -71,8 +70,8 @@ def _anchors(self: Any, level: torch.Tensor, index: torch.Tensor, widths: List[A
     strides = torch.tensor(generator.strides).to(base)
     width = torch.stack([torch.as_tensor(value, device=index.device) for value in widths])[level]
     # no Mod: PPLNN has none
-    position = torch.div(index, kinds, rounding_mode="trunc")
-    row = torch.div(position, width, rounding_mode="trunc")
+    position = divide(index, kinds)
+    row = divide(position, width)
     kind = index - position * kinds + level * kinds
     corner = torch.stack([position - row * width, row], -1).to(base.dtype) * strides[level]
     return base.reshape(-1, 4)[kind] + torch.cat([corner, corner], -1)
@@ -90,10 +89,13 @@ def _select(
     # a level is a class of the operator, so that boxes of different levels do not suppress each other
     number = torch.arange(levels, device=level.device)[:, None]
     table = torch.where(level == number, scores[:, None], absent)  # (N, L, K)
-    limit = cfg.max_per_img
-    selected = suppress(boxes, table, cfg.nms, ABSENT / 2, limit)
-    place = selected[:, 0] * scores.shape[1] + selected[:, 2]
-    values, index = top_per_image(context, scores.reshape(-1)[place], selected[:, 0], limit)
-    context.image_index, column = non_zero(values > ABSENT / 2, never_empty=True).unbind(0)
-    kept = context.image_index * limit + column
-    return torch.cat([boxes.reshape(-1, 4)[place[index.reshape(-1)[kept]]], values.reshape(-1)[kept][:, None]], 1)
+    limit = cfg.max_per_img if cfg.max_per_img > 0 else None
+    found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit)
+    values, index = top_per_image(context, found.scores, found.batch, limit)
+    _, place = compact(context, values)
+    kept = index.reshape(-1)[place]
+    row = found.batch[kept] * scores.shape[1] + found.row[kept]
+    if not context.capabilities.empty_tensors:
+        # the last row of each image's boxes may stand for none, whose place is behind the boxes
+        row = torch.where(row < boxes.shape[0] * scores.shape[1], row, row.new_zeros(1))
+    return torch.cat([boxes.reshape(-1, 4)[row], values.reshape(-1)[place][:, None]], 1)

@@ -42,11 +42,10 @@ def get_bboxes(
         context,
         boxes,
         scores[:, :-1],
-        rois[:, 0].long(),
+        context.image_index,
         cfg.score_thr,
         cfg.nms,
         cfg.max_per_img if cfg.max_per_img > 0 else None,
     )
     context.detections = found
-    context.image_index = found.flat_index
     return found.flat_dets, found.flat_labels

@@ -36,8 +36,13 @@ def get_seg_masks(
         chosen = mask_pred[:, 0]
     if mask_pred is not context.extras.get("merged_masks"):
         chosen = chosen.sigmoid()
+    # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
+    chosen = context.detections.unflatten(chosen)
     if context.mask_output == "image":
-        boxes, image = det_bboxes[:, :4], context.image
-        chosen = paste_masks(chosen, boxes, image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary)
+        boxes, image = context.detections.unflatten(det_bboxes[:, :4]), context.image
+        pasted = paste_masks(
+            chosen.flatten(0, 1), boxes.flatten(0, 1), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
+        )
+        chosen = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
     context.masks = chosen
     return []

@@ -36,4 +36,4 @@ def forward(
     target = self.map_roi_levels(rois, len(feats))
     if roi_scale_factor is not None:
         rois = self.roi_rescale(rois, roi_scale_factor)
-    return pool(self.roi_layers, feats, rois, target, context.opset)
+    return pool(context, self.roi_layers, feats, rois, target)
