@@ -17,8 +17,8 @@ from .graph.annotate import annotate
 from .graph.check import check_runs
 from .graph.constants import constants_to_initializers
 from .graph.inline import inline_functions
-from .graph.sink import sink_permutations
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
+from .graph.sink import sink_permutations
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session

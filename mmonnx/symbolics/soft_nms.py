@@ -26,7 +26,7 @@ _DECAY = {
                 weight = Exp (minus)""",
 }
 
-# No Min or Max: PPLNN crashes on those of tensors of this rank. TopK and not ArgMax, for the value and its place at once.
+# No Min or Max: PPLNN crashes on those of tensors of this rank. TopK, not ArgMax: it gives the value and its place.
 _BODY = """
 <domain: "mmonnx", opset_import: ["": {opset}]>
 SoftNms_METHOD (boxes, scores, base, number, iou_threshold, sigma, min_score, limit) => (best, place)
