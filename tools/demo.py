@@ -7,6 +7,7 @@ Exit status 0 if both files agree with PyTorch on every case and have its scores
 
 import argparse
 import contextlib
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -108,7 +109,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def run(model: Model, out: Path) -> bool:
     """Export, verify, draw and score one model; whether all of it held."""
-    config, checkpoint = str(CONFIGS / f"{model.stem}.py"), str(CONFIGS / f"{model.stem}.pth")
+    config, checkpoint = (os.path.relpath(str(CONFIGS / model.stem)) + suffix for suffix in (".py", ".pth"))
     file, picture = out / f"{model.stem}.onnx", out / f"{model.stem}.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(picture), model.picture())
