@@ -5,18 +5,7 @@ from typing import Any, Dict, Optional
 
 import torch
 
-
-@dataclass
-class Capabilities:
-    """What the runtime that the file is for can do.
-
-    Attributes:
-        empty_tensors: operators may get tensors without elements.
-        int64_topk: TopK takes int64 values.
-    """
-
-    empty_tensors: bool = True
-    int64_topk: bool = True
+from ..targets import Capabilities
 
 
 @dataclass
