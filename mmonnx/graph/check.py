@@ -14,7 +14,6 @@ from ..targets import Form, Operator, Target, full_name
 from ..targets.base import STANDARD_DOMAINS
 from .emptiness.follow import Followed, follow, node_name
 from .emptiness.sizes import covers
-from .emptiness.values import Value
 
 _KINDS = {
     onnx.AttributeProto.INT: "int",
@@ -163,7 +162,7 @@ def _emptied(step: Followed, takes_empty: Optional[Tuple[int, ...]]) -> List[str
         return []
     causes = set()
     for index, value in enumerate(step.view.inputs):
-        if isinstance(value, Value) and index not in takes_empty:
+        if value is not None and index not in takes_empty:
             causes |= value.empty_if
     kept = [output.empty_if for output in step.outputs]
     found = [cause for cause in causes if not all(covers(output, cause) for output in kept)]

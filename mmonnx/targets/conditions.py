@@ -1,70 +1,49 @@
 """What a form that a target refuses is made of: small conditions on one node, all of them plain data."""
 
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
-
-import numpy as np
-import onnx
+from typing import Any, Optional, Protocol, Sequence, Tuple
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(Protocol):
     """What a condition can ask of one input of a node.
 
     Attributes:
         dtype: numpy's name of the element type, empty if it is unknown.
         rank: None if it is unknown.
-        tensor: the tensor, if it is a constant.
     """
 
-    dtype: str = ""
-    rank: Optional[int] = None
-    tensor: Optional[onnx.TensorProto] = None
+    dtype: str
+    rank: Optional[int]
+
+    def array(self) -> Any:
+        """Its elements if it is a constant, None otherwise."""
 
 
-@dataclass(frozen=True)
-class NodeView:
-    """What a condition sees of a node.
+class View(Protocol):
+    """What a condition can ask of a node.
 
     Attributes:
-        node: the node.
         opset: the opset of its domain in the model.
         inputs: one per input; None for an optional one that is left out.
     """
 
-    node: onnx.NodeProto
     opset: int
-    inputs: Tuple[Optional[Operand], ...] = ()
+    inputs: Sequence[Optional[Operand]]
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""
-        found = next((item for item in self.node.attribute if item.name == name), None)
-        if found is None:
-            try:
-                schema = onnx.defs.get_schema(self.node.op_type, self.opset, self.node.domain)
-            except onnx.defs.SchemaError:  # a custom operator
-                return None
-            if name not in schema.attributes:
-                return None
-            found = schema.attributes[name].default_value
-            if not found.name:
-                return None
-        value = onnx.helper.get_attribute_value(found)
-        return value.decode() if isinstance(value, bytes) else value
 
     def has(self, name: str) -> bool:
         """Whether an attribute is set."""
-        return any(item.name == name for item in self.node.attribute)
 
     def input(self, index: int) -> Optional[Operand]:
         """An input, None if it is not given."""
-        return self.inputs[index] if index < len(self.inputs) else None
 
 
 class Condition:
     """Something that holds of a node or does not; what is not known does not hold."""
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         raise NotImplementedError
 
 
@@ -75,7 +54,7 @@ class Is(Condition):
     name: str
     values: Tuple[Any, ...]
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return view.attribute(self.name) in self.values
 
 
@@ -86,7 +65,7 @@ class IsNot(Condition):
     name: str
     values: Tuple[Any, ...]
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return view.attribute(self.name) not in self.values
 
 
@@ -96,7 +75,7 @@ class Given(Condition):
 
     names: Tuple[str, ...]
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return any(view.has(name) for name in self.names)
 
 
@@ -107,7 +86,7 @@ class Missing(Condition):
     name: str
     input: Optional[int] = None
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return not view.has(self.name) and (self.input is None or view.input(self.input) is None)
 
 
@@ -118,7 +97,7 @@ class AnyElement(Condition):
     name: str
     unlike: int
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return any(element != self.unlike for element in view.attribute(self.name) or ())
 
 
@@ -128,7 +107,7 @@ class Asymmetric(Condition):
 
     name: str = "pads"
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         pads = list(view.attribute(self.name) or ())
         return pads[: len(pads) // 2] != pads[len(pads) // 2 :]
 
@@ -139,7 +118,7 @@ class AnyRank(Condition):
 
     rank: int
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return any(operand is not None and operand.rank == self.rank for operand in view.inputs)
 
 
@@ -147,7 +126,7 @@ class AnyRank(Condition):
 class RankReachesInputs(Condition):
     """The rank of some input is at least the number of inputs."""
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         ranks = [operand.rank for operand in view.inputs if operand is not None and operand.rank is not None]
         return bool(ranks) and max(ranks) >= len(view.inputs)
 
@@ -156,7 +135,7 @@ class RankReachesInputs(Condition):
 class NotLastAxis(Condition):
     """The operator works along another axis than the last."""
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         axis, operand = view.attribute("axis"), view.input(0)
         if axis == -1 or operand is None or operand.rank is None:
             return False
@@ -169,11 +148,10 @@ class NegativeConstant(Condition):
 
     index: int
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         operand = view.input(self.index)
-        if operand is None or operand.tensor is None:
-            return False
-        return bool(np.any(onnx.numpy_helper.to_array(operand.tensor) < 0))
+        array = None if operand is None else operand.array()
+        return array is not None and bool((array < 0).any())
 
 
 @dataclass(frozen=True)
@@ -182,5 +160,5 @@ class OpsetFrom(Condition):
 
     first: int
 
-    def holds(self, view: NodeView) -> bool:
+    def holds(self, view: View) -> bool:
         return view.opset >= self.first

@@ -7,11 +7,10 @@ from typing import Dict, List, Sequence, Tuple
 import onnx
 
 from ...targets.base import STANDARD_DOMAINS, full_name
-from ...targets.conditions import NodeView
 from .contents import contents, holds
 from .shapes import BROADCASTING, SAME, SHAPES
 from .sizes import NO_CAUSES, Causes, Size, node_cause, uncertain
-from .values import Step, Value, constant, declared, dtype_name, refined
+from .values import NodeView, Step, Value, constant, declared, dtype_name, refined
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class _Follower:
         inputs = tuple(values.get(name, Value()) if name else None for name in node.input)
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
         view = NodeView(node, self.opsets.get(domain, 1), inputs)
-        step = Step(view, node_name(node), producers)  # type: ignore[arg-type]
+        step = Step(view, node_name(node), producers)
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]
         if node.op_type == "Constant" and not domain:
@@ -158,24 +157,29 @@ def _loose(step: Step, kind: str) -> Causes:
 
 def _controlled(step: Step, known: List[Value], inner: List[List[Value]]) -> List[Value]:
     """What If, Loop and Scan give."""
-    outputs = []
-    for index, value in enumerate(known):
-        value = replace(value, bound=uncertain(step.name))
-        if step.view.node.op_type == "If":
-            branches = [graph[index] for graph in inner if index < len(graph)]
-            if any(branch.empty_if for branch in branches):
-                value = replace(value, dims=None, loose=node_cause(step.name))
-        elif step.view.node.op_type == "Loop":
-            carried = len(step.inputs) - 2
-            if index >= carried and index + 1 < len(inner[0]):
-                element = inner[0][index + 1]
-                count = replace(step.value(0).item(), exact=None)
-                if element.dims is not None:
-                    value = value.shaped((count, *element.dims))
-                elif count.empty_if:
-                    value = replace(value, dims=None, loose=count.empty_if)
-        outputs.append(value)
-    return outputs
+    known = [replace(value, bound=uncertain(step.name)) for value in known]
+    if step.view.node.op_type == "If":
+        branches = [list(outputs) for outputs in zip(*inner)]
+        empty = [any(value.empty_if for value in values) for values in branches]
+        loose = node_cause(step.name)
+        return [replace(value, dims=None, loose=loose) if any_ else value for value, any_ in zip(known, empty)]
+    if step.view.node.op_type == "Loop":
+        carried = len(step.inputs) - 2
+        again, *elements = inner[0]
+        count = uncertain(step.name) if again.bound.causes else replace(step.value(0).item(), exact=None)
+        return known[:carried] + [_stacked(step, *pair, count) for pair in zip(known[carried:], elements[carried:])]
+    return known
+
+
+def _stacked(step: Step, value: Value, element: Value, count: Size) -> Value:
+    """What the turns of a Loop give, on top of each other."""
+    if element.dims is None:
+        return replace(value, dims=None, loose=count.empty_if) if count.empty_if else value
+    if not count.empty_if:
+        return value.shaped((count, *element.dims))
+    # without a single turn nobody knows how large an element would have been
+    unsure = (size if size.exact else uncertain(step.name, size.empty_if) for size in element.dims)
+    return value.shaped((count, *unsure))
 
 
 def _constant_node(step: Step, known: Value) -> Value:

@@ -1,12 +1,11 @@
 """What is known of a tensor, and of a node whose inputs are known."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
 
-from ...targets.conditions import NodeView, Operand
 from .sizes import NO_CAUSES, Causes, Size, exactly
 
 Dims = Tuple[Size, ...]
@@ -17,10 +16,13 @@ _MAX_CONSTANT = 4096
 
 
 @dataclass(frozen=True)
-class Value(Operand):
+class Value:
     """What is known of one tensor.
 
     Attributes:
+        dtype: numpy's name of the element type, empty if it is unknown.
+        rank: None if it is unknown.
+        tensor: the tensor, if it is a constant.
         dims: the size of each axis; None if they are unknown.
         loose: what makes it empty, where ``dims`` is None.
         items: the elements of a short vector or a scalar of whole numbers; None if they are not followed.
@@ -29,6 +31,9 @@ class Value(Operand):
         holds: numbers that are certainly among the elements.
     """
 
+    dtype: str = ""
+    rank: Optional[int] = None
+    tensor: Optional[onnx.TensorProto] = None
     dims: Optional[Dims] = None
     loose: Causes = NO_CAUSES
     items: Optional[Tuple[Size, ...]] = None
@@ -64,11 +69,54 @@ class Value(Operand):
         items = self.items
         return None if items is None or any(item.exact is None for item in items) else [item.exact for item in items]
 
+    def array(self) -> Optional[np.ndarray]:
+        """Its elements if it is a constant, None otherwise."""
+        return None if self.tensor is None else onnx.numpy_helper.to_array(self.tensor)
+
     def scalar(self) -> Optional[float]:
         """Its only element, if it is a constant of one."""
         if self.tensor is None or int(np.prod(self.tensor.dims)) != 1:
             return None
-        return float(onnx.numpy_helper.to_array(self.tensor).reshape(-1)[0])
+        return float(self.array().reshape(-1)[0])
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What the rules see of a node.
+
+    Attributes:
+        node: the node.
+        opset: the opset of its domain in the model.
+        inputs: one per input; None for an optional one that is left out.
+    """
+
+    node: onnx.NodeProto
+    opset: int
+    inputs: Tuple[Optional[Value], ...] = ()
+
+    def attribute(self, name: str) -> Any:
+        """The value of an attribute, its default if it is not set, None if there is none; strings as str."""
+        found = next((item for item in self.node.attribute if item.name == name), None)
+        if found is None:
+            try:
+                schema = onnx.defs.get_schema(self.node.op_type, self.opset, self.node.domain)
+            except onnx.defs.SchemaError:  # a custom operator
+                return None
+            if name not in schema.attributes:
+                return None
+            found = schema.attributes[name].default_value
+            if not found.name:
+                return None
+        value = onnx.helper.get_attribute_value(found)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def has(self, name: str) -> bool:
+        """Whether an attribute is set."""
+        return any(item.name == name for item in self.node.attribute)
+
+    def input(self, index: int) -> Optional[Value]:
+        """An input, None if it is not given."""
+        return self.inputs[index] if index < len(self.inputs) else None
 
 
 @dataclass(frozen=True)
@@ -83,15 +131,15 @@ class Step:
 
     view: NodeView
     name: str
-    producers: Dict[str, onnx.NodeProto]
+    producers: Mapping[str, onnx.NodeProto]
 
     @property
     def inputs(self) -> Tuple[Optional[Value], ...]:
-        return self.view.inputs  # type: ignore[return-value]
+        return self.view.inputs
 
     def value(self, index: int) -> Value:
         """An input; nothing is known of one that is not given."""
-        return self.view.input(index) or Value()  # type: ignore[return-value]
+        return self.view.input(index) or Value()
 
     def dims(self, index: int) -> Optional[Dims]:
         return self.value(index).dims
