@@ -1,4 +1,4 @@
-"""Parsing of the command line, and nothing else: ``mmonnx export`` and ``tools/pytorch2onnx.py``."""
+"""Parsing of the command line, and nothing else: ``mmonnx export``, ``mmonnx check``, ``tools/pytorch2onnx.py``."""
 
 import argparse
 import os
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmonnx {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
+    _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
     return parser
 
 
@@ -53,7 +54,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
     add("--shape", nargs="+", metavar="N", help="height and width, or one for both; default: 800 1216, 224 224 (mmcls)")
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
-    add("--opset-version", default=11, type=int, metavar="N", help="11 and up; default: 11")
+    add("--target", default="onnxruntime", metavar="NAME", help=f"runtime that the file is for: {_targets()}")
+    add("--opset-version", type=int, metavar="N", help="11 and up; default: the best one for the target, 11")
+    add("--no-check", action="store_true", help="write the file even if the target does not take all of it")
     add("--dynamic-export", action="store_true", help="make batch, height and width dynamic")
     add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
     add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
@@ -69,6 +72,36 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--std", nargs=3, type=float, metavar="X", help="deprecated, without effect: taken from the config")
     add("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=_export)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", help="ONNX file")
+    add("--target", default="onnxruntime", metavar="NAME", help=f"{_targets()}; default: onnxruntime")
+    add("--json", action="store_true", help="print the findings as JSON")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=_check)
+
+
+def _targets() -> str:
+    from .targets import TARGETS
+
+    return ", ".join(TARGETS)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .graph.check import check_target
+    from .graph.read import read_model
+    from .report import Report, findings_json
+    from .targets import find_target
+
+    target = find_target(options.target)
+    findings = check_target(read_model(options.file), target)
+    if options.json:
+        print(findings_json(options.file, target.name, findings))
+    else:
+        Report().findings(options.file, target.name, findings)
+    return 1 if findings else 0
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -101,7 +134,9 @@ def _export(options: argparse.Namespace) -> int:
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
         ),
+        target=options.target,
         opset=options.opset_version,
+        check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,
         test_image=options.test_img,

@@ -11,10 +11,10 @@ from . import codebases, compat, visualize
 from .atomic import check_writable, replacing
 from .codebases.base import Task
 from .codebases.images import read_image
-from .errors import InputError
+from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
-from .graph.check import check_runs
+from .graph.check import check_runs, check_target
 from .graph.constants import constants_to_initializers
 from .graph.inline import inline_functions
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
@@ -22,10 +22,12 @@ from .graph.sink import sink_permutations
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session
+from .targets import Target, find_target
 from .verify import Case, CaseResult, compare, make_cases, second_shape, verify
 from .version import __version__
 
 MIN_OPSET = 11
+_MAX_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class ExportSettings:
         checkpoint: path of the weights, None for seeded random ones.
         output_file: the ONNX file to write.
         load: how the model is loaded.
-        opset: opset of the file.
+        target: name of the runtime that the file is for.
+        opset: opset of the file, None for the best one that the target takes.
+        check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
         test_image: the image to verify on, None for photographs that scikit-image ships.
@@ -49,7 +53,9 @@ class ExportSettings:
     checkpoint: Optional[str] = None
     output_file: str = "tmp.onnx"
     load: codebases.LoadOptions = field(default_factory=codebases.LoadOptions)
-    opset: int = MIN_OPSET
+    target: str = "onnxruntime"
+    opset: Optional[int] = None
+    check: bool = True
     simplify: bool = False
     verify: bool = False
     test_image: Optional[str] = None
@@ -80,7 +86,7 @@ class Exported:
 
 
 def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
-    """Export a model to ONNX: load, trace, simplify, verify, write.
+    """Export a model to ONNX: load, trace, simplify, check, verify, write.
 
     Args:
         settings: what is asked for.
@@ -91,7 +97,9 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         ExportError: the model cannot be exported; nothing was written.
     """
     report = report or Report()
-    images = _check_settings(settings)
+    target = find_target(settings.target)
+    opset = target.best_opset if settings.opset is None else settings.opset
+    images = _check_settings(settings, target, opset)
     with report.stage("load") as stage:
         task = codebases.load(settings.config, settings.checkpoint, settings.load)
         stage.note(f"{task.title}, {settings.checkpoint or 'random weights'}")
@@ -99,11 +107,13 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
     with report.stage("trace") as stage:
-        traced = trace(task, settings.opset, ExportContext())
+        traced = trace(task, opset, ExportContext(target.capabilities))
         traced = constants_to_initializers(inline_functions(sink_permutations(traced)))
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)
+    if settings.check:
+        _check(model, target, report)
     results = _verify(settings, task, cases, model, report) if settings.verify else None
     held = results is None or all(result.ok for result in results)
     if held:
@@ -126,12 +136,12 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     return Exported(Path(settings.output_file) if held else None, task, model, results)
 
 
-def _check_settings(settings: ExportSettings) -> Optional[List[np.ndarray]]:
+def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Optional[List[np.ndarray]]:
     """Refuse what cannot work before anything is built; the images to verify on."""
     newest = compat.max_opset()
-    if not MIN_OPSET <= settings.opset <= newest:
+    if not MIN_OPSET <= opset <= newest:
         raise InputError(
-            f"opset {settings.opset} is not supported", f"{MIN_OPSET} to {newest} with this torch", "give one of these"
+            f"opset {opset} is not supported", f"{MIN_OPSET} to {newest} with this torch", "give one of these"
         )
     check_writable(settings.output_file)
     if settings.show_dir:
@@ -145,7 +155,7 @@ def _simplify(
 ) -> Simplified:
     """The simplified model, or the traced one, checked either way."""
     if not settings.simplify:
-        with report.stage("check") as stage:
+        with report.stage("run") as stage:
             check_runs(traced, [_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return Simplified(traced, None)
@@ -170,6 +180,19 @@ def _simplify(
     if result.tool is None:
         report.warn("no simplifier kept the model right: the file is the unsimplified one")
     return result
+
+
+def _check(model: onnx.ModelProto, target: Target, report: Report) -> None:
+    """Refuse a model of which the target does not take every node."""
+    with report.stage("check") as stage:
+        findings = check_target(model, target)
+        stage.note(f"{len(findings)} findings for {target.name}" if findings else f"{target.name} takes every node")
+    if findings:
+        first = ". ".join(map(str, findings[:_MAX_TOLD]))
+        more = f". And {len(findings) - _MAX_TOLD} more" if len(findings) > _MAX_TOLD else ""
+        raise ExportError(
+            f"{target.name} does not take the model as it is. {first}{more}. --no-check writes it all the same"
+        )
 
 
 def _verify(
@@ -204,6 +227,8 @@ def _command(settings: ExportSettings) -> str:
     if settings.checkpoint:
         parts += (settings.checkpoint,)
     parts += ("--output-file", settings.output_file)
+    parts += ("--target", settings.target) if settings.target != ExportSettings.target else ()
+    parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     return " ".join(parts)

@@ -1,6 +1,7 @@
 """What a person sees in the terminal: a line per stage, a progress bar where it is long, tables at the end."""
 
 import contextlib
+import json
 import sys
 import time
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple, TypeVar
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from mmonnx.graph.check import Finding
 from mmonnx.graph.simplify import count_nodes, file_size
 from mmonnx.verify import CaseResult
 
@@ -91,6 +93,23 @@ class Report:
             for problem in result.problems:
                 self.console.print(Text.assemble((f"{result.name}: ", "red"), problem), soft_wrap=True)
 
+    def findings(self, path: str, target: str, findings: Sequence[Finding]) -> None:
+        """Print what a target does not take of a file: a node a row, and how many there are."""
+        if not findings:
+            self.console.print(Text(f"{path}: {target} takes every node"), soft_wrap=True)
+            return
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in ("module", "node", "operator", "rule, and what to do"):
+            table.add_column(name, overflow="fold")
+        for finding in findings:
+            inside = finding.module != finding.node  # then the node's name begins with its module's
+            node = finding.node.rsplit("/", 1)[-1] if inside else finding.node or "the file"
+            cells = (finding.module if inside else "", node, finding.operator, f"{finding.rule}; {finding.fix}")
+            table.add_row(*(Text(cell) for cell in cells))
+        self._print_table(table)
+        nodes = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        self.console.print(Text(f"{path}: {nodes} for {target}"), soft_wrap=True)
+
     def text(self, text: str) -> None:
         """Print a longer text as it is, for example a graph."""
         self.console.print(Text(text), soft_wrap=True)
@@ -160,6 +179,13 @@ class Stage:
 
 def _figure(value: Optional[float]) -> str:
     return "-" if value is None else f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
+
+
+def findings_json(path: str, target: str, findings: Sequence[Finding]) -> str:
+    """The same as JSON, for programs."""
+    return json.dumps(
+        {"file": path, "target": target, "findings": [finding.as_dict() for finding in findings]}, indent=2
+    )
 
 
 def summary(

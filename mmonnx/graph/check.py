@@ -1,12 +1,52 @@
-"""Whether a model is whole: it passes ONNX's checker, loads and runs."""
+"""Whether a model is whole, and whether a target takes every node of it."""
 
-from typing import Dict, Sequence
+import ast
+from dataclasses import asdict, dataclass
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
+import onnx.inliner
 
-from ..errors import ExportError
+from ..errors import ExportError, InputError
 from ..runtimes.onnxruntime import Session
+from ..targets import Form, Operator, Target, full_name
+from ..targets.base import STANDARD_DOMAINS
+from .emptiness.follow import Followed, follow, node_name
+from .emptiness.sizes import covers
+
+_KINDS = {
+    onnx.AttributeProto.INT: "int",
+    onnx.AttributeProto.FLOAT: "float",
+    onnx.AttributeProto.STRING: "string",
+    onnx.AttributeProto.INTS: "ints",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A node that a target refuses, gets wrong or dies from.
+
+    Attributes:
+        node: the node's name; empty if the whole file is meant.
+        operator: its operator, ``mmcv::MMCVRoiAlign`` outside of the default domain.
+        module: dotted path of the PyTorch module that it came from; the node's name if the file does not tell.
+        rule: what the target does not take.
+        fix: what to do, as an imperative.
+    """
+
+    node: str
+    operator: str
+    module: str
+    rule: str
+    fix: str
+
+    def as_dict(self) -> Dict[str, str]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.node}: {self.rule}; {self.fix}".strip()
 
 
 def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -> None:
@@ -21,5 +61,141 @@ def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -
         for feed in feeds:
             session.run(feed)
     except Exception as error:  # the checker, protobuf and ONNX Runtime each have errors of their own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"the traced model does not run in ONNX Runtime: {reason}") from error
+        raise ExportError(f"the traced model does not run in ONNX Runtime: {_first_line(error)}") from error
+
+
+def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
+    """List every node, also of subgraphs and local functions, that a target does not take as it is.
+
+    What cannot be known without running the model (a type or a rank that ONNX cannot infer) is not held against it.
+
+    Raises:
+        InputError: the types of the model contradict each other.
+    """
+    findings = list(_file(model, target))
+    if target.any_standard and not target.operators:
+        return findings
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    if whole.functions:
+        known = [(function.domain, function.name) for function in whole.functions]
+        kept = [entry for entry in known if full_name(*entry) in target.operators]
+        whole = onnx.inliner.inline_selected_functions(whole, kept, exclude=True)
+    try:
+        whole = onnx.shape_inference.infer_shapes(whole, data_prop=True)
+    except Exception as error:  # InferenceError, or ValueError over 2 GiB
+        raise InputError(
+            f"the types of the model cannot be inferred ({_first_line(error)})", "a valid model", "export it again"
+        ) from error
+    for step in follow(whole):
+        findings.extend(_node(step, target))
+    return findings
+
+
+def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
+    """What is wrong with the file as a whole."""
+    opset = next((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), None)
+    newest = target.max_opset
+    if opset is not None and (opset < target.min_opset or (newest is not None and opset > newest)):
+        takes = f"{target.min_opset} to {newest}" if newest is not None else f"{target.min_opset} and later"
+        yield Finding("", "", "", f"opset {opset}; it takes {takes}", f"export at opset {target.best_opset}")
+    if model.functions and not target.capabilities.local_functions:
+        names = ", ".join(sorted(full_name(function.domain, function.name) for function in model.functions))
+        yield Finding("", "", "", f"it has no local functions ({names})", "inline them")
+    if target.loads:
+        try:
+            Session(model)
+        except Exception as error:  # ONNX Runtime has many
+            yield Finding("", "", "", f"it does not load: {_first_line(error)}", "export it again")
+
+
+def _node(step: Followed, target: Target) -> Iterator[Finding]:
+    node, view = step.view.node, step.view
+    name = full_name(node.domain, node.op_type)
+    module = module_of(node)
+
+    def finding(rule: str, fix: str) -> Finding:
+        return Finding(step.name, name, module, rule, fix)
+
+    operator = target.operators.get(name)
+    if operator is not None:
+        for rule, fix in _operator(step, operator, target):
+            yield finding(rule, fix)
+    elif not (target.any_standard and node.domain in STANDARD_DOMAINS):
+        yield finding("it does not have this operator", target.fixes.get(name, "write it in operators that it has"))
+        return
+    first = view.input(0)
+    if first is not None and first.dtype in target.types.get(name, ()):
+        yield finding(f"it does not take {first.dtype} here", "cast it to float32 before, and back behind")
+    for form in target.forms.get(name, ()):
+        if _matches(form, step):
+            yield finding(form.rule, form.fix)
+    causes = () if target.capabilities.empty_tensors else _emptied(step, target.takes_empty.get(name, ()))
+    if causes:
+        yield finding(*_empty_rule(causes))
+
+
+def _operator(step: Followed, operator: Operator, target: Target) -> Iterator[Tuple[str, str]]:
+    """What is wrong with the opset and the attributes."""
+    opset = step.view.opset
+    if opset < operator.first or (operator.last is not None and opset > operator.last):
+        last = "later" if operator.last is None else str(operator.last)
+        takes = f"{operator.first} to {last}" if last != str(operator.first) else last
+        yield f"it has this operator at opset {takes}, not {opset}", f"export at opset {target.best_opset}"
+    if operator.attributes is None:
+        return
+    found = {item.name: _KINDS.get(item.type, "another type") for item in step.view.node.attribute}
+    for name, kind in operator.attributes.items():
+        if found.get(name) != kind:
+            yield f"its attribute {name} is {found.get(name, 'missing')}, not {kind}", f"write {name} as {kind}"
+    for name in sorted(set(found) - set(operator.attributes)):
+        yield f"it does not know the attribute {name}", "leave it out"
+
+
+def _matches(form: Form, step: Followed) -> bool:
+    return all(condition.holds(step.view) for condition in form.when)
+
+
+def _emptied(step: Followed, takes_empty: Optional[Tuple[int, ...]]) -> List[str]:
+    """The cases in which an input is empty while an output is not, each as the names of the nodes to blame."""
+    if takes_empty is None:
+        return []
+    causes = set()
+    for index, value in enumerate(step.view.inputs):
+        if value is not None and index not in takes_empty:
+            causes |= value.empty_if
+    kept = [output.empty_if for output in step.outputs]
+    found = [cause for cause in causes if not all(covers(output, cause) for output in kept)]
+    return sorted(_blame(sorted(cause)) for cause in found if not covers(step.given, cause))
+
+
+def _blame(nodes: Sequence[str]) -> str:
+    rest = f" and {len(nodes) - 1} others" if len(nodes) > 2 else f" and {nodes[1]}" if len(nodes) == 2 else ""
+    return f"{nodes[0]}{rest} {'give' if rest else 'gives'} nothing"
+
+
+def _empty_rule(causes: Sequence[str]) -> Tuple[str, str]:
+    rule = f"an input is empty when {' or '.join(causes)}; the node is then left out, and its output is garbage"
+    return rule, "add an element that is always there (Concat) before it"
+
+
+def module_of(node: onnx.NodeProto) -> str:
+    """The PyTorch module that a node came from, ``backbone.layer1.0.conv1``; its own name if that is not told."""
+    for entry in getattr(node, "metadata_props", ()):
+        if entry.key == "pkg.torch.onnx.name_scopes":  # the exporter that does not trace
+            scopes = ast.literal_eval(entry.value)
+            return scopes[-2] if len(scopes) > 1 and scopes[-2] else node_name(node)
+    *scopes, _ = node.name.strip("/").split("/")
+    if not node.name.startswith("/") or not scopes:
+        return node_name(node)
+    path: List[str] = []
+    for scope in scopes:
+        # a Sequential's or ModuleList's child has its parent's name in front: layer1, layer1.0
+        if path and scope.startswith(path[-1] + "."):
+            path.pop()
+        path.append(scope)
+    return ".".join(path)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

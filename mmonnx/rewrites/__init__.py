@@ -8,7 +8,8 @@ nothing of OpenMMLab.
 import importlib
 import pkgutil
 
-from .context import Capabilities, ExportContext
+from ..targets import Capabilities
+from .context import ExportContext
 from .registry import REGISTRY, Rewrite, current, rewrite, rewriting
 
 __all__ = ["REGISTRY", "Capabilities", "ExportContext", "Rewrite", "current", "rewrite", "rewriting"]

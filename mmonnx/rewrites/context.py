@@ -5,16 +5,7 @@ from typing import Any, Dict, Optional
 
 import torch
 
-
-@dataclass
-class Capabilities:
-    """What the runtime that the file is for can do.
-
-    Attributes:
-        empty_tensors: operators may get tensors without elements.
-    """
-
-    empty_tensors: bool = True
+from ..targets import Capabilities
 
 
 @dataclass

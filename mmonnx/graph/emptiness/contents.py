@@ -1,0 +1,169 @@
+"""The numbers in short tensors: shapes, counts and what is made of them; and numbers that are certainly in a tensor."""
+
+import operator
+from dataclasses import replace
+from typing import Callable, Dict, FrozenSet, Optional, Tuple
+
+import numpy as np
+import onnx
+
+from .sizes import Size, add, divide, greatest, multiply, node_cause, smallest, subtract, uncertain
+from .slicing import shape_slice, slice_cuts
+from .values import Step, Value
+
+Contents = Tuple[Optional[Tuple[Size, ...]], Size]
+
+# Each takes two numbers and the node's name.
+_ARITHMETIC: Dict[str, Callable[[Size, Size, str], Size]] = {
+    "Add": lambda left, right, name: add([left, right], name),
+    "Sub": subtract,
+    "Mul": lambda left, right, name: multiply([left, right]),
+    "Div": divide,
+    "Min": lambda left, right, name: smallest([left, right]),
+    "Max": lambda left, right, name: greatest([left, right], name),
+}
+_ON_NUMBERS: Dict[str, Callable[[float, float], float]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "Equal": operator.eq,
+    "Greater": operator.gt,
+    "GreaterOrEqual": operator.ge,
+    "Less": operator.lt,
+    "LessOrEqual": operator.le,
+}
+_MOVING = frozenset(["Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Cast", "Expand", "Tile"])
+
+
+def contents(step: Step) -> Contents:
+    """The elements of a node's first output, where they are followed, and what holds of all of them."""
+    kind = step.view.node.op_type
+    if kind == "Shape":
+        return _shape(step)
+    if kind in _MOVING:
+        return step.value(0).elements(), step.value(0).bound
+    if kind in ("Concat", "Gather", "Slice"):
+        return _rearranged(step)
+    if kind in _ARITHMETIC and len(step.inputs) == 2:
+        return _arithmetic(step, _ARITHMETIC[kind])
+    if kind == "Where":
+        return _where(step)
+    if kind == "ReduceProd" and step.value(0).items is not None:
+        product = multiply(step.value(0).items)
+        return (product,), product
+    if kind == "ReduceMax" and step.value(0).bound.causes and _reduces_all(step):
+        count = Size(int(max(step.value(0).holds, default=0)), node_cause(step.name))
+        return (count,), count
+    return None, _mixed(step)
+
+
+def _reduces_all(step: Step) -> bool:
+    return step.value(0).rank == 1 or (step.attribute("axes") is None and not step.value(1).dtype)
+
+
+def _shape(step: Step) -> Contents:
+    value = step.value(0)
+    if value.dims is None:
+        return None, uncertain(step.name, value.loose) if value.loose else Size()
+    sizes = value.dims[shape_slice(step)]
+    return sizes, replace(smallest(sizes), exact=None) if sizes else Size()
+
+
+def _rearranged(step: Step) -> Contents:
+    kind, bound = step.view.node.op_type, step.value(0).bound
+    parts = [value.elements() for value in step.inputs if value is not None]
+    if kind == "Concat":
+        causes = frozenset().union(*(value.bound.causes for value in step.inputs if value is not None))
+        low = min(value.bound.low for value in step.inputs if value is not None)
+        items = None if None in parts else tuple(item for part in parts for item in part)
+        return items, Size(low, causes)
+    items = parts[0]
+    if items is None:
+        return None, replace(bound, exact=None)
+    if kind == "Gather":
+        index = step.value(1).numbers()
+        if index is None:
+            return None, bound
+        return tuple(items[number] for number in index if -len(items) <= number < len(items)), bound
+    cuts = slice_cuts(step)
+    if not cuts or None in (cuts[0][1].exact, cuts[0][2].exact):
+        return None, bound
+    _, start, end, stride = cuts[0]
+    return items[start.exact : end.exact : stride], bound
+
+
+def _arithmetic(step: Step, function: Callable[[Size, Size, str], Size]) -> Contents:
+    left, right = (step.value(index) for index in range(2))
+    bound = function(left.bound, right.bound, step.name)
+    items = left.elements(), right.elements()
+    if None in items:
+        return None, replace(bound, exact=None)
+    length = max(len(part) for part in items)
+    if any(len(part) not in (1, length) for part in items):
+        return None, replace(bound, exact=None)
+    first, second = (part * length if len(part) == 1 else part for part in items)
+    return tuple(function(*pair, step.name) for pair in zip(first, second)), bound
+
+
+def _where(step: Step) -> Contents:
+    """A Where is a minimum or a maximum if its condition compares what it chooses from."""
+    condition, *chosen = step.view.node.input
+    asked = step.producers.get(condition, onnx.NodeProto())
+    if asked.op_type in ("Less", "Greater") and sorted(asked.input) == sorted(chosen):
+        least = (list(asked.input) == chosen) == (asked.op_type == "Less")
+        pick = _ARITHMETIC["Min" if least else "Max"]
+        view = replace(step.view, inputs=step.view.inputs[1:])
+        return _arithmetic(replace(step, view=view), pick)
+    return None, _mixed(step)
+
+
+def _mixed(step: Step) -> Size:
+    """What is known of numbers that some operator makes: whether the data decide them."""
+    data = any(value is not None and value.bound.causes for value in step.inputs)
+    return uncertain(step.name) if data or not step.inputs else Size()
+
+
+def holds(step: Step, output: Value) -> FrozenSet[float]:
+    """The numbers that certainly are among the elements of a node's first output."""
+    kind, first = step.view.node.op_type, step.value(0).holds
+    if kind == "Concat":
+        return frozenset().union(*(value.holds for value in step.inputs if value is not None))
+    if output.empty_if:
+        return frozenset()
+    if kind == "Cast":
+        return frozenset(_cast(number, output.dtype) for number in first)
+    if kind == "Not":
+        return frozenset(float(not number) for number in first)
+    if kind in _MOVING:
+        return first
+    if kind == "Pad":
+        return _padded(step)
+    if kind == "ConstantOfShape":
+        fill = step.attribute("value")
+        return frozenset([0.0 if fill is None else float(onnx.numpy_helper.to_array(fill).reshape(-1)[0])])
+    if kind in _ON_NUMBERS:
+        return _compared(step, _ON_NUMBERS[kind])
+    return frozenset()
+
+
+def _padded(step: Step) -> FrozenSet[float]:
+    pads = step.attribute("pads") or step.value(1).numbers() or []
+    if not any(pads) or min(pads) < 0 or step.attribute("mode") != "constant":
+        return frozenset()
+    fill = step.value(2).scalar() if step.value(2).dtype else step.attribute("value", 0.0)
+    return step.value(0).holds | (frozenset() if fill is None else {fill})
+
+
+def _compared(step: Step, function: Callable[[float, float], float]) -> FrozenSet[float]:
+    left, right = step.value(0), step.value(1)
+    if right.scalar() is not None:
+        return frozenset(float(function(number, right.scalar())) for number in left.holds)
+    if left.scalar() is not None:
+        return frozenset(float(function(left.scalar(), number)) for number in right.holds)
+    return frozenset()
+
+
+def _cast(number: float, dtype: str) -> float:
+    if dtype == "bool":
+        return float(number != 0)
+    return float(int(number)) if dtype.startswith(("int", "uint")) and np.isfinite(number) else number

@@ -1,0 +1,24 @@
+"""What each runtime accepts, as data: one file a target."""
+
+from typing import Dict
+
+from ..errors import InputError
+from .base import Capabilities, Form, Operator, Target, full_name
+from .onnxruntime import ONNXRUNTIME
+from .onnxruntime_mmcv import ONNXRUNTIME_MMCV
+from .pplnn import PPLNN
+
+__all__ = ["TARGETS", "Capabilities", "Form", "Operator", "Target", "find_target", "full_name"]
+
+TARGETS: Dict[str, Target] = {target.name: target for target in (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV)}
+
+
+def find_target(name: str) -> Target:
+    """The target of a name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in TARGETS:
+        raise InputError(f"target '{name}' is unknown", ", ".join(TARGETS), "give one of these")
+    return TARGETS[name]

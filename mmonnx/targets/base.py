@@ -1,0 +1,100 @@
+"""What a target is: the data that says what a runtime takes."""
+
+from dataclasses import dataclass, field
+from typing import Dict, Optional, Tuple
+
+from .conditions import Condition
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the runtime that a file is for can do; the rewrites ask for these, never for a runtime's name.
+
+    Attributes:
+        empty_tensors: operators may get tensors without elements.
+        int64_topk: TopK takes int64 values.
+        int64_scatter_nd: ScatterND takes int64 values.
+        bool_gather: Gather takes bool values.
+        logical_or: Or is there.
+        abs: Abs is there, and right.
+        local_functions: a file may hold functions of its own.
+    """
+
+    empty_tensors: bool = True
+    int64_topk: bool = True
+    int64_scatter_nd: bool = True
+    bool_gather: bool = True
+    logical_or: bool = True
+    abs: bool = True
+    local_functions: bool = True
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator that a target has.
+
+    Attributes:
+        first: the first opset of its domain that the target takes it at.
+        last: the last one; None for no limit of its own.
+        attributes: of a custom operator, exactly these: the name, and ``int``, ``float``, ``string`` or ``ints``.
+    """
+
+    first: int = 1
+    last: Optional[int] = None
+    attributes: Optional[Dict[str, str]] = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of an operator that a target refuses, gets wrong or dies from.
+
+    Attributes:
+        rule: what the target does with it.
+        fix: what to do instead, as an imperative.
+        when: the conditions, all of which hold of a node of this form; none for every node.
+    """
+
+    rule: str
+    fix: str
+    when: Tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A runtime that files are made for. Operators are named ``Conv``, or ``mmcv::MMCVRoiAlign`` in other domains.
+
+    Attributes:
+        name: what ``--target`` takes.
+        min_opset: the first opset of the default domain that it takes.
+        max_opset: the last one; None if only the runtime itself knows.
+        best_opset: the one that files are made at when nobody asks for another.
+        operators: the operators that it has; those of the default domain only if ``any_standard`` is false.
+        any_standard: it has every operator of the default domain.
+        fixes: what to write instead of an operator that it lacks.
+        types: by operator, the types that it refuses as the first input.
+        forms: by operator, the forms that it refuses.
+        capabilities: what the rewrites ask.
+        takes_empty: where empty tensors are not taken in general, the inputs (by operator and index) that may be empty
+            all the same; None for all of an operator's.
+        loads: the file is loaded in ONNX Runtime, whose answer is the check.
+    """
+
+    name: str
+    min_opset: int
+    best_opset: int
+    max_opset: Optional[int] = None
+    operators: Dict[str, Operator] = field(default_factory=dict)
+    any_standard: bool = False
+    fixes: Dict[str, str] = field(default_factory=dict)
+    types: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
+    forms: Dict[str, Tuple[Form, ...]] = field(default_factory=dict)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    takes_empty: Dict[str, Optional[Tuple[int, ...]]] = field(default_factory=dict)
+    loads: bool = False
+
+
+def full_name(domain: str, op_type: str) -> str:
+    """How the tables name an operator."""
+    return op_type if domain in STANDARD_DOMAINS else f"{domain}::{op_type}"

@@ -1,0 +1,164 @@
+"""What a form that a target refuses is made of: small conditions on one node, all of them plain data."""
+
+from dataclasses import dataclass
+from typing import Any, Optional, Protocol, Sequence, Tuple
+
+
+class Operand(Protocol):
+    """What a condition can ask of one input of a node.
+
+    Attributes:
+        dtype: numpy's name of the element type, empty if it is unknown.
+        rank: None if it is unknown.
+    """
+
+    dtype: str
+    rank: Optional[int]
+
+    def array(self) -> Any:
+        """Its elements if it is a constant, None otherwise."""
+
+
+class View(Protocol):
+    """What a condition can ask of a node.
+
+    Attributes:
+        opset: the opset of its domain in the model.
+        inputs: one per input; None for an optional one that is left out.
+    """
+
+    opset: int
+    inputs: Sequence[Optional[Operand]]
+
+    def attribute(self, name: str) -> Any:
+        """The value of an attribute, its default if it is not set, None if there is none; strings as str."""
+
+    def has(self, name: str) -> bool:
+        """Whether an attribute is set."""
+
+    def input(self, index: int) -> Optional[Operand]:
+        """An input, None if it is not given."""
+
+
+class Condition:
+    """Something that holds of a node or does not; what is not known does not hold."""
+
+    def holds(self, view: View) -> bool:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Is(Condition):
+    """The attribute, or its default, is one of these values."""
+
+    name: str
+    values: Tuple[Any, ...]
+
+    def holds(self, view: View) -> bool:
+        return view.attribute(self.name) in self.values
+
+
+@dataclass(frozen=True)
+class IsNot(Condition):
+    """The attribute, or its default, is none of these values; it may not exist at all."""
+
+    name: str
+    values: Tuple[Any, ...]
+
+    def holds(self, view: View) -> bool:
+        return view.attribute(self.name) not in self.values
+
+
+@dataclass(frozen=True)
+class Given(Condition):
+    """At least one of these attributes is set."""
+
+    names: Tuple[str, ...]
+
+    def holds(self, view: View) -> bool:
+        return any(view.has(name) for name in self.names)
+
+
+@dataclass(frozen=True)
+class Missing(Condition):
+    """The attribute is not set, nor is the input that newer opsets have in its place."""
+
+    name: str
+    input: Optional[int] = None
+
+    def holds(self, view: View) -> bool:
+        return not view.has(self.name) and (self.input is None or view.input(self.input) is None)
+
+
+@dataclass(frozen=True)
+class AnyElement(Condition):
+    """The attribute is set, and one of its elements is not this number."""
+
+    name: str
+    unlike: int
+
+    def holds(self, view: View) -> bool:
+        return any(element != self.unlike for element in view.attribute(self.name) or ())
+
+
+@dataclass(frozen=True)
+class Asymmetric(Condition):
+    """The padding at the begin of some axis is another than at its end."""
+
+    name: str = "pads"
+
+    def holds(self, view: View) -> bool:
+        pads = list(view.attribute(self.name) or ())
+        return pads[: len(pads) // 2] != pads[len(pads) // 2 :]
+
+
+@dataclass(frozen=True)
+class AnyRank(Condition):
+    """Some input has this rank."""
+
+    rank: int
+
+    def holds(self, view: View) -> bool:
+        return any(operand is not None and operand.rank == self.rank for operand in view.inputs)
+
+
+@dataclass(frozen=True)
+class RankReachesInputs(Condition):
+    """The rank of some input is at least the number of inputs."""
+
+    def holds(self, view: View) -> bool:
+        ranks = [operand.rank for operand in view.inputs if operand is not None and operand.rank is not None]
+        return bool(ranks) and max(ranks) >= len(view.inputs)
+
+
+@dataclass(frozen=True)
+class NotLastAxis(Condition):
+    """The operator works along another axis than the last."""
+
+    def holds(self, view: View) -> bool:
+        axis, operand = view.attribute("axis"), view.input(0)
+        if axis == -1 or operand is None or operand.rank is None:
+            return False
+        return axis % max(operand.rank, 1) != operand.rank - 1
+
+
+@dataclass(frozen=True)
+class NegativeConstant(Condition):
+    """An input is a constant with a negative element."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return array is not None and bool((array < 0).any())
+
+
+@dataclass(frozen=True)
+class OpsetFrom(Condition):
+    """The model's opset is this one or a later one."""
+
+    first: int
+
+    def holds(self, view: View) -> bool:
+        return view.opset >= self.first

@@ -1,0 +1,54 @@
+"""The tables of the targets agree with themselves."""
+
+import onnx
+import pytest
+
+from mmonnx.errors import InputError
+from mmonnx.rewrites import ExportContext
+from mmonnx.targets import TARGETS, Capabilities, find_target
+
+PPLNN = find_target("pplnn")
+
+
+def test_names():
+    assert list(TARGETS) == ["onnxruntime", "pplnn", "onnxruntime-mmcv"]
+    with pytest.raises(InputError, match="target 'tensorrt' is unknown; expected onnxruntime, pplnn"):
+        find_target("tensorrt")
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_tables_name_operators_that_there_are(target):
+    named = set(target.operators) | set(target.types) | set(target.forms) | set(target.takes_empty) | set(target.fixes)
+    standard = {schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""}
+    assert {name for name in named if "::" not in name} <= standard
+    if not target.any_standard:
+        assert set(target.types) | set(target.forms) | set(target.takes_empty) <= set(target.operators)
+        assert not set(target.fixes) & set(target.operators)
+    assert target.min_opset <= target.best_opset <= (target.max_opset or target.best_opset)
+    for operator in target.operators.values():
+        assert operator.last is None or operator.first <= operator.last
+    for forms in target.forms.values():
+        assert all(form.rule and form.fix for form in forms)
+
+
+def test_capabilities_say_what_the_tables_say():
+    able = PPLNN.capabilities
+    assert able.int64_topk == ("int64" not in PPLNN.types["TopK"])
+    assert able.int64_scatter_nd == ("int64" not in PPLNN.types["ScatterND"])
+    assert able.bool_gather == ("bool" not in PPLNN.types["Gather"])
+    assert able.logical_or == ("Or" in PPLNN.operators)
+    assert able.abs == ("Abs" in PPLNN.operators)
+    assert not able.empty_tensors
+    for name in ("onnxruntime", "onnxruntime-mmcv"):
+        assert TARGETS[name].capabilities == Capabilities()
+    assert ExportContext().capabilities == Capabilities()
+
+
+def test_the_operators_of_mmcv():
+    assert {name for name in PPLNN.operators if "::" in name} == {
+        "mmcv::MMCVRoiAlign",
+        "mmcv::NonMaxSuppression",
+        "mmcv::grid_sampler",
+        "mmcv::MMCVModulatedDeformConv2d",
+    }
+    assert set(TARGETS["onnxruntime-mmcv"].operators) > {"mmcv::SoftNonMaxSuppression", "mmcv::cummax"}
