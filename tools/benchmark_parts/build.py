@@ -1,9 +1,10 @@
 """One variant, built in a process of its own: ``python -m benchmark_parts.build REQUEST.json``.
 
 A process of its own, so that its memory can be told, a crash costs one row of the table, and mmdeploy may live in
-another environment. The answer goes to ``answer`` as JSON: seconds, peak memory, and a note.
+another environment. The answer goes to ``answer`` as JSON: seconds, peak memory and a note, or the error in one line.
 """
 
+import importlib.util
 import io
 import json
 import os
@@ -12,8 +13,11 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
+
+from mmonnx.errors import InputError, MmonnxError
 
 Request = Dict[str, Any]
 """``variant``, ``config``, ``weights``, ``shape`` (height, width), ``outputs`` (names), ``model`` (the file to write),
@@ -28,12 +32,22 @@ def build(request: Request) -> Dict[str, Any]:
     """
     started = time.perf_counter()
     note = BUILDERS[request["variant"]](request)
-    answer = {"seconds": time.perf_counter() - started, "memory_mb": peak_memory_mb(), "note": note}
+    facts = {"seconds": time.perf_counter() - started, "memory_mb": peak_memory_mb(), "note": note}
     traced = Path(request["model"] + ".traced")
     if traced.exists() and not _loads(request["model"]):
-        shutil.copyfile(str(traced), request["model"])
-        answer["note"] = "not simplified: what onnxsim made does not load"
-    return answer
+        os.replace(str(traced), request["model"])
+        facts["note"] = "not simplified: what onnxsim made does not load"
+    return facts
+
+
+def answer(request: Request) -> Dict[str, Any]:
+    """As ``build``; an error is an answer, too, and its traceback goes to the log."""
+    try:
+        return build(request)
+    except Exception as error:
+        traceback.print_exc()
+        line = (str(error).strip().splitlines() or [""])[0][:200]
+        return {"error": line if isinstance(error, MmonnxError) else f"{type(error).__name__}: {line}"}
 
 
 def peak_memory_mb() -> float:
@@ -77,6 +91,8 @@ def _mmonnx(request: Request) -> str:
 
 
 def _mmdeploy(request: Request) -> str:
+    if importlib.util.find_spec("mmdeploy") is None:
+        raise InputError("mmdeploy is not installed", "mmdeploy 0.14.0", "see requirements/bench.txt")
     from benchmark_parts.mmdeploy_peer import export_mmdeploy
     from mmonnx import fallback
     from mmonnx.codebases.config import read_config
@@ -126,4 +142,4 @@ BUILDERS: Dict[str, Callable[[Request], str]] = {
 
 if __name__ == "__main__":
     request_read = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    Path(request_read["answer"]).write_text(json.dumps(build(request_read)), encoding="utf-8")
+    Path(request_read["answer"]).write_text(json.dumps(answer(request_read)), encoding="utf-8")

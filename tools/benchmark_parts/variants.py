@@ -135,7 +135,7 @@ def build_variant(name: str, model: Model, folder: Path, python: Optional[str] =
     if done.returncode:
         return Variant(name, error=_reason(done.returncode, log))
     answer = json.loads(Path(request["answer"]).read_text(encoding="utf-8"))
-    return given_file(name, request["model"], **answer)
+    return Variant(name, **answer) if "error" in answer else given_file(name, request["model"], **answer)
 
 
 def given_file(name: str, path: str, **facts: Any) -> Variant:
@@ -171,10 +171,8 @@ def _environment() -> Dict[str, str]:
 
 
 def _reason(status: int, log: Path) -> str:
-    """Why a child failed: its last line, which is an exception's."""
+    """Why a child died before it could say so."""
     if status < 0:
         return f"the export died from {signal.Signals(-status).name}"
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    last = lines[-1] if lines else f"exit status {status}"
-    head, _, message = last.partition(": ")
-    return (f"{head.rpartition('.')[2]}: {message}" if message else last)[:200]
+    return lines[-1][:200] if lines else f"exit status {status}"
