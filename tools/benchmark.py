@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, List, NoReturn, Optional, Tuple
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
@@ -22,14 +22,15 @@ from benchmark_parts.report import LEGEND, as_dict, files_table, rows_table, wri
 from benchmark_parts.variants import NAMES, Model, Variant, build_variant, other_files, prepare
 
 from mmonnx.atomic import check_writable
+from mmonnx.codebases.images import photographs
 from mmonnx.errors import InputError, MmonnxError
 from mmonnx.report import Report
 
 OURS = "mmonnx"
-PROPOSALS_HELP = """leave about N proposals per image, of the up to 1000 that there are. The RPN gets a score limit
-(test_cfg.rpn.nms.score_threshold) that N per image pass, on average over the photographs and shapes. PyTorch and every
-exporter get the same limit, each by the name that it reads, and none of it is left out of the model: a form that pads
-to max_per_img still computes all of its rows, of which about N are real. Default: no limit"""
+PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that there are: the RPN gets a score limit
+(test_cfg.rpn.nms.score_threshold) that N pass, on average over the shapes. PyTorch and every exporter get the same
+limit, each by the name that it reads; max_per_img stays, so that a form that pads to it computes all of its rows, of
+which about N are real. As scores differ from picture to picture, only the first photograph is run. Default: no limit"""
 Results = List[Tuple[Tuple[int, int], List[Row]]]
 
 
@@ -56,19 +57,21 @@ def main(argv: Optional[List[str]] = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Build, measure and report; returns the exit status."""
     others = other_files(options.also)
+    pictures = photographs()[: 1 if options.proposals else None]
     if options.out:
         check_writable(options.out / "benchmark.json")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as name:
         folder = Path(name)
         with report.stage("load") as stage:
-            model = prepare(options.config, options.checkpoint, options.shapes, options.proposals, folder)
+            given = (options.config, options.checkpoint)
+            model = prepare(*given, pictures, options.shapes, options.proposals, folder)
             stage.note(f"{model.task.title}, {options.checkpoint or 'seeded random weights'}")
         if model.limit is not None:
             report.text(f"proposals below a score of {model.limit:.4f} are dropped, in PyTorch and in every file")
         variants = build(model, options, folder, report) + others
         report.text("\n" + files_table(variants) + "\n")
-        results = measure_all(model, variants, options, report)
+        results = measure_all(model, variants, pictures, options, report)
     report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{LEGEND}")
     if options.out:
         write(options, model, variants, results)
@@ -88,12 +91,14 @@ def build(model: Model, options: argparse.Namespace, folder: Path, report: Repor
     return variants
 
 
-def measure_all(model: Model, variants: List[Variant], options: argparse.Namespace, report: Report) -> Results:
+def measure_all(
+    model: Model, variants: List[Variant], pictures: Sequence[Any], options: argparse.Namespace, report: Report
+) -> Results:
     """The rows of each shape."""
     results: Results = []
     for shape in options.shapes:
         with report.stage("measure") as stage:
-            rows = measure(model.task, variants, shape, options.rounds, options.threads)
+            rows = measure(model.task, variants, pictures, shape, options.rounds, options.threads)
             stage.note(f"{shape[0]}x{shape[1]}, {options.rounds} rounds")
         results.append((shape, rows))
     return results

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from mmonnx.codebases.base import Detections, Task
-from mmonnx.codebases.images import photographs
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.verify import Case, first_line, verify
 
@@ -20,6 +19,8 @@ from .variants import BASE, Variant
 
 WARM_UP = 2
 """Rounds that are run and not counted, for each shape."""
+_PROFILED = 4
+"""Runs with the profiler: one for each of the photographs."""
 Shape = Tuple[int, int]
 
 
@@ -32,11 +33,11 @@ class Row:
         error: why it was not measured, in one line; the rest is empty then.
         times_ms: of each counted round.
         ratio: the median over the rounds of its time by that of ``mask`` in the same round; None without it.
-        proposals: per photograph, the rows that enter the box head (None where no head was found).
-        detections: per photograph.
-        matched, total: detections that match PyTorch's, summed over the photographs; see ``mmonnx.matching.Match``.
-        ok: whether every photograph has PyTorch's own answer.
-        problems: what differs, a few lines per photograph.
+        proposals: per profiled run, the rows that enter the box head (None where no head was found).
+        detections: per picture.
+        matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.matching.Match``.
+        ok: whether every picture has PyTorch's own answer.
+        problems: what differs, a few lines per picture.
         overhead, roi_ms, kernel_ms: see ``profiling.Profile``.
     """
 
@@ -61,19 +62,25 @@ class Row:
 
 
 def measure(
-    task: Task, variants: Sequence[Variant], shape: Shape, rounds: int, threads: Optional[int] = None
+    task: Task,
+    variants: Sequence[Variant],
+    pictures: Sequence[np.ndarray],
+    shape: Shape,
+    rounds: int,
+    threads: Optional[int] = None,
 ) -> List[Row]:
-    """Measure every variant that was built at one shape, on the photographs that ship with scikit-image.
+    """Measure every variant that was built at one shape.
 
     Args:
         task: the detector, for PyTorch's answers.
         variants: in the order in which they are run; what was not built has a row with the reason.
+        pictures: BGR uint8 (H, W, 3).
         shape: (height, width).
-        rounds: counted rounds; in each, every variant runs once, on the same photograph, and the next takes another.
+        rounds: counted rounds; in each, every variant runs once, on the same picture, and the next takes the next one.
         threads: within an operator, None for ONNX Runtime's own choice.
     """
     rows = {variant.name: Row(variant.name, variant.error) for variant in variants}
-    cases = _cases(task, shape)
+    cases = _cases(task, pictures, shape)
     arrays = [case.feeds["input"].numpy() for case in cases]
     sessions = {}
     for variant in (variant for variant in variants if variant.path):
@@ -119,12 +126,12 @@ def read_detections(outputs: Dict[str, np.ndarray], score_thr: float, shape: Sha
     return Detections(dets[real], labels[real], masks[0][real] if pasted else None)
 
 
-def _cases(task: Task, shape: Shape) -> List[Case]:
-    """Each photograph at a shape."""
+def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Case]:
+    """Each picture at a shape."""
     cases = []
-    for number, picture in enumerate(photographs(), 1):
+    for number, picture in enumerate(pictures, 1):
         resized = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR)
-        cases.append(Case(f"photograph {number}", task.preprocess([picture], shape), [resized]))
+        cases.append(Case(f"picture {number}", task.preprocess([picture], shape), [resized]))
     return cases
 
 
@@ -180,7 +187,7 @@ def _reference(task: Task, shape: Shape) -> Task:
 
 def _profile(variant: Variant, arrays: Sequence[np.ndarray], threads: Optional[int], row: Row) -> None:
     try:
-        found = profile(str(variant.path), arrays, threads)
+        found = profile(str(variant.path), [arrays[number % len(arrays)] for number in range(_PROFILED)], threads)
     except Exception as error:
         row.error = first_line(error)[:200]
         return

@@ -2,21 +2,22 @@
 
 from typing import List, Sequence, Tuple
 
+import numpy as np
 import torch
 
 from mmonnx.codebases.base import Task
-from mmonnx.codebases.images import photographs
 from mmonnx.errors import InputError
 
 
-def score_limit(task: Task, shapes: Sequence[Tuple[int, int]], number: int) -> float:
-    """The score of the RPN that leaves so many proposals per image, on average over the photographs and shapes.
+def score_limit(task: Task, picture: np.ndarray, shapes: Sequence[Tuple[int, int]], number: int) -> float:
+    """The score of the RPN that leaves so many proposals in a picture, on average over the shapes.
 
     Boxes under a limit never suppress one above it, so that NMS with the limit keeps exactly those of its boxes that
     score more: the limit can be read off the proposals that there are without it.
 
     Args:
         task: a two-stage detector.
+        picture: BGR uint8 (H, W, 3).
         shapes: (height, width).
         number: of proposals.
 
@@ -25,8 +26,7 @@ def score_limit(task: Task, shapes: Sequence[Tuple[int, int]], number: int) -> f
     """
     scores: List[torch.Tensor] = []
     for shape in shapes:
-        for picture in photographs():
-            scores.append(_proposal_scores(task, task.preprocess([picture], shape)["input"]))
+        scores.append(_proposal_scores(task, task.preprocess([picture], shape)["input"]))
     pooled, wanted = torch.cat(scores).sort(descending=True)[0], number * len(scores)
     if wanted >= len(pooled):
         most = len(pooled) // len(scores)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 import onnx
 import torch
 
@@ -69,15 +70,21 @@ class Variant:
 
 
 def prepare(
-    config: str, checkpoint: Optional[str], shapes: Sequence[Tuple[int, int]], proposals: Optional[int], folder: Path
+    config: str,
+    checkpoint: Optional[str],
+    pictures: Sequence[np.ndarray],
+    shapes: Sequence[Tuple[int, int]],
+    proposals: Optional[int],
+    folder: Path,
 ) -> Model:
     """Load the detector, and write the config and the weights that all variants are made from into a folder.
 
     Args:
         config: a config's path, or ``mmdet::...``.
         checkpoint: its weights, None for seeded random ones.
+        pictures: BGR uint8 (H, W, 3) of the benchmark.
         shapes: (height, width) of the benchmark; the first one is traced with.
-        proposals: how many proposals per image are to be left, about; None for as many as there are.
+        proposals: how many proposals are to be left in the first picture, about; None for as many as there are.
         folder: where to.
 
     Raises:
@@ -94,7 +101,7 @@ def prepare(
     path, weights = str(folder / Path(config.split("::")[-1]).name), str(folder / "weights.pth")
     settings, limit = read_config(config), None
     if proposals is not None:
-        limit = score_limit(task, shapes, proposals)
+        limit = score_limit(task, pictures[0], shapes, proposals)
         (settings.model.get("test_cfg") or settings.test_cfg).rpn.nms["score_threshold"] = limit
     settings.dump(path)
     meta = {"CLASSES": tuple(task.classes)} if task.classes else {}
