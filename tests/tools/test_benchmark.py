@@ -1,0 +1,207 @@
+"""tools/benchmark.py: a run with a small model and few proposals, its parts, what it refuses. No time is asserted."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import small_config
+from PIL import Image
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+import benchmark  # noqa: E402
+from benchmark_parts import measuring, profiling, report, variants  # noqa: E402
+
+FASTER_RCNN = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
+SMALL = {
+    "model.test_cfg.rpn.nms_pre": 100,
+    "model.test_cfg.rpn.max_per_img": 60,
+    "model.roi_head.bbox_head.fc_out_channels": 64,
+}
+OURS = ("mask", "scatter", "gather", "mmonnx")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a whole run left: its status, what it printed, benchmark.json, and the folder."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    broken = folder / "broken.onnx"
+    broken.write_bytes(b"no model")
+    config = small_config(FASTER_RCNN, folder, SMALL)
+    arguments = [config, "--shapes", "96x128", "128x96", "--rounds", "2", "--proposals", "20", "--threads", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        printed = (folder / "printed.txt").open("w+", encoding="utf-8")
+        patch.setattr(sys, "stdout", printed)
+        status = benchmark.main([*arguments, "--also", str(broken), "--out", str(folder / "out")])
+    printed.seek(0)
+    content = json.loads((folder / "out" / "benchmark.json").read_text(encoding="utf-8"))
+    return status, printed.read(), content, folder / "out"
+
+
+def test_every_variant_has_a_row_at_every_shape(run):
+    _, printed, content, _ = run
+    assert [result["shape"] for result in content["results"]] == [[96, 128], [128, 96]]
+    for result in content["results"]:
+        assert [row["variant"] for row in result["rows"]] == [*variants.NAMES, "broken"]
+    for name in (*OURS, "96x128", "128x96"):
+        assert sum(line.startswith(name) for line in printed.splitlines()) >= 1, printed
+
+
+def test_figures_are_those_of_the_variants(run):
+    status, printed, content, _ = run
+    assert status == 0, printed
+    for result in content["results"]:
+        rows = {row["variant"]: row for row in result["rows"]}
+        for name in OURS:
+            row = rows[name]
+            assert not row["error"] and len(row["times_ms"]) == 2 and row["ms"] > 0
+            assert 0 < row["overhead"] < 1 and row["roi_ms"] > 0 and row["total"] > 0
+            assert row["ratio"] > 0 and len(row["proposals"]) == 4 and len(row["detections"]) == 1
+        assert rows["mask"]["ratio"] == 1
+        assert rows["mmonnx"]["matched"] == rows["mmonnx"]["total"] and rows["mmonnx"]["ok"]
+    for item in content["variants"]:
+        if item["name"] in OURS:
+            assert item["nodes"] > 100 and item["size_mb"] > 1 and item["seconds"] > 0 and item["memory_mb"] > 100
+
+
+def test_upstream_pads_what_the_score_limit_left(run):
+    content = run[2]
+    assert 0 < content["settings"]["score_limit"] < 1
+    rows = [row for result in content["results"] for row in result["rows"]]
+    for name in ("mask", "scatter", "gather"):
+        assert all(row["proposals"] == [60] * 4 for row in rows if row["variant"] == name)
+    found = [number for row in rows if row["variant"] == "mmonnx" for number in row["proposals"]]
+    assert abs(np.mean(found) - 20) <= 2 and max(found) < 60
+
+
+def test_a_variant_that_cannot_be_built_is_a_line(run):
+    _, printed, content, _ = run
+    reasons = {item["name"]: item["error"] for item in content["variants"]}
+    assert "no ONNX file" in reasons["broken"]
+    assert [line for line in printed.splitlines() if line.startswith("broken") and "not built" in line]
+    if reasons["mmdeploy"]:
+        assert "mmdeploy" in reasons["mmdeploy"] and "\n" not in reasons["mmdeploy"]
+
+
+def test_the_picture_and_the_settings_are_there(run):
+    _, _, content, out = run
+    with Image.open(str(out / "benchmark.png")) as picture:
+        assert picture.size[0] > picture.size[1] and np.asarray(picture).std() > 5
+    assert set(content) == {"settings", "machine", "variants", "results"}
+    assert content["settings"]["rounds"] == 2 and content["settings"]["proposals"] == 20
+    assert {"processor", "cores", "torch", "onnxruntime"} <= set(content["machine"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [FASTER_RCNN, "--shapes", "320"],
+        [FASTER_RCNN, "--shapes", "320x480x3"],
+        [FASTER_RCNN, "--shapes", "0x480"],
+        [FASTER_RCNN, "--rounds", "0"],
+        [FASTER_RCNN, "--proposals", "-5"],
+        [FASTER_RCNN, "--also", "missing.onnx"],
+        ["missing.py"],
+        [],
+    ],
+)
+def test_wrong_use_is_a_line_and_status_2(arguments, capsys):
+    assert benchmark.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("benchmark: error: ") and "expected" in error
+
+
+def test_a_one_stage_detector_is_refused(tmp_path, capsys):
+    config = small_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path)
+    assert benchmark.main([config, "--shapes", "96x128"]) == 2
+    assert "two-stage" in capsys.readouterr().err
+
+
+def test_a_python_that_is_not_there_is_a_line(tmp_path):
+    task = type("Task", (), {"shape": (96, 128), "output_names": ["dets", "labels"]})()
+    model = variants.Model(task, "config.py", "weights.pth")
+    found = variants.build_variant("mmdeploy", model, tmp_path, str(tmp_path / "python"))
+    assert found.path is None and "cannot be run" in found.error
+
+
+def event(op_type, ts, dur, *shapes):
+    """A kernel's event as ONNX Runtime writes it."""
+    inputs = [{"float": list(shape)} for shape in shapes]
+    arguments = {"op_name": op_type, "input_type_shape": inputs}
+    return {"cat": "Node", "name": f"node_{ts}_kernel_time", "ts": ts, "dur": dur, "args": arguments}
+
+
+def one_run(ts, rows):
+    """A run of 1 ms: 0.4 backbone, 0.1 Mul, 0.2 RoiAlign, 0.2 in a Loop that itself takes 0.05, 0.1 head."""
+    return [
+        {"cat": "Session", "name": "model_run", "ts": ts, "dur": 1000},
+        event("FusedConv", ts, 400, (1, 3, 32, 32)),
+        event("Mul", ts + 400, 100, (1,)),
+        event("RoiAlign", ts + 500, 200, (1, 8, 4, 4)),
+        event("Loop", ts + 700, 200),
+        event("MatMul", ts + 700, 100, (rows, 1, 7, 7)),
+        event("Add", ts + 800, 50, (1,)),
+        event("FusedGemm", ts + 900, 60, (rows, 12), (5,)),
+        event("Gemm", ts + 960, 40, (rows, 5), (2,)),
+        {"cat": "Node", "name": "node_fence_before", "ts": ts, "dur": 900, "args": {"op_name": "Mul"}},
+    ]
+
+
+def test_the_profile_parser_on_a_profile_made_by_hand():
+    warm_up = [{**item, "dur": item["dur"]} for item in one_run(0, 1)]
+    found = profiling.parse([*warm_up, *one_run(5000, 30), *one_run(9000, 40)], skip=1)
+    assert found.proposals == [30, 40]
+    assert found.kernel_ms["FusedConv"] == pytest.approx(0.4)
+    assert found.kernel_ms["Loop"] == pytest.approx(0.05), "without what its body spends"
+    assert sum(found.kernel_ms.values()) == pytest.approx(1.0)
+    assert found.overhead == pytest.approx(0.2)  # Mul 0.1, Add 0.05, Loop 0.05
+    assert found.roi_ms == pytest.approx(0.4)  # RoiAlign 0.2, MatMul 0.1, both Gemm 0.1
+
+
+def test_a_profile_without_a_run_is_refused():
+    with pytest.raises(ValueError, match="no run"):
+        profiling.parse(one_run(0, 1), skip=1)
+
+
+@pytest.mark.parametrize(
+    "op_type,kind",
+    [
+        ("Conv", "Conv"),
+        ("NhwcFusedConv", "Conv"),
+        ("ConvTranspose", "Conv"),
+        ("FusedGemm", "Gemm"),
+        ("FusedMatMul", "MatMul"),
+        ("MMCVRoiAlign", "RoiAlign"),
+        ("GlobalAveragePool", "Pool"),
+        ("MaxPool", "Pool"),
+        ("ReorderInput", "ReorderInput"),
+        ("Mul", "Mul"),
+        ("ConvInteger", "ConvInteger"),
+    ],
+)
+def test_fused_operators_count_to_their_kind(op_type, kind):
+    assert profiling.kind_of(op_type) == kind
+
+
+def test_padding_of_either_kind_is_no_detection():
+    dets = np.array([[[0, 0, 5, 5, 0.9], [1, 1, 6, 6, 0.0], [0, 0, 0, 0, 0.5]]], np.float32)
+    outputs = {"dets": dets, "labels": np.array([[3, 1, -1]]), "masks": np.ones((1, 3, 28, 28), bool)}
+    found = measuring.read_detections(outputs, 0.05, (96, 128))
+    assert found.labels.tolist() == [3] and found.masks is None
+    outputs["masks"] = np.ones((1, 3, 96, 128), bool)
+    assert measuring.read_detections(outputs, 0.05, (96, 128)).masks.shape == (1, 96, 128)
+    with pytest.raises(ValueError, match="no detections"):
+        measuring.read_detections({"probs": np.zeros((1, 1000), np.float32)}, 0.05, (96, 128))
+
+
+def test_the_ratio_is_that_of_the_same_round():
+    rows = [
+        measuring.Row("mask", times_ms=[100.0, 300.0, 100.0]),
+        measuring.Row("mmonnx", times_ms=[50.0, 150.0, 70.0]),
+    ]
+    measuring._set_ratios({row.variant: row for row in rows})
+    assert rows[1].ratio == 0.5
+    assert "0.50" in report.rows_table(rows, (96, 128))

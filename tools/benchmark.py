@@ -1,0 +1,150 @@
+"""Compare the ONNX files that different exporters make of one two-stage detector: speed, answers, size.
+
+    python tools/benchmark.py CONFIG [CKPT] --shapes 800x1216 320x480 [--out DIR]
+
+From one set of weights it exports `mask` (upstream's own form), `scatter` (upstream's with the NonZero forward of
+PPLNN's guide), `gather` (the same, put back with one Gather), `mmonnx`, and `mmdeploy` where it is installed (see
+requirements/bench.txt); simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find
+with PyTorch. Exit status: 0 done, 1 mmonnx's file is missing or has not PyTorch's answers, 2 wrong use.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+
+from benchmark_parts.chart import draw
+from benchmark_parts.measuring import Row, measure
+from benchmark_parts.report import LEGEND, as_dict, files_table, rows_table, write_json
+from benchmark_parts.variants import NAMES, Model, Variant, build_variant, other_files, prepare
+
+from mmonnx.atomic import check_writable
+from mmonnx.codebases.images import photographs
+from mmonnx.errors import InputError, MmonnxError
+from mmonnx.report import Report
+
+OURS = "mmonnx"
+PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that there are: the RPN gets a score limit
+(test_cfg.rpn.nms.score_threshold) that N pass, on average over the shapes. PyTorch and every exporter get the same
+limit, each by the name that it reads; max_per_img stays, so that a form that pads to it computes all of its rows, of
+which about N are real. As scores differ from picture to picture, only the first photograph is run. Default: no limit"""
+Results = List[Tuple[Tuple[int, int], List[Row]]]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"command line: {message}", "the arguments of --help", "mend the command")
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the benchmark; returns the exit status."""
+    warnings.simplefilter("ignore")
+    try:
+        return run(_parser().parse_args(argv))
+    except MmonnxError as error:
+        print(f"benchmark: error: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("benchmark: stopped", file=sys.stderr)
+        return 130
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build, measure and report; returns the exit status."""
+    others = other_files(options.also)
+    pictures = photographs()[: 1 if options.proposals else None]
+    if options.out:
+        check_writable(options.out / "benchmark.json")
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="mmonnx-") as name:
+        folder = Path(name)
+        with report.stage("load") as stage:
+            given = (options.config, options.checkpoint)
+            model = prepare(*given, pictures, options.shapes, options.proposals, folder)
+            stage.note(f"{model.task.title}, {options.checkpoint or 'seeded random weights'}")
+        if model.limit is not None:
+            report.text(f"proposals below a score of {model.limit:.4f} are dropped, in PyTorch and in every file")
+        variants = build(model, options, folder, report) + others
+        report.text("\n" + files_table(variants) + "\n")
+        results = measure_all(model, variants, pictures, options, report)
+    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{LEGEND}")
+    if options.out:
+        write(options, model, variants, results)
+        report.text(f"benchmark.json and benchmark.png: {options.out}")
+    ours = [row for _, rows in results for row in rows if row.variant == OURS]
+    return 0 if all(row.ok and not row.error for row in ours) else 1
+
+
+def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
+    """Export every variant; one that fails does not stop the others."""
+    variants = []
+    for name in NAMES:
+        python = options.mmdeploy_python if name == "mmdeploy" else None
+        with report.stage(name) as stage:
+            variants.append(build_variant(name, model, folder, python))
+            stage.note(variants[-1].error or "exported")
+    return variants
+
+
+def measure_all(
+    model: Model, variants: List[Variant], pictures: Sequence[Any], options: argparse.Namespace, report: Report
+) -> Results:
+    """The rows of each shape."""
+    results: Results = []
+    for shape in options.shapes:
+        with report.stage("measure") as stage:
+            rows = measure(model.task, variants, pictures, shape, options.rounds, options.threads)
+            stage.note(f"{shape[0]}x{shape[1]}, {options.rounds} rounds")
+        results.append((shape, rows))
+    return results
+
+
+def write(options: argparse.Namespace, model: Model, variants: List[Variant], results: Results) -> None:
+    """Put ``benchmark.json`` and ``benchmark.png`` into the folder."""
+    settings = {
+        "config": options.config,
+        "checkpoint": options.checkpoint,
+        "rounds": options.rounds,
+        "threads": options.threads,
+        "proposals": options.proposals,
+        "score_limit": model.limit,
+    }
+    write_json(as_dict(settings, variants, results), options.out / "benchmark.json")
+    draw(results, f"{model.task.title}, ONNX Runtime", options.out / "benchmark.png")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="benchmark", description=__doc__.split("\n\n")[0])
+    add = parser.add_argument
+    add("config", help="config of a two-stage detector, or mmdet::FOLDER/FILE.py for one inside the package")
+    add("checkpoint", nargs="?", help="its weights; without them they are random (seeded)")
+    add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")
+    add("--also", nargs="+", default=[], metavar="FILE", help="ONNX files to run as well, with dets and labels")
+    add("--rounds", type=_number, default=8, metavar="N", help="runs of every file that count; default: 8")
+    add("--proposals", type=_number, metavar="N", help=PROPOSALS_HELP)
+    add("--threads", type=_number, metavar="N", help="threads of ONNX Runtime; default: one per core")
+    add("--out", type=Path, metavar="DIR", help="folder for benchmark.json and benchmark.png")
+    add("--mmdeploy-python", metavar="EXE", help="Python that has mmdeploy 0.14.0; default: this one")
+    return parser
+
+
+def _shape(text: str) -> Tuple[int, int]:
+    match = re.match(r"([1-9]\d{1,3})x([1-9]\d{1,3})$", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape: height and width in pixels, such as 320x480")
+    return int(match.group(1)), int(match.group(2))
+
+
+def _number(text: str) -> Any:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

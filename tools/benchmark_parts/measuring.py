@@ -1,0 +1,199 @@
+"""Running the files in turn, and comparing what they find with PyTorch."""
+
+import hashlib
+import time
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+import torch
+
+from mmonnx.codebases.base import Detections, Task
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import Case, first_line, verify
+
+from .profiling import profile
+from .variants import BASE, Variant
+
+WARM_UP = 2
+"""Rounds that are run and not counted, for each shape."""
+_PROFILED = 4
+"""Runs with the profiler: one for each of the photographs."""
+Shape = Tuple[int, int]
+
+
+@dataclass
+class Row:
+    """How one variant did at one shape.
+
+    Attributes:
+        variant: its name.
+        error: why it was not measured, in one line; the rest is empty then.
+        times_ms: of each counted round.
+        ratio: the median over the rounds of its time by that of ``mask`` in the same round; None without it.
+        proposals: per profiled run, the rows that enter the box head (None where no head was found).
+        detections: per picture.
+        matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.matching.Match``.
+        ok: whether every picture has PyTorch's own answer.
+        problems: what differs, a few lines per picture.
+        overhead, roi_ms, kernel_ms: see ``profiling.Profile``.
+    """
+
+    variant: str
+    error: str = ""
+    times_ms: List[float] = field(default_factory=list)
+    ratio: Optional[float] = None
+    proposals: List[Optional[int]] = field(default_factory=list)
+    detections: List[int] = field(default_factory=list)
+    matched: int = 0
+    total: int = 0
+    ok: bool = False
+    problems: List[str] = field(default_factory=list)
+    overhead: Optional[float] = None
+    roi_ms: Optional[float] = None
+    kernel_ms: Dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ms(self) -> Optional[float]:
+        """The median time, None if it was not measured."""
+        return median(self.times_ms) if self.times_ms else None
+
+
+def measure(
+    task: Task,
+    variants: Sequence[Variant],
+    pictures: Sequence[np.ndarray],
+    shape: Shape,
+    rounds: int,
+    threads: Optional[int] = None,
+) -> List[Row]:
+    """Measure every variant that was built at one shape.
+
+    Args:
+        task: the detector, for PyTorch's answers.
+        variants: in the order in which they are run; what was not built has a row with the reason.
+        pictures: BGR uint8 (H, W, 3).
+        shape: (height, width).
+        rounds: counted rounds; in each, every variant runs once, on the same picture, and the next takes the next one.
+        threads: within an operator, None for ONNX Runtime's own choice.
+    """
+    rows = {variant.name: Row(variant.name, variant.error) for variant in variants}
+    cases = _cases(task, pictures, shape)
+    arrays = [case.feeds["input"].numpy() for case in cases]
+    sessions = {}
+    for variant in (variant for variant in variants if variant.path):
+        try:
+            sessions[variant.name] = Session(variant.path, num_threads=threads)
+            for array in (arrays * WARM_UP)[:WARM_UP]:
+                _run(sessions[variant.name], array)
+        except Exception as error:  # ONNX Runtime has errors of its own
+            sessions.pop(variant.name, None)
+            rows[variant.name].error = first_line(error)[:200]
+    for name, times in _run_in_turn(sessions, arrays, rounds).items():
+        rows[name].times_ms = times
+    _set_ratios(rows)
+    reference = _reference(task, shape)
+    for name, session in sessions.items():
+        _compare(reference, cases, session, rows[name])
+    sessions.clear()  # their memory is needed no more
+    for variant in (variant for variant in variants if variant.path and not rows[variant.name].error):
+        _profile(variant, arrays, threads, rows[variant.name])
+    return list(rows.values())
+
+
+def read_detections(outputs: Dict[str, np.ndarray], score_thr: float, shape: Shape) -> Detections:
+    """The real detections of the first image: upstream's files pad them with score 0, mmonnx's with label -1.
+
+    Args:
+        outputs: ``dets`` (N, D, 5), ``labels`` (N, D) and, if there are any, ``masks``; without these names the first
+            two outputs are taken for the first two. Masks of another size than the input's are left out.
+        score_thr: what the model itself drops.
+        shape: (height, width) of the input.
+
+    Raises:
+        ValueError: the outputs are of other shapes.
+    """
+    if not {"dets", "labels"} <= set(outputs):
+        outputs = dict(zip(("dets", "labels"), outputs.values()))
+    dets, labels = outputs.get("dets", np.zeros(1))[0], outputs.get("labels", np.zeros(1))[0]
+    if dets.ndim != 2 or dets.shape[1] != 5 or labels.shape != dets.shape[:1]:
+        raise ValueError(f"outputs {dets.shape} and {labels.shape} are no detections and labels")
+    real = (labels >= 0) & (dets[:, 4] > score_thr)
+    masks = outputs.get("masks")
+    pasted = masks is not None and masks.shape[-2:] == tuple(shape)
+    return Detections(dets[real], labels[real], masks[0][real] if pasted else None)
+
+
+def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Case]:
+    """Each picture at a shape."""
+    cases = []
+    for number, picture in enumerate(pictures, 1):
+        resized = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        cases.append(Case(f"picture {number}", task.preprocess([picture], shape), [resized]))
+    return cases
+
+
+def _run(session: Session, array: np.ndarray) -> Dict[str, np.ndarray]:
+    return session.run({session.input_names[0]: array})
+
+
+def _run_in_turn(sessions: Dict[str, Session], arrays: Sequence[np.ndarray], rounds: int) -> Dict[str, List[float]]:
+    """Milliseconds of every round: A B C A B C, so that what slows the machine for a while slows all of them."""
+    times: Dict[str, List[float]] = {name: [] for name in sessions}
+    for number in range(rounds):
+        array = arrays[number % len(arrays)]
+        for name, session in sessions.items():
+            started = time.perf_counter()
+            _run(session, array)
+            times[name].append((time.perf_counter() - started) * 1000)
+    return times
+
+
+def _set_ratios(rows: Dict[str, Row]) -> None:
+    base = rows[BASE].times_ms if BASE in rows else []
+    for row in rows.values():
+        if base and row.times_ms:
+            row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, base))
+
+
+def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> None:
+    """Fill in what a file finds, and how much of it is PyTorch's, by the rule that gives an export's verdict."""
+
+    def count(case: Case, expected: Sequence[Detections], actual: Sequence[Detections]) -> None:
+        row.detections.append(len(actual[0].dets))
+
+    results = verify(task, lambda feeds: _run(session, feeds["input"]), cases, show=count)
+    row.matched = sum(result.matched for result in results)
+    row.total = sum(result.total for result in results)
+    row.ok = all(result.ok for result in results)
+    row.problems = [f"{result.name}: {line}" for result in results for line in result.problems]
+    row.error = next((result.problems[0] for result in results if result.verdict == "failed"), "")[:200]
+
+
+def _reference(task: Task, shape: Shape) -> Task:
+    """The task with outputs read as every exporter gives them, and with each of PyTorch's answers computed once."""
+    known: Dict[bytes, List[Detections]] = {}
+
+    def predict(feeds: Dict[str, torch.Tensor]) -> List[Detections]:
+        key = hashlib.sha256(feeds["input"].numpy().tobytes()).digest()
+        if key not in known:
+            known[key] = task.predict(feeds)
+        return known[key]
+
+    return replace(task, predict=predict, read=lambda outputs: [read_detections(outputs, task.score_thr, shape)])
+
+
+def _profile(variant: Variant, arrays: Sequence[np.ndarray], threads: Optional[int], row: Row) -> None:
+    try:
+        found = profile(str(variant.path), [arrays[number % len(arrays)] for number in range(_PROFILED)], threads)
+    except Exception as error:
+        row.error = first_line(error)[:200]
+        return
+    row.overhead, row.roi_ms, row.kernel_ms, row.proposals = (
+        found.overhead,
+        found.roi_ms,
+        found.kernel_ms,
+        found.proposals,
+    )

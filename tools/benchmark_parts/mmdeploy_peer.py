@@ -1,0 +1,89 @@
+"""mmdeploy 0.14.0's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
+
+Two things are mended, without which it stops at torch 2.9: the tracing exporter is asked for by name, and the cast that
+its RoIAlign imports from torch, which newer ones no longer have, is put back.
+"""
+
+import contextlib
+import functools
+import os
+from typing import Any, Dict, List
+
+import numpy as np
+
+from mmonnx import compat
+
+from .scoped import replaced
+
+_INT64 = 7
+"""ONNX's number of the type."""
+
+
+def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: List[str], path: str) -> None:
+    """Write mmdeploy's form of a detector, dynamic in batch, height and width.
+
+    Args:
+        config: the model's ``mmcv.Config``.
+        weights: the checkpoint.
+        image: BGR uint8 (H, W, 3), which mmdeploy puts through the config's own test pipeline to trace with.
+        output_names: ``dets``, ``labels`` and ``masks`` if there are any.
+        path: the file to write.
+
+    Raises:
+        ImportError: there is no mmdeploy here.
+    """
+    import torch
+    from mmcv import Config
+    from mmdeploy.apis import torch2onnx
+    from torch.onnx import symbolic_opset9
+
+    _name_score_limit(config)
+    folder, name = os.path.split(path)
+    with contextlib.ExitStack() as stack:
+        exporter = functools.partial(torch.onnx.export, **compat.export_kwargs())
+        stack.enter_context(replaced(torch.onnx, "export", exporter))
+        if not hasattr(symbolic_opset9, "_cast_Long"):
+            stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
+        torch2onnx(image, folder, name, Config(_deploy_config(output_names)), config, weights, device="cpu")
+
+
+def _cast_long(g: Any, value: Any, non_blocking: bool) -> Any:
+    return g.op("Cast", value, to_i=_INT64)
+
+
+def _name_score_limit(config: Any) -> None:
+    """Say the score limit of the RPN's NMS, if it has one, under the name that mmdeploy reads."""
+    rpn = (config.model.get("test_cfg") or config.test_cfg).rpn
+    if "score_threshold" in rpn.nms:
+        rpn["score_thr"] = rpn.nms["score_threshold"]
+
+
+def _deploy_config(output_names: List[str]) -> Dict[str, Any]:
+    task = "InstanceSegmentation" if "masks" in output_names else "ObjectDetection"
+    axes = {"input": {0: "batch", 2: "height", 3: "width"}}
+    axes.update({name: {0: "batch", 1: "num_dets"} for name in output_names})
+    post_processing = dict(
+        score_threshold=0.05,
+        confidence_threshold=0.005,
+        iou_threshold=0.5,
+        max_output_boxes_per_class=200,
+        pre_top_k=5000,
+        keep_top_k=100,
+        background_label_id=-1,
+    )
+    return dict(
+        onnx_config=dict(
+            type="onnx",
+            export_params=True,
+            keep_initializers_as_inputs=False,
+            opset_version=11,
+            save_file="end2end.onnx",
+            input_names=["input"],
+            output_names=output_names,
+            input_shape=None,
+            optimize=True,
+            dynamic_axes=axes,
+        ),
+        codebase_config=dict(type="mmdet", task=task, model_type="end2end", post_processing=post_processing),
+        backend_config=dict(type="onnxruntime"),
+    )
