@@ -48,7 +48,17 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
         except Exception as error:  # the tracer raises whatever the model's own code raises
             reason = (str(error).strip().splitlines() or [""])[0]
             raise ExportError(f"{task.title} cannot be traced: {type(error).__name__}: {reason}") from error
-    return onnx.load_model_from_string(buffer.getvalue())
+    return _only_our_axes(onnx.load_model_from_string(buffer.getvalue()), task)
+
+
+def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821
+    """Take away the names that the tracer invents for axes whose size it does not know; nobody asked for these axes."""
+    for value in [*model.graph.input, *model.graph.output]:
+        asked = task.dynamic_axes.get(value.name, {})
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if axis not in asked and dim.dim_param:
+                dim.ClearField("dim_param")
+    return model
 
 
 @contextmanager

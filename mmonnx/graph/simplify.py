@@ -149,7 +149,11 @@ def _restore_interface(candidate: onnx.ModelProto, model: onnx.ModelProto) -> on
             problem = _changed(original.type.tensor_type, value.type.tensor_type)
             if problem:
                 raise _Rejected(f"{kind} '{value.name}': {problem}")
+            found = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
             value.CopyFrom(original)
+            for dim, size in zip(value.type.tensor_type.shape.dim, found):
+                if size and not dim.WhichOneof("value"):  # the original said nothing of it
+                    dim.dim_value = size
     weights = {tensor.name for tensor in candidate.graph.initializer}
     if weights & {value.name for value in candidate.graph.input}:
         raise _Rejected("it made weights inputs of the graph")

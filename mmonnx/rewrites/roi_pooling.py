@@ -149,10 +149,12 @@ class _Cells:
         width = size / bins
         # PyTorch's own order of the sums, for PyTorch's own rounding
         start = low + number * width - low.floor()
-        place = torch.stack([start + (sample + 0.5) * width / samples for sample in range(samples)], -1)[..., None]
-        (near, rise), (far, climb) = (low.new_tensor(line) for line in _lines(bins))
-        share = torch.where(place < 1, near + place * rise, far + place * climb)
-        share = share[..., 0, :] if samples == 1 else share.mean(-2)
+        (near, rise), (far, climb) = ([low.new_tensor(line) for line in pair] for pair in _lines(bins))
+        shares = []
+        for sample in range(samples):
+            place = (start + (sample + 0.5) * width / samples)[..., None]
+            shares.append(torch.where(place < 1, near + place * rise, far + place * climb))
+        share = shares[0] if samples == 1 else sum(shares[1:], shares[0]) / samples
         if not self._samples:
             # PyTorch takes no sample of a RoI without extent, so that its features are zero
             share = torch.where(size[..., None] > 0, share, share.new_zeros(1))

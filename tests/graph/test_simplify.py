@@ -125,6 +125,15 @@ def test_renamed_axes_are_given_their_names_back(monkeypatch, tmp_path, model, f
     assert simplify(model, feeds, agree).model.graph.output[0].type.tensor_type.shape.dim[2].dim_param == "width"
 
 
+def test_an_axis_of_which_nothing_was_said_may_become_a_number(monkeypatch, tmp_path, model, feeds):
+    model.graph.output[0].type.tensor_type.shape.dim[1].Clear()
+    plant(monkeypatch, tmp_path, "model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3\n" + GOOD)
+    found = simplify(model, feeds, agree)
+    assert found.tool == "tool0"
+    axes = [dim.dim_param or dim.dim_value for dim in found.model.graph.output[0].type.tensor_type.shape.dim]
+    assert axes == ["batch", 3, "width"]
+
+
 def test_without_a_tool_that_works_the_model_stays(monkeypatch, tmp_path, model, feeds):
     plant(monkeypatch, tmp_path, "raise SystemExit(3)", "os.abort()")
     lines = []
