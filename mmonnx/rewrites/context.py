@@ -56,6 +56,7 @@ class ExportContext:
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
+        mask_scores: (N, num_dets), of models that judge their masks.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -65,11 +66,12 @@ class ExportContext:
     image_index: Optional[torch.Tensor] = None
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
+    mask_scores: Optional[torch.Tensor] = None
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 
     def start(self, image: torch.Tensor) -> None:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
         self.image = image
-        self.image_index = self.detections = self.masks = None
+        self.image_index = self.detections = self.masks = self.mask_scores = None
         self.extras.clear()

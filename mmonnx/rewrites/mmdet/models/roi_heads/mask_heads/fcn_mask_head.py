@@ -7,6 +7,7 @@ import torch
 from .....context import ExportContext
 from .....mask_pasting import paste_masks
 from .....registry import rewrite
+from .....rows import rows_of_label
 
 
 @rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.get_seg_masks")
@@ -28,12 +29,7 @@ def get_seg_masks(
         mask_pred: (K, classes, h, w) logits, or probabilities that ``merge_aug_masks`` made.
         det_bboxes: (K, 4 or 5), det_labels: (K,).
     """
-    if not self.class_agnostic:
-        classes = int(mask_pred.shape[1])
-        row = torch.arange(mask_pred.shape[0], device=mask_pred.device)
-        chosen = mask_pred.flatten(0, 1)[row * classes + det_labels]
-    else:
-        chosen = mask_pred[:, 0]
+    chosen = mask_pred[:, 0] if self.class_agnostic else rows_of_label(mask_pred, det_labels)
     if mask_pred is not context.extras.get("merged_masks"):
         chosen = chosen.sigmoid()
     # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
