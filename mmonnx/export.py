@@ -63,7 +63,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide the tracer's warnings, which are about branches that the rewrites take on purpose, and its dump of a graph."""
+    """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -91,7 +91,7 @@ class DetectorModule(nn.Module):
         context.mask_output = self.mask_output
         more = {}
         if proposals is not None:
-            _, place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
+            place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
             more["proposals"] = [proposals.reshape(-1, 4)[place]]
         results = self.model.simple_test(input, [meta(input.shape[2], input.shape[3])], rescale=False, **more)
         boxes, labels = _first_boxes(results[0])

@@ -18,8 +18,6 @@ class Detections:
         valid: (N, num_dets) bool.
         flat_dets: (K, 5) the real detections, image after image, and a dummy at the end where nothing may be empty.
         flat_labels: (K,) int64.
-        flat_index: (K,) int64, the image of each, -1 for the dummy.
-        flat_source: (K,) int64, the row of the RoIs (or priors) that each came from.
     """
 
     dets: torch.Tensor
@@ -27,8 +25,6 @@ class Detections:
     valid: torch.Tensor
     flat_dets: torch.Tensor
     flat_labels: torch.Tensor
-    flat_index: torch.Tensor
-    flat_source: torch.Tensor
 
     def unflatten(self, rows: torch.Tensor) -> torch.Tensor:
         """Values of the real detections (K, ...), not bool -> (N, num_dets, ...), zeros where padded."""

@@ -17,7 +17,9 @@ def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tens
         input: (K, C, H, W).
         output_size: (h, w); taken as constant only where they divide H and W, as the sizes of RoI features do.
     """
-    traced = isinstance(output_size, (tuple, list, torch.Size)) and any(isinstance(v, torch.Tensor) for v in output_size)
+    traced = isinstance(output_size, (tuple, list, torch.Size)) and any(
+        isinstance(v, torch.Tensor) for v in output_size
+    )
     if not traced:
         return original(input, output_size)
     size, wanted = [int(value) for value in input.shape[2:]], [int(value) for value in output_size]

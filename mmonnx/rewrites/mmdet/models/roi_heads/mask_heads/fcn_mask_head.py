@@ -7,7 +7,7 @@ import torch
 from .....context import ExportContext
 from .....mask_pasting import paste_masks
 from .....registry import rewrite
-from .....rows import rows_of_label
+from .....rows import merge_first, rows_of_label
 
 
 @rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.get_seg_masks")
@@ -37,7 +37,7 @@ def get_seg_masks(
     if context.mask_output == "image":
         boxes, image = context.detections.unflatten(det_bboxes[:, :4]), context.image
         pasted = paste_masks(
-            chosen.flatten(0, 1), boxes.flatten(0, 1), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
+            merge_first(chosen), merge_first(boxes), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
         )
         chosen = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
     context.masks = chosen
