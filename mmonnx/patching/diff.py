@@ -71,7 +71,7 @@ def parse(text: str, name: str) -> Diff:
     while lines.left():
         if lines.peek().startswith("--- "):
             files.append(_parse_file(lines))
-        elif files:
+        elif files or lines.peek().startswith(("+++ ", "@@ ")):
             lines.fail("'--- a/FILE' or '@@'")
         else:
             lines.next_line("prose")
