@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from models import small_config
 from PIL import Image
 
 from mmonnx import compat
+from mmonnx.codebases.base import Task
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -214,3 +216,20 @@ def test_the_ratio_is_that_of_the_same_round():
     measuring._set_ratios({row.variant: row for row in rows})
     assert rows[1].ratio == 0.5
     assert "0.50" in report.rows_table(rows, (96, 128))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_masks_are_compared_where_the_file_gives_them_pasted(given):
+    boxes = np.array([[2, 2, 20, 20, 0.9]], np.float32)
+    pasted = np.zeros((1, 32, 32), bool)
+    pasted[:, 2:20, 2:20] = True
+    truth = measuring.Detections(boxes, np.array([1]), pasted)
+    task = Task("mmdet", "", None, {}, [], {}, lambda feeds: [truth], None, None, score_thr=0.05)
+    outputs = {"dets": boxes[None], "labels": np.array([[1]])}
+    if given:
+        outputs["masks"] = ~pasted[None]
+    session = type("Session", (), {"input_names": ["input"], "run": lambda self, feeds: outputs})()
+    case = measuring.Case("picture", {"input": torch.zeros(1, 3, 32, 32)}, [np.zeros((32, 32, 3), np.uint8)])
+    row = measuring.Row("mmonnx")
+    measuring._compare(measuring._reference(task, (32, 32)), [case], session, row)
+    assert not row.error and row.detections == [1] and row.ok is not given
