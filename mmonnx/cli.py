@@ -63,6 +63,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
+    add("--mask-output", choices=("image", "roi"), default="image", help="masks in the image, or as the head has them")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
     add("--device", default="cpu", help="cpu or cuda; default: cpu")
     add("--work-dir", metavar="DIR", help="folder that a relative --output-file and --show-dir lie in")
@@ -130,6 +131,7 @@ def _export(options: argparse.Namespace) -> int:
             dynamic=options.dynamic_export,
             device=options.device,
             skip_postprocess=options.skip_postprocess,
+            mask_output=options.mask_output,
             cfg_options=_cfg_options(options.cfg_options),
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,

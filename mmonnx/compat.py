@@ -2,7 +2,8 @@
 
 import inspect
 import pickle
-from typing import Any, Dict, Tuple
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Tuple
 
 import torch
 
@@ -44,6 +45,22 @@ def max_opset() -> int:
 
             newest = max(symbolic_helper._onnx_stable_opsets + [symbolic_helper._onnx_main_opset])
     return int(newest)
+
+
+@contextmanager
+def no_graph_dump() -> Iterator[None]:
+    """Keep the exporter from printing the whole graph when an operator cannot be exported (1.12 and later do)."""
+    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
+    enabled = getattr(torch._C, "_jit_is_onnx_log_enabled", None)
+    if enable is None or enabled is None:
+        yield
+        return
+    before = enabled()
+    enable(False)
+    try:
+        yield
+    finally:
+        enable(before)
 
 
 def has_stable_sort() -> bool:

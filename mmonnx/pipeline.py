@@ -15,10 +15,8 @@ from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
-from .graph.constants import constants_to_initializers
-from .graph.inline import inline_functions
+from .graph.lower import lower
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
-from .graph.sink import sink_permutations
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session
@@ -107,8 +105,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
     with report.stage("trace") as stage:
-        traced = trace(task, opset, ExportContext(target.capabilities))
-        traced = constants_to_initializers(inline_functions(sink_permutations(traced)))
+        traced = lower(trace(task, opset, ExportContext(target.capabilities)))
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)

@@ -9,14 +9,15 @@ SHAPE = (192, 256)
 
 
 def shrink(config: Any) -> None:
-    """Make a ResNet-FPN detector of a config small: a narrow ResNet-18 below the same heads."""
+    """Make a ResNet-FPN detector of a config small: a narrow ResNet below the same heads."""
     backbone = config.model.get("backbone")
-    if backbone and backbone.type == "ResNet":
-        backbone.depth, backbone.base_channels, backbone.init_cfg = 18, 16, None
+    if backbone and backbone.type == "ResNet" and "neck" in config.model:
+        # deformable convolutions and their like are for bottlenecks alone
+        wide = 4 if backbone.get("dcn") or backbone.get("plugins") else 1
+        backbone.depth, backbone.base_channels, backbone.init_cfg = 50 if wide > 1 else 18, 16, None
         backbone.norm_cfg = dict(type="BN", requires_grad=True)
-        if "neck" in config.model:
-            neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
-            neck.in_channels = [16, 32, 64, 128]
+        neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
+        neck.in_channels = [16 * wide, 32 * wide, 64 * wide, 128 * wide]
 
 
 def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = None) -> str:

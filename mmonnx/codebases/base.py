@@ -16,11 +16,13 @@ class Detections:
         dets: (n, 5) float32, ``(x1, y1, x2, y2, score)`` in pixels of the network's input.
         labels: (n,) int64 class indices.
         masks: (n, H, W) bool at the input's size, or (n, h, w) float of the head; None without a mask branch.
+        mask_scores: (n,) float32; None where the model does not judge its masks.
     """
 
     dets: np.ndarray
     labels: np.ndarray
     masks: Optional[np.ndarray] = None
+    mask_scores: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)

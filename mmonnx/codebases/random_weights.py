@@ -9,6 +9,7 @@ from torch import nn
 
 _CLASSIFIERS = re.compile(r"(^|[._])(\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$")
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$")
+_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 
@@ -24,8 +25,8 @@ def seeded(seed: int) -> Iterator[None]:
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    The running statistics of the batch norms are taken from the input; then the last layers of the classifiers and
-    of the box regressors are scaled so that their outputs spread.
+    The running statistics of the batch norms are taken from the input; then the last layers of the classifiers, of the
+    box regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
@@ -44,7 +45,7 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
             norm.momentum = momentum
             norm.eval()
     # stage by stage: what the RoI heads see depends on the proposals
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5)):
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
 
 
@@ -52,7 +53,7 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
     layers: Dict[str, nn.Module] = {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv2d)) and pattern.search(name)
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
     }
     seen: Dict[str, List[Tuple[float, int]]] = {name: [] for name in layers}
 

@@ -72,6 +72,8 @@ class DetectionMatcher:
 
     def _mask_problem(self) -> Optional[str]:
         ours, theirs = self.expected.masks, self.actual.masks
+        if (self.expected.mask_scores is None) != (self.actual.mask_scores is None):
+            return "mask_scores: only one side gives any"
         if ours is None and theirs is None:
             return None
         if ours is None or theirs is None:
@@ -157,6 +159,11 @@ class DetectionMatcher:
             lowest = min(lowest, 1 - wrong / union if union else 1.0)
             if wrong > max(self.tolerances.mask_pixels, self.tolerances.mask_share * union):
                 lines.append(f"mask of {self._name(self.expected, i)}: {wrong} of {union} pixels differ")
+                continue
+            if self.expected.mask_scores is not None:
+                gap = abs(float(self.expected.mask_scores[i]) - float(self.actual.mask_scores[j]))
+                if gap > self.tolerances.score:
+                    lines.append(f"mask score of {self._name(self.expected, i)}: off by {gap:.2g}")
         return lines, 1 - lowest
 
     @staticmethod

@@ -138,25 +138,25 @@ def top_per_image(
     return table.topk(limit or table.shape[1], dim=1)
 
 
-def compact(context: ExportContext, values: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+def compact(context: ExportContext, values: torch.Tensor) -> torch.Tensor:
     """The candidates that are there, as a flat list; it ends with a dummy where nothing may be empty.
 
     Args:
         values: (N, k) scores, ``ABSENT`` where there is nothing.
 
     Returns:
-        (K,) int64 the image of each, -1 for the dummy, which is kept as ``context.image_index``, and its place in
-        ``values.reshape(-1)``, 0 for the dummy.
+        (K,) int64 the place of each in ``values.reshape(-1)``, 0 for the dummy; ``context.image_index`` then has the
+        image of each, -1 for the dummy.
     """
     flat, width = values.reshape(-1), values.shape[1]
     if context.capabilities.empty_tensors:
         place = non_zero(flat > ABSENT / 2, never_empty=True).reshape(-1)
         context.image_index = divide(place, width)
-        return context.image_index, place
+        return place
     place = non_zero(torch.cat([flat, flat.new_full((1,), _CERTAIN)]) > ABSENT / 2).reshape(-1)
     real = place < flat.shape[0]
     context.image_index = torch.where(real, divide(place, width), place.new_full((1,), -1))
-    return context.image_index, torch.where(real, place, place.new_zeros(1))
+    return torch.where(real, place, place.new_zeros(1))
 
 
 def gather_detections(
@@ -165,7 +165,6 @@ def gather_detections(
     scores: torch.Tensor,
     labels: torch.Tensor,
     image: torch.Tensor,
-    source: torch.Tensor,
     limit: Optional[int],
 ) -> Detections:
     """Sort the survivors of NMS into images.
@@ -173,7 +172,6 @@ def gather_detections(
     Args:
         boxes: (S, 4) the candidates.
         scores: (S,), labels: (S,) int64, image: (S,) int64.
-        source: (S,) int64, what the candidate came from (a row of the RoIs).
         limit: ``max_per_img``, None for all.
 
     Returns:
@@ -183,19 +181,13 @@ def gather_detections(
     most = _longest(context, (values > ABSENT / 2).long().sum(1))
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
-    rows = torch.cat([boxes, scores[:, None]], 1)
-    flat_index, place = compact(context, values)
-    flat = index.reshape(-1)[place]
     # row S, behind the candidates, is what an absent detection looks like
+    rows = torch.cat([torch.cat([boxes, scores[:, None]], 1), boxes.new_zeros(1, 5)])
+    labels = torch.cat([labels, labels.new_full((1,), -1)])
     padded = torch.where(present, index, torch.as_tensor(scores.shape[0], device=index.device))
+    flat = padded.reshape(-1)[compact(context, values)]
     return Detections(
-        dets=torch.cat([rows, rows.new_zeros(1, 5)])[padded],
-        labels=torch.cat([labels, labels.new_full((1,), -1)])[padded],
-        valid=present,
-        flat_dets=rows[flat],
-        flat_labels=labels[flat],
-        flat_index=flat_index,
-        flat_source=source[flat],
+        dets=rows[padded], labels=labels[padded], valid=present, flat_dets=rows[flat], flat_labels=labels[flat]
     )
 
 
@@ -204,7 +196,7 @@ def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Te
     index = context.image_index
     count = (index == image_numbers(context)[:, None]).long().sum(1)
     valid = torch.arange(_longest(context, count), device=count.device) < count[:, None]
-    found = Detections(rows, labels, valid, rows, labels, index, index)
+    found = Detections(rows, labels, valid, rows, labels)
     found.labels = torch.where(valid, found.unflatten(labels), labels.new_full((1,), -1))
     found.dets = found.unflatten(rows)
     return found
@@ -240,16 +232,16 @@ def multiclass_detections(
     if (nms or {}).get("class_agnostic", False):
         everything = candidates.expand(classes, -1, -1).reshape(1, -1, 4)
         found = suppress(context, everything, table.transpose(0, 1).flatten(1)[None], nms, score_thr, limit)
-        place = found.row if context.capabilities.empty_tensors else _inside(found.row, rows * classes)
+        place = found.row if context.capabilities.empty_tensors else inside(found.row, rows * classes)
         label = divide(place, rows)
         row = place - label * rows
     else:
         # boxes that all classes share are one batch, and each class of each image is a class of the operator
-        found = suppress(context, candidates, table.flatten(0, 1)[None] if shared else table, nms, score_thr, limit)
+        found = suppress(context, candidates, table.reshape(1, -1, rows) if shared else table, nms, score_thr, limit)
         label = divide(found.group, images.shape[0]) if shared else found.batch
-        row = found.row if context.capabilities.empty_tensors else _inside(found.row, rows)
+        row = found.row if context.capabilities.empty_tensors else inside(found.row, rows)
     kept = boxes[row] if shared else candidates.reshape(-1, 4)[label * rows + row]
-    return gather_detections(context, kept, found.scores, label, image[row], row, limit)
+    return gather_detections(context, kept, found.scores, label, image[row], limit)
 
 
 def divide(index: torch.Tensor, by: Any) -> torch.Tensor:
@@ -257,12 +249,14 @@ def divide(index: torch.Tensor, by: Any) -> torch.Tensor:
     return torch.div(index, by, rounding_mode="trunc")
 
 
-def _inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
-    """The rows, but 0 for the box that ``suppress`` put behind them."""
+def inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
+    """The indices, but 0 for those of nothing, which lie behind the rows."""
     return torch.where(row < rows, row, row.new_zeros(1))
 
 
 def _longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
     """The greatest number of detections in an image; 1 or more where nothing may be empty."""
     most = count.max()
-    return most if context.capabilities.empty_tensors else torch.where(most > 0, most, torch.ones_like(most))
+    return (
+        most if context.capabilities.empty_tensors else torch.where(most > 0, most, torch.tensor(1, device=most.device))
+    )

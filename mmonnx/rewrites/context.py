@@ -18,8 +18,6 @@ class Detections:
         valid: (N, num_dets) bool.
         flat_dets: (K, 5) the real detections, image after image, and a dummy at the end where nothing may be empty.
         flat_labels: (K,) int64.
-        flat_index: (K,) int64, the image of each, -1 for the dummy.
-        flat_source: (K,) int64, the row of the RoIs (or priors) that each came from.
     """
 
     dets: torch.Tensor
@@ -27,8 +25,6 @@ class Detections:
     valid: torch.Tensor
     flat_dets: torch.Tensor
     flat_labels: torch.Tensor
-    flat_index: torch.Tensor
-    flat_source: torch.Tensor
 
     def unflatten(self, rows: torch.Tensor) -> torch.Tensor:
         """Values of the real detections (K, ...), not bool -> (N, num_dets, ...), zeros where padded."""
@@ -56,6 +52,7 @@ class ExportContext:
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
+        mask_scores: (N, num_dets), of models that judge their masks.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -65,11 +62,12 @@ class ExportContext:
     image_index: Optional[torch.Tensor] = None
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
+    mask_scores: Optional[torch.Tensor] = None
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 
     def start(self, image: torch.Tensor) -> None:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
         self.image = image
-        self.image_index = self.detections = self.masks = None
+        self.image_index = self.detections = self.masks = self.mask_scores = None
         self.extras.clear()

@@ -4,7 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
-from ....batched import ABSENT, clip_k, compact, divide, image_numbers, suppress, top_per_image
+from ....batched import ABSENT, clip_k, compact, divide, image_numbers, inside, suppress, top_per_image
 from ....context import ExportContext
 from ....registry import rewrite
 
@@ -92,10 +92,10 @@ def _select(
     limit = cfg.max_per_img if cfg.max_per_img > 0 else None
     found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit)
     values, index = top_per_image(context, found.scores, found.batch, limit)
-    _, place = compact(context, values)
-    kept = index.reshape(-1)[place]
+    place = compact(context, values)
+    kept = inside(index.reshape(-1)[place], found.row.shape[0])
     row = found.batch[kept] * scores.shape[1] + found.row[kept]
     if not context.capabilities.empty_tensors:
         # the last row of each image's boxes may stand for none, whose place is behind the boxes
-        row = torch.where(row < boxes.shape[0] * scores.shape[1], row, row.new_zeros(1))
+        row = inside(row, boxes.shape[0] * scores.shape[1])
     return torch.cat([boxes.reshape(-1, 4)[row], values.reshape(-1)[place][:, None]], 1)

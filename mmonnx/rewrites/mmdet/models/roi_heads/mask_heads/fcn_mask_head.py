@@ -7,6 +7,7 @@ import torch
 from .....context import ExportContext
 from .....mask_pasting import paste_masks
 from .....registry import rewrite
+from .....rows import merge_first, rows_of_label
 
 
 @rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.get_seg_masks")
@@ -28,12 +29,7 @@ def get_seg_masks(
         mask_pred: (K, classes, h, w) logits, or probabilities that ``merge_aug_masks`` made.
         det_bboxes: (K, 4 or 5), det_labels: (K,).
     """
-    if not self.class_agnostic:
-        classes = int(mask_pred.shape[1])
-        row = torch.arange(mask_pred.shape[0], device=mask_pred.device)
-        chosen = mask_pred.flatten(0, 1)[row * classes + det_labels]
-    else:
-        chosen = mask_pred[:, 0]
+    chosen = mask_pred[:, 0] if self.class_agnostic else rows_of_label(mask_pred, det_labels)
     if mask_pred is not context.extras.get("merged_masks"):
         chosen = chosen.sigmoid()
     # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
@@ -41,7 +37,7 @@ def get_seg_masks(
     if context.mask_output == "image":
         boxes, image = context.detections.unflatten(det_bboxes[:, :4]), context.image
         pasted = paste_masks(
-            chosen.flatten(0, 1), boxes.flatten(0, 1), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
+            merge_first(chosen), merge_first(boxes), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
         )
         chosen = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
     context.masks = chosen

@@ -1,0 +1,105 @@
+"""PyTorch's own detections, and a file's, in one form."""
+
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from .base import Detections
+from .proposals import proposals_of_image
+from .ties import ties_by_index
+
+
+def meta(height: Any, width: Any) -> Dict[str, Any]:
+    """The meta data of an image that fills the network's input."""
+    shape = (height, width, 3)
+    return dict(
+        filename=None,
+        ori_filename=None,
+        img_shape=shape,
+        ori_shape=shape,
+        pad_shape=shape,
+        batch_input_shape=shape[:2],
+        scale_factor=np.ones(4, np.float32),
+        flip=False,
+        flip_direction=None,
+    )
+
+
+def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
+    """The detector's own inference: upstream's result for each image."""
+    image = feeds["input"]
+    metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
+    more = {}
+    if "proposals" in feeds:
+        more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]
+    with torch.no_grad():
+        return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
+
+
+def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Detections]:
+    """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
+    height, width = (int(size) for size in feeds["input"].shape[2:])
+    with ties_by_index(), _masks_of_the_head(model, mask_output):
+        results = run_detector(model, feeds)
+    return [_to_detections(result, (height, width)) for result in results]
+
+
+def read(outputs: Dict[str, np.ndarray]) -> List[Detections]:
+    """From the file's padded outputs."""
+    results = []
+    for number, labels in enumerate(outputs["labels"]):
+        real = labels >= 0
+        more = {name: outputs[name][number][real] for name in ("masks", "mask_scores") if name in outputs}
+        results.append(Detections(outputs["dets"][number][real], labels[real], **more))
+    return results
+
+
+def _to_detections(result: Any, size: Tuple[int, int]) -> Detections:
+    """From upstream's lists per class; sorted by score, as the file gives them."""
+    boxes, segments = result if isinstance(result, tuple) else (result, None)
+    if isinstance(boxes, np.ndarray):  # proposals of an RPN
+        return Detections(boxes.astype(np.float32), np.zeros(len(boxes), np.int64))
+    labels = np.concatenate([np.full(len(rows), label, np.int64) for label, rows in enumerate(boxes)])
+    dets = np.concatenate([np.asarray(rows, np.float32).reshape(-1, 5) for rows in boxes])
+    order = np.argsort(-dets[:, 4], kind="stable")
+    masks: Optional[np.ndarray] = None
+    mask_scores: Optional[np.ndarray] = None
+    if segments is not None:
+        if isinstance(segments, tuple):  # Mask Scoring R-CNN: masks and their scores
+            segments, by_class = segments
+            mask_scores = np.concatenate([np.asarray(rows, np.float32).reshape(-1) for rows in by_class])[order]
+        flat = [np.asarray(mask) for rows in segments for mask in rows]
+        masks = np.stack(flat)[order] if flat else np.zeros((0,) + size, bool)
+    return Detections(dets[order], labels[order], masks, mask_scores)
+
+
+@contextmanager
+def _masks_of_the_head(model: nn.Module, mask_output: str) -> Iterator[None]:
+    """Let upstream return the head's masks instead of pasted ones, if these are what the file gives."""
+    head = getattr(getattr(model, "roi_head", None), "mask_head", None)
+    if mask_output != "roi" or head is None:
+        yield
+        return
+    heads = list(head) if isinstance(head, nn.ModuleList) else [head]
+    for one in heads:
+        one.get_seg_masks = _by_class(one)
+    try:
+        yield
+    finally:
+        for one in heads:
+            del one.get_seg_masks
+
+
+def _by_class(head: nn.Module) -> Any:
+    def masks_by_class(mask_pred: Any, boxes: Any, labels: torch.Tensor, *args: Any) -> List[List[np.ndarray]]:
+        # arrays are of cascades, which have activated and merged them
+        masks = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else torch.as_tensor(mask_pred)
+        found: List[List[np.ndarray]] = [[] for _ in range(head.num_classes)]
+        for row, label in enumerate(labels.tolist()):
+            found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
+        return found
+
+    return masks_by_class

@@ -1,0 +1,116 @@
+"""Two-stage detectors from config to file: PyTorch's answers at sizes, batches and images that the trace never saw."""
+
+import numpy as np
+import onnx
+import pytest
+from models import load_small
+
+from mmonnx.codebases.images import photographs
+from mmonnx.export import trace
+from mmonnx.graph.lower import lower
+from mmonnx.rewrites import Capabilities, ExportContext
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import Case, verify
+
+FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}
+MODELS = {
+    "faster_rcnn/faster_rcnn_r50_fpn_soft_nms_1x_coco.py": {},
+    "faster_rcnn/faster_rcnn_r50_caffe_c4_1x_coco.py": {},
+    "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py": {},
+    "cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco.py": {},
+    "htc/htc_r50_fpn_1x_coco.py": {},
+    "grid_rcnn/grid_rcnn_r50_fpn_gn-head_2x_coco.py": {},
+    "ms_rcnn/ms_rcnn_r50_fpn_1x_coco.py": {},
+    "groie/faster_rcnn_r50_fpn_groie_1x_coco.py": {},
+    "double_heads/dh_faster_rcnn_r50_fpn_1x_coco.py": {},
+    "rpn/rpn_r50_fpn_1x_coco.py": {},
+    "fast_rcnn/fast_rcnn_r50_fpn_1x_coco.py": None,
+}
+
+
+def make_file(task, context):
+    return lower(trace(task, 11, context))
+
+
+def case(task, shape, pictures):
+    images = [np.zeros((*shape, 3), np.uint8)] * len(pictures)
+    return Case(f"{shape} {len(pictures)}", task.preprocess(pictures, shape), images)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_it_gives_the_answers_of_pytorch(tmp_path, name):
+    options = FAST if MODELS[name] is not None else {}
+    task = load_small("mmdet::" + name, tmp_path, options, dynamic=True, shape=(128, 160))
+    session = Session(make_file(task, ExportContext()))
+    one, two, three = photographs()[:3]
+    cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (64, 64), [three])]
+    for result in verify(task, session.run, cases):
+        assert result.ok and result.total >= 10, (result.name, result.problems)
+        assert result.max_box < 0.01 and result.max_score < 1e-4
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_batch_is_its_images(tmp_path, batch):
+    """Four images in one batch and four batches of one: the same detections, and padding behind the shorter ones."""
+    options = {**FAST, "model.test_cfg.rcnn.score_thr": 0.3}
+    task = load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", tmp_path, options, dynamic=True, batch=batch)
+    session = Session(make_file(task, ExportContext()))
+    pictures = photographs()[:4]
+    together = session.run({"input": task.preprocess(pictures, (128, 160))["input"].numpy()})
+    lengths = []
+    for number, picture in enumerate(pictures):
+        alone = session.run({"input": task.preprocess([picture], (128, 160))["input"].numpy()})
+        count = alone["dets"].shape[1]
+        assert (alone["labels"] >= 0).all()
+        np.testing.assert_allclose(together["dets"][number, :count], alone["dets"][0], atol=1e-3)
+        np.testing.assert_array_equal(together["labels"][number, :count], alone["labels"][0])
+        assert (together["dets"][number, count:] == 0).all() and (together["labels"][number, count:] == -1).all()
+        lengths.append(count)
+    assert len(set(lengths)) > 1 and together["dets"].shape[1] == max(lengths)
+
+
+@pytest.mark.parametrize("mask_output", ["image", "roi"])
+def test_masks_in_the_image_or_of_the_head(tmp_path, mask_output):
+    name = "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"
+    task = load_small(name, tmp_path, FAST, dynamic=True, shape=(128, 160), mask_output=mask_output)
+    session = Session(make_file(task, ExportContext()))
+    found = session.run({"input": task.preprocess(photographs()[:1], (96, 128))["input"].numpy()})["masks"]
+    assert found.shape[2:] == ((96, 128) if mask_output == "image" else (28, 28))
+    assert found.dtype == (np.bool_ if mask_output == "image" else np.float32)
+    (result,) = verify(task, session.run, [case(task, (96, 128), photographs()[1:3])])
+    assert result.ok and result.total >= 10, result.problems
+
+
+def with_all_values(model):
+    """A session whose outputs are all values of the main graph."""
+    model = onnx.shape_inference.infer_shapes(model)
+    graph = model.graph
+    known = {value.name for value in graph.output}
+    for node in graph.node:
+        for name in node.output:
+            if name and name not in known:
+                graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return Session(model)
+
+
+@pytest.mark.parametrize(
+    "name", ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"]
+)
+@pytest.mark.parametrize("score_thr", [0.05, 0.999999])
+@pytest.mark.parametrize("min_size", [0, 100000])
+def test_nothing_on_the_way_is_empty_where_a_runtime_cannot_take_it(tmp_path, name, score_thr, min_size):
+    """With objects, without any, without a single proposal: and the answers stay those of PyTorch."""
+    options = {**FAST, "model.test_cfg.rcnn.score_thr": score_thr, "model.test_cfg.rpn.min_bbox_size": min_size}
+    task = load_small("mmdet::" + name, tmp_path, options, dynamic=True, shape=(128, 160))
+    model = make_file(task, ExportContext(Capabilities(empty_tensors=False)))
+    session, plain = with_all_values(model), Session(model)
+    rng = np.random.RandomState(0)
+    images = [photographs()[0], np.zeros((64, 64, 3), np.uint8), rng.randint(0, 255, (90, 70, 3), np.uint8)]
+    for shape, pictures in (((128, 160), images[:1]), ((64, 96), images[1:2]), ((96, 64), images[1:])):
+        feeds = {"input": task.preprocess(pictures, shape)["input"].numpy()}
+        for key, value in session.run(feeds).items():
+            assert np.asarray(value).size, f"{key} is empty: {np.asarray(value).shape}"
+    results = verify(task, plain.run, [case(task, (96, 128), images[:1]), case(task, (128, 160), images[2:] * 2)])
+    assert all(result.ok for result in results), [result.problems for result in results]
+    if score_thr < 0.5 and not min_size:
+        assert all(result.total >= 10 for result in results)
