@@ -116,9 +116,8 @@ class _Follower:
             count = step.value(0).item()
             # the body runs only where there is something to go through
             given = given | count.causes
-            carried = [replace(value or Value(), items=None, holds=frozenset()) for value in step.inputs[2:]]
-            number = Value("int64", 0, dims=(), bound=Size(0, NO_CAUSES))
-            inputs = (number, Value("bool", 0, dims=()), *carried)
+            # of what goes from turn to turn only the declared type holds
+            inputs = (Value("int64", 0, dims=(), bound=Size(0)), Value("bool", 0, dims=()))
         graphs = [item.g for item in step.view.node.attribute if item.type == onnx.AttributeProto.GRAPH]
         return [self.graph(graph, values.new_child(), producers.new_child(), given, inputs) for graph in graphs]
 
