@@ -9,6 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 import torch
 from torch.nn.functional import pad
 
+from ..symbolics.gather_nd import gather_nd
 from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
 from ..symbolics.soft_nms import ABSENT, METHODS, soft_nms
@@ -86,9 +87,7 @@ def suppress(
     selected = non_max_suppression(
         boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, nms.get("score_threshold", score_thr))
     )
-    batch, group, row = selected.unbind(1)
-    place = (batch * scores.shape[1] + group) * scores.shape[2] + row
-    return Survivors(batch, group, row, real.reshape(-1)[place])
+    return Survivors(*selected.unbind(1), gather_nd(real, selected))
 
 
 def _soft(

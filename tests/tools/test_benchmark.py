@@ -9,6 +9,8 @@ import pytest
 from models import small_config
 from PIL import Image
 
+from mmonnx import compat
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
@@ -50,6 +52,12 @@ def test_every_variant_has_a_row_at_every_shape(run):
         assert sum(line.startswith(name) for line in printed.splitlines()) >= 1, printed
 
 
+upstream_exports = pytest.mark.skipif(
+    compat.TORCH < (2, 0), reason="upstream's symbolics need a graph context that torch 1.13 does not give functions"
+)
+
+
+@upstream_exports
 def test_figures_are_those_of_the_variants(run):
     status, printed, content, _ = run
     assert status == 0, printed
@@ -67,6 +75,7 @@ def test_figures_are_those_of_the_variants(run):
             assert item["nodes"] > 100 and item["size_mb"] > 1 and item["seconds"] > 0 and item["memory_mb"] > 100
 
 
+@upstream_exports
 def test_upstream_pads_what_the_score_limit_left(run):
     content = run[2]
     assert 0 < content["settings"]["score_limit"] < 1
