@@ -65,6 +65,12 @@ UNGUARDED = {
         "d = Slice (rows, z, e, z) y = ReduceMax <axes = [0]> (d)",
         "ReduceMax",
     ),
+    "a count where it is not above 0": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {0}> () "
+        "u = Constant <value = int64[1] {1}> () more = Greater (e, o) k = Where (more, u, e) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)",
+        "ReduceMax",
+    ),
     "Concat of what can all be empty": (
         GATHERED
         + "no = Not (mask) f = NonZero (no) j = Reshape (f, flat) others = Gather (rows, j) "
@@ -121,6 +127,16 @@ GUARDED = {
         "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) u = Constant <value = int64[1] {1}> () "
         "less = Less (e, u) k = Where (less, u, e) z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) "
         "y = ReduceMax <axes = [0]> (s)"
+    ),
+    "a count where it is above 0, else 1": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {0}> () "
+        "u = Constant <value = int64[1] {1}> () more = Greater (e, o) k = Where (more, e, u) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)"
+    ),
+    "1 where a count is below it": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {1}> () "
+        "u = Constant <value = int64[1] {2}> () less = Less (e, o) k = Where (less, u, e) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)"
     ),
     "a cut that the image decides": (
         "z = Constant <value_ints = [0]> () e = Constant <value_ints = [-1]> () s = Slice (rows, z, e, z) "

@@ -130,7 +130,27 @@ def _where(step: Step) -> Contents:
         pick = _ARITHMETIC["Min" if least else "Max"]
         view = replace(step.view, inputs=step.view.inputs[1:])
         return _arithmetic(replace(step, view=view), pick)
+    for index in (0, 1):
+        least = _least_chosen(step, asked, index)
+        if least is not None:
+            chosen_size, other = step.value(1 + index).item(), step.value(2 - index).item()
+            size = Size(min(least, other.low), chosen_size.causes | other.causes)
+            return (size,), size
     return None, _mixed(step)
+
+
+def _least_chosen(step: Step, asked: onnx.NodeProto, index: int) -> Optional[int]:
+    """What the first (0) or second choice of a Where is at least, where its condition compares it with a number."""
+    name = step.view.node.input[1 + index]
+    if asked.op_type not in ("Less", "Greater") or name not in asked.input:
+        return None
+    first = asked.input[0] == name
+    number = step.values.get(asked.input[1 if first else 0], Value()).item().exact
+    greater = first == (asked.op_type == "Greater")
+    # chosen where the comparison holds, or where it does not
+    if number is None or greater != (index == 0):
+        return None
+    return number + 1 if greater else number
 
 
 def _mixed(step: Step) -> Size:

@@ -144,11 +144,13 @@ class Step:
         view: the node, with :class:`Value` as inputs.
         name: what findings call it.
         producers: the node that made a value, by the value's name.
+        values: what is known of every value so far.
     """
 
     view: NodeView
     name: str
     producers: Mapping[str, onnx.NodeProto]
+    values: Mapping[str, "Value"]
 
     @property
     def inputs(self) -> Tuple[Optional[Value], ...]:
