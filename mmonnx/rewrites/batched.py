@@ -91,8 +91,10 @@ def suppress(
 
 def _like_first(values: torch.Tensor, axis: int, value: float) -> torch.Tensor:
     """A slice of the value, of the shape of the first slice along an axis."""
-    # not Pad, of which PPLNN makes garbage on an axis in the middle
-    return values.new_full([1 if number == axis else size for number, size in enumerate(values.shape)], value)
+    # neither Pad nor ConstantOfShape, of which PPLNN makes garbage here
+    return values.new_full((1,) * values.dim(), value).expand(
+        [1 if number == axis else size for number, size in enumerate(values.shape)]
+    )
 
 
 def _soft(
