@@ -7,6 +7,7 @@ For a runtime without empty tensors such a list ends with a dummy, which belongs
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import torch
+from torch.nn.functional import pad
 
 from ..symbolics.gather_nd import gather_nd
 from ..symbolics.non_max_suppression import non_max_suppression
@@ -81,20 +82,14 @@ def suppress(
     real = scores
     if not context.capabilities.empty_tensors:
         # one more box for every class, which is kept for certain and taken for absent afterwards
-        boxes = torch.cat([boxes, _like_first(boxes, 1, 0.0)], 1)
-        scores, real = (torch.cat([scores, _like_first(scores, 2, value)], 2) for value in (_CERTAIN, ABSENT))
+        # of Pad on an axis in the middle PPLNN makes garbage, and of ConstantOfShape in front of Concat
+        nowhere = boxes.new_zeros(1, 1, 4).expand(boxes.shape[0], 1, 4)
+        boxes = torch.cat([boxes, nowhere], 1)
+        scores, real = pad(scores, (0, 1), value=_CERTAIN), pad(real, (0, 1), value=ABSENT)
     selected = non_max_suppression(
         boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, nms.get("score_threshold", score_thr))
     )
     return Survivors(*selected.unbind(1), gather_nd(real, selected))
-
-
-def _like_first(values: torch.Tensor, axis: int, value: float) -> torch.Tensor:
-    """A slice of the value, of the shape of the first slice along an axis."""
-    # neither Pad nor ConstantOfShape, of which PPLNN makes garbage here
-    return values.new_full((1,) * values.dim(), value).expand(
-        [1 if number == axis else size for number, size in enumerate(values.shape)]
-    )
 
 
 def _soft(
