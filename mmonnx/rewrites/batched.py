@@ -183,9 +183,11 @@ def gather_detections(
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
     # row S, behind the candidates, is what an absent detection looks like
+    # counted by the labels: torch 1.13 takes the number of scores, which GatherND gives, for a constant
+    end = torch.as_tensor(labels.shape[0], device=index.device)
     rows = torch.cat([torch.cat([boxes, scores[:, None]], 1), boxes.new_zeros(1, 5)])
     labels = torch.cat([labels, labels.new_full((1,), -1)])
-    padded = torch.where(present, index, torch.as_tensor(scores.shape[0], device=index.device))
+    padded = torch.where(present, index, end)
     flat = padded.reshape(-1)[compact(context, values)]
     return Detections(
         dets=rows[padded], labels=labels[padded], valid=present, flat_dets=rows[flat], flat_labels=labels[flat]
