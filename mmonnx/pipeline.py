@@ -119,27 +119,18 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
             stage.note(f"{settings.output_file}, {file_size(model)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(model.graph))
-    tool = simplified.tool if settings.simplify else None
-    report.table(
-        summary(
-            model,
-            count_nodes(traced) if settings.simplify else None,
-            tool,
-            results,
-            path=settings.output_file if held else "",
-        )
-    )
+    before, tool = (count_nodes(traced), simplified.tool) if settings.simplify else (None, None)
+    report.table(summary(model, before, tool, results, path=settings.output_file if held else ""))
     _close(settings, results, held, report)
     return Exported(Path(settings.output_file) if held else None, task, model, results)
 
 
 def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Optional[List[np.ndarray]]:
     """Refuse what cannot work before anything is built; the images to verify on."""
-    newest = compat.max_opset()
+    newest = min(compat.max_opset(), target.max_opset or compat.max_opset())
     if not MIN_OPSET <= opset <= newest:
-        raise InputError(
-            f"opset {opset} is not supported", f"{MIN_OPSET} to {newest} with this torch", "give one of these"
-        )
+        expected = f"{MIN_OPSET} to {newest} with this torch and {target.name}"
+        raise InputError(f"opset {opset} is not supported", expected, "give one of these")
     check_writable(settings.output_file)
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")

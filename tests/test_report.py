@@ -18,8 +18,10 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def width(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    # What makes rich take a pipe for a terminal elsewhere must not do so here.
+    # What makes rich take a pipe for a terminal elsewhere must not do so here, nor what takes a terminal's colours away.
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 def lines_of(report):

@@ -9,6 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 import torch
 from torch.nn.functional import pad
 
+from ..symbolics.gather_nd import gather_nd
 from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
 from ..symbolics.soft_nms import ABSENT, METHODS, soft_nms
@@ -81,14 +82,14 @@ def suppress(
     real = scores
     if not context.capabilities.empty_tensors:
         # one more box for every class, which is kept for certain and taken for absent afterwards
-        boxes, scores = pad(boxes, (0, 0, 0, 1)), pad(scores, (0, 1), value=_CERTAIN)
-        real = pad(real, (0, 1), value=ABSENT)
+        # of Pad on an axis in the middle PPLNN makes garbage, and of ConstantOfShape in front of Concat
+        nowhere = boxes.new_zeros(1, 1, 4).expand(boxes.shape[0], 1, 4)
+        boxes = torch.cat([boxes, nowhere], 1)
+        scores, real = pad(scores, (0, 1), value=_CERTAIN), pad(real, (0, 1), value=ABSENT)
     selected = non_max_suppression(
         boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, nms.get("score_threshold", score_thr))
     )
-    batch, group, row = selected.unbind(1)
-    place = (batch * scores.shape[1] + group) * scores.shape[2] + row
-    return Survivors(batch, group, row, real.reshape(-1)[place])
+    return Survivors(*selected.unbind(1), gather_nd(real, selected))
 
 
 def _soft(
@@ -182,9 +183,11 @@ def gather_detections(
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
     # row S, behind the candidates, is what an absent detection looks like
+    # counted by the labels: torch 1.13 takes the number of scores, which GatherND gives, for a constant
+    end = torch.as_tensor(labels.shape[0], device=index.device)
     rows = torch.cat([torch.cat([boxes, scores[:, None]], 1), boxes.new_zeros(1, 5)])
     labels = torch.cat([labels, labels.new_full((1,), -1)])
-    padded = torch.where(present, index, torch.as_tensor(scores.shape[0], device=index.device))
+    padded = torch.where(present, index, end)
     flat = padded.reshape(-1)[compact(context, values)]
     return Detections(
         dets=rows[padded], labels=labels[padded], valid=present, flat_dets=rows[flat], flat_labels=labels[flat]

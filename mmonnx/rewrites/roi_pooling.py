@@ -6,13 +6,16 @@ than a cell. Such RoIs are pooled on a window of two cells, and the samples that
 through the window's bins: bilinear interpolation is linear between cells, so this is exact.
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import torch
 
+from ..symbolics.non_zero import non_zero
 from ..symbolics.permute_rows import permute_rows, select_rows
 from ..symbolics.roi_align import roi_align
 from .context import ExportContext
+
+Rows = Union[slice, torch.Tensor]
 
 _HALF_PIXEL_OPSET = 16
 _LEAST_BINS = 4
@@ -42,9 +45,7 @@ def pool(
     Returns:
         (K, C, h, w), in the order of ``rois``.
     """
-    levels, exact, number = len(feats), _is_exact(layers[0], context.opset), rois.shape[0]
-    if not context.capabilities.empty_tensors:
-        rois, target = _with_dummies(layers, rois, target, exact)
+    levels, exact = len(feats), _is_exact(layers[0], context.opset)
     boxes, image = rois[:, 1:], rois[:, 0].long()
     cells = None if exact else _Cells(layers, boxes, target)
     # the thin RoIs of each level are groups of their own, behind the others
@@ -53,19 +54,58 @@ def pool(
     if cells is not None and target is not None:
         group = group + target
     order = _reading_order(context, boxes, image, group)
-    boxes, image = (boxes if cells is None else cells.windows)[order], image[order]
-    ends = [None] * groups if groups == 1 else list(_ends(group, groups))
-    pooled = []
-    for start, end, place in zip([None] + ends, ends[:-1] + [None], range(groups)):
-        layer, feature = layers[place % levels], feats[place % levels]
-        pooled.append(_align(layer, feature, boxes[start:end], image[start:end], context.opset))
+    sorted_rois = _Sorted((boxes if cells is None else cells.windows)[order], image[order], order)
+    parts = [slice(None)] if group is None else _parts(group, groups)
+    if group is not None and not context.capabilities.empty_tensors:
+        parts = sorted_rois.add_dummies(group, groups)
+    pooled = [
+        _align(layers[number % levels], feats[number % levels], *sorted_rois.part(rows), context.opset)
+        for number, rows in enumerate(parts)
+    ]
     if cells is not None:
-        thin = cells.interpolate(torch.cat(pooled[levels:]), order[ends[levels - 1] :])
+        thin = cells.interpolate(torch.cat(pooled[levels:]), sorted_rois.source(parts[levels:]))
         pooled = pooled[:levels] + [thin]
     together = torch.cat(pooled) if len(pooled) > 1 else pooled[0]
-    if context.capabilities.empty_tensors:
+    if isinstance(parts[0], slice):
         return permute_rows(together, inverse(order))
-    return select_rows(together, inverse(order)[:number])
+    return select_rows(together, inverse(torch.cat(parts))[inverse(order)])
+
+
+class _Sorted:
+    """The RoIs in the order in which they are pooled: boxes (K, 4), image (K,), and the row (K,) each had before."""
+
+    def __init__(self, boxes: torch.Tensor, image: torch.Tensor, order: torch.Tensor) -> None:
+        self._boxes, self._image, self._order = boxes, image, order
+
+    def part(self, rows: Rows) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Boxes and images of some of them."""
+        return self._boxes[rows], self._image[rows]
+
+    def source(self, parts: Sequence[Rows]) -> torch.Tensor:
+        """The former rows of some parts that follow each other."""
+        if isinstance(parts[0], slice):
+            return self._order[parts[0].start :]
+        return self._order[torch.cat(list(parts))]
+
+    def add_dummies(self, group: torch.Tensor, groups: int) -> List[torch.Tensor]:
+        """Put one more RoI for each group (K,) behind all, for runtimes that skip an operator without RoIs.
+
+        Returns:
+            For each group its rows, of which the last is the dummy.
+        """
+        group = torch.cat([group[self._order], torch.arange(groups, device=group.device)])
+        self._boxes = torch.cat([self._boxes, self._boxes.new_tensor([[0.0, 0.0, _BAND, _BAND]] * groups)])
+        self._image = torch.cat([self._image, self._image.new_zeros(groups)])
+        # a dummy's former row is that of any RoI: what is made of it is thrown away
+        self._order = torch.cat([self._order, self._order.new_zeros(groups)])
+        return [non_zero(group == number).reshape(-1) for number in range(groups)]
+
+
+def _parts(group: torch.Tensor, groups: int) -> List[Rows]:
+    """Where each group (K,) lies among the sorted RoIs."""
+    bound = torch.arange(1, groups, device=group.device)[:, None]
+    ends = list((group < bound).long().sum(1).unbind(0))
+    return [slice(start, end) for start, end in zip([None] + ends, ends + [None])]
 
 
 def inverse(permutation: torch.Tensor) -> torch.Tensor:
@@ -89,25 +129,6 @@ def _reading_order(
     return key.topk(key.shape[0], largest=False)[1]
 
 
-def _ends(group: torch.Tensor, groups: int) -> Sequence[torch.Tensor]:
-    """The number of RoIs up to and including each group."""
-    bound = torch.arange(1, groups + 1, device=group.device)[:, None]
-    return (group < bound).long().sum(1).unbind(0)
-
-
-def _with_dummies(
-    layers: Sequence[Any], rois: torch.Tensor, target: Optional[torch.Tensor], exact: bool
-) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-    """One RoI more of every kind on every level, for runtimes that skip an operator without RoIs."""
-    rows, places = [], []
-    for width in (4.0,) if exact else (4.0, 0.5):
-        for place, layer in enumerate(layers):
-            rows.append([0.0, 0.0, 0.0, width / layer.spatial_scale, 4.0 / layer.spatial_scale])
-            places.append(place)
-    rois = torch.cat([rois, rois.new_tensor(rows)])
-    return rois, target if target is None else torch.cat([target, target.new_tensor(places)])
-
-
 class _Cells:
     """The RoIs in cells of their feature maps.
 
@@ -124,7 +145,8 @@ class _Cells:
         self._low = boxes[:, :2] * scale - 0.5
         self._size = boxes[:, 2:] * scale - 0.5 - self._low
         axis = self._size < 1
-        self.thin = axis[:, 0] | axis[:, 1]
+        # of the lesser side, as PPLNN has no Or and gathers no bool
+        self.thin = self._size.min(1)[0] < 1
         first = self._low.floor()
         begin = torch.where(axis, (first + 0.5) / scale, boxes[:, :2])
         end = torch.where(axis, (first + 2.5) / scale, boxes[:, 2:])

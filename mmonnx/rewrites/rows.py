@@ -10,5 +10,5 @@ def rows_of_label(values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def merge_first(values: torch.Tensor) -> torch.Tensor:
-    """(A, B, ...) to (A * B, ...), where all but A and B are constant; ``flatten`` exports an empty piece of a shape."""
+    """(A, B, ...) to (A * B, ...), all but A and B constant; of ``flatten`` the exporter makes an empty tensor."""
     return values.reshape([-1] + [int(size) for size in values.shape[2:]])

@@ -14,20 +14,10 @@ class Capabilities:
 
     Attributes:
         empty_tensors: operators may get tensors without elements.
-        int64_topk: TopK takes int64 values.
-        int64_scatter_nd: ScatterND takes int64 values.
-        bool_gather: Gather takes bool values.
-        logical_or: Or is there.
-        abs: Abs is there, and right.
         local_functions: a file may hold functions of its own.
     """
 
     empty_tensors: bool = True
-    int64_topk: bool = True
-    int64_scatter_nd: bool = True
-    bool_gather: bool = True
-    logical_or: bool = True
-    abs: bool = True
     local_functions: bool = True
 
 

@@ -180,11 +180,6 @@ PPLNN = Target(
     forms=_FORMS,
     capabilities=Capabilities(
         empty_tensors=False,
-        int64_topk=False,
-        int64_scatter_nd=False,
-        bool_gather=False,
-        logical_or=False,
-        abs=False,
         local_functions=False,
     ),
     # Any other operator with an empty input is left out in silence: what it should have written is garbage.

@@ -65,6 +65,12 @@ UNGUARDED = {
         "d = Slice (rows, z, e, z) y = ReduceMax <axes = [0]> (d)",
         "ReduceMax",
     ),
+    "a count where it is not above 0": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {0}> () "
+        "u = Constant <value = int64[1] {1}> () more = Greater (e, o) k = Where (more, u, e) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)",
+        "ReduceMax",
+    ),
     "Concat of what can all be empty": (
         GATHERED
         + "no = Not (mask) f = NonZero (no) j = Reshape (f, flat) others = Gather (rows, j) "
@@ -122,6 +128,16 @@ GUARDED = {
         "less = Less (e, u) k = Where (less, u, e) z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) "
         "y = ReduceMax <axes = [0]> (s)"
     ),
+    "a count where it is above 0, else 1": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {0}> () "
+        "u = Constant <value = int64[1] {1}> () more = Greater (e, o) k = Where (more, e, u) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)"
+    ),
+    "1 where a count is below it": (
+        "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {1}> () "
+        "u = Constant <value = int64[1] {2}> () less = Less (e, o) k = Where (less, u, e) "
+        "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)"
+    ),
     "a cut that the image decides": (
         "z = Constant <value_ints = [0]> () e = Constant <value_ints = [-1]> () s = Slice (rows, z, e, z) "
         "y = ReduceMax <axes = [0]> (s)"
@@ -141,6 +157,42 @@ def test_a_box_that_is_always_kept(dummy, operators):
         all = Concat <axis = 1> (boxes, box) table = Concat <axis = 2> (scores, score)
         s = NonMaxSuppression (all, table, most, iou, thr) f = Cast <to = 1> (s) y = ReduceMax <axes = [0]> (f)"""
     assert emptied(body, "float[1,n,4] boxes, float[1,1,n] scores") == operators
+
+
+# Rows with a group each, of which 0, 1 and 2 are pooled as slices of the sorted rows.
+GROUPS = """
+    wide = Cast <to = 7> (rows) column = Constant <value = int64 {{0}}> () own = Gather <axis = 1> (wide, column)
+    dummies = Constant <value = int64[{count}] {{{groups}}}> () zero = Constant <value_ints = [0]> ()
+    end = Constant <value = int64[1] {{9223372036854775807}}> ()
+    group = Concat <axis = 0> (own, dummies) bounds = Constant <value = int64[2,1] {{{bounds}}}> ()
+    below = Less (group, bounds) ones = Cast <to = 7> (below) ends = ReduceSum <axes = [1], keepdims = 0> (ones)
+    first, second = Split <axis = 0, split = [1, 1]> (ends)
+    key = Cast <to = 1> (group) length = Shape (group) sorted, order = TopK <axis = 0, largest = 0> (key, length)
+    a = Slice (sorted, zero, first, zero) b = Slice (sorted, first, second, zero) c = Slice (sorted, second, end, zero)
+    x = ReduceMax <axes = [0]> (a) y = ReduceMax <axes = [0]> (b) z = ReduceMax <axes = [0]> (c)
+"""
+
+
+@pytest.mark.parametrize(
+    "groups, bounds, number",
+    [
+        ("0, 1, 2", "1, 2", 0),
+        ("2, 1, 0", "1, 2", 0),
+        ("0, 1", "1, 2", 1),
+        ("1, 2, 2", "1, 2", 1),
+        ("0, 2, 2", "1, 2", 1),
+        ("0, 0, 0", "1, 2", 2),
+        ("0, 1, 2", "2, 1", 3),  # not growing: nothing is known of what lies between the counts
+    ],
+)
+def test_groups_with_a_dummy_each(groups, bounds, number):
+    body = GROUPS.format(groups=groups, count=len(groups.split(",")), bounds=bounds)
+    outputs = "float[a] x, float[b] y, float[d] z"
+    findings = check_target(parse(body, "float[n,4] rows", outputs), PPLNN)
+    assert [finding.operator for finding in findings] == ["ReduceMax"] * number
+    if not number:
+        feeds = {"rows": np.zeros((3, 4), np.float32)}
+        assert contradictions(parse(body, "float[n,4] rows", outputs), feeds)[0] == []
 
 
 def test_boxes_that_may_all_be_dropped():
@@ -217,11 +269,22 @@ def test_a_run_agrees(name, rows, some):
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory):
-    """A small Faster R-CNN as it is traced."""
+def task(tmp_path_factory):
     folder = tmp_path_factory.mktemp("detector")
-    task = load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", folder, shape=(64, 96), dynamic=True)
+    return load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", folder, shape=(64, 96), dynamic=True)
+
+
+@pytest.fixture(scope="module")
+def detector(task):
+    """A small Faster R-CNN as it is traced."""
     return inline_functions(trace(task, 11, ExportContext()))
+
+
+def test_the_dummies_of_a_detector_keep_every_value_from_being_empty(task, detector):
+    model = inline_functions(trace(task, 11, ExportContext(PPLNN.capabilities)))
+    for guarded, one in ((True, model), (False, detector)):
+        rules = [finding.rule for finding in check_target(one, PPLNN)]
+        assert any("is empty when" in rule for rule in rules) != guarded
 
 
 @pytest.mark.parametrize("threshold", [None, 5.0])

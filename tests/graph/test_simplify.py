@@ -151,8 +151,8 @@ def test_a_tool_that_hangs_is_given_up_with_its_children(monkeypatch, tmp_path, 
     time.sleep(60)
     """
     plant(monkeypatch, tmp_path, body)
-    found = simplify(model, feeds, agree, timeout=2)
-    assert found.rejected == [("tool0", "no result after 2 s")]
+    found = simplify(model, feeds, agree, timeout=10)  # a busy machine starts a Python in seconds
+    assert found.rejected == [("tool0", "no result after 10 s")]
     for pid in (tmp_path / "pids").read_text().split():
         for _ in range(100):
             if not _runs(int(pid)):

@@ -46,7 +46,7 @@ def answer(request: Request) -> Dict[str, Any]:
         return build(request)
     except Exception as error:
         traceback.print_exc()
-        line = (str(error).strip().splitlines() or [""])[0][:200]
+        line = (str(error).strip().splitlines() or [""])[0][:120]
         return {"error": line if isinstance(error, MmonnxError) else f"{type(error).__name__}: {line}"}
 
 

@@ -164,7 +164,17 @@ def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> N
     def count(case: Case, expected: Sequence[Detections], actual: Sequence[Detections]) -> None:
         row.detections.append(len(actual[0].dets))
 
-    results = verify(task, lambda feeds: _run(session, feeds["input"]), cases, show=count)
+    def run(feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        return _run(session, feeds["input"])
+
+    try:
+        # a file that gives the head's own masks, or none, is compared by its boxes
+        if task.read(run({"input": cases[0].feeds["input"].numpy()}))[0].masks is None:
+            task = _without_masks(task)
+    except Exception as error:
+        row.error = first_line(error)[:200]
+        return
+    results = verify(task, run, cases, show=count)
     row.matched = sum(result.matched for result in results)
     row.total = sum(result.total for result in results)
     row.ok = all(result.ok for result in results)
@@ -183,6 +193,13 @@ def _reference(task: Task, shape: Shape) -> Task:
         return known[key]
 
     return replace(task, predict=predict, read=lambda outputs: [read_detections(outputs, task.score_thr, shape)])
+
+
+def _without_masks(task: Task) -> Task:
+    def predict(feeds: Dict[str, torch.Tensor]) -> List[Detections]:
+        return [replace(result, masks=None) for result in task.predict(feeds)]
+
+    return replace(task, predict=predict)
 
 
 def _profile(variant: Variant, arrays: Sequence[np.ndarray], threads: Optional[int], row: Row) -> None:

@@ -59,7 +59,6 @@ def _name_score_limit(config: Any) -> None:
 
 
 def _deploy_config(output_names: List[str]) -> Dict[str, Any]:
-    task = "InstanceSegmentation" if "masks" in output_names else "ObjectDetection"
     axes = {"input": {0: "batch", 2: "height", 3: "width"}}
     axes.update({name: {0: "batch", 1: "num_dets"} for name in output_names})
     post_processing = dict(
@@ -84,6 +83,8 @@ def _deploy_config(output_names: List[str]) -> Dict[str, Any]:
             optimize=True,
             dynamic_axes=axes,
         ),
-        codebase_config=dict(type="mmdet", task=task, model_type="end2end", post_processing=post_processing),
+        codebase_config=dict(
+            type="mmdet", task="ObjectDetection", model_type="end2end", post_processing=post_processing
+        ),
         backend_config=dict(type="onnxruntime"),
     )

@@ -7,6 +7,7 @@ from typing import Callable, Dict, FrozenSet, Optional, Tuple
 import numpy as np
 import onnx
 
+from .rows import counts
 from .sizes import Size, add, divide, greatest, multiply, node_cause, smallest, subtract, uncertain
 from .slicing import shape_slice, slice_cuts
 from .values import Step, Value
@@ -35,9 +36,13 @@ _ON_NUMBERS: Dict[str, Callable[[float, float], float]] = {
 _MOVING = frozenset(["Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Cast", "Expand", "Tile"])
 
 
-def contents(step: Step) -> Contents:
-    """The elements of a node's first output, where they are followed, and what holds of all of them."""
+def contents(step: Step, index: int = 0) -> Contents:
+    """The elements of one of a node's outputs, where they are followed, and what holds of all of them."""
     kind = step.view.node.op_type
+    if kind == "Split":
+        return _divided(step, index)
+    if index:
+        return None, _mixed(step)
     if kind == "Shape":
         return _shape(step)
     if kind in _MOVING:
@@ -54,7 +59,18 @@ def contents(step: Step) -> Contents:
     if kind == "ReduceMax" and step.value(0).bound.causes and _reduces_all(step):
         count = Size(int(max(step.value(0).holds, default=0)), node_cause(step.name))
         return (count,), count
+    counted = counts(step)
+    if counted is not None:
+        return counted, _mixed(step)
     return None, _mixed(step)
+
+
+def _divided(step: Step, index: int) -> Contents:
+    items, sizes = step.value(0).elements(), step.attribute("split") or step.value(1).numbers()
+    if items is None or sizes is None:
+        return None, replace(step.value(0).bound, exact=None)
+    start = sum(sizes[:index])
+    return items[start : start + sizes[index]], step.value(0).bound
 
 
 def _reduces_all(step: Step) -> bool:
@@ -114,7 +130,27 @@ def _where(step: Step) -> Contents:
         pick = _ARITHMETIC["Min" if least else "Max"]
         view = replace(step.view, inputs=step.view.inputs[1:])
         return _arithmetic(replace(step, view=view), pick)
+    for index in (0, 1):
+        least = _least_chosen(step, asked, index)
+        if least is not None:
+            chosen_size, other = step.value(1 + index).item(), step.value(2 - index).item()
+            size = Size(min(least, other.low), chosen_size.causes | other.causes)
+            return (size,), size
     return None, _mixed(step)
+
+
+def _least_chosen(step: Step, asked: onnx.NodeProto, index: int) -> Optional[int]:
+    """What the first (0) or second choice of a Where is at least, where its condition compares it with a number."""
+    name = step.view.node.input[1 + index]
+    if asked.op_type not in ("Less", "Greater") or name not in asked.input:
+        return None
+    first = asked.input[0] == name
+    number = step.values.get(asked.input[1 if first else 0], Value()).item().exact
+    greater = first == (asked.op_type == "Greater")
+    # chosen where the comparison holds, or where it does not
+    if number is None or greater != (index == 0):
+        return None
+    return number + 1 if greater else number
 
 
 def _mixed(step: Step) -> Size:

@@ -2,14 +2,16 @@
 
 from collections import ChainMap
 from dataclasses import dataclass, replace
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import onnx
 
 from ...targets.base import STANDARD_DOMAINS, full_name
 from .contents import contents, holds
+from .evaluate import folded
+from .rows import known_rows
 from .shapes import BROADCASTING, SAME, SHAPES
-from .sizes import NO_CAUSES, Causes, Size, node_cause, uncertain
+from .sizes import NO_CAUSES, Causes, Size, multiply, node_cause, uncertain
 from .values import NodeView, Step, Value, constant, declared, dtype_name, refined
 
 
@@ -94,13 +96,14 @@ class _Follower:
         inputs = tuple(values.get(name, Value()) if name else None for name in node.input)
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
         view = NodeView(node, self.opsets.get(domain, 1), inputs)
-        step = Step(view, node_name(node), producers)
+        step = Step(view, node_name(node), producers, values)
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]
         if node.op_type == "Constant" and not domain:
             outputs = (_constant_node(step, known[0]),)
         else:
-            outputs = tuple(_outputs(step, known, inner))
+            tensor = None if inner or domain else folded(step)
+            outputs = tuple(_outputs(step, known, inner)) if tensor is None else (constant(tensor, step.name),)
         self.found.append(Followed(view, step.name, outputs, given))
         return outputs
 
@@ -113,8 +116,8 @@ class _Follower:
             count = step.value(0).item()
             # the body runs only where there is something to go through
             given = given | count.causes
-            carried = [replace(value or Value(), items=None, holds=frozenset()) for value in step.inputs[2:]]
-            inputs = (Value("int64", 0, (), bound=Size(0, NO_CAUSES)), Value("bool", 0, ()), *carried)
+            # of what goes from turn to turn only the declared type holds
+            inputs = (Value("int64", 0, dims=(), bound=Size(0)), Value("bool", 0, dims=()))
         graphs = [item.g for item in step.view.node.attribute if item.type == onnx.AttributeProto.GRAPH]
         return [self.graph(graph, values.new_child(), producers.new_child(), given, inputs) for graph in graphs]
 
@@ -127,7 +130,6 @@ def _outputs(step: Step, known: List[Value], inner: List[List[Value]]) -> List[V
     rule = SHAPES.get(kind)
     shapes = list(rule(step)) if rule else []
     loose = _loose(step, kind)
-    items, bound = contents(step)
     outputs = []
     for index, value in enumerate(known):
         dims = shapes[index] if index < len(shapes) else None
@@ -135,15 +137,15 @@ def _outputs(step: Step, known: List[Value], inner: List[List[Value]]) -> List[V
             value = value.shaped(refined(dims, value.dims))
         elif loose:
             value = replace(value, dims=None, loose=loose)
-        first = index == 0
-        value = replace(value, bound=bound if first else _numbers(step), items=items if first else None)
-        outputs.append(replace(value, holds=holds(step, value)) if first else value)
+        items, bound = contents(step, index)
+        value = replace(value, bound=bound, items=items if _fit(items, value) else None)
+        outputs.append(value if index else replace(value, holds=holds(step, value), rows=known_rows(step)))
     return outputs
 
 
-def _numbers(step: Step) -> Size:
-    data = any(value is not None and value.bound.causes for value in step.inputs)
-    return uncertain(step.name) if data else Size()
+def _fit(items: Optional[Sequence[Size]], value: Value) -> bool:
+    """Whether a tensor has as many elements; one that is repeated has more."""
+    return items is not None and value.dims is not None and multiply(value.dims).exact == len(items)
 
 
 def _loose(step: Step, kind: str) -> Causes:

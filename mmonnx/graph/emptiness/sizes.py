@@ -10,6 +10,23 @@ NO_CAUSES: Causes = frozenset()
 
 
 @dataclass(frozen=True)
+class Count:
+    """Where a size is the number of rows of the first groups of a table.
+
+    Attributes:
+        node: what counts them; each of its counts includes the one before.
+        known: how many of them are known rows.
+        total: how many known rows the table has.
+        rows: the table has at least this many rows.
+    """
+
+    node: str
+    known: int
+    total: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Size:
     """The size of an axis, or a whole number that may become one.
 
@@ -21,11 +38,13 @@ class Size:
         causes: sets of nodes that may give nothing. While ``low`` is 0 or less, the size is zero as soon as
             all the nodes of any one set give nothing.
         exact: the number itself, if it is known.
+        count: what it counts, if that is known.
     """
 
     low: int = 1
     causes: Causes = NO_CAUSES
     exact: Optional[int] = None
+    count: Optional[Count] = None
 
     @property
     def empty_if(self) -> Causes:

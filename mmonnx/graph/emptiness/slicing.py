@@ -50,7 +50,23 @@ def cut(size: Size, start: Size, end: Size, stride: int, name: str) -> Size:
         return Size(low, whole.causes) if stride > 1 else whole
     if stride < 0 and None not in numbers and start.exact < 0 and end.exact < -(2**31):
         return Size(min(size.low, 1), size.causes)
+    certain = _known_between(size, start, end) if stride == 1 else 0
+    if certain > 0:
+        return Size(certain, size.causes | start.causes | end.causes)
     return uncertain(name, size.empty_if | greatest([end, exactly(1)], name).empty_if)
+
+
+def _known_between(size: Size, start: Size, end: Size) -> int:
+    """How many known rows lie between two counts of the rows of one table, or behind the last count.
+
+    The axis is taken for one of that table, put in order, if it has room for all of its known rows.
+    """
+    first, last = start.count, end.count
+    if first is None or size.low < first.rows:
+        return 0
+    if last is not None and last.node == first.node:
+        return last.known - first.known
+    return first.total - first.known if end.exact is not None and end.exact >= 2**31 - 1 else 0
 
 
 def grown(size: Size, by: int, name: str) -> Size:

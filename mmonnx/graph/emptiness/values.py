@@ -15,6 +15,21 @@ _MAX_ITEMS = 64
 _MAX_CONSTANT = 4096
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows that are certainly the last ones of a tensor.
+
+    Attributes:
+        axis: the axis that the rows follow each other on.
+        array: the rows.
+        nested: it is a mask (G, K) of which each row has all that the one before has.
+    """
+
+    axis: int
+    array: np.ndarray
+    nested: bool = False
+
+
 @dataclass(frozen=True)
 class Value:
     """What is known of one tensor.
@@ -29,6 +44,7 @@ class Value:
         bound: what holds of every element (``low``) and what the elements depend on (``causes``); no causes means
             that they follow from the input's shape and constants alone.
         holds: numbers that are certainly among the elements.
+        rows: rows that are certainly the last ones.
     """
 
     dtype: str = ""
@@ -39,6 +55,7 @@ class Value:
     items: Optional[Tuple[Size, ...]] = None
     bound: Size = Size()
     holds: FrozenSet[float] = frozenset()
+    rows: Optional[Rows] = None
 
     @property
     def empty_if(self) -> Causes:
@@ -127,11 +144,13 @@ class Step:
         view: the node, with :class:`Value` as inputs.
         name: what findings call it.
         producers: the node that made a value, by the value's name.
+        values: what is known of every value so far.
     """
 
     view: NodeView
     name: str
     producers: Mapping[str, onnx.NodeProto]
+    values: Mapping[str, "Value"]
 
     @property
     def inputs(self) -> Tuple[Optional[Value], ...]:

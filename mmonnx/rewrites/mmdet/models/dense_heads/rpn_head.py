@@ -35,9 +35,9 @@ def get_bboxes(
     cfg = kwargs.get("cfg") or self.test_cfg
     image = context.image
     limit = cfg.get("nms_pre", -1)
-    found = [_best(context, self, pair, limit if limit > 0 else 2**31 - 1) for pair in zip(cls_scores, bbox_preds)]
-    scores, index, deltas = (torch.cat(parts, 1) for parts in zip(*found))
-    level = torch.cat([torch.zeros_like(part[1][0]) + number for number, part in enumerate(found)])  # (K,)
+    found = [_best(context, self, pair, limit) for pair in zip(cls_scores, bbox_preds)]
+    scores, index, deltas = (torch.cat(parts, 1) for parts in list(zip(*found))[:3])
+    level = torch.cat([_filled(number, part[3], limit) for number, part in enumerate(found)]).to(index.device)  # (K,)
     anchors = _anchors(self, level, index, [score.shape[3] for score in cls_scores])
     boxes = self.bbox_coder.decode(
         anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=(image.shape[2], image.shape[3])
@@ -47,8 +47,8 @@ def get_bboxes(
 
 def _best(
     context: ExportContext, self: Any, maps: Tuple[torch.Tensor, torch.Tensor], limit: int
-) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Scores (N, k), flat positions (N, k) and deltas (N, k, 4) of the best positions of one level."""
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor, Any]:
+    """Scores (N, k), flat positions (N, k) and deltas (N, k, 4) of the best positions of one level, and k."""
     logits, deltas = (value.permute(0, 2, 3, 1) for value in maps)
     # before top-k as upstream does: scores that are equal in float32 come from logits that are not
     if self.use_sigmoid_cls:
@@ -56,10 +56,19 @@ def _best(
     else:  # two classes, the first is the object
         scores = logits.reshape(-1, 2).softmax(1)[:, 0].reshape(logits.shape[0], -1)
     size = scores.shape[1]
-    values, index = scores.topk(clip_k(limit, size), dim=1)
+    number = clip_k(limit, size) if limit > 0 else size
+    values, index = scores.topk(number, dim=1)
     # one Gather on the flat rows: GatherElements is slower, and PPLNN has none
     rows = index + image_numbers(context)[:, None] * size
-    return values, index, deltas.reshape(-1, 4)[rows]
+    return values, index, deltas.reshape(-1, 4)[rows], number
+
+
+def _filled(value: int, number: Any, limit: int) -> torch.Tensor:
+    """The value ``number`` times, (number,) int64, which is no more than ``limit``."""
+    if limit <= 0:
+        return torch.full((number,), value, dtype=torch.long)
+    # a slice of a constant: half the nodes of filling a shape
+    return torch.full((limit,), value, dtype=torch.long)[:number]
 
 
 def _anchors(self: Any, level: torch.Tensor, index: torch.Tensor, widths: List[Any]) -> torch.Tensor:
