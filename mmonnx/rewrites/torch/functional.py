@@ -43,7 +43,7 @@ def _is_traced(size: Any) -> bool:
 
 
 def _bins(size: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-    """The indices of each of some bins of an axis, as torch divides it: (bins, longest) int64, the last one repeated."""
+    """The indices in each bin of an axis, as torch divides it: (bins, longest) int64, the last one repeated."""
     number = torch.arange(bins)
     first = divide(number * size, bins)
     last = divide((number + 1) * size - 1, bins)
