@@ -205,6 +205,38 @@ def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Te
     return found
 
 
+def list_detections(
+    context: ExportContext,
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    labels: torch.Tensor,
+    image: torch.Tensor,
+    classes: int,
+    nms: Optional[Dict[str, Any]],
+    limit: Optional[int],
+) -> Detections:
+    """What ``mmcv.ops.batched_nms`` does for the candidates of one image, for those of a batch.
+
+    Args:
+        boxes: (K, 4), scores: (K,), labels: (K,) int64, image: (K,) int64, -1 for a dummy.
+        classes: how many there are.
+        nms: its config.
+        limit: ``max_per_img``; None or less than 1 for all.
+    """
+    nms = dict(nms or {})
+    limit = min(filter(lambda value: value and value > 0, (limit, nms.get("max_num"))), default=None)
+    images = image_numbers(context)
+    if nms.get("class_agnostic", False):
+        mine = image == images[:, None]
+    else:  # a class of an image is a class of the operator
+        group = torch.arange(classes, device=image.device) + images[:, None] * classes
+        mine = torch.where(image < 0, image, image * classes + labels) == group.reshape(-1, 1)
+    table = torch.where(mine, scores, scores.new_full((1,), ABSENT))
+    found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, limit)
+    row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
+    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], limit)
+
+
 def multiclass_detections(
     context: ExportContext,
     boxes: torch.Tensor,
