@@ -9,6 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 import torch
 from torch.nn.functional import pad
 
+from ..symbolics.at_least_one import at_least_one
 from ..symbolics.gather_nd import gather_nd
 from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
@@ -292,6 +293,6 @@ def inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
 def _longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
     """The greatest number of detections in an image; 1 or more where nothing may be empty."""
     most = count.max()
-    return (
-        most if context.capabilities.empty_tensors else torch.where(most > 0, most, torch.tensor(1, device=most.device))
-    )
+    if context.capabilities.empty_tensors:
+        return at_least_one(most)
+    return torch.where(most > 0, most, torch.tensor(1, device=most.device))
