@@ -4,7 +4,7 @@ Lists of boxes are flat: the boxes of all images, one after the other, and ``con
 For a runtime without empty tensors such a list ends with a dummy, which belongs to image -1, so that it is never empty.
 """
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch.nn.functional import pad
@@ -246,6 +246,7 @@ def multiclass_detections(
     score_thr: float,
     nms: Optional[Dict[str, Any]],
     limit: Optional[int],
+    factors: Optional[torch.Tensor] = None,
 ) -> Detections:
     """What ``mmdet.core.multiclass_nms`` does for one image, for the flat rows of a batch.
 
@@ -256,6 +257,7 @@ def multiclass_detections(
         score_thr: exclusive lower bound of the scores.
         nms: the ``nms`` entry of ``test_cfg``.
         limit: ``max_per_img``; None for all.
+        factors: (K,), multiplied with the scores that are above the bound.
     """
     rows, classes = scores.shape[0], int(scores.shape[1])
     images = image_numbers(context)
@@ -263,7 +265,11 @@ def multiclass_detections(
     limit = min(filter(lambda value: value and value > 0, (limit, (nms or {}).get("max_num"))), default=None)
     shared = int(boxes.shape[1]) == 4
     # a class is a batch of the operator and an image is a class of it: nothing crosses either border
-    table = torch.where(image == images[:, None], scores.t()[:, None], scores.new_full((1,), ABSENT))  # (C, N, K)
+    absent = scores.new_full((1,), ABSENT)
+    if factors is not None:
+        scores = torch.where(scores > score_thr, scores * factors[:, None], absent)
+        score_thr = ABSENT / 2
+    table = torch.where(image == images[:, None], scores.t()[:, None], absent)  # (C, N, K)
     candidates = boxes[None] if shared else boxes.reshape(-1, classes, 4).transpose(0, 1)
     if (nms or {}).get("class_agnostic", False):
         everything = candidates.expand(classes, -1, -1).reshape(1, -1, 4)
@@ -278,6 +284,12 @@ def multiclass_detections(
         row = found.row if context.capabilities.empty_tensors else inside(found.row, rows)
     kept = boxes[row] if shared else candidates.reshape(-1, 4)[label * rows + row]
     return gather_detections(context, kept, found.scores, label, image[row], limit)
+
+
+def rows_of(maps: Sequence[torch.Tensor], channels: int) -> torch.Tensor:
+    """The positions of the levels (N, priors * channels, H, W) of a pyramid as rows (N, S, channels)."""
+    flat = [value.permute(0, 2, 3, 1).reshape(value.shape[0], -1, channels) for value in maps]
+    return torch.cat(flat, 1)
 
 
 def divide(index: torch.Tensor, by: Any) -> torch.Tensor:
