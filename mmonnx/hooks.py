@@ -1,0 +1,2 @@
+from mmcv.runner import Hook
+class ONNXExportHook(Hook): pass
