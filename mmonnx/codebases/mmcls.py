@@ -1,5 +1,6 @@
 """MMClassification 0.x."""
 
+import sys
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -46,11 +47,15 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     return task
 
 
-def covers(model: nn.Module) -> bool:
-    """Whether it is a classifier."""
-    from mmcls.models import BaseClassifier
+def owns_model(model: nn.Module) -> bool:
+    """Whether it is a classifier of MMClassification's."""
+    # nobody has one who has not imported MMClassification
+    package = sys.modules.get("mmcls.models")
+    return package is not None and isinstance(model, package.BaseClassifier)
 
-    return isinstance(model, BaseClassifier)
+
+covers = owns_model
+"""Whether its own inference can be traced."""
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:

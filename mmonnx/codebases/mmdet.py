@@ -1,5 +1,6 @@
 """MMDetection 2.x."""
 
+import sys
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -52,11 +53,16 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     return task
 
 
+def owns_model(model: nn.Module) -> bool:
+    """Whether it is a detector of MMDetection's."""
+    # nobody has one who has not imported MMDetection
+    package = sys.modules.get("mmdet.models")
+    return package is not None and isinstance(model, package.BaseDetector)
+
+
 def covers(model: nn.Module) -> bool:
     """Whether it is a detector of which the rewrites let its own inference be traced: one that finds its own RoIs."""
-    from mmdet.models import BaseDetector
-
-    return isinstance(model, BaseDetector) and bool(getattr(model, "with_rpn", False))
+    return owns_model(model) and bool(getattr(model, "with_rpn", False))
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
