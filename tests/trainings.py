@@ -2,12 +2,15 @@
 
 import json
 import logging
+import time
+import types
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
+from unittest import mock
 
 import torch
 
-from mmonnx import fallback
+from mmonnx import compat, fallback
 from mmonnx.codebases.config import find_config
 from mmonnx.datasets import digits
 
@@ -36,12 +39,17 @@ class Run(NamedTuple):
     @property
     def weights(self) -> Dict[str, torch.Tensor]:
         """What the last checkpoint holds."""
-        return torch.load(str(self.folder / "latest.pth"), map_location="cpu", weights_only=False)["state_dict"]
+        return load_weights(self.folder / "latest.pth")
 
     @property
     def files(self) -> List[str]:
         """The ONNX files in the folder."""
         return sorted(path.name for path in self.folder.glob("*.onnx"))
+
+
+def load_weights(path: Path) -> Dict[str, torch.Tensor]:
+    """What a checkpoint of mmcv's holds; mmcv writes more than weights into it."""
+    return compat.load_checkpoint_file(str(path), trust=True)["state_dict"]
 
 
 def make_data(folder: Path) -> Path:
@@ -90,8 +98,11 @@ def train(
     logger = logging.getLogger("mmdet" if kind == "detector" else "mmcls")
     handler = logging.FileHandler(str(folder / "train.log"))
     logger.addHandler(handler)
+    # mmcv's runners sleep two seconds an epoch, for data workers, of which there are none here
+    clock = types.SimpleNamespace(time=time.time, sleep=lambda seconds: None)
     try:
-        run(cfg, validate)
+        with mock.patch("mmcv.runner.epoch_based_runner.time", clock):
+            run(cfg, validate)
     finally:
         logger.removeHandler(handler)
         handler.close()

@@ -1,10 +1,12 @@
 """What ``custom_imports = dict(imports=["mmonnx"])`` in a config does, and how it is undone.
 
-Every side effect of importing mmonnx is an entry of ``_EFFECTS``: the module of another package that it changes, and the
-function that changes it and returns what undoes that. An effect takes place once its module has been imported, and
-imports nothing itself; what an effect does at export time is imported then.
+Every side effect of importing mmonnx is an entry of ``_EFFECTS``: a module, and the function that makes the effect and
+returns what undoes it. An effect takes place once its module has been imported, be that later or never; mmonnx's own
+modules that need another package's are imported after that one. What an export needs is imported when one starts.
 """
 
+import importlib
+from functools import partial
 from typing import Callable, Dict, List
 
 from . import effects
@@ -14,9 +16,10 @@ __all__ = ["disable", "enable"]
 
 _EFFECTS: Dict[str, Callable[[], Callable[[], None]]] = {
     "torch.onnx": effects.wrap_export,
-    "mmcv.runner": effects.register_hook,
-    "mmdet.models": effects.register_extractor,
+    "mmonnx.hooks": effects.register_hook,
+    "mmonnx.extractors": effects.register_extractor,
 }
+_IMPORTED_AFTER = {"mmcv.runner": "mmonnx.hooks", "mmdet.models": "mmonnx.extractors"}
 _enabled = False
 _undo: List[Callable[[], None]] = []
 
@@ -34,6 +37,8 @@ def enable() -> None:
     _enabled = True
     for module, effect in _EFFECTS.items():
         when_imported(module, lambda effect=effect: _undo.append(effect()))
+    for module, ours in _IMPORTED_AFTER.items():
+        when_imported(module, partial(importlib.import_module, ours))
 
 
 def disable() -> None:

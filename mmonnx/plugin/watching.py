@@ -6,10 +6,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional
 
-_waiting: Dict[str, Callable[[], None]] = {}
+_waiting: Dict[str, Callable[[], Any]] = {}
 
 
-def when_imported(name: str, act: Callable[[], None]) -> None:
+def when_imported(name: str, act: Callable[[], Any]) -> None:
     """Call ``act`` now if the module is imported already, else right after it has been."""
     if name in sys.modules:
         act()
