@@ -105,7 +105,9 @@ class ONNXExportHook(Hook):
             improved = self.best.improved(runner) if self.best is not None else None
             paths = [self.folder / f"{unit}_{step}.onnx"] if due else []
             if improved is not None:
-                paths.append(self.folder / f"best_{re.sub(r'[^-.@+=()0-9A-Za-z]', '_', improved[0])}_{unit}_{step}.onnx")
+                paths.append(
+                    self.folder / f"best_{re.sub(r'[^-.@+=()0-9A-Za-z]', '_', improved[0])}_{unit}_{step}.onnx"
+                )
             if not paths:
                 return
             verified = self._export(runner, paths, unit == "epoch")
@@ -123,9 +125,7 @@ class ONNXExportHook(Hook):
                 _remove(Path(former))
         for path in paths:
             runner.logger.info(f"Exported {path} in {_since(started)} s, {verified or 'not verified'}")
-            _write_log(
-                runner, unit, step, dict(onnx_file=str(path), onnx_time=_since(started), onnx_verified=verified)
-            )
+            _write_log(runner, unit, step, dict(onnx_file=str(path), onnx_time=_since(started), onnx_verified=verified))
         if due:
             self._remove_old(unit, step)
 

@@ -70,7 +70,7 @@ def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
         for part in (cfg.data.train, cfg.data.val):
             part.ann_file = str(data / "detection" / "train.json")
             part.img_prefix = str(data / "detection" / "train")
-        cfg.data.samples_per_gpu = 2
+        cfg.data.samples_per_gpu, cfg.data.train.pipeline[2].img_scale = 2, (128, 128)
     else:
         for part in (cfg.data.train, cfg.data.val):
             part.data_prefix = str(data / "classification" / "train")

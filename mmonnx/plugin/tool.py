@@ -1,4 +1,4 @@
-"""What upstream's tools do after ``torch.onnx.export``, mended: simplifying the file, and verifying it without a GPU."""
+"""What upstream's tools do after the export, mended: simplifying the file, and verifying it without a GPU."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
 """``torch.onnx.export`` of a detector or classifier, called as upstream's own tools call it.
 
-Two ways. A classifier, or a detector with an RPN, whose forward is set to inference (``return_loss=False``) is traced as
-``mmonnx export`` traces it: the file gives PyTorch's answers exactly. Whatever else is exported, a one-stage detector or
-a forward without post-processing, goes upstream's own way with its causes of failure mended.
+Two ways. A classifier, or a detector with an RPN, whose forward is set to inference (``return_loss=False``) is traced
+as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is exported, a one-stage detector or a
+forward without post-processing, goes upstream's own way with its causes of failure mended.
 """
 
 import inspect
@@ -34,7 +34,7 @@ _DUMMY_NMS = "mmdet.core.export.onnx_helper.DummyONNXNMSop.forward"
 
 
 def _dummy_nms(context: ExportContext, original: Any, ctx: Any, boxes: torch.Tensor, scores: torch.Tensor, *rest: Any):
-    """Indices (2, 3) made from an input, as torch 1.13 and later want them; upstream makes them outside of the trace."""
+    """Indices (2, 3) made from an input, as torch 1.13 and later want them, not outside of the trace as upstream's."""
     return scores.new_zeros((2, 3), dtype=torch.long)
 
 
@@ -95,18 +95,21 @@ def _infers(model: nn.Module) -> bool:
 
 
 def _task(model: nn.Module, image: torch.Tensor, asked: Dict[str, Any]) -> Optional[Task]:
-    """The model as a task of mmonnx's, with the names and axes that were asked for; None if mmonnx does not cover it."""
+    """The model as mmonnx's task, with the names and axes that were asked for; None if mmonnx does not cover it."""
     codebase = next((codebase for codebase in (mmdet, mmcls) if codebase.covers(model)), None)
     if codebase is None:
         return None
     axes = asked.get("dynamic_axes") or {}
-    options = LoadOptions(shape=tuple(image.shape[2:]), batch=image.shape[0], dynamic=bool(axes), device=str(image.device))
+    options = LoadOptions(
+        shape=tuple(image.shape[2:]), batch=image.shape[0], dynamic=bool(axes), device=str(image.device)
+    )
     task = codebase.make_task(model, type(model).__name__, norm=None, options=options)
     names = list(asked.get("output_names") or [])
     task.output_names = names + task.output_names[len(names) :]
     task.inputs = {(asked.get("input_names") or ["input"])[0]: image.detach()}
-    # mmcls's tool calls the axes by each other's names
-    task.dynamic_axes = {name: task.dynamic_axes.get(name, asked_for) for name, asked_for in axes.items()}
+    # mmonnx's names of axes go first: mmcls's tool calls height and width by each other's
+    known = {**axes, **task.dynamic_axes} if axes else {}
+    task.dynamic_axes = {name: known[name] for name in [*task.inputs, *task.output_names] if name in known}
     return task
 
 

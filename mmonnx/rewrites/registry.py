@@ -74,7 +74,9 @@ def rewriting(
     try:
         if len(stack) == 1:
             # All are found before any is replaced: a module that is imported on the way has to get the original.
-            for item, owners in [(item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()]:
+            for item, owners in [
+                (item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()
+            ]:
                 _replace(item, owners, undo)
         yield context
     finally:

@@ -1,4 +1,4 @@
-"""The ready configs: each is what the installed package has, with the plugin, and small versions of all are exported."""
+"""The ready configs: each is the installed package's with the plugin, and a small version of each is exported."""
 
 import pytest
 from models import small_config

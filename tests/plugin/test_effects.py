@@ -125,7 +125,9 @@ def test_disabling_works_under_another_wrapper(disabled):
 def test_other_models_are_exported_as_ever(tmp_path, monkeypatch):
     called = []
     monkeypatch.setattr("mmonnx.plugin.upstream.export", lambda *args, **kwargs: called.append(args))
-    torch.onnx.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),), str(tmp_path / "a.onnx"), **mmonnx.compat.export_kwargs())
+    torch.onnx.export(
+        torch.nn.Linear(2, 3), (torch.ones(1, 2),), str(tmp_path / "a.onnx"), **mmonnx.compat.export_kwargs()
+    )
     assert (tmp_path / "a.onnx").is_file() and not called
 
 

@@ -1,4 +1,4 @@
-"""Upstream's own command, unchanged, with the plugin in the config: both examples of the guide, and what is beside them."""
+"""Upstream's own command, unchanged, with the plugin in the config: the guide's examples and others."""
 
 import cv2
 import numpy as np
