@@ -1,6 +1,7 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -21,7 +22,7 @@ from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session
 from .targets import Target, find_target
-from .verify import Case, CaseResult, compare, make_cases, second_shape, verify
+from .verify import Case, CaseResult, difference, make_cases, second_shape, verify
 from .version import __version__
 
 MIN_OPSET = 11
@@ -101,6 +102,31 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     with report.stage("load") as stage:
         task = codebases.load(settings.config, settings.checkpoint, settings.load)
         stage.note(f"{task.title}, {settings.checkpoint or 'random weights'}")
+    return _export(task, settings, target, opset, images, report)
+
+
+def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
+    """Export a model that is a task already; arguments and errors are otherwise those of ``export``.
+
+    Args:
+        task: the model, made with the options ``settings.load``.
+        settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
+        report: where progress is told.
+    """
+    target = find_target(settings.target)
+    opset = target.best_opset if settings.opset is None else settings.opset
+    images = _check_settings(settings, target, opset)
+    return _export(task, settings, target, opset, images, report or Report())
+
+
+def _export(
+    task: Task,
+    settings: ExportSettings,
+    target: Target,
+    opset: int,
+    images: Optional[List[np.ndarray]],
+    report: Report,
+) -> Exported:
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
@@ -153,15 +179,8 @@ def _simplify(
         third = second_shape(second_shape(task.shape))
         feeds.append(_numpy(task.preprocess(cases[0].images, third)))
 
-    def agree(expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:
-        results = task.read(expected), task.read(actual)
-        if len(results[0]) != len(results[1]):
-            return f"it gives {len(results[1])} images of {len(results[0])}"
-        found = [compare(task, *pair) for pair in zip(*results)]
-        return next((match.unmatched[0] for match in found if not match.ok), None)
-
     with report.stage("simplify") as stage:
-        result = simplify(traced, feeds, agree)
+        result = simplify(traced, feeds, partial(difference, task))
         stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
     for tool, reason in result.rejected:
         report.warn(f"{tool} was not used: {reason}")

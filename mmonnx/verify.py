@@ -204,6 +204,15 @@ def compare(
     )
 
 
+def difference(task: Task, expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:
+    """In what one file's outputs by name differ from another's, in a line; None if they are the same answers."""
+    results = task.read(expected), task.read(actual)
+    if len(results[0]) != len(results[1]):
+        return f"it gives {len(results[1])} images of {len(results[0])}"
+    found = [compare(task, *pair) for pair in zip(*results)]
+    return next((match.unmatched[0] for match in found if not match.ok), None)
+
+
 def _unsteady(
     task: Task,
     case: Case,

@@ -41,6 +41,18 @@ def find_config(name: str) -> Path:
     return path
 
 
+def base_config(name: str) -> str:
+    """The path of a config, for ``_base_`` in a config of your own: mmcv knows no names of packages.
+
+    Args:
+        name: as for ``find_config``.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    return str(find_config(name).resolve())
+
+
 def _package_configs(package: str, name: str) -> Path:
     if package == "mmonnx":
         return config_root()

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from .options import LoadOptions
 
 
 def read_image(path: str) -> np.ndarray:
@@ -69,6 +70,15 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
             resized = (resized - np.asarray(norm["mean"], np.float32)) / np.asarray(norm["std"], np.float32)
         stacked.append(resized.transpose(2, 0, 1))
     return torch.from_numpy(np.ascontiguousarray(np.stack(stacked), dtype=np.float32))
+
+
+def sample_images(options: LoadOptions) -> List[np.ndarray]:
+    """What a model is traced and calibrated on: the user's image, or photographs; BGR uint8 (H, W, 3).
+
+    Raises:
+        InputError: the user's image does not exist or is none.
+    """
+    return [read_image(options.image)] if options.image else photographs()
 
 
 def photographs() -> List[np.ndarray]:

@@ -1,5 +1,6 @@
 """MMClassification 0.x."""
 
+import sys
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from .base import Feeds, Scores, Task
-from .images import find_transform, make_input, photographs, read_image, test_pipeline
+from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
@@ -35,15 +36,35 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     from mmcls.models import build_classifier
 
     device = check_device(options.device)
-    shape = options.shape or DEFAULT_SHAPE
-    prepare = partial(_feeds, norm=find_transform(test_pipeline(config), "Normalize"), device=device)
+    norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
-    samples = [read_image(options.image)] if options.image else photographs()
-    run = partial(_predict_raw_results, model, prepare((samples * 2)[:2], shape))
+    images = (sample_images(options) * 2)[:2]
+    run = partial(_predict_raw_results, model, _feeds(images, options.shape or DEFAULT_SHAPE, norm, device))
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
+    task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
+    task.classes = meta.get("CLASSES") or ()
+    task.notes += [warning] if warning else []
+    return task
+
+
+def owns_model(model: nn.Module) -> bool:
+    """Whether it is a classifier of MMClassification's."""
+    # nobody has one who has not imported MMClassification
+    package = sys.modules.get("mmcls.models")
+    return package is not None and isinstance(model, package.BaseClassifier)
+
+
+covers = owns_model
+"""Whether its own inference can be traced."""
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built classifier, in eval mode and on the device of ``options``, a task; see ``mmdet.make_task``."""
+    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
+    prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
     task = Task(
         codebase="mmcls",
-        title=f"{title} ({type(model.backbone).__name__})",
+        title=title,
         module=ClassifierModule(model).eval(),
         inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
         output_names=["probs"],
@@ -51,8 +72,6 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         predict=partial(_predict, model),
         read=_read,
         preprocess=prepare,
-        classes=meta.get("CLASSES") or (),
-        notes=[warning] if warning else [],
     )
     if options.skip_postprocess:
         module = RawModule(model, lambda image: model.extract_feat(image)).eval()
