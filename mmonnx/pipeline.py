@@ -219,6 +219,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
+    parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     return " ".join(parts)
 
 

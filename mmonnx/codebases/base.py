@@ -27,9 +27,15 @@ class Detections:
 
 @dataclass(frozen=True)
 class Scores:
-    """The class probabilities of one image: ``probs`` is (num_classes,) float32."""
+    """The classes of one image.
+
+    Attributes:
+        probs: (num_classes,) float32 probabilities or logits; with ``labels``, those of the best classes.
+        labels: (k,) int64 the best classes, the best one first; None where all are there, in their order.
+    """
 
     probs: np.ndarray
+    labels: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)

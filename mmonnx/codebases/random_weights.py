@@ -12,6 +12,10 @@ _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
+_ASLEEP = 1e-3
+"""The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_BRANCH = 0.2
+"""The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
 
 @contextmanager
@@ -22,16 +26,33 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def revive(model: nn.Module) -> None:
+    """Draw anew what an initialisation for training leaves at zero: whole branches do nothing then, and prove nothing.
+
+    Such are the last norms and the layer scales of residual branches, the offsets of deformable convolutions and of
+    deformable attention, context blocks, class heads of transformers. Biases may stay at zero.
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
+            continue
+        if parameter.dim() == 1:  # one scale for each channel
+            nn.init.constant_(parameter, _BRANCH)
+        else:
+            nn.init.normal_(parameter, std=0.01)
+
+
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    The running statistics of the batch norms are taken from the input; then the last layers of the classifiers, of the
-    box regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
+    What is zero is drawn, see :func:`revive`; the running statistics of the batch norms are taken from the input; then
+    the last layers of the classifiers, of the box regressors and of what makes maps (masks, grid points) are scaled so
+    that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
         run: runs the model on a photograph.
     """
+    revive(model)
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
