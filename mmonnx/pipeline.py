@@ -10,7 +10,7 @@ import onnx
 from . import codebases, compat, visualize
 from .atomic import check_writable, replacing
 from .codebases.base import Task
-from .codebases.images import read_image
+from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
@@ -21,7 +21,7 @@ from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session
 from .targets import Target, find_target
-from .verify import Case, CaseResult, compare, make_cases, second_shape, verify
+from .verify import Case, CaseResult, compare, make_cases, verify
 from .version import __version__
 
 MIN_OPSET = 11

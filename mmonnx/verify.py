@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mmonnx.codebases.base import Feeds, Result, Task
-from mmonnx.codebases.images import photographs
+from mmonnx.codebases.images import photographs, second_shape
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
 _ROUNDINGS = (1, 1, 2, 2, 4, 4, 8, 8)
@@ -71,14 +71,6 @@ class CaseResult:
         return "mismatch" if self.total else "failed"
 
 
-def second_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
-    """Another (height, width) than ``shape``, of another aspect, in multiples of 32."""
-    height, width = (max(1, round(share * size / 32)) * 32 for share, size in zip((0.6, 0.8), shape))
-    if height * shape[1] == width * shape[0]:
-        width += 32
-    return height, width
-
-
 def make_cases(
     task: Task, images: Optional[Sequence[np.ndarray]], shape: Tuple[int, int], batch: int = 1
 ) -> List[Case]:
@@ -102,7 +94,7 @@ def make_cases(
         name = f"{kind} {size[0]}x{size[1]}" + (f" batch {len(chosen)}" if len(chosen) > 1 else "")
         return Case(name, task.preprocess(list(chosen), size), resized)
 
-    other = second_shape(shape) if task.dynamic_size else shape
+    other = (task.other_shape or second_shape(shape)) if task.dynamic_size else shape
     cases = [case("photograph", pictures[:batch], shape)]
     if task.dynamic_size:
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))

@@ -74,6 +74,14 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
     return torch.from_numpy(np.ascontiguousarray(np.stack(stacked), dtype=np.float32))
 
 
+def second_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
+    """Another (height, width) than ``shape``, of another aspect, in multiples of 32."""
+    height, width = (max(1, round(share * size / 32)) * 32 for share, size in zip((0.6, 0.8), shape))
+    if height * shape[1] == width * shape[0]:
+        width += 32
+    return height, width
+
+
 def photographs() -> List[np.ndarray]:
     """Real photographs that ship inside scikit-image, BGR uint8, of different sizes and contents."""
     import os

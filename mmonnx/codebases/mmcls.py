@@ -10,11 +10,12 @@ from torch import nn
 
 from ..errors import FixedSizeError, InputError
 from .base import Feeds, Scores, Task
-from .images import find_transform, make_input, photographs, read_image, test_pipeline
+from .images import find_transform, make_input, photographs, read_image, second_shape, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
 
+Shape = Tuple[int, int]
 DEFAULT_SHAPE = (224, 224)
 """(height, width) where the config's test pipeline says nothing of a size."""
 
@@ -51,7 +52,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     infer = partial(_scores, model, flags)
     if _refusal(lambda: infer(prepare(samples[:1], shape))):
         infer = partial(_scores_in_twos, infer)
-    _check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
+    other = _check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
     run = partial(infer, prepare((samples * 2)[:2], shape))
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
     if options.topk is not None:
@@ -66,6 +67,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         predict=partial(_predict, infer, options.topk),
         read=_read,
         preprocess=prepare,
+        other_shape=other,
         classes=meta.get("CLASSES") or (),
         notes=[warning] if warning else [],
     )
@@ -104,7 +106,7 @@ def _output_names(options: LoadOptions) -> List[str]:
     return ["probs"] if options.softmax else ["logits"]
 
 
-def _own_shape(pipeline: Any) -> Tuple[int, int]:
+def _own_shape(pipeline: Any) -> Shape:
     """(height, width) that a test pipeline makes."""
     size = (find_transform(pipeline, "CenterCrop") or {}).get("crop_size")
     size = size or (find_transform(pipeline, "Resize") or {}).get("size") or DEFAULT_SHAPE
@@ -112,10 +114,12 @@ def _own_shape(pipeline: Any) -> Tuple[int, int]:
     return int(height), int(width if width > 0 else height)
 
 
-def _check_size(
-    title: str, shape: Tuple[int, int], run: Callable[[Tuple[int, int]], Any], options: LoadOptions
-) -> None:
-    """Refuse a size that the model itself does not take, and all of them if it takes one alone."""
+def _check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
+    """Refuse a size that the model itself does not take, and all of them if it takes one alone; else another one.
+
+    Returns:
+        Another (height, width) that it takes; None if it is not asked for, as nothing is dynamic.
+    """
     problem = _refusal(lambda: run(shape))
     if problem:
         raise InputError(
@@ -123,15 +127,18 @@ def _check_size(
             "a size that it was made for",
             "give it as --shape, or leave --shape out for the config's own",
         )
-    other = shape[0] + 32, shape[1] + 64
-    problem = _refusal(lambda: run(other)) if options.dynamic else None
-    if problem:
-        raise FixedSizeError(
-            f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
-            "height and width cannot be dynamic",
-            "a model of any size for --dynamic-export",
-            "use --dynamic-batch instead",
-        )
+    if not options.dynamic:
+        return None
+    for other in (second_shape(shape), (shape[0] + 32, shape[1] + 64)):
+        problem = _refusal(partial(run, other))
+        if not problem:
+            return other
+    raise FixedSizeError(
+        f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
+        "height and width cannot be dynamic",
+        "a model of any size for --dynamic-export",
+        "use --dynamic-batch instead",
+    )
 
 
 def _refusal(run: Callable[[], Any]) -> Optional[str]:
@@ -171,7 +178,7 @@ def _one(scores: Any) -> torch.Tensor:
     return sum(scores[1:], scores[0]) if isinstance(scores, (list, tuple)) else scores
 
 
-def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device) -> Feeds:
+def _feeds(images: Any, shape: Shape, norm: Any, device: torch.device) -> Feeds:
     return {"input": make_input(images, shape, norm).to(device)}
 
 

@@ -74,7 +74,7 @@ def _kind(record: Record) -> str:
     """A cause without what is particular to one config."""
     text = re.sub(r"\S+ \(\w+\) cannot be traced: ", "", record["cause"])
     text = re.sub(r"'[^']*'|\"[^\"]*\"", "'...'", text)
-    return f"{record['reached']}: {re.sub(r'[0-9]+([.e][-+0-9]+)?', 'N', text)[:120]}"
+    return f"{record['reached']}: {re.sub(r'[0-9]+([.][0-9]+)?(e[-+]?[0-9]+)?', 'N', text)[:120]}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
