@@ -161,7 +161,7 @@ def _logits_flag(model: nn.Module) -> Dict[str, bool]:
     flag = next((name for name in ("softmax", "sigmoid") if name in known), None)
     if flag is None:
         raise InputError(
-            f"--no-softmax: {type(model.head).__name__} gives probabilities alone",
+            f"--no-softmax: {type(model.head).__name__} has no softmax or sigmoid that can be left out",
             "a head whose simple_test takes softmax or sigmoid",
             "leave it out, or use --skip-postprocess",
         )

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List
 
 import torch
 from torch import nn
@@ -12,6 +12,10 @@ _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
+_FEW = 4
+"""A class head with no more rows than these judges whole images."""
+_DIFFERENT = 0.1
+"""The share of a class head's deviation that has to be due to the images, for these to be centred."""
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
 _BRANCH = 0.2
@@ -76,12 +80,12 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         for name, module in model.named_modules()
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
     }
-    seen: Dict[str, List[Tuple[float, int]]] = {name: [] for name in layers}
+    seen: Dict[str, List[torch.Tensor]] = {name: [] for name in layers}
 
     def record(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
             if output.numel() > 1:
-                seen[name].append((float(output.float().std()), output.numel()))
+                seen[name].append(output.detach().float())
 
         return hook
 
@@ -93,9 +97,20 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         for handle in handles:
             handle.remove()
     for name, module in layers.items():
-        total = sum(count for _, count in seen[name])
-        deviation = sum(value * count for value, count in seen[name]) / total if total else 0.0
+        total = sum(output.numel() for output in seen[name])
+        deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
-            module.weight.data.mul_(spread / deviation)
-            if module.bias is not None:
-                module.bias.data.zero_()
+            _set_spread(module, spread, deviation, seen[name])
+
+
+def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor]) -> None:
+    """Scale a layer; centre the classes of whole images too, where these differ enough: one would get all otherwise."""
+    middle: Any = 0.0
+    if module.bias is not None and len(outputs) == 1 and outputs[0].dim() == 2 and len(outputs[0]) <= _FEW:
+        mean = outputs[0].mean(0)
+        centred = float((outputs[0] - mean).std())
+        if centred > _DIFFERENT * deviation:
+            middle, deviation = mean - module.bias.data, centred
+    module.weight.data.mul_(spread / deviation)
+    if module.bias is not None:
+        module.bias.data.zero_().sub_(middle * spread / deviation)
