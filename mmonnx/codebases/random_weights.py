@@ -7,8 +7,10 @@ from typing import Any, Callable, Dict, Iterator, List
 import torch
 from torch import nn
 
-_CLASSIFIERS = re.compile(r"(^|[._])(\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$")
-_REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$")
+_CLASSIFIERS = re.compile(
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+)
+_REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
@@ -33,8 +35,8 @@ def seeded(seed: int) -> Iterator[None]:
 def revive(model: nn.Module) -> None:
     """Draw anew what an initialisation for training leaves at zero: whole branches do nothing then, and prove nothing.
 
-    Such are the last norms and the layer scales of residual branches, the offsets of deformable convolutions and of
-    deformable attention, context blocks, class heads of transformers. Biases may stay at zero.
+    Such are the last norms and the layer scales of residual branches, what moves the taps of deformable convolutions and
+    attention or the bins of poolings, context blocks, class heads of transformers. Biases may stay at zero.
     """
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
@@ -42,7 +44,8 @@ def revive(model: nn.Module) -> None:
         if parameter.dim() == 1:  # one scale for each channel
             nn.init.constant_(parameter, _BRANCH)
         else:
-            nn.init.normal_(parameter, std=0.01)
+            # offsets are then of about a pixel
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
 
 
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
