@@ -35,8 +35,8 @@ def seeded(seed: int) -> Iterator[None]:
 def revive(model: nn.Module) -> None:
     """Draw anew what an initialisation for training leaves at zero: whole branches do nothing then, and prove nothing.
 
-    Such are the last norms and the layer scales of residual branches, what moves the taps of deformable convolutions and
-    attention or the bins of poolings, context blocks, class heads of transformers. Biases may stay at zero.
+    Such are the last norms and the layer scales of residual branches, what moves the taps of deformable convolutions
+    and attention or the bins of poolings, context blocks, class heads of transformers. Biases may stay at zero.
     """
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
