@@ -11,7 +11,7 @@ import onnx
 from . import codebases, compat, visualize
 from .atomic import check_writable, replacing
 from .codebases.base import Task
-from .codebases.images import read_image
+from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
@@ -22,7 +22,7 @@ from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session
 from .targets import Target, find_target
-from .verify import Case, CaseResult, difference, make_cases, second_shape, verify
+from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
 MIN_OPSET = 11
@@ -238,6 +238,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
+    parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     return " ".join(parts)
 
 

@@ -32,7 +32,7 @@ def find_config(name: str) -> Path:
             )
         return path
     package, relative = name.split("::", 1)
-    root = _package_configs(package, name)
+    root = package_configs(package, name)
     path = root / relative
     if not path.is_file():
         near = sorted(str(p.relative_to(root)) for p in root.glob(f"*/{Path(relative).stem[:8]}*.py"))[:3]
@@ -53,7 +53,17 @@ def base_config(name: str) -> str:
     return str(find_config(name).resolve())
 
 
-def _package_configs(package: str, name: str) -> Path:
+def package_configs(package: str, name: Optional[str] = None) -> Path:
+    """The folder of an installed package's configs.
+
+    Args:
+        package: ``mmdet``, ``mmcls``, or ``mmonnx`` for its own.
+        name: the config that is looked for, for messages.
+
+    Raises:
+        InputError: the package is not installed, carries none, or is not one of these.
+    """
+    name = name or f"{package}::"
     if package == "mmonnx":
         return config_root()
     if package not in _PACKAGES:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..rewrites import current
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from .base import Feeds, Task
@@ -39,6 +40,8 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     """
     from mmdet.models import build_detector
 
+    if options.topk is not None or not options.softmax:
+        raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
     device = check_device(options.device)
     shape = options.shape or DEFAULT_SHAPE
     norm = find_transform(test_pipeline(config), "Normalize")
@@ -91,7 +94,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     )
     if options.skip_postprocess:
         _make_raw(task, model)
-    if options.dynamic:
+    if options.dynamic or options.dynamic_batch:
         task.dynamic_axes = _dynamic_axes(task, options)
     return task
 
@@ -175,7 +178,7 @@ def _make_raw(task: Task, model: nn.Module) -> None:
 
 
 def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]:
-    axes = {"input": {0: "batch", 2: "height", 3: "width"}}
+    axes = {"input": {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}}
     if "proposals" in task.inputs:
         axes["proposals"] = {0: "batch", 1: "num_proposals"}
     if options.skip_postprocess:
@@ -183,6 +186,6 @@ def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]
         return axes
     for name in task.output_names:
         axes[name] = {0: "batch", 1: "num_dets"}
-    if "masks" in axes and options.mask_output == "image":
+    if "masks" in axes and options.mask_output == "image" and options.dynamic:
         axes["masks"].update({2: "height", 3: "width"})
     return axes

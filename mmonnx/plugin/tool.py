@@ -11,8 +11,9 @@ import torch
 from torch.nn import functional
 
 from ..codebases.base import Task
+from ..codebases.images import second_shape
 from ..graph.simplify import simplify
-from ..verify import difference, second_shape
+from ..verify import difference
 
 _TOOL = os.path.join("deployment", "pytorch2onnx.py")
 _undo: List[Tuple[Any, str, Any]] = []
