@@ -8,7 +8,7 @@ Dim = Union["Value", int]
 
 
 class Value:
-    """One value of a body. Arithmetic with it writes nodes: an ``int`` stands for an int64, a ``float`` for a float32."""
+    """One value of a body. Arithmetic with it writes nodes: ``int`` stands for int64, ``float`` for float32."""
 
     def __init__(self, body: "Body", name: str) -> None:
         self._body, self.name = body, name

@@ -1,7 +1,7 @@
 """mmcv's operators as nodes of the domain ``mmcv``, each with a body."""
 
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch.autograd import Function as AutogradFunction
@@ -20,7 +20,7 @@ class Operator:
         inputs: names of its inputs.
         compute: the same in torch, called likewise.
         write: writes the body, which has the inputs, for the attributes of a node; returns the outputs.
-        outputs: how many outputs it has.
+        outputs: type and rank of each output; None for the rank of the first input.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Operator:
         inputs: Sequence[str],
         compute: Callable[..., Any],
         write: Callable[..., Any],
-        outputs: int = 1,
+        outputs: Sequence[Tuple[torch.dtype, Optional[int]]] = ((torch.float32, 4),),
     ) -> None:
         self.name, self.outputs, self.compute = name, outputs, compute
         self._inputs, self._write = list(inputs), write
@@ -51,17 +51,23 @@ class _Emit(AutogradFunction):
         with _untraced():
             outputs = operator.compute(*inputs, **attributes)
         # The tracer has to see every output come from somewhere.
-        return tuple(one.clone() for one in outputs) if operator.outputs > 1 else outputs.clone()
+        return tuple(one.clone() for one in outputs) if len(operator.outputs) > 1 else outputs.clone()
 
     @staticmethod
     def symbolic(g: Any, operator: Operator, attributes: Dict[str, Any], *inputs: Any) -> Any:
         typed = {f"{key}_{_suffix(value)}": value for key, value in attributes.items()}
-        return g.op(f"{MMCV}::{operator.name}", *inputs, outputs=operator.outputs, **typed)
+        results = g.op(f"{MMCV}::{operator.name}", *inputs, outputs=len(operator.outputs), **typed)
+        # Without types the exporter prints warnings of its own, past Python's.
+        for value, (kind, rank) in zip(results if len(operator.outputs) > 1 else [results], operator.outputs):
+            rank = inputs[0].type().dim() if rank is None else rank
+            made = torch._C.TensorType.get().with_dtype(kind)
+            value.setType(made if rank is None else made.with_sizes([None] * rank))
+        return results
 
 
 @contextmanager
 def _untraced() -> Iterator[None]:
-    """Keep what computes an output out of the trace, where it would be slow, and its in-place nodes break the exporter."""
+    """Keep a computation out of the trace: it would be slow there, and in-place nodes break the exporter."""
     state = torch._C._get_tracing_state()
     torch._C._set_tracing_state(None)
     try:
