@@ -1,4 +1,4 @@
-"""Packaging of mmonnx: the package, the console script, and the configs that go inside the wheel."""
+"""Packaging of mmonnx: the package, the console script, and the data files that go inside the wheel."""
 
 import runpy
 import shutil
@@ -10,34 +10,35 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 
 
-class BuildWithConfigs(build_py):
-    """Copies ``configs/`` into the built package, where ``mmonnx.resources.config_root`` finds it.
+class BuildWithData(build_py):
+    """Copies ``configs/`` and ``patches/`` into the built package, where ``mmonnx.resources`` finds them.
 
     They stay out of ``mmonnx/`` in the checkout, where people look for them at the top; an editable installation
     uses them there.
     """
 
-    SUFFIXES = (".py", ".pth", ".json", ".md")
+    FOLDERS = {"configs": ("*.py", "*.pth", "*.json", "*.md"), "patches": ("series", "*.diff", "*.md")}
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            target = Path(self.build_lib) / "mmonnx" / "configs"
-            # A build folder may be used twice: what is gone from the checkout goes from the wheel.
-            shutil.rmtree(str(target), ignore_errors=True)
-            for source, destination in self.config_files():
+            for folder in self.FOLDERS:
+                # A build folder may be used twice: what is gone from the checkout goes from the wheel.
+                shutil.rmtree(str(Path(self.build_lib, "mmonnx", folder)), ignore_errors=True)
+            for source, destination in self.data_files_of_package():
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(str(source), str(destination))
 
-    def config_files(self):
-        """Yield each config file with its place in the build folder."""
-        for source in sorted((ROOT / "configs").rglob("*")):
-            if source.suffix in self.SUFFIXES and "__pycache__" not in source.parts:
-                yield source, Path(self.build_lib, "mmonnx", "configs", *source.relative_to(ROOT / "configs").parts)
+    def data_files_of_package(self):
+        """Yield each data file with its place in the build folder."""
+        for folder, patterns in self.FOLDERS.items():
+            for source in sorted(path for pattern in patterns for path in (ROOT / folder).rglob(pattern)):
+                if "__pycache__" not in source.parts:
+                    yield source, Path(self.build_lib, "mmonnx", *source.relative_to(ROOT).parts)
 
     def get_outputs(self, include_bytecode: bool = True):
         outputs = super().get_outputs(include_bytecode)
-        return outputs if self.editable_mode else outputs + [str(target) for _, target in self.config_files()]
+        return outputs if self.editable_mode else outputs + [str(target) for _, target in self.data_files_of_package()]
 
 
 setup(
@@ -56,7 +57,7 @@ setup(
     ],
     python_requires=">=3.8",
     packages=find_packages(include=["mmonnx", "mmonnx.*"]),
-    cmdclass={"build_py": BuildWithConfigs},
+    cmdclass={"build_py": BuildWithData},
     zip_safe=False,
     entry_points={"console_scripts": ["mmonnx = mmonnx.cli:main"]},
     install_requires=[

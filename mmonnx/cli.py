@@ -1,4 +1,4 @@
-"""Parsing of the command line, and nothing else: ``mmonnx export``, ``mmonnx check``, ``tools/pytorch2onnx.py``."""
+"""Parsing of the command line, and nothing else: ``mmonnx export``, ``check``, ``patch``, ``tools/pytorch2onnx.py``."""
 
 import argparse
 import os
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
     _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
+    _add_patch(commands.add_parser("patch", help="mend an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
 
 
@@ -103,6 +104,27 @@ def _check(options: argparse.Namespace) -> int:
     else:
         Report().findings(options.file, target.name, findings)
     return 1 if findings else 0
+
+
+def _add_patch(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_mutually_exclusive_group(required=True)
+    for name, text in (
+        ("list", "show the patches for what is there, and their state"),
+        ("check", "say whether they apply; exit status 1 if not"),
+        ("apply", "apply all of them, or none; safe to repeat"),
+        ("revert", "put every file back as it was"),
+    ):
+        actions.add_argument(f"--{name}", dest="action", action="store_const", const=name, help=text)
+    parser.add_argument("--root", metavar="DIR", help="a checkout; default: the installed packages")
+    parser.add_argument("--package", nargs="+", default=[], metavar="NAME", help="mmdet, mmcls, mmcv; default: all")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=_patch)
+
+
+def _patch(options: argparse.Namespace) -> int:
+    from .patching.command import PatchSettings, patch
+
+    return 0 if patch(PatchSettings(options.action, options.root, tuple(options.package))) else 1
 
 
 def _export(options: argparse.Namespace) -> int:

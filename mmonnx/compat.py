@@ -49,18 +49,19 @@ def max_opset() -> int:
 
 @contextmanager
 def no_graph_dump() -> Iterator[None]:
-    """Keep the exporter from printing the whole graph when an operator cannot be exported (1.12 and later do)."""
-    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
-    enabled = getattr(torch._C, "_jit_is_onnx_log_enabled", None)
-    if enable is None or enabled is None:
+    """Keep the exporter from printing the whole graph when an operator cannot be exported (1.12 and later do).
+
+    Its log is silenced at the one function that writes it: torch 2.x switches it on by itself.
+    """
+    write = getattr(torch._C, "_jit_onnx_log", None)
+    if write is None:
         yield
         return
-    before = enabled()
-    enable(False)
+    torch._C._jit_onnx_log = lambda *args: None
     try:
         yield
     finally:
-        enable(before)
+        torch._C._jit_onnx_log = write
 
 
 def has_stable_sort() -> bool:

@@ -70,6 +70,15 @@ class Report:
             table.add_row(Text(name), Text(value))
         self._print_table(table)
 
+    def listing(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table with a heading; the last column wraps where the terminal is narrow."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for number, name in enumerate(columns):
+            table.add_column(name, no_wrap=number < len(columns) - 1, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(value) for value in row))
+        self._print_table(table)
+
     def verification(self, results: Sequence[CaseResult]) -> None:
         """Print how each case went, and below the table what does not match."""
         columns = [

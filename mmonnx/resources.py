@@ -8,23 +8,35 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def config_root() -> Path:
-    """Find the folder of the project's own configs.
-
-    A wheel carries them inside the package (setup.py copies them there); in a checkout, also one that is installed
-    with ``pip install -e``, they are the folder ``configs`` beside the package.
-
-    Returns:
-        The absolute path of the folder that holds, for example, ``digits/``.
+    """The folder of the project's own configs, which holds, for example, ``digits/``.
 
     Raises:
-        InputError: neither place has them.
+        InputError: it is not there.
     """
-    # The package's own copy goes first: beside an installed package, `configs` may be somebody else's.
-    for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs"):
+    return _data_root("configs")
+
+
+def patch_root() -> Path:
+    """The folder of the patches for upstream checkouts, which holds ``series``.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return _data_root("patches")
+
+
+def _data_root(name: str) -> Path:
+    """Find a folder of data files.
+
+    A wheel carries them inside the package (setup.py copies them there); in a checkout, also one that is installed
+    with ``pip install -e``, they lie beside the package.
+    """
+    # The package's own copy goes first: beside an installed package, a folder of that name may be somebody else's.
+    for folder in (_PACKAGE / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder
     raise InputError(
-        f"mmonnx's own configs are not at {_PACKAGE / 'configs'}",
+        f"mmonnx's own {name} are not at {_PACKAGE / name}",
         "a whole installation or a checkout",
         "install mmonnx again",
     )

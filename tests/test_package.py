@@ -1,4 +1,4 @@
-"""The wheel: it works away from the checkout, with its configs."""
+"""The wheel: it works away from the checkout, with its configs and patches."""
 
 import os
 import subprocess
@@ -26,12 +26,14 @@ def wheel(tmp_path_factory):
     return next(folder.glob("mmonnx-*.whl"))
 
 
-def test_it_holds_every_config_with_its_weights_and_nothing_that_is_not_the_package(wheel):
+def test_it_holds_every_config_with_its_weights_the_patches_and_nothing_that_is_not_the_package(wheel):
     with zipfile.ZipFile(str(wheel)) as archive:
         names = archive.namelist()
     for path in (ROOT / "configs").rglob("*"):
         if path.suffix in (".py", ".pth"):
             assert f"mmonnx/configs/{path.relative_to(ROOT / 'configs')}" in names
+    for path in (ROOT / "patches").rglob("*"):
+        assert path.is_dir() or f"mmonnx/patches/{path.relative_to(ROOT / 'patches')}" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mmonnx"}
 
 
@@ -54,3 +56,4 @@ def test_an_installed_wheel_exports_a_model_of_its_own(wheel, tmp_path):
     assert found.stdout.decode().startswith(str(home))
     run("export", "mmonnx::digits/mobilenet_v2_digits.py", "--shape", "64", "--dynamic-export", "--verify")
     assert (work / "tmp.onnx").is_file()
+    run("patch", "--list")

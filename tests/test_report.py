@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def width(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    # What makes rich take a pipe for a terminal elsewhere must not do so here, nor what takes a terminal's colours away.
+    # What makes rich take a pipe for a terminal elsewhere must not do so here; and a terminal keeps its colours.
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -13,5 +13,7 @@ def clip_points(points: torch.Tensor, max_shape: Sequence[Any]) -> torch.Tensor:
     else:
         bound = points.new_tensor([width, height])
     points = points.clamp(min=0)
+    # ONNX Runtime walks two numbers at a time along a broadcast (2,), and rows of (classes, ..., 2) five times as fast
+    bound = bound.expand([int(size) for size in points.shape[1:]])
     # Where and not Min: PPLNN crashes on Min of two tensors of this rank
     return torch.where(points < bound, points, bound)

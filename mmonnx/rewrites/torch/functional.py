@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from ..batched import divide
 from ..context import ExportContext
 from ..registry import rewrite
 
@@ -17,13 +18,34 @@ def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tens
         input: (K, C, H, W).
         output_size: (h, w); taken as constant only where they divide H and W, as the sizes of RoI features do.
     """
-    traced = isinstance(output_size, (tuple, list, torch.Size)) and any(
-        isinstance(v, torch.Tensor) for v in output_size
-    )
-    if not traced:
+    if not _is_traced(output_size):
         return original(input, output_size)
     size, wanted = [int(value) for value in input.shape[2:]], [int(value) for value in output_size]
     if any(have % want for have, want in zip(size, wanted)):
         return original(input, wanted)
     kernel = [have // want for have, want in zip(size, wanted)]
     return functional.avg_pool2d(input, kernel, kernel)
+
+
+@rewrite("torch.nn.functional.adaptive_max_pool2d")
+def adaptive_max_pool2d(
+    context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
+) -> Any:
+    """Pool (N, C, H, W) to the size (h, w) of another feature map, for any H and W: ONNX has it for no traced size."""
+    if return_indices or not _is_traced(output_size):
+        return original(input, output_size, return_indices)
+    rows = input[:, :, _bins(input.shape[2], output_size[0])].max(3)[0]
+    return rows[:, :, :, _bins(input.shape[3], output_size[1])].max(4)[0]
+
+
+def _is_traced(size: Any) -> bool:
+    return isinstance(size, (tuple, list)) and any(isinstance(value, torch.Tensor) for value in size)
+
+
+def _bins(size: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+    """The indices in each bin of an axis, as torch divides it: (bins, longest) int64, the last one repeated."""
+    number = torch.arange(bins)
+    first = divide(number * size, bins)
+    last = divide((number + 1) * size - 1, bins)
+    index = first[:, None] + torch.arange((last - first).max() + 1)
+    return torch.where(index < last[:, None], index, last[:, None])

@@ -35,12 +35,14 @@ def delta2bbox(
         (K, classes * 4) boxes.
     """
     channels = int(deltas.shape[-1])
-    deltas = deltas.reshape(-1, channels // 4, 4)
-    rois = rois.reshape(-1, 1, 4)
+    classes = channels // 4
+    # one number per column: ONNX Runtime is slow where it has to repeat four of them along a row
     if any(value != 1 for value in stds):
-        deltas = deltas * deltas.new_tensor(stds)
+        deltas = deltas * deltas.new_tensor(list(stds) * classes)
     if any(value != 0 for value in means):
-        deltas = deltas + deltas.new_tensor(means)
+        deltas = deltas + deltas.new_tensor(list(means) * classes)
+    deltas = deltas.reshape(-1, classes, 4)
+    rois = rois.reshape(-1, 1, 4)
     low, high = rois[..., :2], rois[..., 2:]
     size = high - low
     shift = size * deltas[..., :2]

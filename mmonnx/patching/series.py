@@ -1,0 +1,87 @@
+"""The patches that come with mmonnx, and which of them are for which version."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from ..compat import version_tuple
+from ..errors import InputError
+from ..resources import patch_root
+from .diff import Diff, parse
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch of the series.
+
+    Attributes:
+        name: of its file in ``patches/``, for example ``mmdet/verify.diff``; the folder is the package.
+        first, last: the versions that it is for, both included.
+        checkout_only: whether its files are not part of an installed package.
+        diff: what it changes.
+        digest: SHA-256 of its file.
+    """
+
+    name: str
+    first: str
+    last: str
+    checkout_only: bool
+    diff: Diff
+    digest: str
+
+    @property
+    def package(self) -> str:
+        """The package that it is for."""
+        return self.name.split("/")[0]
+
+    @property
+    def versions(self) -> str:
+        """The versions that it is for, for messages."""
+        return f"{self.first} - {self.last}" if self.first != self.last else self.first
+
+    def covers(self, version: str) -> bool:
+        """Whether it is for a version."""
+        return version_tuple(self.first) <= version_tuple(version) <= version_tuple(self.last)
+
+
+def read_series(root: Optional[Path] = None) -> Tuple[Patch, ...]:
+    """All patches, in the order in which they are applied.
+
+    Args:
+        root: the folder of the patches; the project's own if None.
+
+    Raises:
+        InputError: a file is missing or broken.
+    """
+    root = root or patch_root()
+    patches: List[Patch] = []
+    for number, line in enumerate(_read(root / "series").decode("utf-8").splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) not in (3, 4) or words[3:] not in ([], ["checkout"]) or "/" not in words[0]:
+            raise InputError(
+                f"{root / 'series'} is broken at line {number}", "PACKAGE/FILE FIRST LAST", "install mmonnx again"
+            )
+        content = _read(root / words[0])
+        diff = parse(content.decode("utf-8"), str(root / words[0]))
+        patches.append(Patch(words[0], words[1], words[2], len(words) == 4, diff, digest(content)))
+    return tuple(patches)
+
+
+def packages(series: Tuple[Patch, ...]) -> List[str]:
+    """The packages that the series has patches for, in its order."""
+    return list(dict.fromkeys(patch.package for patch in series))
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})", "a patch", "install mmonnx again") from error

@@ -1,0 +1,45 @@
+"""The stand-ins for ``torch.nn.functional``, in ONNX Runtime, at sizes that the trace has not seen."""
+
+import io
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch.nn import functional
+
+from mmonnx import compat
+from mmonnx.rewrites import rewriting
+from mmonnx.runtimes.onnxruntime import Session
+
+
+class PoolLikeAnother(torch.nn.Module):
+    def forward(self, features, other):
+        return functional.adaptive_max_pool2d(features, output_size=other.shape[2:])
+
+
+@pytest.fixture(scope="module")
+def session():
+    buffer, axes = io.BytesIO(), {0: "batch", 2: "height", 3: "width"}
+    inputs = (torch.rand(1, 2, 8, 12), torch.rand(1, 2, 4, 6))
+    with rewriting():
+        torch.onnx.export(
+            PoolLikeAnother(),
+            inputs,
+            buffer,
+            opset_version=11,
+            input_names=["features", "other"],
+            dynamic_axes={"features": axes, "other": {key: f"other_{name}" for key, name in axes.items()}},
+            **compat.export_kwargs(),
+        )
+    return Session(onnx.load_model_from_string(buffer.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((8, 12), (4, 6)), ((9, 13), (5, 7)), ((25, 38), (13, 19)), ((7, 50), (7, 3)), ((4, 4), (7, 9)), ((1, 1), (1, 1))],
+)
+def test_max_pooling_to_any_size(session, size, wanted):
+    features = torch.randn(2, 2, *size)
+    (found,) = session.run({"features": features.numpy(), "other": np.zeros((1, 2, *wanted), np.float32)}).values()
+    np.testing.assert_array_equal(found, functional.adaptive_max_pool2d(features, wanted).numpy())
