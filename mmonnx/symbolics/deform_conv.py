@@ -85,7 +85,9 @@ def _base(body: Body, kernel: Value, out: Value, axis: int, settings: Sequence[P
     return body.cast(body.reshape(windows, *shapes[0]) + body.reshape(taps, *shapes[1]), "float")
 
 
-def _weights(body: Body, share: Value, mask: Optional[Value], sizes: Sequence[Union[Value, int]]) -> Tuple[Value, Value]:
+def _weights(
+    body: Body, share: Value, mask: Optional[Value], sizes: Sequence[Union[Value, int]]
+) -> Tuple[Value, Value]:
     """The weights of the near and of the far corner along one axis, times the mask."""
     near = body.op("Sub", 1.0, share)
     if mask is None:

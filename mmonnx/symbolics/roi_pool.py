@@ -44,9 +44,7 @@ def _write(body: Body, features: Value, rois: Value, pooled_shape: Tuple[int, in
     edges = [body.reshape(body.op("Expand", edge, shape), -1) for edge in (left, top, right, bottom)]
     image = repeat(body, body.column(rois, 0), height * width)
     # One RoI for each bin, which has nothing left to round.
-    pooled = body.op(
-        "MaxRoiPool", features, body.stack(image, *edges, axis=1), pooled_shape=[1, 1], spatial_scale=1.0
-    )
+    pooled = body.op("MaxRoiPool", features, body.stack(image, *edges, axis=1), pooled_shape=[1, 1], spatial_scale=1.0)
     pooled = to_maps(body, body.reshape(pooled, 0, 0), features, count, height, width)
     empty = (right < left) | (bottom < top)
     real = (x2 > x1) & (y2 > y1)

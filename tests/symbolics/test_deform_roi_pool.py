@@ -25,10 +25,10 @@ def make_rois(count, images, extent, seed=0):
 
 
 def expected(features, rois, offset, attributes):
-    output = features.new_zeros(
-        (len(rois), features.shape[1], attributes["pooled_height"], attributes["pooled_width"])
+    output = features.new_zeros((len(rois), features.shape[1], attributes["pooled_height"], attributes["pooled_width"]))
+    deform_roi_pool_forward(
+        features, rois, offset, output, **dict(attributes, sampling_ratio=int(attributes["sampling_ratio"]))
     )
-    deform_roi_pool_forward(features, rois, offset, output, **dict(attributes, sampling_ratio=int(attributes["sampling_ratio"])))
     return output
 
 
@@ -39,7 +39,9 @@ def expected(features, rois, offset, attributes):
 def test_body(opset, ratio, size, scale, gamma, moved):
     features, rois = randn(2, 3, 25, 32), make_rois(40, 2, 28 / scale)
     offset = randn(40, 2, *size, seed=3) if moved else torch.zeros(0)
-    attributes = dict(pooled_height=size[0], pooled_width=size[1], spatial_scale=scale, sampling_ratio=ratio, gamma=gamma)
+    attributes = dict(
+        pooled_height=size[0], pooled_width=size[1], spatial_scale=scale, sampling_ratio=ratio, gamma=gamma
+    )
     found = run_body(NAME, opset, [features, rois, offset], **attributes)
     close(found[0], expected(features, rois, offset, attributes))
 

@@ -28,6 +28,4 @@ def deform_conv2d(
     im2col_step: int = 32,
 ) -> torch.Tensor:
     """Convolve (N, C, H, W) with taps moved by (N, 2 * deform_groups * kH * kW, H', W'), as one operator."""
-    return symbolic.deform_conv2d(
-        input, offset, weight, stride, padding, dilation, groups, deform_groups, im2col_step
-    )
+    return symbolic.deform_conv2d(input, offset, weight, stride, padding, dilation, groups, deform_groups, im2col_step)
