@@ -7,7 +7,7 @@ import torch
 from ..fallback.deform_roi_pool import deform_roi_pool_forward
 from .body import Body, Value
 from .operator import Operator
-from .sampling import HALF_PIXEL_OPSET, align, repeat, sample, steps, to_maps
+from .sampling import HALF_PIXEL_OPSET, Maps, align, repeat, steps, to_maps
 
 _MARGIN = 1e-4
 """How far from a whole number of cells a bin is put that rounding would give one sample more or less."""
@@ -77,13 +77,13 @@ def _write(
     ]
     image = repeat(body, body.cast(body.column(rois, 0), "int64"), bins)
     if ratio > 0 and body.opset < HALF_PIXEL_OPSET:
-        parts = []
+        parts, maps = [], Maps(body, features)
         for shares in steps(size, ratio):
             x, y = (
                 body.reshape(one + length * body.constant(share), -1)
                 for one, length, share in zip(moved, lengths, shares)
             )
-            parts.append(sample(body, features, image, x, y))
+            parts.append(maps.sample(image, x, y))
         rows = sum(parts[1:], parts[0]) * (1 / ratio**2)
         return to_maps(body, rows, features, count, *size)
     corners = [[float(index % pooled_width) for index in range(bins)], [float(i // pooled_width) for i in range(bins)]]

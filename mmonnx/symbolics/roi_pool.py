@@ -24,12 +24,9 @@ def _edges(body: Body, low: Value, high: Value, bins: int, limit: Value) -> Tupl
     side = body.unsqueeze((high - low) / float(bins), 1)
     low = body.unsqueeze(low, 1)
 
-    def inside(value: Value) -> Value:
-        return body.op("Min", body.op("Max", value, 0.0), limit)
-
     first = body.op("Floor", side * body.constant([float(bin) for bin in range(bins)]) + low)
     last = body.op("Ceil", side * body.constant([float(bin + 1) for bin in range(bins)]) + low)
-    return inside(first), inside(last) - 1.0
+    return body.op("Clip", first, 0.0, limit), body.op("Clip", last, 0.0, limit) - 1.0
 
 
 def _write(body: Body, features: Value, rois: Value, pooled_shape: Tuple[int, int], spatial_scale: float) -> Value:
@@ -37,7 +34,7 @@ def _write(body: Body, features: Value, rois: Value, pooled_shape: Tuple[int, in
     count = body.size(rois, 0)
     x1, y1 = (body.column(rois, index) * spatial_scale for index in (1, 2))
     x2, y2 = ((body.column(rois, index) + 1.0) * spatial_scale for index in (3, 4))
-    limits = [body.cast(body.size(features, axis), "float") for axis in (2, 3)]
+    limits = [body.cast(body.squeeze(body.size(features, axis), 0), "float") for axis in (2, 3)]
     left, right = (body.unsqueeze(edge, 1) for edge in _edges(body, x1, x2, width, limits[1]))
     top, bottom = (body.unsqueeze(edge, 2) for edge in _edges(body, y1, y2, height, limits[0]))
     shape = body.dims(1, height, width)
