@@ -5,7 +5,7 @@ from typing import Callable, Dict, Iterator, List
 import onnx
 import onnx.inliner
 
-from ..symbolics.functions import DOMAIN, Function, attributes_of, functions
+from ..symbolics.functions import DOMAIN, Function, attributes_of, find_function
 from .simplify import walk_nodes
 
 
@@ -20,14 +20,13 @@ def inline_functions(
     """
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
-    table = functions()
-    nodes = [node for node in walk_nodes(whole.graph) if (node.domain, node.op_type) in table and not stays(node)]
-    if not nodes:
-        return model
     bodies = Bodies(opset_of(model))
-    for node in nodes:
-        node.op_type = bodies.name(table[node.domain, node.op_type], node)
-        node.domain = DOMAIN
+    for node in walk_nodes(whole.graph):
+        function = find_function(node)
+        if function is not None and not stays(node):
+            node.domain, node.op_type = DOMAIN, bodies.name(function, node)
+    if not bodies.any:
+        return model
     whole.functions.extend(bodies.protos())
     if not any(entry.domain == DOMAIN for entry in whole.opset_import):
         whole.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
@@ -59,6 +58,11 @@ class Bodies:
         if text not in known:
             known.append(text)
         return f"{function.name}_{known.index(text) + 1}"
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._texts)
 
     def protos(self) -> Iterator[onnx.FunctionProto]:
         """All of them."""

@@ -1,9 +1,10 @@
 """Bodies, in standard operators, of the operators that mmonnx puts into a traced graph and ONNX does not have."""
 
+import functools
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional
 
 import onnx
 
@@ -35,21 +36,28 @@ class Function:
         return self.text.replace("{opset}", str(opset))
 
 
-_FUNCTIONS: Dict[Tuple[str, str], Function] = {}
+FUNCTIONS: Dict[str, Function] = {}
 
 
 def register(function: Function) -> Function:
     """Add an operator to the table; its file calls this once."""
-    _FUNCTIONS[function.domain, function.name] = function
+    FUNCTIONS[function.name] = function
     return function
 
 
-def functions() -> Dict[Tuple[str, str], Function]:
-    """Every operator that has a body, by domain and type."""
+def find_function(node: onnx.NodeProto) -> Optional[Function]:
+    """The operator of a node, if it is one that has a body."""
+    function = _all().get(node.op_type)
+    return function if function is not None and function.domain == node.domain else None
+
+
+@functools.lru_cache(maxsize=None)
+def _all() -> Dict[str, Function]:
+    """The table, after every file of this folder has added its own."""
     package = __name__.rsplit(".", 1)[0]
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, package + "."):
         importlib.import_module(module.name)
-    return _FUNCTIONS
+    return FUNCTIONS
 
 
 def attributes_of(node: onnx.NodeProto) -> Dict[str, Any]:
