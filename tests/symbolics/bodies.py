@@ -14,7 +14,7 @@ from onnx import helper
 from mmonnx import compat
 from mmonnx.graph.inline import inline_functions
 from mmonnx.rewrites import ExportContext, rewriting
-from mmonnx.symbolics.functions import functions
+from mmonnx.symbolics.functions import find_function
 
 OPSETS = sorted({11, compat.max_opset()})
 every_opset = pytest.mark.parametrize("opset", OPSETS)
@@ -37,9 +37,16 @@ def run(model: onnx.ModelProto, inputs: Sequence[torch.Tensor]) -> List[np.ndarr
     return session.run(None, {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs)})
 
 
+def source(name: str, opset: int, **attributes: Any) -> str:
+    """The text of one operator's body."""
+    function = find_function(helper.make_node(name, [], [], domain="mmcv"))
+    assert function is not None
+    return function.source(opset, attributes)
+
+
 def run_body(name: str, opset: int, inputs: Sequence[torch.Tensor], **attributes: Any) -> List[np.ndarray]:
     """The outputs of one operator's body, in a model that does not know the size of any axis."""
-    function = onnx.parser.parse_function(functions()["mmcv", name].source(opset, attributes))
+    function = onnx.parser.parse_function(source(name, opset, **attributes))
     given, made = list(function.input), list(function.output)
     types = [helper.np_dtype_to_tensor_dtype(value.numpy().dtype) for value in inputs]
     graph = helper.make_graph(

@@ -5,12 +5,11 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from bodies import OPSETS, close, every_opset, export, rand, randn, run, run_body
+from bodies import OPSETS, close, every_opset, export, rand, randn, run, run_body, source
 
 from mmonnx import fallback
 from mmonnx.errors import ExportError
 from mmonnx.rewrites import rewriting
-from mmonnx.symbolics.functions import functions
 from mmonnx.symbolics.grid_sampler import MODES, PADDINGS
 
 GRIDS = list(itertools.product(MODES, PADDINGS, (False, True)))
@@ -33,7 +32,7 @@ def test_body(opset, mode, padding, align):
         with pytest.raises(
             ExportError, match=r"grid_sampler has interpolation_mode=2 .* opset 11 .* --opset-version 16"
         ):
-            functions()["mmcv", "grid_sampler"].source(opset, attributes)
+            source("grid_sampler", opset, **attributes)
         return
     for batch, height, width in ((2, 7, 9), (1, 1, 4), (0, 3, 3)):
         input, grid = randn(batch, 3, height, width, seed=1), make_grid(batch, 6, 5)
