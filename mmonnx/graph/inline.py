@@ -31,11 +31,19 @@ def inline_functions(model: onnx.ModelProto, kept: AbstractSet[str] = frozenset(
     whole.ir_version = max(whole.ir_version, 8)  # functions need it; what is left has none
     result = onnx.inliner.inline_local_functions(whole)
     result.ir_version = model.ir_version
+    _name_nodes(result)
     used = {node.domain for node in walk_nodes(result.graph)}
     for number, entry in reversed(list(enumerate(result.opset_import))):
         if entry.domain and entry.domain not in used:
             del result.opset_import[number]
     return result
+
+
+def _name_nodes(model: onnx.ModelProto) -> None:
+    # A body's nodes have no names. ONNX Runtime 1.19 names what it fuses after them, and then finds two of a name.
+    for number, node in enumerate(walk_nodes(model.graph)):
+        if not node.name:
+            node.name = f"body_{number}"
 
 
 class Bodies:

@@ -37,7 +37,7 @@ def pool(
     features, follow each other: from the processor's cache they cost up to a third less.
 
     Args:
-        layers: mmcv's RoIAlign of each level.
+        layers: mmcv's RoIAlign, or any other layer that pools RoIs, of each level.
         feats: per level (N, C, H, W).
         rois: (K, 5) ``(image, x1, y1, x2, y2)``; K may be 0, and so may the RoIs of any level.
         target: (K,) int64 the level of each RoI, None when there is one level.
@@ -204,13 +204,21 @@ def _lines(bins: int) -> Tuple[Tuple[List[float], List[float]], Tuple[List[float
 
 def _is_exact(layer: Any, opset: int) -> bool:
     """Whether ONNX's operator does as PyTorch's by itself, or nothing can be done about it."""
-    if opset >= _HALF_PIXEL_OPSET or not layer.aligned:
+    if opset >= _HALF_PIXEL_OPSET or not _is_roi_align(layer) or not layer.aligned:
         return True
     # a maximum is not linear
     return layer.pool_mode != "avg" or min(layer.output_size) < _LEAST_BINS
 
 
+def _is_roi_align(layer: Any) -> bool:
+    from mmcv.ops import RoIAlign
+
+    return isinstance(layer, RoIAlign)
+
+
 def _align(layer: Any, feature: torch.Tensor, boxes: torch.Tensor, image: torch.Tensor, opset: int) -> torch.Tensor:
+    if not _is_roi_align(layer):
+        return layer(feature, torch.cat([image.to(boxes)[:, None], boxes], 1))
     return roi_align(
         feature,
         boxes,
