@@ -9,7 +9,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.multi_scale_deform_attn.multi_scale_deformable_attn_pytorch", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.multi_scale_deform_attn.multi_scale_deformable_attn_pytorch")
 def multi_scale_deformable_attn_pytorch(
     context: ExportContext,
     original: Any,
