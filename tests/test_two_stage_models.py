@@ -71,6 +71,23 @@ def test_a_batch_is_its_images(tmp_path, batch):
     assert len(set(lengths)) > 1 and together["dets"].shape[1] == max(lengths)
 
 
+@pytest.mark.parametrize("name", ["mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py", "rpn/rpn_r50_fpn_1x_coco.py"])
+def test_the_sample_of_the_trace_needs_no_detection(tmp_path, name):
+    """A file that was traced on an image without any object finds them in others."""
+    task = load_small("mmdet::" + name, tmp_path, FAST, dynamic=True, shape=(128, 160))
+    model = task.module.model
+    normal, strict = {"score_thr": 0.05}, {"score_thr": 2.0}
+    part = model.test_cfg.get("rcnn") or model.test_cfg.rpn
+    bound = {"min_bbox_size": 100000} if "rcnn" not in model.test_cfg else strict
+    before = {key: part.get(key, normal.get(key)) for key in bound}
+    part.update(bound)
+    assert not any(len(found.labels) for found in task.predict(task.inputs))
+    nothing = make_file(task, ExportContext())
+    part.update(before)
+    everything = make_file(task, ExportContext())
+    assert [node.op_type for node in nothing.graph.node] == [node.op_type for node in everything.graph.node]
+
+
 @pytest.mark.parametrize("mask_output", ["image", "roi"])
 def test_masks_in_the_image_or_of_the_head(tmp_path, mask_output):
     name = "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"
