@@ -184,9 +184,17 @@ class _Cells:
 
 def _is_exact(context: ExportContext, layer: Any) -> bool:
     """Whether the operator does as PyTorch's by itself, or nothing can be done about it."""
-    if context.opset >= _HALF_PIXEL_OPSET or not layer.aligned or _is_custom(context, layer):
+    if not _is_roi_align(layer) or context.opset >= _HALF_PIXEL_OPSET:
+        return True
+    if not layer.aligned or _is_custom(context, layer):
         return True
     return min(layer.output_size) < LEAST_BINS
+
+
+def _is_roi_align(layer: Any) -> bool:
+    from mmcv.ops import RoIAlign
+
+    return isinstance(layer, RoIAlign)
 
 
 def _is_custom(context: ExportContext, layer: Any) -> bool:
@@ -197,8 +205,10 @@ def _is_custom(context: ExportContext, layer: Any) -> bool:
 def _align(
     layer: Any, feature: torch.Tensor, boxes: torch.Tensor, image: torch.Tensor, context: ExportContext
 ) -> torch.Tensor:
+    rois = torch.cat([image.to(boxes)[:, None], boxes], 1)
+    if not _is_roi_align(layer):
+        return layer(feature, rois)
     size, scale, ratio = layer.output_size, layer.spatial_scale, layer.sampling_ratio
     if _is_custom(context, layer):
-        rois = torch.cat([image.to(boxes)[:, None], boxes], 1)
         return mmcv_roi_align(feature, rois, size, scale, ratio, layer.pool_mode, layer.aligned)
     return roi_align(feature, boxes, image, size, scale, ratio, layer.aligned, context.opset)
