@@ -61,6 +61,10 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime that the file is for: {_targets()}")
+    add(
+        "--custom-ops", choices=("none", "mmcv"), help="mmcv's operators as nodes, with their bodies; default: target's"
+    )
+    add("--ort-custom-op-library", metavar="FILE", help="verify such a file with this library too; default: mmcv's own")
     add("--opset-version", type=int, metavar="N", help="11 and up; default: the best one for the target, 11")
     add("--no-check", action="store_true", help="write the file even if the target does not take all of it")
     add("--dynamic-export", action="store_true", help="make batch, height and width dynamic")
@@ -173,6 +177,8 @@ def _export(options: argparse.Namespace) -> int:
         ),
         target=options.target,
         opset=options.opset_version,
+        custom_ops=options.custom_ops,
+        custom_op_library=options.ort_custom_op_library,
         check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,
