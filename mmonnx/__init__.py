@@ -1,19 +1,36 @@
-"""mmonnx turns OpenMMLab 1.x models into ONNX files that give PyTorch's own answers."""
+"""mmonnx turns OpenMMLab 1.x models into ONNX files that give PyTorch's own answers.
+
+Importing it, by ``custom_imports`` in a config or by hand, enables its plugin: see ``mmonnx.plugin``.
+"""
 
 from typing import Any
 
 from .errors import ExportError, InputError, MmonnxError
+from .plugin import disable, enable
 from .version import __version__
 
-__all__ = ["ExportError", "ExportSettings", "InputError", "MmonnxError", "__version__", "export"]
+__all__ = [
+    "ExportError",
+    "ExportSettings",
+    "InputError",
+    "MmonnxError",
+    "__version__",
+    "base_config",
+    "disable",
+    "enable",
+    "export",
+]
 
-_LAZY = ("ExportSettings", "export")
+_LAZY = {"ExportSettings": "pipeline", "export": "pipeline", "base_config": "codebases.config"}
 
 
 def __getattr__(name: str) -> Any:
     # onnx and the runtime are imported when an export starts, not when a training config imports the plugin
     if name in _LAZY:
-        from . import pipeline
+        from importlib import import_module
 
-        return getattr(pipeline, name)
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+enable()

@@ -53,18 +53,30 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--output-file", "--output_file", default="tmp.onnx", metavar="FILE", help="default: tmp.onnx")
     add("--input-img", metavar="FILE", help="image to trace with; default: a photograph that scikit-image ships")
     add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
-    add("--shape", nargs="+", metavar="N", help="height and width, or one for both; default: 800 1216, 224 224 (mmcls)")
+    add(
+        "--shape",
+        nargs="+",
+        metavar="N",
+        help="height and width, or one for both; default: 800 1216, the config's own (mmcls)",
+    )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime that the file is for: {_targets()}")
+    add(
+        "--custom-ops", choices=("none", "mmcv"), help="mmcv's operators as nodes, with their bodies; default: target's"
+    )
+    add("--ort-custom-op-library", metavar="FILE", help="verify such a file with this library too; default: mmcv's own")
     add("--opset-version", type=int, metavar="N", help="11 and up; default: the best one for the target, 11")
     add("--no-check", action="store_true", help="write the file even if the target does not take all of it")
     add("--dynamic-export", action="store_true", help="make batch, height and width dynamic")
+    add("--dynamic-batch", action="store_true", help="make the batch alone dynamic")
     add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
     add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
     add("--mask-output", choices=("image", "roi"), default="image", help="masks in the image, or as the head has them")
+    add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
+    add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
     add("--device", default="cpu", help="cpu or cuda; default: cpu")
     add("--work-dir", metavar="DIR", help="folder that a relative --output-file and --show-dir lie in")
@@ -131,6 +143,8 @@ def _export(options: argparse.Namespace) -> int:
     if options.checkpoint and options.checkpoint_option:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
     shape = _shape(options.shape)
+    if options.topk is not None and options.topk < 1:
+        raise InputError(f"--topk {options.topk} is no number of classes", "1 or more", "give a greater one")
     if options.batch < 1:
         raise InputError(f"--batch {options.batch} is no number of images", "1 or more", "give a greater one")
 
@@ -151,15 +165,20 @@ def _export(options: argparse.Namespace) -> int:
             shape=shape,
             batch=options.batch,
             dynamic=options.dynamic_export,
+            dynamic_batch=options.dynamic_batch,
             device=options.device,
             skip_postprocess=options.skip_postprocess,
             mask_output=options.mask_output,
+            topk=options.topk,
+            softmax=not options.no_softmax,
             cfg_options=_cfg_options(options.cfg_options),
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
         ),
         target=options.target,
         opset=options.opset_version,
+        custom_ops=options.custom_ops,
+        custom_op_library=options.ort_custom_op_library,
         check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,

@@ -1,5 +1,6 @@
 """Everything that asks for a version, and nothing else."""
 
+import importlib
 import inspect
 import pickle
 from contextlib import contextmanager
@@ -62,6 +63,37 @@ def no_graph_dump() -> Iterator[None]:
         yield
     finally:
         torch._C._jit_onnx_log = write
+
+
+@contextmanager
+def torch_symbolics() -> Iterator[None]:
+    """Set aside what ``mmcv.onnx.register_extra_symbolics`` put in the place of torch's own symbolics.
+
+    From torch 1.13 on torch exports all of these operators itself, and mmcv's functions call helpers that changed.
+    """
+    aside = []
+    for group in _symbolic_registry().values():
+        functions = group._functions
+        for opset, function in list(functions._overrides.items()):
+            if function.__module__.startswith("mmcv.") and any(base <= opset for base in functions._base):
+                aside.append((functions, opset, function))
+    for functions, opset, _ in aside:
+        functions.remove_override(opset)
+    try:
+        yield
+    finally:
+        for functions, opset, function in aside:
+            functions.override(opset, function)
+
+
+def _symbolic_registry() -> Dict[str, Any]:
+    """The groups of torch's symbolic functions by operator; empty before torch 1.13, where mmcv's work."""
+    for path in ("torch.onnx._internal.torchscript_exporter.registration", "torch.onnx._internal.registration"):
+        try:
+            return importlib.import_module(path).registry._registry  # the first from torch 2.9 on
+        except (ImportError, AttributeError):
+            continue
+    return {}
 
 
 def has_stable_sort() -> bool:

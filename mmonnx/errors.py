@@ -24,6 +24,10 @@ class InputError(MmonnxError):
         super().__init__(" ".join(line.split()))
 
 
+class FixedSizeError(InputError):
+    """The model takes images of one size alone, and height and width were to be dynamic."""
+
+
 class ExportError(MmonnxError):
     """The model could not be traced, or the traced graph cannot be used."""
 

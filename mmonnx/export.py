@@ -31,7 +31,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
 
     context.opset = opset
     buffer = io.BytesIO()
-    with rewriting(context), torch.no_grad(), torch.random.fork_rng(devices=[]), _quiet():
+    with rewriting(context), torch.no_grad(), torch.random.fork_rng(devices=[]), compat.torch_symbolics(), quiet():
         try:
             torch.onnx.export(
                 task.module,
@@ -62,7 +62,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

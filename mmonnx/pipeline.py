@@ -1,6 +1,7 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -10,18 +11,20 @@ import onnx
 from . import codebases, compat, visualize
 from .atomic import check_writable, replacing
 from .codebases.base import Task
-from .codebases.images import read_image
+from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
-from .graph.lower import lower
+from .graph.functions import walk_nodes, without_functions
+from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
 from .report import Report, summary
 from .rewrites import ExportContext
-from .runtimes.onnxruntime import Session
+from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .symbolics.functions import MMCV
 from .targets import Target, find_target
-from .verify import Case, CaseResult, compare, make_cases, second_shape, verify
+from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
 MIN_OPSET = 11
@@ -39,6 +42,10 @@ class ExportSettings:
         load: how the model is loaded.
         target: name of the runtime that the file is for.
         opset: opset of the file, None for the best one that the target takes.
+        custom_ops: ``mmcv`` to have mmcv's operators as nodes, ``none`` for standard operators alone, None for what the
+            target has.
+        custom_op_library: path of the library with which ``verify`` runs such a file as well, None for the one that
+            an installed mmcv brings, if it brings one.
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
@@ -53,6 +60,8 @@ class ExportSettings:
     load: codebases.LoadOptions = field(default_factory=codebases.LoadOptions)
     target: str = "onnxruntime"
     opset: Optional[int] = None
+    custom_ops: Optional[str] = None
+    custom_op_library: Optional[str] = None
     check: bool = True
     simplify: bool = False
     verify: bool = False
@@ -101,28 +110,55 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     with report.stage("load") as stage:
         task = codebases.load(settings.config, settings.checkpoint, settings.load)
         stage.note(f"{task.title}, {settings.checkpoint or 'random weights'}")
+    return _export(task, settings, target, opset, images, report)
+
+
+def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
+    """Export a model that is a task already; arguments and errors are otherwise those of ``export``.
+
+    Args:
+        task: the model, made with the options ``settings.load``.
+        settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
+        report: where progress is told.
+    """
+    target = find_target(settings.target)
+    opset = target.best_opset if settings.opset is None else settings.opset
+    images = _check_settings(settings, target, opset)
+    return _export(task, settings, target, opset, images, report or Report())
+
+
+def _export(
+    task: Task,
+    settings: ExportSettings,
+    target: Target,
+    opset: int,
+    images: Optional[List[np.ndarray]],
+    report: Report,
+) -> Exported:
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
     with report.stage("trace") as stage:
-        traced = lower(trace(task, opset, ExportContext(target.capabilities)))
+        context = ExportContext(target.capabilities, custom_operators(target, settings.custom_ops or target.custom_ops))
+        traced = lower(trace(task, opset, context), context.custom_ops)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)
+    file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
-        _check(model, target, report)
+        _check(file, target, report)
     results = _verify(settings, task, cases, model, report) if settings.verify else None
     held = results is None or all(result.ok for result in results)
     if held:
         with report.stage("write") as stage, replacing(settings.output_file) as path:
-            onnx.save(model, str(path))
-            stage.note(f"{settings.output_file}, {file_size(model)}")
+            onnx.save(file, str(path))
+            stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
-        report.text(onnx.helper.printable_graph(model.graph))
+        report.text(onnx.helper.printable_graph(file.graph))
     before, tool = (count_nodes(traced), simplified.tool) if settings.simplify else (None, None)
-    report.table(summary(model, before, tool, results, path=settings.output_file if held else ""))
-    _close(settings, results, held, report)
-    return Exported(Path(settings.output_file) if held else None, task, model, results)
+    report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
+    _close(settings, file, results, held, report)
+    return Exported(Path(settings.output_file) if held else None, task, file, results)
 
 
 def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Optional[List[np.ndarray]]:
@@ -131,6 +167,12 @@ def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Opt
     if not MIN_OPSET <= opset <= newest:
         expected = f"{MIN_OPSET} to {newest} with this torch and {target.name}"
         raise InputError(f"opset {opset} is not supported", expected, "give one of these")
+    if settings.custom_ops not in (None, *CUSTOM_OPS):
+        raise InputError(f"custom_ops '{settings.custom_ops}' is unknown", ", ".join(CUSTOM_OPS), "give one of these")
+    if settings.custom_op_library and not Path(settings.custom_op_library).is_file():
+        raise InputError(
+            f"operator library '{settings.custom_op_library}' is not a file", "a shared library", "give another path"
+        )
     check_writable(settings.output_file)
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")
@@ -153,15 +195,8 @@ def _simplify(
         third = second_shape(second_shape(task.shape))
         feeds.append(_numpy(task.preprocess(cases[0].images, third)))
 
-    def agree(expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:
-        results = task.read(expected), task.read(actual)
-        if len(results[0]) != len(results[1]):
-            return f"it gives {len(results[1])} images of {len(results[0])}"
-        found = [compare(task, *pair) for pair in zip(*results)]
-        return next((match.unmatched[0] for match in found if not match.ok), None)
-
     with report.stage("simplify") as stage:
-        result = simplify(traced, feeds, agree)
+        result = simplify(traced, feeds, partial(difference, task))
         stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
     for tool, reason in result.rejected:
         report.warn(f"{tool} was not used: {reason}")
@@ -189,9 +224,14 @@ def _verify(
     def show(case: Case, expected: Any, actual: Any) -> None:
         visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / visualize.file_name(case))
 
+    if model.functions and not find_target(settings.target).capabilities.local_functions:
+        report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:
-        session = Session(model, settings.load.device)
-        results = verify(task, session.run, cases, stage.progress, show if settings.show_dir else None)
+        results = []
+        for how, library in _ways(settings, model):
+            session = Session(model, settings.load.device, custom_op_library=library)
+            named = [replace(case, name=f"{case.name}{how}") for case in cases]
+            results += verify(task, session.run, named, stage.progress, show if settings.show_dir else None)
         good = sum(result.ok for result in results)
         stage.note(f"{good} of {len(results)} cases agree with PyTorch")
         if settings.show_dir:
@@ -200,12 +240,29 @@ def _verify(
     return results
 
 
-def _close(settings: ExportSettings, results: Optional[Sequence[CaseResult]], held: bool, report: Report) -> None:
+def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, Optional[str]]]:
+    """In what ways a file is run, as ends of the cases' names, and the operator library of each."""
+    if not model.functions:
+        return [("", None)]
+    library = settings.custom_op_library or mmcv_operator_library()
+    return [(", by functions", None)] + ([(f", by {Path(library).name}", library)] if library else [])
+
+
+def _close(
+    settings: ExportSettings,
+    file: onnx.ModelProto,
+    results: Optional[Sequence[CaseResult]],
+    held: bool,
+    report: Report,
+) -> None:
     if not held:
         names = ", ".join(result.name for result in results or () if not result.ok)
         report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
     elif results is None:
         report.next_command(_command(settings) + " --verify")
+    elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
+        # no other runtime loads it
+        report.next_command(f"mmonnx check {settings.output_file} --target {settings.target}")
     else:
         report.next_command(f'python -c "import onnxruntime as ort; ort.InferenceSession({settings.output_file!r})"')
 
@@ -216,9 +273,11 @@ def _command(settings: ExportSettings) -> str:
         parts += (settings.checkpoint,)
     parts += ("--output-file", settings.output_file)
     parts += ("--target", settings.target) if settings.target != ExportSettings.target else ()
+    parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()
     parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
+    parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     return " ".join(parts)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 import time
+from collections import Counter
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple, TypeVar
 
 import onnx
@@ -14,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mmonnx.graph.check import Finding
+from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.simplify import count_nodes, file_size
+from mmonnx.symbolics.functions import MMCV
 from mmonnx.verify import CaseResult
 
 Item = TypeVar("Item")
@@ -219,6 +222,10 @@ def summary(
     rows += [("input", describe_value(value)) for value in model.graph.input]
     rows += [("output", describe_value(value)) for value in model.graph.output]
     rows.append(("opset", ", ".join(f"{entry.domain or 'onnx'} {entry.version}" for entry in model.opset_import)))
+    custom = Counter(node.op_type for node in walk_nodes(model.graph) if node.domain == MMCV)
+    if custom:
+        counted = ", ".join(f"{count} {name}" for name, count in sorted(custom.items()))
+        rows.append(("custom ops", f"{counted}: {'with' if model.functions else 'without'} bodies in the file"))
     nodes = str(count_nodes(model))
     if nodes_before is not None:
         nodes = f"{nodes_before} before, {nodes} after {simplifier}" if simplifier else f"{nodes}, not simplified"

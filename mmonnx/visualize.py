@@ -75,8 +75,8 @@ def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Opti
     if isinstance(result, Detections):
         note = _draw_detections(canvas, result, scale, task.classes)
     elif isinstance(result, Scores):
-        canvas = np.vstack([canvas, _bars(result.probs, canvas.shape[1], task.classes)])
-        note = f"first is {_class_name(int(result.probs.argmax()), task.classes)}"
+        canvas = np.vstack([canvas, _bars(result, canvas.shape[1], task.classes)])
+        note = f"first is {_class_name(_label(result, int(result.probs.argmax())), task.classes)}"
     else:
         canvas = np.vstack([canvas, _listing(result, canvas.shape[1])])
         note = f"{len(result.values)} outputs"
@@ -177,21 +177,28 @@ def _caption(text: str, width: int) -> np.ndarray:
     return panel
 
 
-def _bars(probs: np.ndarray, width: int, classes: Sequence[str]) -> np.ndarray:
+def _bars(result: Scores, width: int, classes: Sequence[str]) -> np.ndarray:
     """The five likeliest classes as bars."""
+    probs = result.probs
     best = np.argsort(-probs, kind="stable")[:5]
     panel = np.full((26 * len(best) + 8, width, 3), _PAPER, np.uint8)
-    names = [_class_name(int(index), classes) for index in best]
+    labels = [_label(result, int(index)) for index in best]
+    names = [_class_name(label, classes) for label in labels]
     font = min(_fit(name, width * 0.4, 0.5) for name in names)
     start, end = int(width * 0.42) + 8, width - 70
-    for row, (index, name) in enumerate(zip(best, names)):
+    for row, (index, label, name) in enumerate(zip(best, labels, names)):
         middle = 26 * row + 17
         _write(panel, name, 6, middle + 5, font)
         length = int((end - start) * float(np.clip(np.nan_to_num(probs[index]), 0, 1)))
         cv2.rectangle(panel, (start, middle - 8), (end, middle + 8), (235, 235, 235), cv2.FILLED)
-        cv2.rectangle(panel, (start, middle - 8), (start + length, middle + 8), color_of(int(index)), cv2.FILLED)
+        cv2.rectangle(panel, (start, middle - 8), (start + length, middle + 8), color_of(label), cv2.FILLED)
         _write(panel, f"{probs[index]:.4f}", end + 6, middle + 5, 0.45)
     return panel
+
+
+def _label(result: Scores, index: int) -> int:
+    """The class of one of the scores."""
+    return index if result.labels is None else int(result.labels[index])
 
 
 def _listing(result: RawOutputs, width: int) -> np.ndarray:

@@ -11,7 +11,7 @@ SHAPE = (192, 256)
 def shrink(config: Any) -> None:
     """Make a ResNet-FPN detector of a config small: a narrow ResNet below the same heads."""
     backbone = config.model.get("backbone")
-    if backbone and backbone.type == "ResNet" and "neck" in config.model:
+    if backbone and backbone.type == "ResNet" and config.model.get("neck"):
         # deformable convolutions and their like are for bottlenecks alone
         wide = 4 if backbone.get("dcn") or backbone.get("plugins") else 1
         backbone.depth, backbone.base_channels, backbone.init_cfg = 50 if wide > 1 else 18, 16, None

@@ -233,6 +233,33 @@ def test_tied_classes_may_swap_places():
     assert match(Scores(expected), Scores(expected[[1, 0, 2]])).ok
 
 
+def test_probabilities_may_be_as_far_off_as_pytorchs_own_up_to_a_limit():
+    expected = Scores(np.array([0.1, 0.7, 0.2], np.float32))
+    other = Scores(expected.probs + np.float32([0, 0.003, 0]))
+    found = match(expected, other, slack=0.004)
+    assert found.ok and found.matched == 1 and found.excused == 1
+    assert not match(expected, other, slack=0.002).ok
+    assert match(expected, expected, slack=0.004).excused == 0
+    assert not match(expected, Scores(expected.probs + np.float32([0, 0.1, 0])), slack=0.5).ok
+
+
+def test_the_best_classes():
+    def best(scores, labels):
+        return Scores(np.array(scores, np.float32), np.array(labels, np.int64))
+
+    expected = best([0.5, 0.3, 0.1], [4, 1, 2])
+    assert match(expected, best([0.5, 0.3, 0.1], [4, 1, 2])).ok
+    assert not match(expected, best([0.5, 0.3, 0.1], [1, 4, 2])).ok
+    assert not match(expected, best([0.5, 0.4, 0.1], [4, 1, 2])).ok
+    assert not match(expected, best([0.5, 0.3, 0.1], [4, 7, 2])).ok
+    assert not match(expected, best([0.5, 0.3], [4, 1])).ok
+    assert not match(expected, Scores(expected.probs)).ok
+    assert match(expected, best([0.5, 0.3, 0.1], [4, 1, 9])).ok, "another class may be tied with the last one"
+    tied = best([0.5, 0.5, 0.1], [4, 1, 2])
+    assert match(tied, best([0.5, 0.5, 0.1], [1, 4, 2])).ok
+    assert not match(tied, best([0.5, 0.5, 0.1], [4, 4, 2])).ok
+
+
 def test_probabilities_of_an_untrained_classifier_are_told_apart():
     rng = np.random.RandomState(0)
     logits = rng.randn(2, 1000) * 0.1

@@ -217,6 +217,21 @@ def test_what_pytorch_itself_does_not_give_again_is_excused_and_nothing_else(cla
         assert any("off by 3 px" in line for line in result.problems)
 
 
+@pytest.mark.parametrize("gain,ok", [(0.0, False), (3e3, True)])
+def test_scores_of_a_network_that_magnifies_rounding_errors_may_differ_as_its_own_do(classifier, gain, ok):
+    """PyTorch's answer moves by a few thousandths of itself when the input moves by a rounding error, or does not."""
+    cases = make_cases(classifier, None, SHAPE)[:1]
+    start = cases[0].feeds["input"].double()
+
+    def predict(feeds):
+        moved = float((feeds["input"].double() - start).abs().mean()) * gain
+        return [Scores(np.array([0.7 + moved, 0.3], np.float32))]
+
+    classifier.predict = predict
+    (result,) = verify(classifier, lambda feeds: {"probs": np.array([[0.7015, 0.3]], np.float32)}, cases)
+    assert result.ok == ok and result.excused == int(ok), result
+
+
 def test_an_error_names_who_made_it(classifier):
     def broken(*arguments):
         raise ValueError("\nfirst\nsecond")

@@ -27,9 +27,15 @@ class Detections:
 
 @dataclass(frozen=True)
 class Scores:
-    """The class probabilities of one image: ``probs`` is (num_classes,) float32."""
+    """The classes of one image.
+
+    Attributes:
+        probs: (num_classes,) float32 probabilities or logits; with ``labels``, those of the best classes.
+        labels: (k,) int64 the best classes, the best one first; None where all are there, in their order.
+    """
 
     probs: np.ndarray
+    labels: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Task:
             size, normalises and stacks.
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
+        other_shape: another (height, width) that the model is known to take, None where it takes any.
         classes: class names, may be empty.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
@@ -75,6 +82,7 @@ class Task:
     preprocess: Callable[[Sequence[np.ndarray], Tuple[int, int]], Feeds]
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
+    other_shape: Optional[Tuple[int, int]] = None
     classes: Sequence[str] = ()
     notes: List[str] = field(default_factory=list)
 

@@ -32,7 +32,7 @@ def find_config(name: str) -> Path:
             )
         return path
     package, relative = name.split("::", 1)
-    root = _package_configs(package, name)
+    root = package_configs(package, name)
     path = root / relative
     if not path.is_file():
         near = sorted(str(p.relative_to(root)) for p in root.glob(f"*/{Path(relative).stem[:8]}*.py"))[:3]
@@ -41,7 +41,29 @@ def find_config(name: str) -> Path:
     return path
 
 
-def _package_configs(package: str, name: str) -> Path:
+def base_config(name: str) -> str:
+    """The path of a config, for ``_base_`` in a config of your own: mmcv knows no names of packages.
+
+    Args:
+        name: as for ``find_config``.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    return str(find_config(name).resolve())
+
+
+def package_configs(package: str, name: Optional[str] = None) -> Path:
+    """The folder of an installed package's configs.
+
+    Args:
+        package: ``mmdet``, ``mmcls``, or ``mmonnx`` for its own.
+        name: the config that is looked for, for messages.
+
+    Raises:
+        InputError: the package is not installed, carries none, or is not one of these.
+    """
+    name = name or f"{package}::"
     if package == "mmonnx":
         return config_root()
     if package not in _PACKAGES:

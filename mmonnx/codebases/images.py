@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from .options import LoadOptions
 
 
 def read_image(path: str) -> np.ndarray:
@@ -53,10 +54,11 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
     Args:
         images: BGR uint8 (H, W, 3).
         shape: (height, width) in pixels.
-        norm: the ``Normalize`` transform (mean, std, to_rgb), None to leave the values as they are.
+        norm: the ``Normalize`` transform (mean, std, to_rgb), None to leave the values as they are. One mean makes the
+            images grey.
 
     Returns:
-        (N, 3, height, width) float32.
+        (N, 3, height, width) float32, (N, 1, height, width) if grey.
     """
     import cv2
 
@@ -64,11 +66,30 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
     for image in images:
         resized = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         if norm is not None:
-            if norm.get("to_rgb", True):
+            if len(norm["mean"]) == 1:
+                resized = cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY)[..., None]
+            elif norm.get("to_rgb", True):
                 resized = resized[..., ::-1]
             resized = (resized - np.asarray(norm["mean"], np.float32)) / np.asarray(norm["std"], np.float32)
         stacked.append(resized.transpose(2, 0, 1))
     return torch.from_numpy(np.ascontiguousarray(np.stack(stacked), dtype=np.float32))
+
+
+def sample_images(options: LoadOptions) -> List[np.ndarray]:
+    """What a model is traced and calibrated on: the user's image, or photographs; BGR uint8 (H, W, 3).
+
+    Raises:
+        InputError: the user's image does not exist or is none.
+    """
+    return [read_image(options.image)] if options.image else photographs()
+
+
+def second_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
+    """Another (height, width) than ``shape``, of another aspect, in multiples of 32."""
+    height, width = (max(1, round(share * size / 32)) * 32 for share, size in zip((0.6, 0.8), shape))
+    if height * shape[1] == width * shape[0]:
+        width += 32
+    return height, width
 
 
 def photographs() -> List[np.ndarray]:

@@ -1,19 +1,25 @@
 """MMClassification 0.x."""
 
+import inspect
+import sys
+from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..errors import FixedSizeError, InputError
 from .base import Feeds, Scores, Task
-from .images import find_transform, make_input, photographs, read_image, test_pipeline
+from .images import find_transform, make_input, sample_images, second_shape, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
 
+Shape = Tuple[int, int]
 DEFAULT_SHAPE = (224, 224)
+"""(height, width) where the config's test pipeline says nothing of a size."""
 
 
 def owns(config: Any) -> bool:
@@ -29,68 +35,209 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     """Build the classifier of a config and make it a task.
 
     Raises:
-        InputError: the checkpoint, the device or the image is wrong.
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the checkpoint, the device, the image or an option is wrong.
         ExportError: the model cannot be built.
     """
     from mmcls.models import build_classifier
 
+    if options.skip_postprocess and (options.topk is not None or not options.softmax):
+        raise InputError("--topk and --no-softmax need the head", "no --skip-postprocess beside them", "leave one out")
     device = check_device(options.device)
-    shape = options.shape or DEFAULT_SHAPE
-    prepare = partial(_feeds, norm=find_transform(test_pipeline(config), "Normalize"), device=device)
+    pipeline = test_pipeline(config)
+    options = replace(options, shape=options.shape or _own_shape(pipeline))
+    norm = find_transform(pipeline, "Normalize")
     model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
-    samples = [read_image(options.image)] if options.image else photographs()
-    run = partial(_predict_raw_results, model, prepare((samples * 2)[:2], shape))
+    # before the weights are there: a size that the model does not take is refused first
+    task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
+    pair = _feeds((sample_images(options) * 2)[:2], task.shape, norm, device)
+    run = partial(_inference(model, options, task.inputs), pair)
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
+    task.classes = meta.get("CLASSES") or ()
+    task.notes += [warning] if warning else []
+    return task
+
+
+def owns_model(model: nn.Module) -> bool:
+    """Whether it is a classifier of MMClassification's."""
+    # nobody has one who has not imported MMClassification
+    package = sys.modules.get("mmcls.models")
+    return package is not None and isinstance(model, package.BaseClassifier)
+
+
+covers = owns_model
+"""Whether its own inference can be traced."""
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built classifier, in eval mode and on the device of ``options``, a task; see ``mmdet.make_task``.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the size or ``--topk`` is not one of the model's.
+    """
+    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
+    prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
+    infer = _inference(model, options, prepare(samples[:1], shape))
+    other = _check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
+    if options.topk is not None:
+        _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
+    flags = {} if options.softmax else _logits_flag(model)
     task = Task(
         codebase="mmcls",
-        title=f"{title} ({type(model.backbone).__name__})",
-        module=ClassifierModule(model).eval(),
+        title=title,
+        module=ClassifierModule(model, flags, options.topk).eval(),
         inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
-        output_names=["probs"],
+        output_names=_output_names(options),
         dynamic_axes={},
-        predict=partial(_predict, model),
+        predict=partial(_predict, infer, options.topk),
         read=_read,
         preprocess=prepare,
-        classes=meta.get("CLASSES") or (),
-        notes=[warning] if warning else [],
+        other_shape=other,
     )
     if options.skip_postprocess:
         module = RawModule(model, lambda image: model.extract_feat(image)).eval()
         names = raw_names(module, task.inputs["input"])
         task.module, task.output_names, task.read = module, names, raw_read
         task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+    if options.dynamic or options.dynamic_batch:
+        task.dynamic_axes = {name: {0: "batch"} for name in ["input", *task.output_names]}
     if options.dynamic:
-        task.dynamic_axes = {"input": {0: "batch", 2: "height", 3: "width"}}
-        task.dynamic_axes.update({name: {0: "batch"} for name in task.output_names})
+        task.dynamic_axes["input"].update({2: "height", 3: "width"})
+    elif options.dynamic_batch:
+        task.notes.append(f"--dynamic-batch: height and width are {shape[0]}x{shape[1]}")
     return task
 
 
 class ClassifierModule(nn.Module):
-    """What is traced: (N, 3, H, W) -> probs (N, num_classes)."""
+    """What is traced: (N, 3, H, W) -> probs (N, num_classes), or scores (N, k) and labels (N, k)."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, flags: Dict[str, bool], topk: Optional[int]) -> None:
         super().__init__()
         self.model = model
+        self.flags = flags
+        self.topk = topk
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> Any:
         """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
-        return self.model.simple_test(input, [{}])
+        scores = _one(self.model.simple_test(input, [{}], **self.flags))
+        return scores if self.topk is None else tuple(scores.topk(self.topk, dim=1))
 
 
-def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device) -> Feeds:
+def _output_names(options: LoadOptions) -> List[str]:
+    if options.topk is not None:
+        return ["scores", "labels"]
+    return ["probs"] if options.softmax else ["logits"]
+
+
+def _own_shape(pipeline: Any) -> Shape:
+    """(height, width) that a test pipeline makes."""
+    size = (find_transform(pipeline, "CenterCrop") or {}).get("crop_size")
+    size = size or (find_transform(pipeline, "Resize") or {}).get("size") or DEFAULT_SHAPE
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(height), int(width if width > 0 else height)
+
+
+def _check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
+    """Refuse a size that the model itself does not take, and all of them if it takes one alone; else another one.
+
+    Returns:
+        Another (height, width) that it takes; None if it is not asked for, as nothing is dynamic.
+    """
+    problem = _refusal(lambda: run(shape))
+    if problem:
+        raise InputError(
+            f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",
+            "a size that it was made for",
+            "give it as --shape, or leave --shape out for the config's own",
+        )
+    if not options.dynamic:
+        return None
+    for other in (second_shape(shape), (shape[0] + 32, shape[1] + 64)):
+        problem = _refusal(partial(run, other))
+        if not problem:
+            return other
+    raise FixedSizeError(
+        f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
+        "height and width cannot be dynamic",
+        "a model of any size for --dynamic-export",
+        "use --dynamic-batch instead",
+    )
+
+
+def _refusal(run: Callable[[], Any]) -> Optional[str]:
+    """Why a model does not run, in a line; None if it does."""
+    try:
+        run()
+    except Exception as error:  # the model raises whatever its own code raises
+        line = (str(error).strip().splitlines() or [""])[0]
+        return f"{type(error).__name__}: {line}"[:160]
+    return None
+
+
+def _logits_flag(model: nn.Module) -> Dict[str, bool]:
+    """The argument that keeps the head from making probabilities.
+
+    Raises:
+        InputError: the head has none.
+    """
+    known = inspect.signature(model.head.simple_test).parameters
+    flag = next((name for name in ("softmax", "sigmoid") if name in known), None)
+    if flag is None:
+        raise InputError(
+            f"--no-softmax: {type(model.head).__name__} has no softmax or sigmoid that can be left out",
+            "a head whose simple_test takes softmax or sigmoid",
+            "leave it out, or use --skip-postprocess",
+        )
+    return {flag: False}
+
+
+def _check_topk(title: str, topk: int, classes: int) -> None:
+    if topk > classes:
+        raise InputError(f"--topk {topk} is more than {title} has classes", f"1 to {classes}", "give a smaller one")
+
+
+def _one(scores: Any) -> torch.Tensor:
+    """The scores (N, num_classes) of a head; those of a head with two branches are its logits' sum."""
+    return sum(scores[1:], scores[0]) if isinstance(scores, (list, tuple)) else scores
+
+
+def _feeds(images: Any, shape: Shape, norm: Any, device: torch.device) -> Feeds:
     return {"input": make_input(images, shape, norm).to(device)}
 
 
-def _predict_raw_results(model: nn.Module, feeds: Feeds) -> List[np.ndarray]:
+def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Tensor:
+    """The scores (N, num_classes) of the classifier's own inference."""
     image = feeds["input"]
+    more = {**flags, "post_process": False} if flags else {}
     with torch.no_grad():
-        return model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])])
+        scores = model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])], **more)
+    return _one(scores) if flags else torch.from_numpy(np.stack(scores))
 
 
-def _predict(model: nn.Module, feeds: Feeds) -> List[Scores]:
+def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Callable[[Feeds], torch.Tensor]:
+    """The classifier's own inference of what is asked for: an input to scores (N, num_classes)."""
+    infer = partial(_scores, model, {} if options.softmax else _logits_flag(model))
+    return partial(_scores_in_twos, infer) if _refusal(lambda: infer(sample)) else infer
+
+
+def _scores_in_twos(infer: Callable[[Feeds], torch.Tensor], feeds: Feeds) -> torch.Tensor:
+    """The scores of a classifier that takes no batch of one: every image twice."""
+    image = feeds["input"]
+    return infer({"input": torch.cat([image, image])})[: image.shape[0]]
+
+
+def _predict(infer: Callable[[Feeds], torch.Tensor], topk: Optional[int], feeds: Feeds) -> List[Scores]:
     """The classifier's own inference."""
-    return [Scores(np.asarray(probs)) for probs in _predict_raw_results(model, feeds)]
+    rows = infer(feeds).cpu().numpy()
+    if topk is None:
+        return [Scores(row) for row in rows]
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :topk].astype(np.int64)
+    return [Scores(row[labels], labels) for row, labels in zip(rows, best)]
 
 
 def _read(outputs: Dict[str, np.ndarray]) -> List[Scores]:
-    return [Scores(probs) for probs in outputs["probs"]]
+    if "labels" in outputs:
+        return [Scores(scores, labels) for scores, labels in zip(outputs["scores"], outputs["labels"])]
+    (scores,) = outputs.values()
+    return [Scores(row) for row in scores]

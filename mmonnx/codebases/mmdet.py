@@ -1,16 +1,18 @@
 """MMDetection 2.x."""
 
+import sys
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..rewrites import current
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
-from .images import find_transform, make_input, photographs, read_image, test_pipeline
+from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .proposals import is_proposal, sample_proposals
@@ -38,23 +40,50 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     """
     from mmdet.models import build_detector
 
+    if options.topk is not None or not options.softmax:
+        raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
     device = check_device(options.device)
     shape = options.shape or DEFAULT_SHAPE
     norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
-    takes_proposals = hasattr(model, "roi_head") and not model.with_rpn
-    prepare = partial(_feeds, norm=norm, device=device, proposals=takes_proposals)
-    samples = [read_image(options.image)] if options.image else photographs()
+    samples = sample_images(options)
     small = (min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1]))
-    run = partial(run_detector, model, prepare((samples * 2)[:2], small))
+    run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
     about, warning = load_or_calibrate(model, checkpoint, options, run)
-    feeds = prepare([samples[number % len(samples)] for number in range(options.batch)], shape)
-    classes = about.get("CLASSES") or ()
+    task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
+    task.classes = about.get("CLASSES") or ()
+    task.notes += [warning] if warning else []
+    return task
+
+
+def owns_model(model: nn.Module) -> bool:
+    """Whether it is a detector of MMDetection's."""
+    # nobody has one who has not imported MMDetection
+    package = sys.modules.get("mmdet.models")
+    return package is not None and isinstance(model, package.BaseDetector)
+
+
+def covers(model: nn.Module) -> bool:
+    """Whether it is a detector of which the rewrites let its own inference be traced: one that finds its own RoIs."""
+    return owns_model(model) and bool(getattr(model, "with_rpn", False))
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built detector a task.
+
+    Args:
+        model: the detector, in eval mode and on the device of ``options``.
+        title: what it is.
+        norm: the ``Normalize`` transform, see ``make_input``.
+        options: what the task is to be; how to load the model is of no account here.
+    """
+    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
+    prepare = _preparation(model, norm, torch.device(options.device))
     task = Task(
         codebase="mmdet",
-        title=f"{title} ({type(model).__name__})",
+        title=title,
         module=DetectorModule(model, options.mask_output).eval(),
-        inputs=feeds,
+        inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
         output_names=_output_names(model),
         dynamic_axes={},
         predict=partial(predict, model, options.mask_output),
@@ -62,12 +91,10 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         preprocess=prepare,
         score_thr=float(_test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img"),
-        classes=classes,
-        notes=[warning] if warning else [],
     )
     if options.skip_postprocess:
         _make_raw(task, model)
-    if options.dynamic:
+    if options.dynamic or options.dynamic_batch:
         task.dynamic_axes = _dynamic_axes(task, options)
     return task
 
@@ -118,6 +145,12 @@ def _first_boxes(result: Any) -> Tuple[torch.Tensor, torch.Tensor]:
     return boxes if isinstance(boxes, tuple) else (boxes, rest)
 
 
+def _preparation(model: nn.Module, norm: Optional[Dict[str, Any]], device: torch.device) -> Callable[..., Feeds]:
+    """The task's ``preprocess``."""
+    takes_proposals = hasattr(model, "roi_head") and not model.with_rpn
+    return partial(_feeds, norm=norm, device=device, proposals=takes_proposals)
+
+
 def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device, proposals: bool) -> Feeds:
     feeds = {"input": make_input(images, shape, norm).to(device)}
     if proposals:
@@ -145,7 +178,7 @@ def _make_raw(task: Task, model: nn.Module) -> None:
 
 
 def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]:
-    axes = {"input": {0: "batch", 2: "height", 3: "width"}}
+    axes = {"input": {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}}
     if "proposals" in task.inputs:
         axes["proposals"] = {0: "batch", 1: "num_proposals"}
     if options.skip_postprocess:
@@ -153,6 +186,6 @@ def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]
         return axes
     for name in task.output_names:
         axes[name] = {0: "batch", 1: "num_dets"}
-    if "masks" in axes and options.mask_output == "image":
+    if "masks" in axes and options.mask_output == "image" and options.dynamic:
         axes["masks"].update({2: "height", 3: "width"})
     return axes

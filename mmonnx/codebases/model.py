@@ -44,7 +44,7 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
                 model.init_weights()
     except Exception as error:
         raise ExportError(f"the model cannot be built: {type(error).__name__}: {error}") from error
-    return _without_sync_bn(model).eval()
+    return without_sync_bn(model).eval()
 
 
 def load_or_calibrate(
@@ -99,7 +99,8 @@ def _quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def _without_sync_bn(model: nn.Module) -> nn.Module:
+def without_sync_bn(model: nn.Module) -> nn.Module:
+    """The model with ordinary batch norms in the place of synchronised ones, which need a GPU."""
     if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
         from mmcv.cnn.utils import revert_sync_batchnorm
 

@@ -12,9 +12,12 @@ class LoadOptions:
         shape: (height, width) of the sample input in pixels, None for the codebase's own default.
         batch: images in the sample input.
         dynamic: batch, height and width are dynamic.
+        dynamic_batch: the batch is dynamic, and nothing else.
         device: of the traced model, ``cpu`` or ``cuda``.
         skip_postprocess: export the network's raw outputs.
         mask_output: ``image`` or ``roi``.
+        topk: the best classes of a classifier are the outputs, this many; None for the scores of all.
+        softmax: a classifier gives probabilities; without it, logits.
         cfg_options: overrides of the config.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
         image: path of the sample image, None for a photograph that scikit-image ships.
@@ -24,9 +27,12 @@ class LoadOptions:
     shape: Optional[Tuple[int, int]] = None
     batch: int = 1
     dynamic: bool = False
+    dynamic_batch: bool = False
     device: str = "cpu"
     skip_postprocess: bool = False
     mask_output: str = "image"
+    topk: Optional[int] = None
+    softmax: bool = True
     cfg_options: Dict[str, Any] = field(default_factory=dict)
     trust_checkpoint: bool = False
     image: Optional[str] = None

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List
 
 import torch
 from torch import nn
@@ -11,10 +11,17 @@ _CLASSIFIERS = re.compile(
     r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
-_OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
+_FEW = 4
+"""A class head with no more rows than these judges whole images."""
+_DIFFERENT = 0.1
+"""The share of a class head's deviation that has to be due to the images, for these to be centred."""
+_ASLEEP = 1e-3
+"""The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_BRANCH = 0.2
+"""The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
 
 @contextmanager
@@ -25,18 +32,34 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def revive(model: nn.Module) -> None:
+    """Draw anew what an initialisation for training leaves at zero: whole branches do nothing then, and prove nothing.
+
+    Such are the last norms and the layer scales of residual branches, what moves the taps of deformable convolutions
+    and attention or the bins of poolings, context blocks, class heads of transformers. Biases may stay at zero.
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
+            continue
+        if parameter.dim() == 1:  # one scale for each channel
+            nn.init.constant_(parameter, _BRANCH)
+        else:
+            # offsets are then of about a pixel
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+
+
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    Layers that move the taps of deformable convolutions, or the bins of poolings, begin as zeros and get weights first.
-    The running statistics of the batch norms are taken from the input; then the last layers of the classifiers, of the
-    box regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
+    What is zero is drawn, see :func:`revive`; the running statistics of the batch norms are taken from the input; then
+    the last layers of the classifiers, of the box regressors and of what makes maps (masks, grid points) are scaled so
+    that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
         run: runs the model on a photograph.
     """
-    _move(model)
+    revive(model)
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -54,25 +77,18 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         _scale(model, pattern, spread, run)
 
 
-def _move(model: nn.Module) -> None:
-    """Let what is moved by nothing be moved by about a pixel: else the offsets of a file would never be compared."""
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)) and _OFFSETS.search(name) and not module.weight.any():
-            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
-
-
 def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]) -> None:
     layers: Dict[str, nn.Module] = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
     }
-    seen: Dict[str, List[Tuple[float, int]]] = {name: [] for name in layers}
+    seen: Dict[str, List[torch.Tensor]] = {name: [] for name in layers}
 
     def record(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
             if output.numel() > 1:
-                seen[name].append((float(output.float().std()), output.numel()))
+                seen[name].append(output.detach().float())
 
         return hook
 
@@ -84,9 +100,20 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         for handle in handles:
             handle.remove()
     for name, module in layers.items():
-        total = sum(count for _, count in seen[name])
-        deviation = sum(value * count for value, count in seen[name]) / total if total else 0.0
+        total = sum(output.numel() for output in seen[name])
+        deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
-            module.weight.data.mul_(spread / deviation)
-            if module.bias is not None:
-                module.bias.data.zero_()
+            _set_spread(module, spread, deviation, seen[name])
+
+
+def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor]) -> None:
+    """Scale a layer; centre the classes of whole images too, where these differ enough: one would get all otherwise."""
+    middle: Any = 0.0
+    if module.bias is not None and len(outputs) == 1 and outputs[0].dim() == 2 and len(outputs[0]) <= _FEW:
+        mean = outputs[0].mean(0)
+        centred = float((outputs[0] - mean).std())
+        if centred > _DIFFERENT * deviation:
+            middle, deviation = mean - module.bias.data, centred
+    module.weight.data.mul_(spread / deviation)
+    if module.bias is not None:
+        module.bias.data.zero_().sub_(middle * spread / deviation)

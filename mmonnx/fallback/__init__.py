@@ -19,6 +19,7 @@ _NAME = "mmcv._ext"
 _FAMILIES = (
     "attention",
     "bbox",
+    "border_align",
     "carafe",
     "corner_pool",
     "deform_conv",
@@ -31,6 +32,7 @@ _FAMILIES = (
     "roi_align",
     "roi_pool",
     "rotated",
+    "rotated_align",
 )
 
 

@@ -7,12 +7,13 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import onnx
 
 from mmonnx.errors import ExportError
+from mmonnx.graph.functions import walk_nodes, with_functions, without_functions
 from mmonnx.runtimes.onnxruntime import Session
 
 Arrays = Dict[str, np.ndarray]
@@ -73,11 +74,12 @@ def simplify(
     rejected: List[Tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
         source = os.path.join(folder, "traced.onnx")
-        onnx.save(model, source)
+        # Simplifiers drop functions, put them into the graph, or die; the nodes that call them they leave alone.
+        onnx.save(without_functions(model), source)
         for tool, command in TOOLS:
             try:
                 candidate = _apply(command, source, os.path.join(folder, f"{tool}.onnx"), timeout)
-                candidate = _restore_interface(candidate, model)
+                candidate = with_functions(_restore_interface(candidate, model), model)
                 _check(candidate, model, feeds, expected, agree)
             except _Rejected as reason:
                 rejected.append((tool, str(reason)))
@@ -218,15 +220,6 @@ def _domains(model: onnx.ModelProto) -> Set[str]:
     for function in model.functions:
         nodes.extend(function.node)
     return {node.domain for node in nodes} - {"", "ai.onnx"}
-
-
-def walk_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Every node of a graph, those of its subgraphs (If, Loop, Scan) included."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for subgraph in [attribute.g, *attribute.graphs]:
-                yield from walk_nodes(subgraph)
 
 
 def count_nodes(model: onnx.ModelProto) -> int:

@@ -18,6 +18,7 @@ def match(
     limit: Optional[int] = None,
     tolerances: Optional[Tolerances] = None,
     unsteady: Sequence[int] = (),
+    slack: float = 0.0,
 ) -> Match:
     """Compare a runtime's result with PyTorch's.
 
@@ -34,6 +35,8 @@ def match(
         tolerances: what may differ; the defaults are those that mmonnx promises.
         unsteady: indices of PyTorch's detections that PyTorch itself does not give again; they may be missing, and as
             many others may be there instead.
+        slack: how far PyTorch's own class probabilities are from each other when it is asked again; up to ten times
+            the tolerance, the runtime's may be as far.
 
     Raises:
         TypeError: the results are of different kinds.
@@ -44,7 +47,7 @@ def match(
     if isinstance(expected, Detections):
         return DetectionMatcher(expected, actual, score_thr, limit, tolerances, unsteady).match()
     if isinstance(expected, Scores):
-        return match_scores(expected, actual, tolerances)
+        return match_scores(expected, actual, tolerances, slack)
     if isinstance(expected, RawOutputs):
         return match_raw(expected, actual, tolerances)
     raise TypeError(f"{type(expected).__name__} is no result")

@@ -43,7 +43,7 @@ class Match:
         max_score: greatest difference of a score, a probability, or a raw output; None if none could be compared.
         max_mask: 1 - (the lowest IoU of two matched masks); None without masks.
         excused: detections of either side without a counterpart for a reason that is no error: at the score
-            threshold, or tied.
+            threshold, or tied; class probabilities that differ as PyTorch's own do when it is asked again.
         unmatched: what does not match, one line each, the first few.
         ok: whether the two results are the same answer.
         missing: indices of PyTorch's detections without a counterpart, the excused ones too.

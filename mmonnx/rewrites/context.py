@@ -1,7 +1,7 @@
 """What the stand-ins of one export share."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, FrozenSet, List, Optional
 
 import torch
 
@@ -47,6 +47,7 @@ class ExportContext:
 
     Attributes:
         capabilities: what the runtime can do.
+        custom_ops: types of the domain ``mmcv`` that the file may have as nodes; all others become their bodies.
         opset: the opset of the file.
         image: the traced input (N, 3, H, W).
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
@@ -58,6 +59,7 @@ class ExportContext:
     """
 
     capabilities: Capabilities = field(default_factory=Capabilities)
+    custom_ops: FrozenSet[str] = frozenset()
     opset: int = 11
     image: Optional[torch.Tensor] = None
     image_index: Optional[torch.Tensor] = None

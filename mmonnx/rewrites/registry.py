@@ -55,7 +55,9 @@ def current() -> Optional[ExportContext]:
 
 
 @contextmanager
-def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext]:
+def rewriting(
+    context: Optional[ExportContext] = None, rewrites: Optional[Dict[str, Rewrite]] = None
+) -> Iterator[ExportContext]:
     """Replace every registered upstream function that is installed, and restore it at the end, come what may.
 
     Blocks may be nested: the inner one replaces nothing again, it only brings its own context. Packages that nobody has
@@ -63,6 +65,7 @@ def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext
 
     Args:
         context: what the stand-ins share; a new one is made when it is None.
+        rewrites: the stand-ins by path, all registered ones when it is None.
     """
     context = context or ExportContext()
     stack = _active.__dict__.setdefault("stack", [])
@@ -71,7 +74,9 @@ def rewriting(context: Optional[ExportContext] = None) -> Iterator[ExportContext
     try:
         if len(stack) == 1:
             # All are found before any is replaced: a module that is imported on the way has to get the original.
-            for item, owners in [(item, _owners(item)) for item in REGISTRY.values()]:
+            for item, owners in [
+                (item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()
+            ]:
                 _replace(item, owners, undo)
         yield context
     finally:

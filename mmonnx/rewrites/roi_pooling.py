@@ -10,16 +10,15 @@ from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import torch
 
+from ..symbolics.mmcv_roi_align import NAME, mmcv_roi_align
 from ..symbolics.non_zero import non_zero
 from ..symbolics.permute_rows import permute_rows, select_rows
-from ..symbolics.roi_align import roi_align
+from ..symbolics.roi_align import LEAST_BINS, roi_align, window_lines
 from .context import ExportContext
 
 Rows = Union[slice, torch.Tensor]
 
 _HALF_PIXEL_OPSET = 16
-_LEAST_BINS = 4
-"""With fewer, a window of two cells has less than two bins on each side of the one in its middle."""
 _BAND, _BANDS = 32.0, 512
 """Height in pixels, and number, of the bands of the image in which RoIs are read from left to right."""
 
@@ -37,7 +36,7 @@ def pool(
     features, follow each other: from the processor's cache they cost up to a third less.
 
     Args:
-        layers: mmcv's RoIAlign of each level.
+        layers: mmcv's RoIAlign, or any other layer that pools RoIs, of each level.
         feats: per level (N, C, H, W).
         rois: (K, 5) ``(image, x1, y1, x2, y2)``; K may be 0, and so may the RoIs of any level.
         target: (K,) int64 the level of each RoI, None when there is one level.
@@ -45,7 +44,7 @@ def pool(
     Returns:
         (K, C, h, w), in the order of ``rois``.
     """
-    levels, exact = len(feats), _is_exact(layers[0], context.opset)
+    levels, exact = len(feats), _is_exact(context, layers[0])
     boxes, image = rois[:, 1:], rois[:, 0].long()
     cells = None if exact else _Cells(layers, boxes, target)
     # the thin RoIs of each level are groups of their own, behind the others
@@ -59,7 +58,7 @@ def pool(
     if group is not None and not context.capabilities.empty_tensors:
         parts = sorted_rois.add_dummies(group, groups)
     pooled = [
-        _align(layers[number % levels], feats[number % levels], *sorted_rois.part(rows), context.opset)
+        _align(layers[number % levels], feats[number % levels], *sorted_rois.part(rows), context)
         for number, rows in enumerate(parts)
     ]
     if cells is not None:
@@ -171,7 +170,7 @@ class _Cells:
         width = size / bins
         # PyTorch's own order of the sums, for PyTorch's own rounding
         start = low + number * width - low.floor()
-        (near, rise), (far, climb) = ([low.new_tensor(line) for line in pair] for pair in _lines(bins))
+        (near, rise), (far, climb) = ([low.new_tensor(line) for line in pair] for pair in window_lines(bins))
         shares = []
         for sample in range(samples):
             place = (start + (sample + 0.5) * width / samples)[..., None]
@@ -183,42 +182,33 @@ class _Cells:
         return torch.where(size[..., None] < 1, share, torch.eye(bins, dtype=low.dtype, device=low.device))
 
 
-def _lines(bins: int) -> Tuple[Tuple[List[float], List[float]], Tuple[List[float], List[float]]]:
-    """A window's bins as lines through its two intervals between cells.
-
-    Features are linear between two cells. So what lies at a place follows from the interval's outermost bins, and the
-    bin that has a cell inside is not used: its samples may be on both sides of it.
-
-    Returns:
-        For each interval the value and the slope of each bin's share, by the place in cells.
-    """
-    found = []
-    for first, last in ((0, bins // 2 - 1), ((bins + 1) // 2, bins - 1)):
-        one, two = ((number + 0.5) * 2 / bins for number in (first, last))
-        value, slope = [0.0] * bins, [0.0] * bins
-        value[first], value[last] = two / (two - one), -one / (two - one)
-        slope[first], slope[last] = -1 / (two - one), 1 / (two - one)
-        found.append((value, slope))
-    return found[0], found[1]
-
-
-def _is_exact(layer: Any, opset: int) -> bool:
-    """Whether ONNX's operator does as PyTorch's by itself, or nothing can be done about it."""
-    if opset >= _HALF_PIXEL_OPSET or not layer.aligned:
+def _is_exact(context: ExportContext, layer: Any) -> bool:
+    """Whether the operator does as PyTorch's by itself, or nothing can be done about it."""
+    if not _is_roi_align(layer) or context.opset >= _HALF_PIXEL_OPSET:
         return True
-    # a maximum is not linear
-    return layer.pool_mode != "avg" or min(layer.output_size) < _LEAST_BINS
+    if not layer.aligned or _is_custom(context, layer):
+        return True
+    return min(layer.output_size) < LEAST_BINS
 
 
-def _align(layer: Any, feature: torch.Tensor, boxes: torch.Tensor, image: torch.Tensor, opset: int) -> torch.Tensor:
-    return roi_align(
-        feature,
-        boxes,
-        image,
-        layer.output_size,
-        layer.spatial_scale,
-        layer.sampling_ratio,
-        layer.pool_mode,
-        layer.aligned,
-        opset,
-    )
+def _is_roi_align(layer: Any) -> bool:
+    from mmcv.ops import RoIAlign
+
+    return isinstance(layer, RoIAlign)
+
+
+def _is_custom(context: ExportContext, layer: Any) -> bool:
+    """Whether mmcv's own operator is traced: where it is wanted, and for the maximum, which ONNX Runtime gets wrong."""
+    return NAME in context.custom_ops or layer.pool_mode == "max"
+
+
+def _align(
+    layer: Any, feature: torch.Tensor, boxes: torch.Tensor, image: torch.Tensor, context: ExportContext
+) -> torch.Tensor:
+    rois = torch.cat([image.to(boxes)[:, None], boxes], 1)
+    if not _is_roi_align(layer):
+        return layer(feature, rois)
+    size, scale, ratio = layer.output_size, layer.spatial_scale, layer.sampling_ratio
+    if _is_custom(context, layer):
+        return mmcv_roi_align(feature, rois, size, scale, ratio, layer.pool_mode, layer.aligned)
+    return roi_align(feature, boxes, image, size, scale, ratio, layer.aligned, context.opset)

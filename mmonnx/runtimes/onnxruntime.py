@@ -19,9 +19,10 @@ class Session:
         model: the file's path, or the model itself (under 2 GiB, protobuf's limit).
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: threads within an operator; None leaves it to ONNX Runtime (one per core).
+        custom_op_library: path of a library of custom operators, whose kernels come before a model's own functions.
 
     Raises:
-        InputError: the device is unknown, or this ONNX Runtime cannot use it.
+        InputError: the device is unknown, or this ONNX Runtime cannot use it; or it cannot load the library.
         Exception: ONNX Runtime's own, for a model that it does not load.
     """
 
@@ -30,6 +31,7 @@ class Session:
         model: Union[str, "os.PathLike[str]", onnx.ModelProto],
         device: str = "cpu",
         num_threads: Optional[int] = None,
+        custom_op_library: Optional[str] = None,
     ) -> None:
         # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
         import onnxruntime
@@ -39,6 +41,8 @@ class Session:
         options.log_severity_level = _LOG_ERRORS
         if num_threads is not None:
             options.intra_op_num_threads = num_threads
+        if custom_op_library is not None:
+            _register(options, custom_op_library, onnxruntime)
         source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else os.fspath(model)
         self._session = onnxruntime.InferenceSession(source, options, providers=_providers(device, onnxruntime))
         # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
@@ -54,6 +58,27 @@ class Session:
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
         return dict(zip(self.output_names, self._session.run(None, feeds)))
+
+
+def mmcv_operator_library() -> Optional[str]:
+    """The library of operators for ONNX Runtime that an installed mmcv-full was built with, if it was."""
+    try:
+        from mmcv.ops import get_onnxruntime_op_path
+    except ImportError:  # other releases have none
+        return None
+    return get_onnxruntime_op_path() or None
+
+
+def _register(options: Any, path: str, onnxruntime: Any) -> None:
+    try:
+        options.register_custom_ops_library(os.path.abspath(path))
+    except Exception as error:  # ONNX Runtime has many
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"onnxruntime {onnxruntime.__version__} cannot load the operator library '{path}' ({reason})",
+            "a shared library of custom operators for this version, such as mmcv-full's _ext_ort",
+            "give another path, or leave it out",
+        ) from error
 
 
 def _providers(device: str, onnxruntime: Any) -> List[Any]:

@@ -47,13 +47,13 @@ def register(function: Function) -> Function:
 
 def find_function(node: onnx.NodeProto) -> Optional[Function]:
     """The operator of a node, if it is one that has a body."""
-    function = _all().get(node.op_type)
+    function = all_functions().get(node.op_type)
     return function if function is not None and function.domain == node.domain else None
 
 
 @functools.lru_cache(maxsize=None)
-def _all() -> Dict[str, Function]:
-    """The table, after every file of this folder has added its own."""
+def all_functions() -> Dict[str, Function]:
+    """The table by type, after every file of this folder has added its own."""
     package = __name__.rsplit(".", 1)[0]
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, package + "."):
         importlib.import_module(module.name)

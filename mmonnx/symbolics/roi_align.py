@@ -1,10 +1,13 @@
 """ONNX RoiAlign, standing for mmcv's and torchvision's."""
 
-from typing import Any, Tuple
+from typing import Any, List, Tuple
 
 import torch
 import torchvision
 from torch.autograd import Function
+
+LEAST_BINS = 4
+"""With fewer, a window of two cells has less than two bins on each side of the one in its middle."""
 
 
 class _RoiAlign(Function):
@@ -17,15 +20,10 @@ class _RoiAlign(Function):
         output_size: Tuple[int, int],
         scale: float,
         sampling_ratio: int,
-        mode: str,
         aligned: bool,
         opset: int,
     ) -> torch.Tensor:
         rois = torch.cat([index.to(boxes)[:, None], boxes], 1)
-        if mode == "max":  # torchvision has the average only
-            from mmcv.ops.roi_align import RoIAlignFunction
-
-            return RoIAlignFunction.apply(features, rois, output_size, scale, sampling_ratio, mode, aligned)
         return torchvision.ops.roi_align(features, rois, output_size, scale, sampling_ratio, aligned)
 
     @staticmethod
@@ -37,7 +35,6 @@ class _RoiAlign(Function):
         output_size: Tuple[int, int],
         scale: float,
         sampling_ratio: int,
-        mode: str,
         aligned: bool,
         opset: int,
     ) -> Any:
@@ -46,7 +43,7 @@ class _RoiAlign(Function):
             output_width_i=output_size[1],
             spatial_scale_f=scale,
             sampling_ratio_i=sampling_ratio,
-            mode_s=mode,
+            mode_s="avg",
         )
         if opset >= 16:
             attributes["coordinate_transformation_mode_s"] = "half_pixel" if aligned else "output_half_pixel"
@@ -63,7 +60,6 @@ def roi_align(
     output_size: Tuple[int, int],
     scale: float,
     sampling_ratio: int,
-    mode: str,
     aligned: bool,
     opset: int,
 ) -> torch.Tensor:
@@ -76,7 +72,6 @@ def roi_align(
         output_size: (h, w) of the grids.
         scale: size of the features over size of the input.
         sampling_ratio: samples per bin and axis, 0 for as many as the RoI's size asks for.
-        mode: ``avg`` or ``max``.
         aligned: half-pixel correct coordinates.
         opset: opset of the file; below 16 ONNX makes every RoI at least one feature cell wide and high.
 
@@ -85,5 +80,24 @@ def roi_align(
     """
     size = (int(output_size[0]), int(output_size[1]))
     return _RoiAlign.apply(
-        features, boxes, index, size, float(scale), max(0, int(sampling_ratio)), str(mode), bool(aligned), int(opset)
+        features, boxes, index, size, float(scale), max(0, int(sampling_ratio)), bool(aligned), int(opset)
     )
+
+
+def window_lines(bins: int) -> Tuple[Tuple[List[float], List[float]], Tuple[List[float], List[float]]]:
+    """A window's bins as lines through its two intervals between cells.
+
+    Features are linear between two cells. So what lies at a place follows from the interval's outermost bins, and the
+    bin that has a cell inside is not used: its samples may be on both sides of it.
+
+    Returns:
+        For each interval the value and the slope of each bin's share, by the place in cells.
+    """
+    found = []
+    for first, last in ((0, bins // 2 - 1), ((bins + 1) // 2, bins - 1)):
+        one, two = ((number + 0.5) * 2 / bins for number in (first, last))
+        value, slope = [0.0] * bins, [0.0] * bins
+        value[first], value[last] = two / (two - one), -one / (two - one)
+        slope[first], slope[last] = -1 / (two - one), 1 / (two - one)
+        found.append((value, slope))
+    return found[0], found[1]

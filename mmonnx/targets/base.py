@@ -60,6 +60,7 @@ class Target:
         min_opset: the first opset of the default domain that it takes.
         max_opset: the last one; None if only the runtime itself knows.
         best_opset: the one that files are made at when nobody asks for another.
+        custom_ops: ``none`` or ``mmcv``: whether files have mmcv's operators when nobody asks.
         operators: the operators that it has; those of the default domain only if ``any_standard`` is false.
         any_standard: it has every operator of the default domain.
         fixes: what to write instead of an operator that it lacks.
@@ -75,6 +76,7 @@ class Target:
     min_opset: int
     best_opset: int
     max_opset: Optional[int] = None
+    custom_ops: str = "none"
     operators: Dict[str, Operator] = field(default_factory=dict)
     any_standard: bool = False
     fixes: Dict[str, str] = field(default_factory=dict)

@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOOL = ".mim/tools/deployment/pytorch2onnx.py"
 RUN = """
 import runpy, sys
+import mmonnx
 from mmonnx import fallback
+mmonnx.disable()  # the patches have to do it alone
 fallback.ensure()
 import {package}
 assert {package}.__file__.startswith({site!r}), {package}.__file__

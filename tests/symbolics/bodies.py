@@ -1,8 +1,6 @@
 """How the tests run the bodies of mmcv's operators in ONNX Runtime."""
 
-import importlib
 import io
-import pkgutil
 from typing import Any, List, Sequence
 
 import numpy as np
@@ -13,9 +11,10 @@ import pytest
 import torch
 from onnx import helper
 
-from mmonnx import compat, symbolics
+from mmonnx import compat
+from mmonnx.graph.inline import inline_functions
 from mmonnx.rewrites import ExportContext, rewriting
-from mmonnx.symbolics.functions import FUNCTIONS
+from mmonnx.symbolics.functions import find_function
 
 OPSETS = sorted({11, compat.max_opset()})
 every_opset = pytest.mark.parametrize("opset", OPSETS)
@@ -38,9 +37,16 @@ def run(model: onnx.ModelProto, inputs: Sequence[torch.Tensor]) -> List[np.ndarr
     return session.run(None, {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs)})
 
 
+def source(name: str, opset: int, **attributes: Any) -> str:
+    """The text of one operator's body."""
+    function = find_function(helper.make_node(name, [], [], domain="mmcv"))
+    assert function is not None
+    return function.source(opset, attributes)
+
+
 def run_body(name: str, opset: int, inputs: Sequence[torch.Tensor], **attributes: Any) -> List[np.ndarray]:
     """The outputs of one operator's body, in a model that does not know the size of any axis."""
-    function = onnx.parser.parse_function(FUNCTIONS[name].body(opset, attributes))
+    function = onnx.parser.parse_function(source(name, opset, **attributes))
     given, made = list(function.input), list(function.output)
     types = [helper.np_dtype_to_tensor_dtype(value.numpy().dtype) for value in inputs]
     graph = helper.make_graph(
@@ -82,24 +88,7 @@ def export(module: torch.nn.Module, inputs: Sequence[torch.Tensor], opset: int) 
             opset_version=opset,
             **compat.export_kwargs(),
         )
-    return inline(onnx.load_model_from_string(buffer.getvalue()))
-
-
-def inline(model: onnx.ModelProto) -> onnx.ModelProto:
-    for module in pkgutil.iter_modules(symbolics.__path__, symbolics.__name__ + "."):
-        importlib.import_module(module.name)
-    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
-    for number, node in enumerate(model.graph.node):
-        if node.domain == "mmcv":
-            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            attributes = {
-                key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()
-            }
-            function = onnx.parser.parse_function(FUNCTIONS[node.op_type].body(opset, attributes))
-            node.op_type = function.name = f"{function.name}_{number}"
-            model.functions.append(function)
-    model.ir_version = 8
-    return onnx.inliner.inline_local_functions(model)
+    return inline_functions(onnx.load_model_from_string(buffer.getvalue()))
 
 
 def close(found: np.ndarray, expected: torch.Tensor, tolerance: float = 1e-4) -> None:

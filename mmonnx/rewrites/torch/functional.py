@@ -1,10 +1,11 @@
 """Stand-ins for ``torch.nn.functional``."""
 
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch.nn import functional
 
+from ...symbolics.grid_sampler import grid_sampler
 from ..batched import divide
 from ..context import ExportContext
 from ..registry import rewrite
@@ -49,3 +50,17 @@ def _bins(size: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
     last = divide((number + 1) * size - 1, bins)
     index = first[:, None] + torch.arange((last - first).max() + 1)
     return torch.where(index < last[:, None], index, last[:, None])
+
+
+@rewrite("torch.nn.functional.grid_sample")
+def grid_sample(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    grid: torch.Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: Optional[bool] = None,
+) -> torch.Tensor:
+    """Sample (N, C, H, W) maps at (N, h, w, 2) places, at opsets that have no such operator too."""
+    return grid_sampler(input, grid, mode, padding_mode, align_corners)

@@ -1,0 +1,40 @@
+"""The functions of a file set aside and put back."""
+
+from typing import Iterator
+
+import onnx
+
+
+def walk_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node of a graph, those of its subgraphs (If, Loop, Scan) included."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for subgraph in [attribute.g, *attribute.graphs]:
+                yield from walk_nodes(subgraph)
+
+
+def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph in a file without functions; the model that is given is not changed."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.functions[:]
+    return result
+
+
+def with_functions(model: onnx.ModelProto, source: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, with those functions of the source that it calls; the model that is given is not changed."""
+    result = without_functions(model)
+    known = {(function.domain, function.name): function for function in source.functions}
+    called = {}
+    waiting = [(node.domain, node.op_type) for node in walk_nodes(model.graph)]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in called:
+            called[name] = known[name]
+            graph = onnx.GraphProto(node=known[name].node)
+            waiting += [(node.domain, node.op_type) for node in walk_nodes(graph)]
+    result.functions.extend(function for name, function in known.items() if name in called)
+    if result.functions:
+        result.ir_version = max(result.ir_version, source.ir_version)
+    return result

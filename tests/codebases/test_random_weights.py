@@ -1,0 +1,43 @@
+"""Random weights that prove something: nothing of a model is asleep, and its scores tell pictures apart."""
+
+import numpy as np
+import torch
+from models import load_small
+from torch import nn
+
+from mmonnx.codebases.images import photographs
+from mmonnx.codebases.random_weights import revive
+
+DEFORMABLE = "mmdet::dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco.py"
+
+
+def test_what_sleeps_is_woken_and_nothing_else_changes():
+    model = nn.ModuleDict({"norm": nn.BatchNorm2d(4), "conv": nn.Conv2d(4, 4, 3), "other": nn.Conv2d(4, 4, 1)})
+    model.scale = nn.Parameter(torch.full((4,), 1e-6))
+    nn.init.zeros_(model["norm"].weight)
+    nn.init.zeros_(model["conv"].weight)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    revive(model)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"norm.weight", "conv.weight", "scale"}
+    assert model["conv"].weight.std() > 1e-3 and (model.scale == model["norm"].weight).all()
+
+
+def test_no_branch_of_a_deformable_residual_network_is_asleep(tmp_path):
+    """Upstream starts the last norm of every block, and the offsets of deformable convolutions, at zero."""
+    task = load_small(DEFORMABLE, tmp_path, shape=(64, 64))
+    model = task.module.model
+    block = next(module for module in model.backbone.layer2 if hasattr(module.conv2, "conv_offset"))
+    seen = {}
+    block.conv2.conv_offset.register_forward_hook(lambda module, inputs, output: seen.update(offset=output))
+    block.norm3.register_forward_hook(lambda module, inputs, output: seen.update(branch=output))
+    task.predict(task.preprocess(photographs()[:1], (64, 64)))
+    assert seen["offset"].std() > 0.01 and seen["branch"].std() > 0.01
+
+
+def test_scores_tell_photographs_apart(tmp_path):
+    name = "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"
+    options = {"model.backbone.widen_factor": 0.25, "model.head.num_classes": 20}
+    task = load_small(name, tmp_path, options, shape=(64, 64))
+    one, other = (scores.probs for scores in task.predict(task.preprocess(photographs()[:2], (64, 64))))
+    assert np.abs(one - other).max() > 0.1

@@ -1,0 +1,110 @@
+"""Upstream's own command, unchanged, with the plugin in the config: the guide's examples and others."""
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from models import small_config
+from upstream_tools import run_tool
+
+from mmonnx import codebases
+from mmonnx.codebases.base import Detections
+from mmonnx.codebases.images import photographs
+from mmonnx.matching import match
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import make_cases, verify
+
+PLUGIN = {"custom_imports": dict(imports=["mmonnx"], allow_failed_imports=False)}
+SHAPE = (96, 128)
+FEW = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 100}
+OPTIONS = codebases.LoadOptions(shape=SHAPE, dynamic=True)
+
+
+class Example:
+    """A small model with its config and checkpoint, and upstream's command for it."""
+
+    def __init__(self, name, folder, options=None):
+        self.package, self.folder = name.split("::")[0], folder
+        self.config = small_config(name, folder, {**PLUGIN, **(options or {})})
+        self.checkpoint, image = str(folder / "model.pth"), str(folder / "photograph.png")
+        (model,) = codebases.load(self.config, None, OPTIONS).module.children()
+        torch.save({"state_dict": model.state_dict(), "meta": {"CLASSES": tuple(map(str, range(80)))}}, self.checkpoint)
+        cv2.imwrite(image, photographs()[0])
+        self._known = ["--output-file", "theirs.onnx", "--shape", *SHAPE]
+        self._known += [self.checkpoint, "--input-img", image] if self.package == "mmdet" else []
+        self._known += ["--checkpoint", self.checkpoint] if self.package == "mmcls" else []
+
+    @property
+    def file(self):
+        return self.folder / "theirs.onnx"
+
+    def run(self, *flags):
+        """What the tool printed; it has to succeed."""
+        done = run_tool(self.package, self.folder, self.config, *self._known, *flags)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def check_answers(self):
+        """The file's answers are PyTorch's, at other sizes, in other batches, and on a blank image."""
+        task = codebases.load(self.config, self.checkpoint, OPTIONS)
+        results = verify(task, Session(str(self.file)).run, make_cases(task, None, SHAPE))
+        assert all(result.ok for result in results), [result.problems for result in results]
+        assert sum(result.total for result in results) > 10
+        assert [result.batch for result in results] == [1, 1, 2, 1]
+
+
+TWO_STAGE = ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"]
+
+
+@pytest.mark.parametrize("name", TWO_STAGE)
+def test_two_stage_detectors(name, tmp_path):
+    example = Example(f"mmdet::{name}", tmp_path, FEW)
+    text = example.run("--simplify", "--dynamic-export", "--verify")
+    assert "Successfully simplified ONNX model: theirs.onnx" in text
+    assert "The numerical values are the same between Pytorch and ONNX" in text
+    model = onnx.load(str(example.file))
+    assert [value.name for value in model.graph.input] == ["input"]  # no weight is one
+    assert "NonZero" in {node.op_type for node in model.graph.node}
+    assert model.producer_name == "mmonnx" and model.opset_import[0].version == 11
+    example.check_answers()
+
+
+@pytest.mark.parametrize("flags", [["--simplify"], ["--simplify", "--dynamic-export", "--verify"]])
+def test_classifiers(flags, tmp_path):
+    example = Example("mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", tmp_path)
+    text = example.run(*flags)
+    assert "Successfully simplified ONNX model: theirs.onnx" in text
+    assert ("The outputs are same between Pytorch and ONNX" in text) == ("--verify" in flags)
+    (entry,) = onnx.load(str(example.file)).graph.input
+    axes = [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+    assert axes == (["batch", 3, "height", "width"] if "--dynamic-export" in flags else [1, 3, *SHAPE])
+    if "--dynamic-export" in flags:
+        example.check_answers()
+
+
+def test_one_stage_detectors_go_upstreams_way(tmp_path):
+    example = Example("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path, {"model.test_cfg.nms_pre": 50})
+    assert "Successfully simplified" in example.run("--simplify", "--dynamic-export")
+    task = codebases.load(example.config, example.checkpoint, OPTIONS)
+    session = Session(str(example.file))
+    for shape in (SHAPE, (128, 96)):
+        feeds = task.preprocess(photographs()[:1], shape)
+        (expected,) = task.predict(feeds)
+        actual = session.run({name: value.numpy() for name, value in feeds.items()})
+        real = actual["dets"][0, :, 4] > 0  # upstream fills up to 100 rows
+        found = match(expected, Detections(actual["dets"][0][real], actual["labels"][0][real]), score_thr=0.05)
+        assert found.matched > 5 and found.matched >= 0.9 * found.total, found
+
+
+def test_a_forward_without_post_processing_is_exported(tmp_path):
+    example = Example("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path)
+    assert "without post process" in example.run("--skip-postprocess")
+    task = codebases.load(example.config, example.checkpoint, OPTIONS)
+    outputs = Session(str(example.file)).run({"input": task.inputs["input"].numpy()})
+    (model,) = task.module.children()
+    with torch.no_grad():
+        expected = [value for level in model.forward_dummy(task.inputs["input"]) for value in level]
+    assert len(outputs) == len(expected)
+    for value, actual in zip(expected, outputs.values()):
+        np.testing.assert_allclose(value.numpy(), actual, rtol=1e-3, atol=1e-3)

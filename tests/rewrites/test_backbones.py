@@ -1,0 +1,127 @@
+"""Each stand-in for parts of transformers and for padding, in eager mode, against the function that it stands for."""
+
+import importlib
+
+import pytest
+import torch
+
+from mmonnx import fallback
+from mmonnx.rewrites import ExportContext, rewriting
+
+fallback.ensure()
+importlib.import_module("mmdet.models")
+importlib.import_module("mmcls.models")
+
+
+def traced(*sizes):
+    """Sizes as they are while tracing."""
+    return tuple(torch.tensor(size) for size in sizes)
+
+
+def both(function, *arguments):
+    """What upstream's function gives, and what its stand-in does."""
+    with torch.no_grad():
+        expected = function(*arguments)
+        with rewriting(ExportContext()):
+            return expected, function(*arguments)
+
+
+def randomized(module):
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+    return module.eval()
+
+
+@pytest.mark.parametrize("size", [(14, 14), (7, 7), (7, 9), (10, 15), (21, 8)])
+@pytest.mark.parametrize("shift", [0, 3])
+@pytest.mark.parametrize("codebase,options", [("mmdet", {}), ("mmcls", {}), ("mmcls", {"pad_small_map": True})])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_shifted_windows(size, shift, codebase, options, batch):
+    path = {"mmdet": "mmdet.models.backbones.swin", "mmcls": "mmcls.models.utils.attention"}[codebase]
+    module = importlib.import_module(path).ShiftWindowMSA(8, 2, 7, shift, **options)
+    module = randomized(module)
+    query = torch.randn(batch, size[0] * size[1], 8)
+    expected, found = both(module, query, size)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    with rewriting(ExportContext()), torch.no_grad():
+        torch.testing.assert_close(module(query, traced(*size)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (7, 9), (10, 14), (14, 10)])
+def test_windows_of_twins(size):
+    from mmcls.models.backbones.twins import LocallyGroupedSelfAttention
+
+    module = randomized(LocallyGroupedSelfAttention(8, 2, qkv_bias=True, window_size=7))
+    expected, found = both(module, torch.randn(2, size[0] * size[1], 8), size)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (3, 9), (4, 5), (13, 13)])
+@pytest.mark.parametrize("extra", [0, 1, 2])
+def test_position_embeddings(size, extra):
+    from mmcls.models.utils import embed
+
+    table = torch.randn(1, 16 + extra, 6)
+    expected = embed.resize_pos_embed(table, (4, 4), size, "bicubic", extra)
+    with rewriting(ExportContext()):
+        found = embed.resize_pos_embed(table, (4, 4), traced(*size), "bicubic", extra)
+        plain = embed.resize_pos_embed(table, (4, 4), size, "bicubic", extra)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(plain, expected)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 16), (17, 30), (1, 1)])
+@pytest.mark.parametrize("kernel,stride,dilation", [(3, 2, 1), (4, 4, 1), (5, 3, 2), (2, 4, 1)])
+@pytest.mark.parametrize("padding", ["same", "corner"])
+def test_adaptive_padding(size, kernel, stride, dilation, padding):
+    from mmcv.cnn.bricks.transformer import AdaptivePadding
+    from mmdet.models.utils.transformer import AdaptivePadding as Theirs
+
+    x = torch.randn(2, 3, *size)
+    for kind in (AdaptivePadding, Theirs):
+        expected, found = both(kind(kernel, stride, dilation, padding), x)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 16)])
+def test_a_convolution_with_the_padding_of_tensorflow(size):
+    from mmcv.cnn.bricks import Conv2dAdaptivePadding
+
+    expected, found = both(Conv2dAdaptivePadding(3, 4, 3, 2), torch.randn(2, 3, *size))
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("q_shape,k_shape", [((8, 8), (4, 4)), ((7, 10), (4, 5)), ((3, 5), (6, 9)), ((10, 7), (3, 7))])
+def test_relative_positions_of_mvit(q_shape, k_shape):
+    from mmcls.models.backbones import mvit
+
+    q = torch.randn(2, 3, q_shape[0] * q_shape[1], 6)
+    attention = torch.randn(2, 3, q_shape[0] * q_shape[1], k_shape[0] * k_shape[1])
+    tables = torch.randn(11, 6), torch.randn(15, 6)
+    expected = mvit.add_decomposed_rel_pos(attention.clone(), q, q_shape, k_shape, *tables)
+    with rewriting(ExportContext()):
+        found = mvit.add_decomposed_rel_pos(attention, q, traced(*q_shape), traced(*k_shape), *tables)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "equation,one,other",
+    [
+        ("bqc,bchw->bqhw", (2, 3, 4), (2, 4, 5, 6)),
+        ("byhwc,hkc->byhwk", (2, 3, 4, 5, 6), (4, 7, 6)),
+        ("bqc,nc->bqn", (2, 3, 4), (5, 4)),
+        ("ij,jk->ki", (2, 3), (3, 4)),
+        ("ab,ab->a", (2, 3), (2, 3)),
+        ("abx,ac->bc", (2, 3, 5), (2, 4)),
+        ("a,b->ba", (2,), (3,)),
+        ("...a,a->...", (2, 3), (3,)),
+        ("aab,b->a", (2, 2, 3), (3,)),
+    ],
+)
+def test_einsum(equation, one, other):
+    one, other = torch.randn(one), torch.randn(other)
+    expected, found = both(lambda: torch.einsum(equation, one, other))
+    torch.testing.assert_close(found, expected)
+    with rewriting(ExportContext()):
+        torch.testing.assert_close(torch.einsum(equation, [one, other]), expected)

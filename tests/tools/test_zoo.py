@@ -1,0 +1,347 @@
+"""tools/zoo.py: what it chooses, how it ends processes, and a sweep over tiny configs that fail at each stage."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mmonnx.codebases.config import find_config
+from mmonnx.errors import InputError
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+import zoo  # noqa: E402
+from zoo_parts import selection, sweep, table  # noqa: E402
+from zoo_parts.child import shorten  # noqa: E402
+from zoo_parts.process import Limits, run_limited, tree  # noqa: E402
+
+HAS_PROC = Path("/proc/self/statm").exists()
+LINUX = pytest.mark.skipif(not HAS_PROC, reason="memory and descendants are told on Linux alone")
+ROOMY = Limits(seconds=600, gigabytes=8)
+
+MODELS = """
+import torch
+from torch import nn
+from mmcls.models.builder import BACKBONES
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=4)
+        self.fc = nn.Linear(4, 8)
+    def features(self, x):
+        return self.conv(x)
+    def forward(self, x):
+        return (self.fc(self.features(x).abs().mean((2, 3))),)
+
+@BACKBONES.register_module()
+class Good(Tiny):
+    pass
+
+@BACKBONES.register_module()
+class NotBuilt(Tiny):
+    def __init__(self):
+        raise ValueError("no weights for this one")
+
+@BACKBONES.register_module()
+class NotTraced(Tiny):
+    def features(self, x):
+        if torch.jit.is_tracing():
+            raise ValueError("what is a tracer")
+        return self.conv(x)
+
+@BACKBONES.register_module()
+class NotRun(Tiny):
+    def features(self, x):
+        x = self.conv(x)
+        return x + torch.zeros(int(x.shape[2]), int(x.shape[3]))
+
+@BACKBONES.register_module()
+class Wrong(Tiny):
+    def features(self, x):
+        return self.conv(x) + (5.0 if torch.jit.is_tracing() else 0.0)
+
+@BACKBONES.register_module()
+class Blind(Tiny):
+    def features(self, x):
+        return self.conv(x * 0)
+
+@BACKBONES.register_module()
+class Fixed(Tiny):
+    def features(self, x):
+        assert x.shape[2:] == (64, 64), "of one size alone"
+        return self.conv(x)
+"""
+CONFIG = """
+custom_imports = dict(imports=["zoo_test_models"], allow_failed_imports=False)
+model = dict(type="ImageClassifier", backbone=dict(type="{}"), head=dict(type="ClsHead"))
+test_pipeline = [dict(type="Resize", size=64), dict(type="Normalize", mean=[127.0] * 3, std=[64.0] * 3)]
+"""
+EXPECTED = {
+    "Good": ("matched", ""),
+    "Fixed": ("matched", ""),
+    "NotBuilt": ("nothing", "no weights for this one"),
+    "NotTraced": ("built", "what is a tracer"),
+    "NotRun": ("traced", "does not run in ONNX Runtime"),
+    "Wrong": ("run", "photograph 64x64: probs: differ by"),
+    "Blind": ("run", "two photographs get the same scores"),
+    "Crash": ("nothing", "died from SIGSEGV"),
+    "Broken": ("nothing", "cannot be read"),
+}
+
+
+def write_configs(folder):
+    """A config for each of EXPECTED, in a folder that is their family."""
+    folder.mkdir()
+    for name in EXPECTED:
+        (folder / f"{name}.py").write_text(CONFIG.format(name))
+    (folder / "Crash.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    (folder / "Broken.py").write_text("model = dict(type=\n")
+    (folder.parent / "zoo_test_models.py").write_text(MODELS)
+    return [str(folder / f"{name}.py") for name in EXPECTED]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """What a sweep over all of them left: status, what it printed, its records by name, the folder, the paths."""
+    folder = tmp_path_factory.mktemp("zoo")
+    paths = write_configs(folder / "tiny")
+    with pytest.MonkeyPatch.context() as patch, (folder / "printed.txt").open("w+", encoding="utf-8") as printed:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(TOOLS.parent)]))
+        patch.setattr(sys, "stdout", printed)
+        status = zoo.main([*paths, "--out", str(folder / "out"), "--jobs", "2"])
+        printed.seek(0)
+        text = printed.read()
+    lines = (folder / "out" / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    return (
+        status,
+        text,
+        {Path(record["config"]).stem: record for record in map(json.loads, lines)},
+        folder / "out",
+        paths,
+    )
+
+
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_how_far_each_config_comes(swept, name):
+    status, text, records, _, _ = swept
+    reached, cause = EXPECTED[name]
+    record = records[name]
+    assert status == 1 and len(records) == len(EXPECTED)
+    assert record["reached"] == reached and cause in record["cause"], record
+    assert record["ok"] == (reached == "matched") and record["family"] == "tiny" and record["seconds"] > 0
+    assert sum(f"{name}.py" in line and line.startswith(reached) for line in text.splitlines()) == 1
+
+
+def test_what_is_told_of_a_config_that_matches(swept):
+    good, fixed, wrong = (swept[2][name] for name in ("Good", "Fixed", "Wrong"))
+    assert good["dynamic"] == "batch, size" and (good["matched"], good["total"]) == (5, 5) and good["nodes"] > 3
+    assert fixed["dynamic"] == "batch" and any("64x64" in note for note in fixed["notes"])
+    assert wrong["matched"] < wrong["total"] and {"torch", "onnxruntime", "Python"} <= set(wrong["versions"])
+
+
+def test_the_table_has_a_row_for_each_config(swept):
+    _, text, _, out, _ = swept
+    document = (out / "coverage.md").read_text(encoding="utf-8")
+    assert "2 of 9 configs match" in document and "2 of 9 configs match" in text
+    for name, (reached, cause) in EXPECTED.items():
+        (row,) = [line for line in document.splitlines() if f"| {name}.py |" in line]
+        assert reached in row and cause in row
+
+
+def test_a_sweep_goes_on_from_where_it_stopped(swept, tmp_path, monkeypatch):
+    _, _, records, out, paths = swept
+    lines = (out / "results.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    left = {record["config"] for record in map(json.loads, lines[3:])}
+    copy = tmp_path / "results.jsonl"
+    asked = []
+
+    def run(self, entries):
+        for entry in entries:
+            asked.append(entry.config)
+            yield records[entry.name]
+
+    monkeypatch.setattr(sweep.Sweep, "run", run)
+    copy.write_text("".join(lines[:3]) + lines[3][:40], encoding="utf-8")  # it was cut off in the middle of a line
+    assert zoo.main([*paths, "--out", str(tmp_path), "--resume"]) == 1
+    assert set(asked) == left and len(asked) == len(left)
+    assert len(sweep.read_records(copy)) == len(EXPECTED)
+    asked.clear()
+    zoo.main([*paths, "--out", str(tmp_path), "--resume"])
+    assert not asked
+    zoo.main([*paths, "--out", str(tmp_path), "--resume", "--retry"])
+    assert {Path(path).stem for path in asked} == {
+        name for name, (reached, _) in EXPECTED.items() if reached != "matched"
+    }
+    asked.clear()
+    zoo.main([*paths, "--out", str(tmp_path)])
+    assert set(asked) == set(paths)
+
+
+def test_one_that_hangs_is_a_result(tmp_path):
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n")
+    entry = selection.Entry("", "tiny", str(tmp_path / "hangs.py"))
+    (record,) = sweep.Sweep(Limits(2, 8), 1, {}).run([entry])
+    assert record["cause"] == "no result after 2 s" and not record["ok"] and record["reached"] == "nothing"
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def test_a_process_that_ends_well_and_one_that_does_not(tmp_path):
+    log, stop = tmp_path / "log.txt", threading.Event()
+    assert run_limited(python("print(1)"), ROOMY, log, stop) is None
+    assert run_limited(python("raise ValueError('so')"), ROOMY, log, stop) == "exit status 1: ValueError: so"
+    assert run_limited(python("import os; os.abort()"), ROOMY, log, stop) == "died from SIGABRT"
+
+
+@LINUX
+def test_a_process_that_takes_too_much_memory_is_ended(tmp_path):
+    code = "import time; x = bytearray(400 << 20); time.sleep(600)"
+    started = time.monotonic()
+    problem = run_limited(python(code), Limits(600, 0.2), tmp_path / "log.txt", threading.Event())
+    assert problem == "more than 0.2 GiB of memory" and time.monotonic() - started < 60
+
+
+def is_alive(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@LINUX
+@pytest.mark.parametrize("by", ["time", "stop"])
+def test_what_a_process_started_ends_with_it(tmp_path, by):
+    """Also what has a session of its own, as the simplifiers have."""
+    pid_file = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "time.sleep(600)\n"
+    )
+    stop = threading.Event()
+    if by == "stop":
+        threading.Thread(target=lambda: (wait_for(pid_file), stop.set())).start()
+    problem = run_limited(python(code), Limits(3 if by == "time" else 600, 8), tmp_path / "log.txt", stop)
+    assert problem == ("no result after 3 s" if by == "time" else "stopped")
+    deadline = time.monotonic() + 10  # the system takes a moment to end a process
+    while is_alive(int(pid_file.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def wait_for(path):
+    while not (path.exists() and path.read_text()):
+        time.sleep(0.05)
+
+
+@LINUX
+def test_a_sweep_that_is_left_ends_its_children(tmp_path):
+    (tmp_path / "quick.py").write_text("1 / 0\n")
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n")
+    entries = [selection.Entry("", "x", str(tmp_path / name)) for name in ("quick.py", "hangs.py")]
+    results = sweep.Sweep(ROOMY, 2, {}).run(entries)
+    assert next(results)["config"].endswith("quick.py")
+    assert len(tree(os.getpid())) > 1
+    results.close()
+    assert [pid for pid in tree(os.getpid())[1:] if "zoo_parts.child" in command_line(pid)] == []
+
+
+def command_line(pid):
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.read_text().replace("\0", " ") if path.exists() else ""
+
+
+def test_one_config_of_each_family():
+    detectors, classifiers = selection.families("mmdet"), selection.families("mmcls")
+    assert len(detectors) == 79 and len(classifiers) == 37
+    for entries in (detectors, classifiers):
+        assert len({entry.family for entry in entries}) == len(entries)
+        assert all(find_config(entry.config).is_file() for entry in entries)
+    by_family = {entry.family: entry.name for entry in detectors}
+    assert by_family["retinanet"] == "retinanet_r18_fpn_1x_coco"
+    assert by_family["nas_fpn"] == "retinanet_r50_nasfpn_crop640_50e_coco"
+    for codebase, entries in (("mmdet", detectors), ("mmcls", classifiers)):
+        names = {entry.config.rsplit("/", 1)[1] for entry in entries}
+        assert set(selection.CODEBASES[codebase].representatives.values()) <= names
+
+
+def test_the_quick_subset_is_there():
+    entries = selection.quick()
+    assert len({entry.config for entry in entries}) == 25
+    assert all(find_config(entry.config).is_file() for entry in entries)
+
+
+def test_every_config_but_former_names():
+    names = {entry.config for entry in selection.everything("mmcls")}
+    assert "mmcls::resnet/resnet18_8xb16_cifar10.py" in names
+    assert "mmcls::resnet/resnet18_b16x8_cifar10.py" not in names
+    assert not any("_base_" in name for name in names)
+
+
+def test_patterns(tmp_path):
+    (tmp_path / "own.py").write_text("")
+    found = selection.matching(["lenet/*", "mmcls::lenet/lenet5*", str(tmp_path / "own.py")], ["mmcls"])
+    assert [entry.config for entry in found] == ["mmcls::lenet/lenet5_mnist.py", str(tmp_path / "own.py")]
+    with pytest.raises(InputError, match="names no config"):
+        selection.matching(["nothing/*"], ["mmcls"])
+
+
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        ([], "0 ways to choose configs"),
+        (["--all", "--families"], "2 ways"),
+        (["lenet/*", "--quick"], "2 ways"),
+        (["none/*"], "names no config"),
+        (["--all", "--codebase", "mmseg"], "invalid choice"),
+        (["--all", "--jobs", "0"], "no number of 1 or more"),
+        (["--quick", "--out", "/proc/none"], "cannot be written"),
+    ],
+)
+def test_a_wrong_command_is_refused(capsys, arguments, words):
+    assert zoo.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("zoo: error: ") and words in line
+
+
+def test_the_tool_runs_as_a_script():
+    done = subprocess.run([sys.executable, str(TOOLS / "zoo.py"), "--help"], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and "--families" in done.stdout
+
+
+def record(**more):
+    plain = {"codebase": "mmdet", "family": "x", "config": "mmdet::x/a.py", "reached": "built", "ok": False}
+    return {**plain, "cause": "c", "seconds": 3.2, "date": "2026-01-02", "versions": {"torch": "2.0"}, **more}
+
+
+def test_causes_that_differ_in_numbers_and_names_are_one():
+    records = [
+        record(cause="a_r50 (ATSS) cannot be traced: RuntimeError: size 'x' is 3"),
+        record(cause="b_r18 (GFL) cannot be traced: RuntimeError: size 'yy' is 4.5e-3", family="y"),
+        record(cause="other"),
+        record(ok=True, cause=""),
+    ]
+    rows = table.causes(records).splitlines()[2:]
+    assert len(rows) == 2 and rows[0].startswith("| 2 | built: RuntimeError: size") and "x, y" in rows[0]
+    assert table.causes([record(ok=True)]) == ""
+
+
+def test_cells_cannot_break_the_table():
+    document = table.coverage([record(cause="a | b\n<c>", date="2026-01-01"), record(config="mmdet::x/b.py")])
+    (row,) = [line for line in document.splitlines() if "a.py" in line]
+    assert "a \\| b &lt;c>" in row and "2026-01-01 to 2026-01-02" in document
+
+
+def test_messages_of_the_runtime_begin_with_what_they_say():
+    text = (
+        "FAIL : Status Message: /onnxruntime_src/onnxruntime/core/x/y.h:91 onnxruntime::R::R(const T&, V&) size was 3"
+    )
+    assert shorten(text) == "FAIL : Status Message: size was 3"

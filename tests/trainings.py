@@ -1,0 +1,134 @@
+"""Real short trainings of the digit models through mmdet's and mmcls's train APIs."""
+
+import json
+import logging
+import time
+import types
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+from unittest import mock
+
+import torch
+
+from mmonnx import compat, fallback
+from mmonnx.codebases.config import find_config
+from mmonnx.datasets import digits
+
+SEED = 0
+
+
+class Run(NamedTuple):
+    """One training: its folder, the lines of its .log.json, and the text of its log."""
+
+    folder: Path
+    lines: List[Dict[str, Any]]
+    log: str
+
+    @property
+    def curve(self) -> List[Dict[str, Any]]:
+        """The lines of the training itself, without what a clock wrote."""
+        clocks = ("time", "data_time", "eta", "memory")
+        kept = [line for line in self.lines if line.get("mode") == "train"]
+        return [{name: value for name, value in line.items() if name not in clocks} for line in kept]
+
+    @property
+    def exports(self) -> List[Dict[str, Any]]:
+        """The lines that the export hook wrote."""
+        return [line for line in self.lines if line.get("mode") == "onnx"]
+
+    @property
+    def weights(self) -> Dict[str, torch.Tensor]:
+        """What the last checkpoint holds."""
+        return load_weights(self.folder / "latest.pth")
+
+    @property
+    def files(self) -> List[str]:
+        """The ONNX files in the folder."""
+        return sorted(path.name for path in self.folder.glob("*.onnx"))
+
+
+def load_weights(path: Path) -> Dict[str, torch.Tensor]:
+    """What a checkpoint of mmcv's holds; mmcv writes more than weights into it."""
+    return compat.load_checkpoint_file(str(path), trust=True)["state_dict"]
+
+
+def make_data(folder: Path) -> Path:
+    """A few images for both models."""
+    digits.make_detection_set(str(folder / "detection"), "train", 4, SEED)
+    digits.make_classification_set(str(folder / "classification"), "train", 64, SEED)
+    return folder
+
+
+def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
+    """The digit config of the ``detector`` or the ``classifier``, for two short epochs on these data."""
+    fallback.ensure()
+    from mmcv import Config
+
+    name = {"detector": "faster_rcnn_digits", "classifier": "mobilenet_v2_digits"}[kind]
+    cfg = Config.fromfile(str(find_config(f"mmonnx::digits/{name}.py")))
+    if kind == "detector":
+        for part in (cfg.data.train, cfg.data.val):
+            part.ann_file = str(data / "detection" / "train.json")
+            part.img_prefix = str(data / "detection" / "train")
+        cfg.data.samples_per_gpu, cfg.data.train.pipeline[2].img_scale = 2, (128, 128)
+    else:
+        for part in (cfg.data.train, cfg.data.val):
+            part.data_prefix = str(data / "classification" / "train")
+        cfg.data.samples_per_gpu = 16
+    cfg.log_config.interval, cfg.lr_config.warmup_iters, cfg.runner.max_epochs = 1, 2, 2
+    cfg.checkpoint_config.interval = 1
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def train(
+    kind: str,
+    data: Path,
+    folder: Path,
+    hooks: List[Dict[str, Any]],
+    options: Optional[Dict[str, Any]] = None,
+    validate: bool = False,
+) -> Run:
+    """Train as mmdet's and mmcls's ``tools/train.py`` do, with these ``custom_hooks``."""
+    cfg = read_config(kind, data, options or {})
+    folder.mkdir(parents=True)
+    cfg.work_dir, cfg.seed, cfg.gpu_ids, cfg.device, cfg.custom_hooks = str(folder), SEED, [0], "cpu", hooks
+    run = _train_detector if kind == "detector" else _train_classifier
+    # the logger's handlers belong to one training
+    logger = logging.getLogger("mmdet" if kind == "detector" else "mmcls")
+    handler = logging.FileHandler(str(folder / "train.log"))
+    logger.addHandler(handler)
+    # mmcv's runners sleep two seconds an epoch, for data workers, of which there are none here
+    clock = types.SimpleNamespace(time=time.time, sleep=lambda seconds: None)
+    try:
+        with mock.patch("mmcv.runner.epoch_based_runner.time", clock):
+            run(cfg, validate)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    (path,) = folder.glob("*.log.json")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return Run(folder, lines, (folder / "train.log").read_text())
+
+
+def _train_detector(cfg: Any, validate: bool) -> None:
+    from mmdet.apis import set_random_seed, train_detector
+    from mmdet.datasets import build_dataset
+    from mmdet.models import build_detector
+
+    set_random_seed(SEED)
+    model = build_detector(cfg.model)
+    model.init_weights()
+    train_detector(model, build_dataset(cfg.data.train), cfg, validate=validate, timestamp="run", meta={})
+
+
+def _train_classifier(cfg: Any, validate: bool) -> None:
+    from mmcls.apis import set_random_seed, train_model
+    from mmcls.datasets import build_dataset
+    from mmcls.models import build_classifier
+
+    set_random_seed(SEED)
+    model = build_classifier(cfg.model)
+    model.init_weights()
+    dataset = build_dataset(cfg.data.train)
+    train_model(model, dataset, cfg, validate=validate, device="cpu", timestamp="run", meta={})

@@ -1,0 +1,1 @@
+"""What tools/zoo.py is made of."""

@@ -1,0 +1,146 @@
+"""One config, exported and compared in a process of its own: ``python -m zoo_parts.child REQUEST.json``.
+
+What it finds is in the file ``answer`` as JSON, anew after every stage, so that it is known how far a child came that
+was killed.
+"""
+
+import io
+import json
+import os
+import re
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy as np
+
+from mmonnx import codebases
+from mmonnx.codebases.base import Detections, Scores, Task
+from mmonnx.codebases.config import read_config
+from mmonnx.errors import FixedSizeError, MmonnxError
+from mmonnx.graph.simplify import count_nodes
+from mmonnx.matching import Tolerances
+from mmonnx.pipeline import Exported, ExportSettings, export
+from mmonnx.report import Report, Stage
+from mmonnx.verify import CaseResult, first_line, make_cases
+
+NOTHING = "nothing"
+REACHED = {"load": "built", "trace": "traced", "simplify": "simplified", "check": "checked", "verify": "run"}
+"""By stage of the pipeline, what is reached when it is over. ``matched`` comes after these, ``nothing`` before."""
+MIN_DETECTIONS = 10
+_DYNAMIC = ({"dynamic": True}, {"dynamic_batch": True})
+_PROPOSALS = {"model.test_cfg.rpn.max_per_img": 300, "model.test_cfg.rpn.nms_pre": 500}
+"""Fewer than configs ask for: the same graph, in less time."""
+
+Request = Dict[str, Any]
+"""``config``, ``shape`` ((height, width) or None), ``model`` (the file to write), ``answer`` (the JSON to write)."""
+
+
+class Recorder(Report):
+    """A report that nobody reads, and that keeps in ``answer`` which stage is over."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.StringIO())
+        self.path = path
+        self.answer: Dict[str, Any] = {"reached": NOTHING, "ok": False, "cause": ""}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """As every report's; what is reached is written when the stage ends."""
+        with super().stage(name) as stage:
+            yield stage
+        self.tell(reached=REACHED.get(name, self.answer["reached"]))
+
+    def tell(self, **facts: Any) -> None:
+        """Add to the answer, and write it."""
+        self.answer.update(facts)
+        temporary = self.path.with_suffix(".part")
+        temporary.write_text(json.dumps(self.answer), encoding="utf-8")
+        os.replace(str(temporary), str(self.path))
+
+
+def sweep_one(request: Request) -> None:
+    """Export and compare one config; whatever comes of it is in the answer."""
+    recorder = Recorder(Path(request["answer"]))
+    try:
+        exported = _export(request, recorder)
+        recorder.tell(**_judge(exported))
+    except Exception as error:
+        traceback.print_exc()
+        recorder.tell(cause=_cause(error))
+
+
+def _export(request: Request, recorder: Recorder) -> Exported:
+    """Export with as much that is dynamic as the model can take."""
+    options = _cheaper(request["config"])
+    for number, dynamic in enumerate(_DYNAMIC):
+        shape = tuple(request["shape"]) if request["shape"] else None
+        load = codebases.LoadOptions(shape=shape, cfg_options=options, **dynamic)
+        settings = ExportSettings(request["config"], None, request["model"], load, simplify=True, verify=True)
+        try:
+            return export(settings, recorder)
+        except FixedSizeError:
+            if number == len(_DYNAMIC) - 1:
+                raise
+            request["shape"] = None  # the one size that it takes is its config's own
+    raise AssertionError("every attempt returns or raises")
+
+
+def _cheaper(config: str) -> Dict[str, int]:
+    """Overrides that leave fewer proposals, where the config has any."""
+    node = read_config(config).model.get("test_cfg") or {}
+    rpn = node.get("rpn") or {}
+    return {key: value for key, value in _PROPOSALS.items() if (rpn.get(key.rsplit(".", 1)[1]) or 0) > value}
+
+
+def _judge(exported: Exported) -> Dict[str, Any]:
+    """What the verification says, and whether it says anything."""
+    task, results = exported.task, exported.results or []
+    axes = (("batch", task.dynamic_batch), ("size", task.dynamic_size))
+    facts: Dict[str, Any] = {
+        "matched": sum(result.matched for result in results),
+        "total": sum(result.total for result in results),
+        "nodes": count_nodes(exported.model),
+        "dynamic": ", ".join(name for name, is_dynamic in axes if is_dynamic),
+        "notes": [note for note in task.notes if "random weights" not in note],
+    }
+    broken = next((result for result in results if result.verdict == "failed"), None)
+    problem = next((f"{result.name}: {line}" for result in results for line in result.problems), None)
+    if problem is not None or not exported.ok:
+        facts["cause"] = shorten(problem or "the verification failed")
+        facts["reached"] = REACHED["check"] if broken else REACHED["verify"]
+        return facts
+    facts["cause"] = says_nothing(task, results) or ""
+    facts["ok"] = not facts["cause"]
+    facts["reached"] = "matched" if facts["ok"] else REACHED["verify"]
+    return facts
+
+
+def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
+    """Why an agreement is worth nothing, or None: too few detections, or one answer for all pictures."""
+    (case, *_) = make_cases(task, None, task.shape, batch=2)
+    first, second = task.predict(case.feeds)[:2]
+    if isinstance(first, Detections):
+        found = sum(result.total for result in results if result.name.startswith("photograph"))
+        return f"no more than {found} detections to compare" if found < MIN_DETECTIONS else None
+    if isinstance(first, Scores):
+        gap = float(np.abs(first.probs - second.probs).max())
+        alike = gap < 10 * Tolerances().score * float(np.abs(first.probs).max())
+        return f"two photographs get the same scores (they differ by {gap:.2g})" if alike else None
+    return None
+
+
+def _cause(error: Exception) -> str:
+    line = str(error).strip().splitlines()[0] if isinstance(error, MmonnxError) else first_line(error)
+    return shorten(line)
+
+
+def shorten(line: str) -> str:
+    """A line without the places in ONNX Runtime's own source that its messages begin with."""
+    return re.sub(r"/\S*onnxruntime/\S+:\d+ \w[^(]*\([^)]*\)( \[with [^\]]*\])? ", "", line)
+
+
+if __name__ == "__main__":
+    sweep_one(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

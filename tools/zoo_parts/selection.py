@@ -1,0 +1,173 @@
+"""Which configs are swept: data, and the rules that choose from the installed packages."""
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from mmonnx.codebases.config import package_configs
+from mmonnx.errors import InputError
+
+Shape = Tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Codebase:
+    """How the configs of one codebase are swept.
+
+    Attributes:
+        skipped: folders of configs that are no family: shared parts, other data sets or training recipes for the
+            models of other folders.
+        representatives: the config of a family of which the rule would choose one that lacks what makes the family.
+        shape: (height, width) of the export; None for each config's own.
+    """
+
+    skipped: Tuple[str, ...]
+    representatives: Dict[str, str]
+    shape: Optional[Shape]
+
+
+CODEBASES = {
+    "mmdet": Codebase(
+        skipped=(
+            *("_base_", "common"),
+            *("cityscapes", "deepfashion", "lvis", "objects365", "openimages", "pascal_voc", "wider_face"),
+            *("albu_example", "instaboost", "selfsup_pretrain", "simple_copy_paste", "strong_baselines"),
+        ),
+        representatives={
+            "cascade_rpn": "crpn_faster_rcnn_r50_caffe_fpn_1x_coco.py",
+            "dcn": "faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco.py",
+            "dcnv2": "faster_rcnn_r50_fpn_mdconv_c3-c5_1x_coco.py",
+            "guided_anchoring": "ga_faster_r50_fpn_1x_coco.py",
+            "hrnet": "faster_rcnn_hrnetv2p_w18_1x_coco.py",
+            "libra_rcnn": "libra_faster_rcnn_r50_fpn_1x_coco.py",
+            "nas_fpn": "retinanet_r50_nasfpn_crop640_50e_coco.py",
+            "res2net": "faster_rcnn_r2_101_fpn_2x_coco.py",
+            "rfnext": "rfnext_fixed_multi_branch_mask_rcnn_pvtv2-b0_fpn_1x_coco.py",
+            "sabl": "sabl_faster_rcnn_r50_fpn_1x_coco.py",
+        },
+        shape=(192, 256),
+    ),
+    "mmcls": Codebase(
+        skipped=("_base_",),
+        representatives={"regnet": "regnetx-400mf_8xb128_in1k.py", "vgg": "vgg11_8xb32_in1k.py"},
+        shape=None,
+    ),
+}
+QUICK = (
+    "mmcls::deit/deit-tiny-distilled_pt-4xb256_in1k.py",
+    "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py",
+    "mmcls::lenet/lenet5_mnist.py",
+    "mmcls::swin_transformer/swin-tiny_16xb64_in1k.py",
+    "mmcls::csra/resnet101-csra_1xb16_voc07-448px.py",
+    "mmdet::atss/atss_r50_fpn_1x_coco.py",
+    "mmdet::cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco.py",
+    "mmdet::centernet/centernet_resnet18_140e_coco.py",
+    "mmdet::detr/detr_r50_8x2_150e_coco.py",
+    "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py",
+    "mmdet::fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py",
+    "mmdet::foveabox/fovea_r50_fpn_4x4_1x_coco.py",
+    "mmdet::htc/htc_r50_fpn_1x_coco.py",
+    "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py",
+    "mmdet::panoptic_fpn/panoptic_fpn_r50_fpn_1x_coco.py",
+    "mmdet::reppoints/reppoints_moment_r50_fpn_1x_coco.py",
+    "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py",
+    "mmdet::rpn/rpn_r50_fpn_1x_coco.py",
+    "mmdet::solo/decoupled_solo_light_r50_fpn_3x_coco.py",
+    "mmdet::solov2/solov2_light_r18_fpn_3x_coco.py",
+    "mmdet::sparse_rcnn/sparse_rcnn_r50_fpn_1x_coco.py",
+    "mmdet::ssd/ssdlite_mobilenetv2_scratch_600e_coco.py",
+    "mmdet::yolact/yolact_r50_1x8_coco.py",
+    "mmdet::yolo/yolov3_mobilenetv2_320_300e_coco.py",
+    "mmdet::yolox/yolox_nano_8x8_300e_coco.py",
+)
+"""A few minutes' worth of all kinds of heads, small backbones first."""
+_SMALL = re.compile(
+    r"(?<![0-9a-z])r?(2_)?(18|50)(?![0-9])|resnet(18|50)|tiny|small|nano|-[ts](?![a-z0-9])|-?b0|t-14|s12|A0"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One config of the sweep: ``config`` is what ``mmonnx export`` takes, ``family`` the folder that it lies in."""
+
+    codebase: str
+    family: str
+    config: str
+
+    @property
+    def name(self) -> str:
+        """The config's file name, without the suffix."""
+        return Path(self.config).stem
+
+
+def families(codebase: str) -> List[Entry]:
+    """One config of each family, of the smaller ones the plainest: that with the shortest name."""
+    by_family: Dict[str, List[Path]] = {}
+    for path in _configs(codebase):
+        if len(path.parts) == 2:
+            by_family.setdefault(path.parts[0], []).append(path)
+    chosen = {family: min(paths, key=lambda path: _rank(codebase, path)) for family, paths in by_family.items()}
+    return [_entry(codebase, chosen[family]) for family in sorted(chosen)]
+
+
+def everything(codebase: str) -> List[Entry]:
+    """Every config of every family, but the former names of configs that have another one now."""
+    return [_entry(codebase, path) for path in _configs(codebase) if not _deprecated(codebase, path)]
+
+
+def quick() -> List[Entry]:
+    """The fixed subset."""
+    return [_entry(*_split(name)) for name in QUICK]
+
+
+def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
+    """The configs that patterns name.
+
+    Args:
+        patterns: each a config's path, or a shell pattern of names such as ``mmdet::solo/*`` or ``solo/*``.
+        codebases: whose configs are looked at.
+
+    Raises:
+        InputError: a pattern names nothing.
+    """
+    names = [f"{codebase}::{path.as_posix()}" for codebase in codebases for path in _configs(codebase)]
+    found: Dict[Entry, None] = {}
+    for pattern in patterns:
+        chosen = [name for name in names if fnmatch(name, pattern) or fnmatch(name.split("::")[1], pattern)]
+        entries = [_entry(*_split(name)) for name in chosen]
+        if not entries and Path(pattern).is_file():
+            entries = [Entry("", Path(pattern).resolve().parent.name, pattern)]
+        if not entries:
+            raise InputError(f"pattern {pattern!r} names no config", "for example solo/*, or a file", "mend it")
+        found.update(dict.fromkeys(entries))
+    return list(found)
+
+
+def _configs(codebase: str) -> List[Path]:
+    root = package_configs(codebase)
+    paths = [path.relative_to(root) for path in sorted(root.rglob("*.py"))]
+    return [path for path in paths if path.parts[0] not in CODEBASES[codebase].skipped]
+
+
+def _rank(codebase: str, path: Path) -> Tuple[bool, bool, bool, bool, int, str]:
+    """What comes first of a family: see :func:`families`."""
+    name, family = path.stem, path.parts[0]
+    chosen = CODEBASES[codebase].representatives.get(family)
+    named_after = re.match(family.replace("_", "[_-]?").replace("+", r"\+"), name) is not None
+    small = _SMALL.search(name) is not None
+    return path.name != chosen, _deprecated(codebase, path), not small, not named_after, len(name), name
+
+
+def _deprecated(codebase: str, path: Path) -> bool:
+    return "_deprecation_" in (package_configs(codebase) / path).read_text(encoding="utf-8")
+
+
+def _split(name: str) -> Tuple[str, Path]:
+    codebase, _, path = name.partition("::")
+    return codebase, Path(path)
+
+
+def _entry(codebase: str, path: Path) -> Entry:
+    return Entry(codebase, path.parts[0], f"{codebase}::{path.as_posix()}")
