@@ -15,12 +15,13 @@ from .errors import ExportError, InputError
 from .export import trace
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
-from .graph.functions import without_functions
+from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .symbolics.functions import MMCV
 from .targets import Target, find_target
 from .verify import Case, CaseResult, compare, make_cases, second_shape, verify
 from .version import __version__
@@ -130,7 +131,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         report.text(onnx.helper.printable_graph(file.graph))
     before, tool = (count_nodes(traced), simplified.tool) if settings.simplify else (None, None)
     report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
-    _close(settings, results, held, report)
+    _close(settings, file, results, held, report)
     return Exported(Path(settings.output_file) if held else None, task, file, results)
 
 
@@ -228,12 +229,21 @@ def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, O
     return [(", by functions", None)] + ([(f", by {Path(library).name}", library)] if library else [])
 
 
-def _close(settings: ExportSettings, results: Optional[Sequence[CaseResult]], held: bool, report: Report) -> None:
+def _close(
+    settings: ExportSettings,
+    file: onnx.ModelProto,
+    results: Optional[Sequence[CaseResult]],
+    held: bool,
+    report: Report,
+) -> None:
     if not held:
         names = ", ".join(result.name for result in results or () if not result.ok)
         report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
     elif results is None:
         report.next_command(_command(settings) + " --verify")
+    elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
+        # no other runtime loads it
+        report.next_command(f"mmonnx check {settings.output_file} --target {settings.target}")
     else:
         report.next_command(f'python -c "import onnxruntime as ort; ort.InferenceSession({settings.output_file!r})"')
 

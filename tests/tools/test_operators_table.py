@@ -1,0 +1,29 @@
+"""The page about mmcv's operators is what the code gives."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from mmonnx.symbolics.functions import MMCV, all_functions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("operators_table", ROOT / "tools" / "operators_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date(tool):
+    assert tool.PAGE.read_text() == tool.table(), "run python tools/operators_table.py"
+    assert "docs/operators.md" in (ROOT / "README.md").read_text()
+
+
+def test_every_operator_has_a_row(tool):
+    names = [name for name, function in all_functions().items() if function.domain == MMCV]
+    assert sorted(tool.EXAMPLES) == sorted(names) and len(names) > 10
+    assert all(f"| `mmcv::{name}` |" in tool.PAGE.read_text() for name in names)
