@@ -60,6 +60,12 @@ bodies of all others.
 mmdet's batched suppression (`batched_nms`, `multiclass_nms`, the heads) always is ONNX's `NonMaxSuppression`, since
 mmcv's takes the boxes of one class of one image; mmcv's two stand for direct calls of `mmcv.ops.nms` and `soft_nms`.
 
+A file has one function a type. Where nodes of a type differ in attributes of which the body is made, the function reads
+its own attributes and calls one of several bodies, named `TYPE_1`, `TYPE_2` and so on; a runtime folds the choice away.
+
+At opset 19 and later deformable convolutions are ONNX's `DeformConv`, which ONNX Runtime 1.32 has on the CPU. 1.19 does
+not have it, and does not load such a file.
+
 The table says of which operators a body is made, besides arithmetic and moving of data, and of how many nodes (without
 constants), for the attributes of a common model.
 """

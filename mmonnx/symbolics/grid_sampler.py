@@ -13,7 +13,7 @@ from .sampling import Maps, repeat, to_maps
 MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
 
-_FIRST_GRID_SAMPLE = 16
+FIRST_GRID_SAMPLE = 16
 _FIRST_OTHER_NAMES = 20
 _OTHER_NAMES = {"bilinear": "linear", "nearest": "nearest", "bicubic": "cubic"}
 
@@ -24,6 +24,12 @@ def _compute(
     input: torch.Tensor, grid: torch.Tensor, interpolation_mode: int, padding_mode: int, align_corners: int
 ) -> torch.Tensor:
     return _grid_sample(input, grid, MODES[interpolation_mode], PADDINGS[padding_mode], bool(align_corners))
+
+
+def grid_sample(body: Body, input: Value, grid: Value, mode: str, padding: str, align_corners: bool) -> Value:
+    """ONNX's own operator, for opset 16 and later."""
+    name = _OTHER_NAMES[mode] if body.opset >= _FIRST_OTHER_NAMES else mode
+    return body.op("GridSample", input, grid, mode=name, padding_mode=padding, align_corners=int(align_corners))
 
 
 def _place(body: Body, place: Value, size: Value, mode: str, padding: str, align_corners: bool) -> Value:
@@ -50,15 +56,12 @@ def _write(
     body: Body, input: Value, grid: Value, interpolation_mode: int, padding_mode: int, align_corners: int
 ) -> Value:
     mode, padding = MODES[interpolation_mode], PADDINGS[padding_mode]
-    if body.opset >= _FIRST_GRID_SAMPLE:
-        name = _OTHER_NAMES[mode] if body.opset >= _FIRST_OTHER_NAMES else mode
-        return body.op(
-            "GridSample", input, grid, mode=name, padding_mode=padding, align_corners=int(bool(align_corners))
-        )
+    if body.opset >= FIRST_GRID_SAMPLE:
+        return grid_sample(body, input, grid, mode, padding, bool(align_corners))
     if mode == "bicubic":
         raise ExportError(
             f"grid_sampler has interpolation_mode={interpolation_mode} (bicubic), which opset {body.opset} cannot "
-            f"express; expected bilinear or nearest; export with --opset-version {_FIRST_GRID_SAMPLE} or later"
+            f"express; expected bilinear or nearest; export with --opset-version {FIRST_GRID_SAMPLE} or later"
         )
     batch, height, width = (body.size(grid, axis) for axis in range(3))
     x, y = (

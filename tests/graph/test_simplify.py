@@ -78,6 +78,23 @@ def test_each_tool_keeps_what_matters(monkeypatch, model, feeds, tool):
     assert model.SerializeToString() == before
 
 
+@pytest.mark.parametrize("tool", ["onnxsim", "onnxslim"])
+def test_functions_are_set_aside_and_put_back(monkeypatch, model, feeds, tool):
+    """ONNX Runtime's optimizer cannot load what it does not know, and is refused."""
+    monkeypatch.setattr(module, "TOOLS", [entry for entry in module.TOOLS if entry[0] in (tool, "onnxruntime")][::-1])
+    text = '<domain: "mmcv", opset_import: ["": 11]> Twice (a) => (b) { b = Add (a, a) }'
+    model.graph.node[3].input[0] = "twice"
+    model.graph.node.insert(3, helper.make_node("Twice", ["same"], ["twice"], domain="mmcv"))
+    model.opset_import.append(helper.make_opsetid("mmcv", 1))
+    model.functions.append(onnx.parser.parse_function(text))
+    model.ir_version = 8
+    found = simplify(model, feeds, agree)
+    assert found.tool == tool and found.rejected[0][0] == "onnxruntime"
+    assert [node.op_type for node in found.model.graph.node] == ["Relu", "Twice", "Mul"]
+    assert list(found.model.functions) == list(model.functions) and found.model.ir_version >= 8
+    assert {entry.domain for entry in found.model.opset_import} == {"", "mmcv"}
+
+
 BROKEN = {
     "wrong numbers": ("model.graph.node[1].op_type = 'Neg'\n" + GOOD, "is wrong with x 1x3x4: y differs"),
     "an exception": ("raise ValueError('cannot fold this')", "ValueError: cannot fold this"),
