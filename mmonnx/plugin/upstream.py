@@ -65,9 +65,10 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     finally:
         for module, training in modes:
             module.training = training
+    model = annotate(model, {}, __version__)
     if asked.get("verbose"):
         print(onnx.helper.printable_graph(model.graph))
-    onnx.save(annotate(model, {}, __version__), asked["f"])
+    onnx.save(model, asked["f"])
     if isinstance(asked["f"], (str, os.PathLike)):
         tool.mend(model, os.fspath(asked["f"]), images[0], task)
     return None
