@@ -45,7 +45,9 @@ class _ThresholdedMatMul(AutogradFunction):
     @staticmethod
     def symbolic(g: Any, a: Any, b: Any, threshold: float) -> Any:
         value = g.op("Constant", value_t=torch.tensor(threshold, dtype=torch.float32))
-        return g.op(f"{DOMAIN}::ThresholdedMatMul", a, b, value)
+        # without a type the exporter prints a warning of its own, past Python's
+        kind = a.type().with_dtype(torch.bool).with_sizes([None, None, None])
+        return g.op(f"{DOMAIN}::ThresholdedMatMul", a, b, value).setType(kind)
 
 
 def thresholded_matmul(a: torch.Tensor, b: torch.Tensor, threshold: float) -> torch.Tensor:
