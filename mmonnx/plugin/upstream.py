@@ -1,8 +1,8 @@
 """``torch.onnx.export`` of a detector or classifier, called as upstream's own tools call it.
 
-Two ways. A classifier, or a detector with an RPN, whose forward is set to inference (``return_loss=False``) is traced
-as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is exported, a one-stage detector or a
-forward without post-processing, goes upstream's own way with its causes of failure mended.
+Two ways. A classifier, or a detector whose heads have stand-ins, with its forward set to inference
+(``return_loss=False``), is traced as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is
+exported, another detector or a forward without post-processing, goes upstream's own way with what stops it mended.
 """
 
 import inspect

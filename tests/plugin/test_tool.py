@@ -6,7 +6,7 @@ import pytest
 from mmonnx.plugin.tool import _Comparing
 
 COMPARING = _Comparing("numpy")
-ROWS = np.array([[0, 0, 10, 10, 0.9], [5, 5, 20, 20, 0.9], [1, 1, 3, 3, 0.5]], np.float32)
+ROWS = np.array([[0, 0, 10, 10, 0.9], [5, 5, 20, 20, 0.8], [1, 1, 3, 3, 0.5]], np.float32)
 
 
 def test_detections_are_compared_in_any_order():
