@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..rewrites import current
+from ..rewrites import REGISTRY, current
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
@@ -64,8 +64,11 @@ def owns_model(model: nn.Module) -> bool:
 
 
 def covers(model: nn.Module) -> bool:
-    """Whether it is a detector of which the rewrites let its own inference be traced: one that finds its own RoIs."""
-    return owns_model(model) and bool(getattr(model, "with_rpn", False))
+    """Whether the rewrites let its own inference be traced: that of its RPN, or of its only head, has a stand-in."""
+    head = getattr(model, "rpn_head", None) or getattr(model, "bbox_head", None)
+    owner = next((kind for kind in type(head).__mro__ if "get_bboxes" in vars(kind)), None)
+    found = owner is not None and f"{owner.__module__}.{owner.__qualname__}.get_bboxes" in REGISTRY
+    return owns_model(model) and found
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:

@@ -3,6 +3,7 @@
 import os
 import sys
 from functools import partial
+from types import ModuleType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -10,12 +11,14 @@ import onnx
 import torch
 from torch.nn import functional
 
-from ..codebases.base import Task
+from ..codebases.base import Detections, Scores, Task
 from ..codebases.images import second_shape
 from ..graph.simplify import simplify
+from ..matching import Tolerances, match
 from ..verify import difference
 
 _TOOL = os.path.join("deployment", "pytorch2onnx.py")
+_RIGHT = Tolerances()
 _undo: List[Tuple[Any, str, Any]] = []
 
 
@@ -23,8 +26,9 @@ def mend(model: onnx.ModelProto, path: str, image: torch.Tensor, task: Optional[
     """Mend what follows the export of a file.
 
     ``onnxsim.simplify`` of that very file gives a model that was run and compared: some versions of onnxsim break it,
-    and take other arguments than the tools know. In upstream's tool itself, on a machine without CUDA, the images that
-    it puts onto a GPU stay where they are. All of it stays until the plugin is disabled.
+    and take other arguments than the tools know. In upstream's tool itself, what it verifies with is compared as mmonnx
+    compares, and on a machine without CUDA the images that it puts onto a GPU stay where they are. All of it stays
+    until the plugin is disabled.
 
     Args:
         model: what is in the file.
@@ -39,9 +43,47 @@ def mend(model: onnx.ModelProto, path: str, image: torch.Tensor, task: Optional[
         pass
     else:
         _set(onnxsim, "simplify", _simplifier(onnxsim.simplify, model, path, image.detach(), task))
-    main = str(getattr(sys.modules.get("__main__"), "__file__", ""))
-    if main.endswith(_TOOL) and not torch.cuda.is_available():
+    main = sys.modules["__main__"]
+    if not str(getattr(main, "__file__", "")).endswith(_TOOL):
+        return
+    if getattr(main, "np", None) is np:
+        _set(main, "np", _Comparing("numpy"))
+    if not torch.cuda.is_available():
         _set(torch.Tensor, "cuda", lambda self, *args, **kwargs: self)
+
+
+class _Comparing(ModuleType):
+    """NumPy for upstream's tools, which compare to the last roundings, and detections in the order of their scores."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @property
+    def testing(self) -> Any:
+        """Where mmdet's tool finds what it compares with."""
+        return self
+
+    @staticmethod
+    def allclose(expected: Any, actual: Any) -> bool:
+        """Whether (num_classes,) probabilities are the same as (1, num_classes) ones."""
+        expected = np.asarray(expected)
+        return match(Scores(expected), Scores(np.reshape(actual, expected.shape))).ok
+
+    @staticmethod
+    def assert_allclose(actual: Any, expected: Any, err_msg: str = "", **tolerances: float) -> None:
+        """Refuse one class's detections (n, 5) that differ in whatever order, or its masks n x (H, W) in this order.
+
+        Raises:
+            AssertionError: they do.
+        """
+        if isinstance(expected, np.ndarray):
+            found = match(*(Detections(rows, np.zeros(len(rows), np.int64)) for rows in (expected, actual)))
+            assert found.ok, f"{err_msg} {found.unmatched[0]}"
+            return
+        assert len(actual) == len(expected), f"{err_msg} {len(actual)} masks of {len(expected)}"
+        for left, right in zip(np.asarray(actual, bool), np.asarray(expected, bool)):
+            allowed = max(_RIGHT.mask_pixels, _RIGHT.mask_share * np.count_nonzero(left | right))
+            assert np.count_nonzero(left != right) <= allowed, err_msg
 
 
 def undo() -> None:

@@ -1,8 +1,8 @@
 """``torch.onnx.export`` of a detector or classifier, called as upstream's own tools call it.
 
-Two ways. A classifier, or a detector with an RPN, whose forward is set to inference (``return_loss=False``) is traced
-as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is exported, a one-stage detector or a
-forward without post-processing, goes upstream's own way with its causes of failure mended.
+Two ways. A classifier, or a detector whose heads have stand-ins, with its forward set to inference
+(``return_loss=False``), is traced as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is
+exported, another detector or a forward without post-processing, goes upstream's own way with what stops it mended.
 """
 
 import inspect
@@ -65,9 +65,10 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     finally:
         for module, training in modes:
             module.training = training
+    model = annotate(model, {}, __version__)
     if asked.get("verbose"):
         print(onnx.helper.printable_graph(model.graph))
-    onnx.save(annotate(model, {}, __version__), asked["f"])
+    onnx.save(model, asked["f"])
     if isinstance(asked["f"], (str, os.PathLike)):
         tool.mend(model, os.fspath(asked["f"]), images[0], task)
     return None

@@ -189,3 +189,20 @@ def test_mmcvs_symbolics_are_set_aside_and_put_back():
             for opset, function in list(group._functions._overrides.items()):
                 if function.__module__ == "mmcv.onnx.symbolic":
                     group.remove_custom(opset)
+
+
+def test_heads_without_a_stand_in_are_not_covered(task):
+    (model,) = task.module.children()
+    assert mmdet.covers(model)
+
+    class Head(type(model.rpn_head)):
+        def get_bboxes(self):
+            """Its own."""
+
+    kind = type(model.rpn_head)
+    model.rpn_head.__class__ = Head
+    try:
+        assert not mmdet.covers(model)
+    finally:
+        model.rpn_head.__class__ = kind
+    assert not mmdet.covers(torch.nn.Linear(1, 1))

@@ -9,9 +9,7 @@ from models import small_config
 from upstream_tools import run_tool
 
 from mmonnx import codebases
-from mmonnx.codebases.base import Detections
 from mmonnx.codebases.images import photographs
-from mmonnx.matching import match
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.verify import make_cases, verify
 
@@ -24,16 +22,17 @@ OPTIONS = codebases.LoadOptions(shape=SHAPE, dynamic=True)
 class Example:
     """A small model with its config and checkpoint, and upstream's command for it."""
 
-    def __init__(self, name, folder, options=None):
+    def __init__(self, name, folder, options=None, adjust=None):
         self.package, self.folder = name.split("::")[0], folder
         self.config = small_config(name, folder, {**PLUGIN, **(options or {})})
         self.checkpoint, image = str(folder / "model.pth"), str(folder / "photograph.png")
         (model,) = codebases.load(self.config, None, OPTIONS).module.children()
+        if adjust is not None:
+            adjust(model)
         torch.save({"state_dict": model.state_dict(), "meta": {"CLASSES": tuple(map(str, range(80)))}}, self.checkpoint)
         cv2.imwrite(image, photographs()[0])
-        self._known = ["--output-file", "theirs.onnx", "--shape", *SHAPE]
-        self._known += [self.checkpoint, "--input-img", image] if self.package == "mmdet" else []
-        self._known += ["--checkpoint", self.checkpoint] if self.package == "mmcls" else []
+        own = [self.checkpoint, "--input-img", image] if self.package == "mmdet" else ["--checkpoint", self.checkpoint]
+        self._known = [*own, "--output-file", "theirs.onnx", "--shape", *SHAPE]
 
     @property
     def file(self):
@@ -50,7 +49,7 @@ class Example:
         task = codebases.load(self.config, self.checkpoint, OPTIONS)
         results = verify(task, Session(str(self.file)).run, make_cases(task, None, SHAPE))
         assert all(result.ok for result in results), [result.problems for result in results]
-        assert sum(result.total for result in results) > 10
+        assert sum(result.total for result in results) >= (5 if self.package == "mmcls" else 20)
         assert [result.batch for result in results] == [1, 1, 2, 1]
 
 
@@ -83,18 +82,15 @@ def test_classifiers(flags, tmp_path):
         example.check_answers()
 
 
-def test_one_stage_detectors_go_upstreams_way(tmp_path):
-    example = Example("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path, {"model.test_cfg.nms_pre": 50})
-    assert "Successfully simplified" in example.run("--simplify", "--dynamic-export")
-    task = codebases.load(example.config, example.checkpoint, OPTIONS)
-    session = Session(str(example.file))
-    for shape in (SHAPE, (128, 96)):
-        feeds = task.preprocess(photographs()[:1], shape)
-        (expected,) = task.predict(feeds)
-        actual = session.run({name: value.numpy() for name, value in feeds.items()})
-        real = actual["dets"][0, :, 4] > 0  # upstream fills up to 100 rows
-        found = match(expected, Detections(actual["dets"][0][real], actual["labels"][0][real]), score_thr=0.05)
-        assert found.matched > 5 and found.matched >= 0.9 * found.total, found
+def test_one_stage_detectors(tmp_path):
+    def spread(model):  # or all scores are 1, and which 100 are taken is an accident
+        model.bbox_head.retina_cls.weight.data *= 0.2
+
+    name, few = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", {"model.test_cfg.nms_pre": 50}
+    example = Example(name, tmp_path, few, spread)
+    text = example.run("--simplify", "--dynamic-export", "--verify")
+    assert "The numerical values are the same between Pytorch and ONNX" in text
+    example.check_answers()
 
 
 def test_a_forward_without_post_processing_is_exported(tmp_path):
