@@ -3,7 +3,7 @@
 import inspect
 import pickle
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
 
@@ -62,6 +62,16 @@ def no_graph_dump() -> Iterator[None]:
         yield
     finally:
         torch._C._jit_onnx_log = write
+
+
+def legacy_symbolic_registry(opset: int) -> Optional[Dict[str, Callable[..., Any]]]:
+    """The exporter's functions by operator for an opset, where it lacks some of ``symbolics.legacy`` (before 1.9)."""
+    if TORCH >= (1, 9):
+        return None
+    from torch.onnx import symbolic_registry
+
+    symbolic_registry.register_version("", opset)
+    return symbolic_registry._registry[("", opset)]
 
 
 def has_stable_sort() -> bool:

@@ -12,6 +12,7 @@ from . import compat
 from .codebases.base import Task
 from .errors import ExportError
 from .rewrites import ExportContext, rewriting
+from .symbolics.legacy import legacy_symbolics
 
 
 def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
@@ -31,7 +32,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
 
     context.opset = opset
     buffer = io.BytesIO()
-    with rewriting(context), torch.no_grad(), torch.random.fork_rng(devices=[]), _quiet():
+    with rewriting(context), legacy_symbolics(opset), torch.no_grad(), torch.random.fork_rng(devices=[]), _quiet():
         try:
             torch.onnx.export(
                 task.module,
