@@ -23,6 +23,8 @@ MODELS = {
     "ms_rcnn/ms_rcnn_r50_fpn_1x_coco.py": FAST,
     "groie/faster_rcnn_r50_fpn_groie_1x_coco.py": FAST,
     "double_heads/dh_faster_rcnn_r50_fpn_1x_coco.py": FAST,
+    "dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco.py": FAST,
+    "dcnv2/mask_rcnn_r50_fpn_mdconv_c3-c5_1x_coco.py": FAST,
     "rpn/rpn_r50_fpn_1x_coco.py": FAST,
     "fast_rcnn/fast_rcnn_r50_fpn_1x_coco.py": {},
 }
@@ -41,7 +43,7 @@ def case(task, shape, pictures):
 def test_it_gives_the_answers_of_pytorch(tmp_path, capfd, name):
     task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=(128, 160))
     session = Session(make_file(task, ExportContext()))
-    assert "mmonnx::" not in capfd.readouterr().err  # torch's own warnings of operators that it does not know
+    assert "shape inference of" not in capfd.readouterr().err  # torch's own warnings of operators that it does not know
     one, two, three = photographs()[:3]
     cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (64, 64), [three])]
     for result in verify(task, session.run, cases):
@@ -67,6 +69,23 @@ def test_a_batch_is_its_images(tmp_path, batch):
         assert (together["dets"][number, count:] == 0).all() and (together["labels"][number, count:] == -1).all()
         lengths.append(count)
     assert len(set(lengths)) > 1 and together["dets"].shape[1] == max(lengths)
+
+
+@pytest.mark.parametrize("name", ["mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py", "rpn/rpn_r50_fpn_1x_coco.py"])
+def test_the_sample_of_the_trace_needs_no_detection(tmp_path, name):
+    """A file that was traced on an image without any object finds them in others."""
+    task = load_small("mmdet::" + name, tmp_path, FAST, dynamic=True, shape=(128, 160))
+    model = task.module.model
+    normal, strict = {"score_thr": 0.05}, {"score_thr": 2.0}
+    part = model.test_cfg.get("rcnn") or model.test_cfg.rpn
+    bound = {"min_bbox_size": 100000} if "rcnn" not in model.test_cfg else strict
+    before = {key: part.get(key, normal.get(key)) for key in bound}
+    part.update(bound)
+    assert not any(len(found.labels) for found in task.predict(task.inputs))
+    nothing = make_file(task, ExportContext())
+    part.update(before)
+    everything = make_file(task, ExportContext())
+    assert [node.op_type for node in nothing.graph.node] == [node.op_type for node in everything.graph.node]
 
 
 @pytest.mark.parametrize("mask_output", ["image", "roi"])

@@ -1,30 +1,78 @@
-"""mmonnx's own operators replaced by their bodies."""
+"""Operators that ONNX does not have, replaced by their bodies."""
 
-import importlib
-import pkgutil
+from typing import Callable, Dict, Iterator, List
 
 import onnx
 import onnx.inliner
 
-from .. import symbolics
-from ..symbolics.functions import DOMAIN, FUNCTIONS
+from ..symbolics.functions import DOMAIN, Function, attributes_of, find_function
+from .simplify import walk_nodes
 
 
-def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Replace every node of the domain ``mmonnx`` by standard operators; the model that is given is not changed."""
-    for module in pkgutil.iter_modules(symbolics.__path__, symbolics.__name__ + "."):
-        importlib.import_module(module.name)
-    used = sorted({node.op_type for node in model.graph.node if node.domain == DOMAIN})
-    if not used:
-        return model
-    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+def inline_functions(
+    model: onnx.ModelProto, stays: Callable[[onnx.NodeProto], bool] = lambda node: False
+) -> onnx.ModelProto:
+    """Replace every node that has a body by standard operators; the model that is given is not changed.
+
+    Args:
+        model: the model, without functions of its own.
+        stays: which nodes are left as they are.
+    """
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
+    bodies = Bodies(opset_of(model))
+    for node in walk_nodes(whole.graph):
+        function = find_function(node)
+        if function is not None and not stays(node):
+            node.domain, node.op_type = DOMAIN, bodies.name(function, node)
+    if not bodies.any:
+        return model
+    whole.functions.extend(bodies.protos())
+    if not any(entry.domain == DOMAIN for entry in whole.opset_import):
+        whole.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
     whole.ir_version = max(whole.ir_version, 8)  # functions need it; what is left has none
-    whole.functions.extend(FUNCTIONS[name].proto(opset) for name in used)
     result = onnx.inliner.inline_local_functions(whole)
     result.ir_version = model.ir_version
+    used = {node.domain for node in walk_nodes(result.graph)}
     for number, entry in reversed(list(enumerate(result.opset_import))):
-        if entry.domain == DOMAIN:
+        if entry.domain and entry.domain not in used:
             del result.opset_import[number]
     return result
+
+
+class Bodies:
+    """The bodies that a file needs: one for every operator and every way in which its attributes make it.
+
+    Args:
+        opset: of the file's default domain.
+    """
+
+    def __init__(self, opset: int) -> None:
+        self._opset = opset
+        self._texts: Dict[str, List[str]] = {}
+
+    def name(self, function: Function, node: onnx.NodeProto) -> str:
+        """The type, in the domain ``mmonnx``, that has the body of a node."""
+        text = function.source(self._opset, attributes_of(node))
+        known = self._texts.setdefault(function.name, [])
+        if text not in known:
+            known.append(text)
+        return f"{function.name}_{known.index(text) + 1}"
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._texts)
+
+    def protos(self) -> Iterator[onnx.FunctionProto]:
+        """All of them."""
+        for name, texts in self._texts.items():
+            for number, text in enumerate(texts):
+                proto = onnx.parser.parse_function(text)
+                proto.domain, proto.name = DOMAIN, f"{name}_{number + 1}"
+                yield proto
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The opset of the default domain."""
+    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))

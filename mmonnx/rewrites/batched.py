@@ -4,11 +4,12 @@ Lists of boxes are flat: the boxes of all images, one after the other, and ``con
 For a runtime without empty tensors such a list ends with a dummy, which belongs to image -1, so that it is never empty.
 """
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch.nn.functional import pad
 
+from ..symbolics.at_least_one import at_least_one
 from ..symbolics.gather_nd import gather_nd
 from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
@@ -205,6 +206,38 @@ def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Te
     return found
 
 
+def list_detections(
+    context: ExportContext,
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    labels: torch.Tensor,
+    image: torch.Tensor,
+    classes: int,
+    nms: Optional[Dict[str, Any]],
+    limit: Optional[int],
+) -> Detections:
+    """What ``mmcv.ops.batched_nms`` does for the candidates of one image, for those of a batch.
+
+    Args:
+        boxes: (K, 4), scores: (K,), labels: (K,) int64, image: (K,) int64, -1 for a dummy.
+        classes: how many there are.
+        nms: its config.
+        limit: ``max_per_img``; None or less than 1 for all.
+    """
+    nms = dict(nms or {})
+    limit = min(filter(lambda value: value and value > 0, (limit, nms.get("max_num"))), default=None)
+    images = image_numbers(context)
+    if nms.get("class_agnostic", False):
+        mine = image == images[:, None]
+    else:  # a class of an image is a class of the operator
+        group = torch.arange(classes, device=image.device) + images[:, None] * classes
+        mine = torch.where(image < 0, image, image * classes + labels) == group.reshape(-1, 1)
+    table = torch.where(mine, scores, scores.new_full((1,), ABSENT))
+    found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, limit)
+    row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
+    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], limit)
+
+
 def multiclass_detections(
     context: ExportContext,
     boxes: torch.Tensor,
@@ -213,6 +246,7 @@ def multiclass_detections(
     score_thr: float,
     nms: Optional[Dict[str, Any]],
     limit: Optional[int],
+    factors: Optional[torch.Tensor] = None,
 ) -> Detections:
     """What ``mmdet.core.multiclass_nms`` does for one image, for the flat rows of a batch.
 
@@ -223,6 +257,7 @@ def multiclass_detections(
         score_thr: exclusive lower bound of the scores.
         nms: the ``nms`` entry of ``test_cfg``.
         limit: ``max_per_img``; None for all.
+        factors: (K,), multiplied with the scores that are above the bound.
     """
     rows, classes = scores.shape[0], int(scores.shape[1])
     images = image_numbers(context)
@@ -230,7 +265,11 @@ def multiclass_detections(
     limit = min(filter(lambda value: value and value > 0, (limit, (nms or {}).get("max_num"))), default=None)
     shared = int(boxes.shape[1]) == 4
     # a class is a batch of the operator and an image is a class of it: nothing crosses either border
-    table = torch.where(image == images[:, None], scores.t()[:, None], scores.new_full((1,), ABSENT))  # (C, N, K)
+    absent = scores.new_full((1,), ABSENT)
+    if factors is not None:
+        scores = torch.where(scores > score_thr, scores * factors[:, None], absent)
+        score_thr = ABSENT / 2
+    table = torch.where(image == images[:, None], scores.t()[:, None], absent)  # (C, N, K)
     candidates = boxes[None] if shared else boxes.reshape(-1, classes, 4).transpose(0, 1)
     if (nms or {}).get("class_agnostic", False):
         everything = candidates.expand(classes, -1, -1).reshape(1, -1, 4)
@@ -247,6 +286,12 @@ def multiclass_detections(
     return gather_detections(context, kept, found.scores, label, image[row], limit)
 
 
+def rows_of(maps: Sequence[torch.Tensor], channels: int) -> torch.Tensor:
+    """The positions of the levels (N, priors * channels, H, W) of a pyramid as rows (N, S, channels)."""
+    flat = [value.permute(0, 2, 3, 1).reshape(value.shape[0], -1, channels) for value in maps]
+    return torch.cat(flat, 1)
+
+
 def divide(index: torch.Tensor, by: Any) -> torch.Tensor:
     """Integer division of indices; rounding to zero is one Div node, rounding down six."""
     return torch.div(index, by, rounding_mode="trunc")
@@ -260,6 +305,6 @@ def inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
 def _longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
     """The greatest number of detections in an image; 1 or more where nothing may be empty."""
     most = count.max()
-    return (
-        most if context.capabilities.empty_tensors else torch.where(most > 0, most, torch.tensor(1, device=most.device))
-    )
+    if context.capabilities.empty_tensors:
+        return at_least_one(most)
+    return torch.where(most > 0, most, torch.tensor(1, device=most.device))

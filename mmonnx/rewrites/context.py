@@ -1,7 +1,7 @@
 """What the stand-ins of one export share."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 
@@ -50,6 +50,7 @@ class ExportContext:
         opset: the opset of the file.
         image: the traced input (N, 3, H, W).
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
+        levels: such indices of the lists of a pyramid's levels, which a head joins at the end.
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
         mask_scores: (N, num_dets), of models that judge their masks.
@@ -60,6 +61,7 @@ class ExportContext:
     opset: int = 11
     image: Optional[torch.Tensor] = None
     image_index: Optional[torch.Tensor] = None
+    levels: List[torch.Tensor] = field(default_factory=list)
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
     mask_scores: Optional[torch.Tensor] = None
@@ -70,4 +72,5 @@ class ExportContext:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
         self.image = image
         self.image_index = self.detections = self.masks = self.mask_scores = None
+        self.levels = []
         self.extras.clear()

@@ -154,7 +154,10 @@ class _SoftNms(AutogradFunction):
             g.op("Constant", value_t=torch.tensor(value, dtype=torch.float32))
             for value in (iou_threshold, sigma, min_score)
         ]
-        return g.op(f"{DOMAIN}::SoftNms_{method}", boxes, scores, base, number, *numbers, limit, outputs=2)
+        results = g.op(f"{DOMAIN}::SoftNms_{method}", boxes, scores, base, number, *numbers, limit, outputs=2)
+        for result, kind in zip(results, (torch.float32, torch.int64)):
+            result.setType(scores.type().with_dtype(kind).with_sizes([None] * 4))
+        return results
 
 
 def _decay(iou: torch.Tensor, method: str, iou_threshold: float, sigma: float) -> torch.Tensor:

@@ -1,9 +1,10 @@
 """Stand-ins for ``mmdet/core/bbox/transforms.py``."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
+from ....boxes import clip_points
 from ....context import ExportContext
 from ....registry import rewrite
 
@@ -75,3 +76,35 @@ def bbox2result(
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """Keep the detections as tensors, (K, 5) and (K,), where upstream splits them by class into arrays."""
     return bboxes, labels
+
+
+@rewrite(
+    "mmdet.core.bbox.transforms.distance2bbox",
+    imported_by=(
+        "mmdet.core",
+        "mmdet.core.bbox",
+        "mmdet.core.bbox.coder.distance_point_bbox_coder",
+        "mmdet.models.dense_heads.tood_head",
+    ),
+)
+def distance2bbox(
+    context: ExportContext,
+    original: Any,
+    points: torch.Tensor,
+    distance: torch.Tensor,
+    max_shape: Optional[Sequence[Any]] = None,
+) -> torch.Tensor:
+    """Boxes from points and the distances to their sides, with a traced image size and no write in place.
+
+    Args:
+        points: (..., 2).
+        distance: (..., 4) to the left, upper, right and lower side.
+        max_shape: (height, width, ...) in pixels, traced or not.
+
+    Returns:
+        (..., 4).
+    """
+    corners = torch.stack([points - distance[..., :2], points + distance[..., 2:]], -2)
+    if max_shape is not None:
+        corners = clip_points(corners, max_shape)
+    return corners.flatten(-2)

@@ -1,0 +1,64 @@
+"""Stand-in for ``mmdet/core/post_processing/bbox_nms.py``."""
+
+from typing import Any, Optional, Tuple
+
+import torch
+
+from ....batched import multiclass_detections
+from ....context import ExportContext
+from ....registry import rewrite
+
+_HEADS = "mmdet.models.dense_heads."
+_BBOX_HEADS = "mmdet.models.roi_heads.bbox_heads."
+
+
+@rewrite(
+    "mmdet.core.post_processing.bbox_nms.multiclass_nms",
+    imported_by=(
+        "mmdet.core",
+        "mmdet.core.post_processing",
+        _HEADS + "guided_anchor_head",
+        _HEADS + "paa_head",
+        _HEADS + "yolo_head",
+        _BBOX_HEADS + "bbox_head",
+        _BBOX_HEADS + "sabl_head",
+    ),
+)
+def multiclass_nms(
+    context: ExportContext,
+    original: Any,
+    multi_bboxes: torch.Tensor,
+    multi_scores: torch.Tensor,
+    score_thr: float,
+    nms_cfg: Any,
+    max_num: int = -1,
+    score_factors: Optional[torch.Tensor] = None,
+    return_inds: bool = False,
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Upstream's suppression for the rows of a batch; ``context.image_index`` says whose each is.
+
+    Args:
+        multi_bboxes: (K, 4) or (K, classes * 4).
+        multi_scores: (K, classes + 1), the last one is the background.
+        score_factors: (K,), multiplied with the scores that pass ``score_thr``.
+
+    Returns:
+        (D, 5) detections and (D,) labels of all images; ``context.detections`` has them padded as well.
+
+    Raises:
+        NotImplementedError: the indices of the boxes are asked for.
+    """
+    if return_inds:
+        raise NotImplementedError("multiclass_nms(return_inds=True) cannot be exported")
+    found = multiclass_detections(
+        context,
+        multi_bboxes,
+        multi_scores[:, :-1],
+        context.image_index,
+        score_thr,
+        nms_cfg,
+        max_num if max_num > 0 else None,
+        score_factors,
+    )
+    context.detections = found
+    return found.flat_dets, found.flat_labels

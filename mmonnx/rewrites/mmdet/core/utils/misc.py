@@ -1,0 +1,63 @@
+"""Stand-ins for ``mmdet/core/utils/misc.py``."""
+
+from typing import Any, Tuple
+
+import torch
+
+from ....batched import ABSENT, clip_k, compact, divide, image_numbers
+from ....context import ExportContext
+from ....registry import rewrite
+
+_HEADS = "mmdet.models.dense_heads."
+
+
+@rewrite(
+    "mmdet.core.utils.misc.filter_scores_and_topk",
+    imported_by=(
+        "mmdet.core",
+        "mmdet.core.utils",
+        _HEADS + "base_dense_head",
+        _HEADS + "fovea_head",
+        _HEADS + "gfl_head",
+        _HEADS + "reppoints_head",
+        _HEADS + "sabl_retina_head",
+        _HEADS + "tood_head",
+    ),
+)
+def filter_scores_and_topk(
+    context: ExportContext, original: Any, scores: torch.Tensor, score_thr: float, topk: int, results: Any = None
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor, Any]:
+    """The best of each image's scores above the threshold, for the rows of all images.
+
+    Args:
+        scores: (N * S, classes), image after image.
+        score_thr: exclusive lower bound.
+        topk: the greatest number of scores per image.
+        results: a dict, list or tensor of rows (N * S, ...) to pick from.
+
+    Returns:
+        scores (K,), labels (K,), rows (K,) of ``scores``, and the rows of ``results``; ``context.image_index`` has the
+        image of each, and joins ``context.levels``.
+    """
+    images, classes = image_numbers(context), int(scores.shape[1])
+    flat = scores.reshape(images.shape[0], -1)
+    valid = flat > score_thr
+    flat = torch.where(valid, flat, flat.new_full((1,), ABSENT))
+    values, index = flat.topk(clip_k(topk, flat.shape[1]) if topk > 0 else flat.shape[1], dim=1)
+    if topk < 0:  # upstream cuts its sorted list at this index: without a limit the weakest is left out
+        rank = torch.arange(values.shape[1], device=values.device)
+        values = torch.where(rank < valid.sum(1, keepdim=True) + topk, values, values.new_full((1,), ABSENT))
+    place = compact(context, values)
+    context.levels.append(context.image_index)
+    row = divide(index, classes)
+    label = (index - row * classes).reshape(-1)[place]
+    row = (row + images[:, None] * divide(flat.shape[1], classes)).reshape(-1)[place]
+    return values.reshape(-1)[place], label, row, _pick(results, row)
+
+
+def _pick(results: Any, row: torch.Tensor) -> Any:
+    if isinstance(results, dict):
+        return {name: value[row] for name, value in results.items()}
+    if isinstance(results, list):
+        return [value[row] for value in results]
+    return None if results is None else results[row]

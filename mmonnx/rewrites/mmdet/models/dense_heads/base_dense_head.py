@@ -1,0 +1,110 @@
+"""Stand-ins for ``mmdet/models/dense_heads/base_dense_head.py``: the boxes of a batch, by the head's own code.
+
+Upstream decodes image by image. Here the batch is one tall image, (N, C, H, W) -> (C, N * H, W), whose positions come
+image after image; ``filter_scores_and_topk`` picks from each image by itself.
+"""
+
+from typing import Any, List, Optional, Tuple
+
+import torch
+
+from ....batched import image_numbers, list_detections
+from ....context import ExportContext
+from ....registry import rewrite
+
+_HEAD = "mmdet.models.dense_heads.base_dense_head.BaseDenseHead."
+
+
+@rewrite(_HEAD + "get_bboxes")
+def get_bboxes(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    score_factors: Optional[List[torch.Tensor]] = None,
+    img_metas: Any = None,
+    cfg: Any = None,
+    rescale: bool = False,
+    with_nms: bool = True,
+    **kwargs: Any,
+) -> List[Tuple[torch.Tensor, torch.Tensor]]:
+    """One list element with the detections of the whole batch.
+
+    Args:
+        cls_scores: per level (N, priors * classes, H, W).
+        bbox_preds: per level (N, priors * 4, H, W).
+        score_factors: per level (N, priors, H, W), or None.
+
+    Returns:
+        [((D, 5) detections, (D,) labels)] of all images; ``context.detections`` has them padded as well.
+    """
+    sizes = [score.shape[-2:] for score in cls_scores]
+    priors = self.prior_generator.grid_priors(sizes, dtype=cls_scores[0].dtype, device=cls_scores[0].device)
+    factors = [None] * len(cls_scores) if score_factors is None else fold(score_factors)
+    context.levels = []
+    found = self._get_bboxes_single(
+        fold(cls_scores),
+        fold(bbox_preds),
+        factors,
+        [for_each_image(context, rows) for rows in priors],
+        img_metas[0],
+        cfg,
+        False,
+        with_nms,
+        **kwargs,
+    )
+    return [found]
+
+
+@rewrite(_HEAD + "_bbox_post_process")
+def bbox_post_process(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mlvl_scores: List[torch.Tensor],
+    mlvl_labels: List[torch.Tensor],
+    mlvl_bboxes: List[torch.Tensor],
+    scale_factor: Any,
+    cfg: Any,
+    rescale: bool = False,
+    with_nms: bool = True,
+    mlvl_score_factors: Optional[List[torch.Tensor]] = None,
+    **kwargs: Any,
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """The suppression of the whole batch at once.
+
+    Args:
+        mlvl_scores: per level (K,), mlvl_labels: (K,), mlvl_bboxes: (K, 4), mlvl_score_factors: (K,) or None; of all
+            images, ``context.levels`` has the images.
+
+    Returns:
+        (D, 5) detections and (D,) labels of all images.
+    """
+    if not with_nms:
+        raise NotImplementedError("detections without suppression (test-time augmentation) cannot be exported")
+    scores = torch.cat(mlvl_scores)
+    if mlvl_score_factors is not None:
+        scores = scores * torch.cat(mlvl_score_factors)
+    found = list_detections(
+        context,
+        torch.cat(mlvl_bboxes),
+        scores,
+        torch.cat(mlvl_labels),
+        torch.cat(context.levels),
+        self.num_classes,
+        cfg.nms,
+        cfg.max_per_img,
+    )
+    context.detections = found
+    return found.flat_dets, found.flat_labels
+
+
+def fold(maps: List[torch.Tensor]) -> List[torch.Tensor]:
+    """Maps (N, C, H, W) as maps (C, N * H, W) of one tall image."""
+    return [value.transpose(0, 1).reshape(value.shape[1], -1, value.shape[3]) for value in maps]
+
+
+def for_each_image(context: ExportContext, rows: torch.Tensor) -> torch.Tensor:
+    """Rows (S, D), once per image: (N * S, D)."""
+    return rows.expand(image_numbers(context).shape[0], -1, -1).reshape(-1, rows.shape[-1])

@@ -1,0 +1,70 @@
+"""Single-stage detectors from config to file: PyTorch's answers at sizes and images that the trace never saw."""
+
+import numpy as np
+import pytest
+from models import load_small
+
+from mmonnx.codebases.images import photographs
+from mmonnx.export import trace
+from mmonnx.graph.lower import lower
+from mmonnx.rewrites import Capabilities, ExportContext
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import Case, verify
+
+FAST = {"model.test_cfg.nms_pre": 200}
+MODELS = [
+    "retinanet/retinanet_r50_fpn_1x_coco.py",
+    "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py",
+    "atss/atss_r50_fpn_1x_coco.py",
+    "gfl/gfl_r50_fpn_1x_coco.py",
+    "foveabox/fovea_r50_fpn_4x4_1x_coco.py",
+    "fsaf/fsaf_r50_fpn_1x_coco.py",
+    "autoassign/autoassign_r50_fpn_8x2_1x_coco.py",
+    "paa/paa_r50_fpn_1x_coco.py",
+    "sabl/sabl_retinanet_r50_fpn_1x_coco.py",
+    "ssd/ssdlite_mobilenetv2_scratch_600e_coco.py",
+    "yolo/yolov3_mobilenetv2_320_300e_coco.py",
+]
+
+
+def case(task, shape, pictures):
+    images = [np.zeros((*shape, 3), np.uint8)] * len(pictures)
+    return Case(f"{shape} {len(pictures)}", task.preprocess(pictures, shape), images)
+
+
+def check(task, context, cases):
+    session = Session(lower(trace(task, 11, context)))
+    for result in verify(task, session.run, cases):
+        assert result.ok and result.total >= 10, (result.name, result.problems)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_gives_the_answers_of_pytorch(tmp_path, name):
+    task = load_small("mmdet::" + name, tmp_path, FAST, dynamic=True, shape=(128, 160))
+    one, two, three = photographs()[:3]
+    cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (96, 96), [three])]
+    check(task, ExportContext(), cases)
+
+
+def test_without_a_limit_the_weakest_of_a_level_is_left_out_as_upstream_does(tmp_path):
+    """Its cut ``[:-1]`` of a list without a limit; enough detections to see it."""
+    options = {"model.test_cfg.nms_pre": -1, "model.test_cfg.max_per_img": 5000, "model.test_cfg.score_thr": 0.5}
+    task = load_small("mmdet::fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py", tmp_path, options, dynamic=True)
+    check(task, ExportContext(), [case(task, (64, 96), photographs()[:1]), case(task, (96, 64), photographs()[1:3])])
+
+
+@pytest.mark.parametrize("score_thr", [0.05, 2.0])
+def test_nothing_on_the_way_is_empty_where_a_runtime_cannot_take_it(tmp_path, score_thr):
+    options = {**FAST, "model.test_cfg.score_thr": score_thr}
+    task = load_small("mmdet::atss/atss_r50_fpn_1x_coco.py", tmp_path, options, dynamic=True, shape=(128, 160))
+    model = lower(trace(task, 11, ExportContext(Capabilities(empty_tensors=False))))
+    known = {value.name for value in model.graph.output}
+    inner = [name for node in model.graph.node for name in node.output if name and name not in known]
+    for name in inner:
+        model.graph.output.add(name=name)
+    session = Session(model)
+    for pictures, shape in ((photographs()[:1], (128, 160)), (photographs()[1:3], (96, 64))):
+        for key, value in session.run({"input": task.preprocess(pictures, shape)["input"].numpy()}).items():
+            assert np.asarray(value).size, f"{key} is empty"
+    (result,) = verify(task, session.run, [case(task, (96, 128), photographs()[:2])])
+    assert result.ok, result.problems
