@@ -23,7 +23,9 @@ def div(g: Any, self: Any, other: Any, rounding_mode: Any = None) -> Any:
 def _constant(value: Any) -> Any:
     """The string that a constant of the graph holds, None for None."""
     node = value.node()
-    return node.s("value") if node.kind() in ("prim::Constant", "onnx::Constant") and node.hasAttribute("value") else None
+    return (
+        node.s("value") if node.kind() in ("prim::Constant", "onnx::Constant") and node.hasAttribute("value") else None
+    )
 
 
 SYMBOLICS: Dict[str, Symbolic] = {"div": div}

@@ -26,6 +26,8 @@ STACKS = {
     "torch1.8": Stack(("classic.txt", "torch1.8.txt"), ((3, 8),), ".venv-torch1.8", 4),
     "torch1.10": Stack(("classic.txt", "torch1.10.txt"), ((3, 8),), ".venv-torch1.10", 4),
     "torch1.13": Stack(("classic.txt", "torch1.13.txt"), ((3, 8),), ".venv-torch1.13", 5),
+    "torch2.1": Stack(("default.txt", "torch2.1.txt"), ((3, 11),), ".venv-torch2.1", 7),
+    "newest": Stack(("default.txt",), ((3, 12),), ".venv-newest", 7),
 }
 
 
