@@ -81,7 +81,7 @@ def check_versions() -> None:
             raise InputError(
                 f"{package} {version} is outside of what mmonnx works with",
                 f"{package}{wanted}",
-                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (docs/versions.md has whole sets)",
+                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (whole sets: docs/versions.md)",
             )
 
 
