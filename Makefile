@@ -3,12 +3,13 @@
 PYTHON ?= python3
 JOBS ?= 2
 PYTEST_ARGS ?=
+ROWS ?=
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-compiled test-classic lint clean
+.PHONY: help demo test test-compiled test-classic matrix lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -32,12 +33,15 @@ test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
 	$(call run_tests,.venv-classic)
 
+matrix: ## a short set of tests on every set of versions, old and new, and the table docs/versions.md (ROWS=...: some)
+	$(PYTHON) tools/matrix.py --discard $(ROWS)
+
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet . || { echo "not formatted; run .venv/bin/ruff format ."; exit 1; }
 
 clean: ## remove the environments, the caches, what builds left, and the logs and the demo's files
-	rm -rf .venv .venv-compiled .venv-classic build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	rm -rf work_dirs/logs work_dirs/demo
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf work_dirs/logs work_dirs/demo work_dirs/matrix
 	find mmonnx tests tools configs -name __pycache__ -type d -prune -exec rm -rf {} +

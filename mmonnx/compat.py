@@ -3,10 +3,14 @@
 import importlib
 import inspect
 import pickle
+import sys
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Tuple
+from importlib import metadata
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import torch
+
+from .errors import InputError
 
 
 def version_tuple(version: str) -> Tuple[int, ...]:
@@ -21,6 +25,71 @@ def version_tuple(version: str) -> Tuple[int, ...]:
 
 
 TORCH = version_tuple(torch.__version__)
+
+
+class Range(NamedTuple):
+    """The releases of a package that mmonnx works with: from ``oldest`` on, up to and without ``end`` if there is one.
+
+    Attributes:
+        names: the distributions that install the package.
+    """
+
+    oldest: Tuple[int, ...]
+    end: Optional[Tuple[int, ...]]
+    names: Tuple[str, ...]
+
+    def __str__(self) -> str:
+        end = "" if self.end is None else f",<{_dotted(self.end)}"
+        return f">={_dotted(self.oldest)}{end}"
+
+
+SUPPORTED = {
+    "torch": Range((1, 8), None, ("torch",)),
+    "mmcv": Range((1, 3, 8), (2,), ("mmcv-full", "mmcv")),
+    "mmdet": Range((2, 14), (3,), ("mmdet",)),
+    "mmcls": Range((0, 12), (1,), ("mmcls",)),
+}
+
+
+def _dotted(version: Tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def installed_version(package: str) -> Optional[str]:
+    """The version of a package of ``SUPPORTED``, without importing it; None if it is not installed."""
+    if package in sys.modules:
+        return getattr(sys.modules[package], "__version__", None)
+    for name in SUPPORTED[package].names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def check_versions() -> None:
+    """Refuse packages that are too old or too new; one that is not installed is no matter here.
+
+    Raises:
+        InputError: a version lies outside of its range.
+    """
+    for package, wanted in SUPPORTED.items():
+        version = installed_version(package)
+        if version is None:
+            continue
+        numbers = version_tuple(version)
+        if numbers < wanted.oldest or (wanted.end is not None and numbers >= wanted.end):
+            raise InputError(
+                f"{package} {version} is outside of what mmonnx works with",
+                f"{package}{wanted}",
+                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (whole sets: docs/versions.md)",
+            )
+
+
+def keeps_proposals_of_the_minimum() -> bool:
+    """Whether the RPN keeps proposals as small as ``min_bbox_size``, and filters none if that is 0 (mmdet 2.14)."""
+    version = installed_version("mmdet")
+    return version is not None and version_tuple(version) < (2, 15)
 
 
 def export_kwargs() -> Dict[str, Any]:
@@ -94,6 +163,29 @@ def _symbolic_registry() -> Dict[str, Any]:
         except (ImportError, AttributeError):
             continue
     return {}
+
+
+def legacy_symbolic_registry(opset: int) -> Optional[Dict[str, Callable[..., Any]]]:
+    """The exporter's functions by operator for an opset, where it lacks some of ``symbolics.legacy`` (before 1.9)."""
+    if TORCH >= (1, 9):
+        return None
+    from torch.onnx import symbolic_registry
+
+    symbolic_registry.register_version("", opset)
+    return symbolic_registry._registry[("", opset)]
+
+
+def tensor_type(dtype: torch.dtype, rank: Optional[int]) -> Any:
+    """The type that a value of a traced graph gets: of a rank, None for an unknown one, and of no known size."""
+    unknown = torch._C.TensorType.get()
+    if hasattr(unknown, "with_dtype"):  # torch 1.12 and later
+        known = unknown.with_dtype(dtype)
+        return known if rank is None else known.with_sizes([None] * rank)
+    if not rank:
+        return unknown
+    name = {torch.bool: "Bool", torch.int64: "Long", torch.float32: "Float"}[dtype]
+    graph = torch._C.parse_ir(f"graph(%x : {name}({', '.join('*' * rank)})):\n  return (%x)")
+    return next(graph.inputs()).type()
 
 
 def has_stable_sort() -> bool:

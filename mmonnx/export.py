@@ -12,6 +12,7 @@ from . import compat
 from .codebases.base import Task
 from .errors import ExportError
 from .rewrites import ExportContext, rewriting
+from .symbolics.legacy import legacy_symbolics
 
 
 def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
@@ -31,7 +32,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
 
     context.opset = opset
     buffer = io.BytesIO()
-    with rewriting(context), torch.no_grad(), torch.random.fork_rng(devices=[]), compat.torch_symbolics(), quiet():
+    with rewriting(context), _symbolics(opset), torch.no_grad(), torch.random.fork_rng(devices=[]), quiet():
         try:
             torch.onnx.export(
                 task.module,
@@ -49,6 +50,13 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
             reason = (str(error).strip().splitlines() or [""])[0]
             raise ExportError(f"{task.title} cannot be traced: {type(error).__name__}: {reason}") from error
     return _only_our_axes(onnx.load_model_from_string(buffer.getvalue()), task)
+
+
+@contextmanager
+def _symbolics(opset: int) -> Iterator[None]:
+    """Torch's symbolic functions as an export needs them: what an old torch lacks, and without mmcv's in their place."""
+    with legacy_symbolics(opset), compat.torch_symbolics():
+        yield
 
 
 def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821

@@ -104,6 +104,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
         ExportError: the model cannot be exported; nothing was written.
     """
     report = report or Report()
+    compat.check_versions()
     target = find_target(settings.target)
     opset = target.best_opset if settings.opset is None else settings.opset
     images = _check_settings(settings, target, opset)

@@ -1,9 +1,11 @@
 """Small models for the tests, made from upstream's own configs."""
 
+import contextlib
 from typing import Any, Dict, Optional
 
 from mmonnx import codebases, fallback
 from mmonnx.codebases.config import find_config
+from mmonnx.errors import InputError
 
 SHAPE = (192, 256)
 
@@ -18,6 +20,15 @@ def shrink(config: Any) -> None:
         backbone.norm_cfg = dict(type="BN", requires_grad=True)
         neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
         neck.in_channels = [16 * wide, 32 * wide, 64 * wide, 128 * wide]
+
+
+def first_config(*names: str) -> str:
+    """The first of these that the installed package has: it is called otherwise in old releases."""
+    for name in names[:-1]:
+        with contextlib.suppress(InputError):
+            find_config(name)
+            return name
+    return names[-1]
 
 
 def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = None) -> str:

@@ -278,12 +278,15 @@ def lock_lines(name):
     return [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("name", ["default.txt", "compiled.txt", "classic.txt"])
+OLD = ("classic.txt", "torch1.10.txt", "torch1.13.txt")
+
+
+@pytest.mark.parametrize("name", ["default.txt", "compiled.txt", "torch2.1.txt", *OLD])
 def test_lock_files_pin_exactly_one_version_of_everything(name):
     """The reader in the bootstrap against the packaging library, which pip itself uses."""
     requirements = [Requirement(line) for line in lock_lines(name)]
     assert all([clause.operator for clause in requirement.specifier] == ["=="] for requirement in requirements)
-    for python in [(3, 8)] if name == "classic.txt" else PYTHONS:
+    for python in [(3, 8)] if name in OLD else PYTHONS:
         for platform in ("linux", "darwin"):
             environment = {"python_version": ".".join(map(str, python)), "sys_platform": platform}
             holding = [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]

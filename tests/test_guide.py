@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from models import first_config
 
 from mmonnx import codebases
 from mmonnx.codebases.images import photographs
@@ -12,12 +13,14 @@ from mmonnx.verify import Case, verify
 
 FASTER_RCNN = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 MOBILENET = "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"
+OLD_MOBILENET = "mmcls::mobilenet_v2/mobilenet_v2_b32x8_imagenet.py"
 
 
 def test_mobilenet_v2(tmp_path):
     options = codebases.LoadOptions(dynamic=True)
     file = tmp_path / "mobilenet_v2.onnx"
-    found = export(ExportSettings(MOBILENET, output_file=str(file), load=options, simplify=True, verify=True))
+    name = first_config(MOBILENET, OLD_MOBILENET)
+    found = export(ExportSettings(name, output_file=str(file), load=options, simplify=True, verify=True))
     assert found.ok and all(result.ok for result in found.results)
     names = [result.name for result in found.results]
     assert "photograph 128x192 batch 2" in names and "blank 224x224" in names

@@ -53,7 +53,7 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, capfd, name):
         pytest.skip("PyTorch cannot run it on a CPU with mmcv's compiled operators")
     task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=(128, 160))
     session = Session(make_file(task, ExportContext()))
-    assert "shape inference of" not in capfd.readouterr().err  # torch's own warnings of operators that it does not know
+    assert "inference of mm" not in capfd.readouterr().err  # torch's own warnings of mmonnx's and mmcv's operators
     one, two, three = photographs()[:3]
     cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (64, 64), [three])]
     for result in verify(task, session.run, cases):

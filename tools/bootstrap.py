@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Make a virtual environment with one of the pinned stacks of requirements/, or say in a line what is in the way.
 
-    python3 tools/bootstrap.py [--stack default|compiled|classic] [--venv DIR] [--python EXE]
+    python3 tools/bootstrap.py [--stack NAME] [--venv DIR] [--python EXE]
 
 One line a step, with its time; what pip says goes to work_dirs/logs/bootstrap-STACK.log. Nothing is done where the
 environment is whole and its lock file unchanged; anything else in its place is built anew. Exit status: 0 ready, 1 a
-step failed, 2 wrong use, 77 the classic stack was asked for and there is no Python 3.8. Standard library only.
+step failed, 2 wrong use, 77 a stack of an older or a newer Python was asked for and there is none. Standard library
+only.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from bootstrap_parts import configs
 from bootstrap_parts.interpreters import Interpreter, find_interpreter, probe
 from bootstrap_parts.mmcv_full import build_wheel, check_compiler, wheel_folder
 from bootstrap_parts.stacks import STACKS, Failure, Section, read_locks
@@ -89,6 +91,9 @@ def build(stack: str, venv: Path, python: Interpreter) -> Path:
     inside = venv / "bin" / "python"
     pip = [inside, "-m", "pip"]
     for section in sections:
+        if section.title == configs.TITLE:
+            configs.put_in(pip, steps, section, venv)
+            continue
         if "mmcv-full" in section.pins and not compiled.exists():
             build_wheel(pip, steps, section.pins["mmcv-full"], compiled)
         loads = [[inside, "-c", "import torch, mmcv._ext"]] if "mmcv-full" in section.pins else []
@@ -140,7 +145,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Make a virtual environment with a pinned stack.")
     parser.add_argument("--stack", choices=sorted(STACKS), default="default")
-    parser.add_argument("--venv", type=Path, help="its folder (default: .venv, .venv-compiled or .venv-classic)")
+    parser.add_argument("--venv", type=Path, help="its folder (default: .venv, or .venv-STACK)")
     parser.add_argument("--python", help="the Python to build it with (default: a suitable one is looked for)")
     options = parser.parse_args(arguments)
     venv = Path(os.path.abspath(str(options.venv or ROOT / STACKS[options.stack].venv)))

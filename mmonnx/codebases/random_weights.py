@@ -44,8 +44,8 @@ def revive(model: nn.Module) -> None:
         if parameter.dim() == 1:  # one scale for each channel
             nn.init.constant_(parameter, _BRANCH)
         else:
-            # offsets are then of about a pixel
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+            # offsets are then of a part of a pixel: with more, a stack of them makes chaos of a rounding error
+            nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)
 
 
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:

@@ -10,6 +10,7 @@ import importlib
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Tuple
 
+import numpy as np
 import torch
 
 from .. import compat
@@ -19,9 +20,6 @@ from ..fallback.nms import nms as nms_by_index
 @contextmanager
 def ties_by_index() -> Iterator[None]:
     """Make sorting stable, and suppression with it, inside the block."""
-    if not compat.has_stable_sort():
-        yield
-        return
     extension = importlib.import_module("mmcv._ext")
     replaced: List[Tuple[Any, str, Any]] = [(torch.Tensor, "sort", vars(torch.Tensor).get("sort"))]
     replaced += [(torch, "sort", torch.sort), (extension, "nms", extension.nms)]
@@ -39,9 +37,13 @@ def ties_by_index() -> Iterator[None]:
 
 def _stable(sort: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(sort)
-    def stable_sort(values: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        kwargs.update(zip(("dim", "descending"), args))
-        kwargs["stable"] = True
-        return sort(values, **kwargs)
+    def stable_sort(values: torch.Tensor, dim: int = -1, descending: bool = False, **kwargs: Any) -> Any:
+        if compat.has_stable_sort():
+            return sort(values, dim=dim, descending=descending, **{**kwargs, "stable": True})
+        found = sort(values, dim, descending)
+        array = values.detach().cpu().numpy()
+        order = np.argsort(-array if descending else array, axis=dim, kind="stable")
+        index = torch.from_numpy(order).to(values.device)
+        return type(found)((values.gather(dim, index), index))
 
     return stable_sort

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, T
 import torch
 from torch.autograd import Function as AutogradFunction
 
+from .. import compat
 from .body import Body
 from .functions import Function, register
 
@@ -60,8 +61,7 @@ class _Emit(AutogradFunction):
         # Without types the exporter prints warnings of its own, past Python's.
         for value, (kind, rank) in zip(results if len(operator.outputs) > 1 else [results], operator.outputs):
             rank = inputs[0].type().dim() if rank is None else rank
-            made = torch._C.TensorType.get().with_dtype(kind)
-            value.setType(made if rank is None else made.with_sizes([None] * rank))
+            value.setType(compat.tensor_type(kind, rank))
         return results
 
 

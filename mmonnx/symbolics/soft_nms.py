@@ -5,6 +5,7 @@ from typing import Any, Tuple
 import torch
 from torch.autograd import Function as AutogradFunction
 
+from .. import compat
 from .functions import DOMAIN, Function, register
 
 ABSENT = -1.0
@@ -156,7 +157,7 @@ class _SoftNms(AutogradFunction):
         ]
         results = g.op(f"{DOMAIN}::SoftNms_{method}", boxes, scores, base, number, *numbers, limit, outputs=2)
         for result, kind in zip(results, (torch.float32, torch.int64)):
-            result.setType(scores.type().with_dtype(kind).with_sizes([None] * 4))
+            result.setType(compat.tensor_type(kind, 4))
         return results
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.autograd import Function as AutogradFunction
 
+from .. import compat
 from .functions import DOMAIN, Function, register
 
 # One product at a time is held as float: 100 masks of 800x1216 would be 390 MB.
@@ -46,7 +47,7 @@ class _ThresholdedMatMul(AutogradFunction):
     def symbolic(g: Any, a: Any, b: Any, threshold: float) -> Any:
         value = g.op("Constant", value_t=torch.tensor(threshold, dtype=torch.float32))
         # without a type the exporter prints a warning of its own, past Python's
-        kind = a.type().with_dtype(torch.bool).with_sizes([None, None, None])
+        kind = compat.tensor_type(torch.bool, 3)
         return g.op(f"{DOMAIN}::ThresholdedMatMul", a, b, value).setType(kind)
 
 

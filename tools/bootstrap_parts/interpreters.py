@@ -86,8 +86,8 @@ def find_interpreter(stack: str, asked: Optional[str]) -> Interpreter:
     else:
         tried = (probe(path) for path in candidates(pythons) if os.path.isfile(path))
         found = next((python for python in tried if python and python.minor in pythons), None)
-    if found is None and stack == "classic":
-        raise Failure(f"skipped: no Python {wanted} on this machine for the classic stack", option, SKIPPED)
+    if found is None and len(pythons) == 1:
+        raise Failure(f"skipped: no Python {wanted} on this machine for the {stack} stack", option, SKIPPED)
     if found is None:
         here = ".".join(map(str, sys.version_info[:3]))
         raise Failure(f"the {stack} stack needs Python {wanted}, and this is {here}", f"install one, or {option}")

@@ -22,6 +22,12 @@ STACKS = {
     "default": Stack(("default.txt",), RECENT, ".venv", 7),
     "compiled": Stack(("default.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
     "classic": Stack(("classic.txt",), ((3, 8),), ".venv-classic", 5),
+    # The rows of the matrix that are no stack of their own (tools/matrix.py).
+    "torch1.8": Stack(("classic.txt", "torch1.8.txt"), ((3, 8),), ".venv-torch1.8", 4),
+    "torch1.10": Stack(("classic.txt", "torch1.10.txt"), ((3, 8),), ".venv-torch1.10", 4),
+    "torch1.13": Stack(("classic.txt", "torch1.13.txt"), ((3, 8),), ".venv-torch1.13", 5),
+    "torch2.1": Stack(("default.txt", "torch2.1.txt"), ((3, 11),), ".venv-torch2.1", 7),
+    "newest": Stack(("default.txt",), ((3, 12),), ".venv-newest", 7),
 }
 
 

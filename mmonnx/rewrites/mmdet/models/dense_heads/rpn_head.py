@@ -4,6 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
+from ..... import compat
 from ....batched import ABSENT, clip_k, compact, divide, image_numbers, inside, suppress, top_per_image
 from ....context import ExportContext
 from ....registry import rewrite
@@ -92,9 +93,10 @@ def _select(
     """The proposals (P, 5) of all images: boxes (N, K, 4), scores (N, K), level (K,)."""
     absent = scores.new_full((1,), ABSENT)
     minimum = cfg.get("min_bbox_size", -1)
-    if minimum >= 0:
-        size = boxes[..., 2:] - boxes[..., :2]
-        scores = torch.where(size.min(-1)[0] > minimum, scores, absent)
+    if minimum > 0 or (minimum == 0 and not compat.keeps_proposals_of_the_minimum()):
+        size = (boxes[..., 2:] - boxes[..., :2]).min(-1)[0]
+        large = size >= minimum if compat.keeps_proposals_of_the_minimum() else size > minimum
+        scores = torch.where(large, scores, absent)
     # a level is a class of the operator, so that boxes of different levels do not suppress each other
     number = torch.arange(levels, device=level.device)[:, None]
     table = torch.where(level == number, scores[:, None], absent)  # (N, L, K)

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Run the matrix of versions: build each row's environment, run its checks in it, and write the table.
+
+    python3 tools/matrix.py [ROW ...] [--short] [--discard]
+
+Rows without a name: all. What a row gave goes to work_dirs/matrix/ROW.json, and docs/versions.md shows the rows that
+have one. Exit status: 0 every check of the rows passed, 1 one did not. Standard library only.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from bootstrap_parts.interpreters import SKIPPED
+from bootstrap_parts.stacks import STACKS
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "work_dirs" / "matrix"
+TABLE = ROOT / "docs" / "versions.md"
+SHOWN = ("torch", "mmcv", "mmdet", "mmcls", "onnxruntime", "numpy")
+
+
+class Check(NamedTuple):
+    """One column: its title, the test file or what of it is run, and whether a short run has it."""
+
+    title: str
+    nodes: Tuple[str, ...]
+    short: bool
+
+    @property
+    def file(self) -> str:
+        return self.nodes[0].split("::")[0]
+
+
+GUIDE = "tests/test_guide.py::"
+CHECKS = (
+    Check("guide: MobileNetV2", (GUIDE + "test_mobilenet_v2",), True),
+    Check(
+        "guide: Faster R-CNN",
+        tuple(f"{GUIDE}test_faster_rcnn[{case}]" for case in ("photograph-shape1-1", "photograph-shape1-2")),
+        False,
+    ),
+    Check("small Faster R-CNN", ("tests/test_two_stage_models.py::test_a_batch_is_its_images",), True),
+    Check("digit models", ("tests/tools/test_demo.py",), True),
+    Check("hook", ("tests/test_hooks.py",), False),
+    Check("upstream's command", ("tests/test_plugin.py",), False),
+    Check("patches", ("tests/patching/test_installed.py",), True),
+    Check("range refused", ("tests/test_versions.py",), True),
+)
+ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest")
+# Why a check is not made in a row: the one place for it.
+LEFT_OUT: Dict[str, Dict[str, str]] = {
+    "torch1.8": {"patches": "no patch is for mmdet 2.14 and mmcls 0.12"},
+}
+
+
+def run_row(row: str, short: bool, discard: bool) -> bool:
+    """Build a row's environment and run its checks; whether all of them passed."""
+    start = time.monotonic()
+    venv = ROOT / STACKS[row].venv
+    print(f"== {row}", flush=True)
+    status = subprocess.call([sys.executable, str(ROOT / "tools" / "bootstrap.py"), "--stack", row])
+    if status == SKIPPED:
+        return True
+    result: Dict[str, Any] = {"row": row, "date": datetime.date.today().isoformat(), "checks": {}}
+    if status:
+        result["checks"] = {check.title: "cannot be installed" for check in CHECKS}
+    else:
+        result["build"] = round(time.monotonic() - start)
+        result["versions"] = versions(venv)
+        result["checks"] = run_checks(row, venv, [check for check in CHECKS if check.short or not short])
+        for title, text in result["checks"].items():
+            print(f"{title:20} {text}", flush=True)
+        if discard:
+            shutil.rmtree(str(venv))
+    result["seconds"] = round(time.monotonic() - start)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if not short:
+        (RESULTS / f"{row}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    words = [text.split()[0] for text in result["checks"].values()]
+    good = all(word in ("ok", "-") for word in words)
+    print(f"== {row}: {words.count('ok')} of {len(words)} checks ok in {result['seconds']} s", flush=True)
+    return good
+
+
+def run_checks(row: str, venv: Path, checks: List[Check]) -> Dict[str, str]:
+    """What each check gave: ``ok`` and a number, the first cause of a failure, or ``-`` and why it was not made."""
+    found: Dict[str, str] = {}
+    for check in checks:
+        reason = LEFT_OUT.get(row, {}).get(check.title)
+        reason = reason or ("" if (ROOT / check.file).is_file() else "not in this checkout")
+        found[check.title] = f"- {reason}" if reason else ""
+    wanted = [check for check in checks if not found[check.title]]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    report, log = RESULTS / f"{row}.xml", RESULTS / f"{row}.log"
+    if report.exists():
+        report.unlink()
+    # One process, as importing mmcv takes longest. Plain tracebacks: torch 1.8 dies of printing a dead graph's values.
+    command = [str(venv / "bin" / "python"), "-m", "pytest", "-q", "--tb=native", f"--junitxml={report}"]
+    command += [node for check in wanted for node in check.nodes]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with log.open("wb") as output:
+        subprocess.call(command, cwd=str(ROOT), stdout=output, stderr=subprocess.STDOUT, env=environment)
+    cases = list(ElementTree.parse(str(report)).getroot().iter("testcase")) if report.is_file() else []
+    for check in wanted:
+        found[check.title] = judge([case for case in cases if belongs(case, check)])
+    return found
+
+
+def belongs(case: ElementTree.Element, check: Check) -> bool:
+    """Whether a test case of pytest's report is one of a check."""
+    name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+    return any(name == node or name.startswith((node + "::", node + "[")) for node in check.nodes)
+
+
+def judge(cases: List[ElementTree.Element]) -> str:
+    """``ok`` and the number of tests that passed, or how many failed and the first one's cause."""
+    bad = [(case, part) for case in cases for part in case if part.tag in ("failure", "error")]
+    passed = sum(all(part.tag != "skipped" for part in case) for case in cases)
+    if not bad:
+        return f"ok ({passed})" if passed else "failed: no test ran to its end"
+    case, part = bad[0]
+    lines = (part.get("message") or part.text or "").split()
+    return f"failed ({len(bad)} of {len(cases)}): {case.get('name')}: {' '.join(lines)[:200]}"
+
+
+def versions(venv: Path) -> Dict[str, str]:
+    """The versions of an environment that the table shows."""
+    code = "import json, platform; from importlib.metadata import version; "
+    code += f"known = {{name: version(name) for name in {SHOWN}}}; "
+    code += "print(json.dumps({'python': platform.python_version(), **known}))"
+    return json.loads(subprocess.check_output([str(venv / "bin" / "python"), "-c", code]).decode())
+
+
+def write_table() -> None:
+    """Write docs/versions.md from what the rows gave."""
+    found = [RESULTS / f"{row}.json" for row in ROWS]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()]
+    titles = [check.title for check in CHECKS]
+    lines = [
+        "# Versions",
+        "",
+        "Written by `make matrix` (tools/matrix.py), not by hand. Each row is a set of pinned versions (requirements/)",
+        "whose environment was built from nothing and in which these tests ran; mmcv is without compiled operators,",
+        "mmonnx's own stand in. The number is that of the tests that passed.",
+        "",
+        "| row | date | Python | " + " | ".join([*SHOWN, *titles]) + " |",
+        "|---" * (3 + len(SHOWN) + len(titles)) + "|",
+    ]
+    for result in results:
+        known = result.get("versions", {})
+        cells = [result["row"], result["date"], known.get("python", "")]
+        cells += [known.get(name, "") for name in SHOWN]
+        cells += [result["checks"].get(title, "").split(":")[0].split(" no")[0] for title in titles]
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [
+        f"- {result['row']}, {title}: {text.lstrip('- ')}"
+        for result in results
+        for title, text in result["checks"].items()
+        if not text.startswith("ok")
+    ]
+    lines += ["", *notes] if notes else []
+    TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Run the matrix of versions.")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)} (default: all)")
+    parser.add_argument("--short", action="store_true", help="the quick checks alone, and no table")
+    parser.add_argument("--discard", action="store_true", help="remove each environment when its row is done")
+    options = parser.parse_args(arguments)
+    unknown = [row for row in options.rows if row not in ROWS]
+    if unknown:
+        parser.error(f"no row {unknown[0]!r}; expected one of {', '.join(ROWS)}")
+    good = [run_row(row, options.short, options.discard) for row in options.rows or ROWS]
+    if not options.short:
+        write_table()
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
