@@ -96,16 +96,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         other_shape=other,
     )
     if options.skip_postprocess:
-        module = RawModule(model, lambda image: model.extract_feat(image)).eval()
-        names = raw_names(module, task.inputs["input"])
-        task.module, task.output_names, task.read = module, names, raw_read
-        task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
-    if options.dynamic or options.dynamic_batch:
-        task.dynamic_axes = {name: {0: "batch"} for name in ["input", *task.output_names]}
-    if options.dynamic:
-        task.dynamic_axes["input"].update({2: "height", 3: "width"})
-    elif options.dynamic_batch:
-        task.notes.append(f"--dynamic-batch: height and width are {shape[0]}x{shape[1]}")
+        _make_raw(task, model)
+    _make_dynamic(task, options)
     return task
 
 
@@ -122,6 +114,25 @@ class ClassifierModule(nn.Module):
         """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
         scores = _one(self.model.simple_test(input, [{}], **self.flags))
         return scores if self.topk is None else tuple(scores.topk(self.topk, dim=1))
+
+
+def _make_raw(task: Task, model: nn.Module) -> None:
+    """Let the task stop in front of the head's last layer."""
+    module = RawModule(model, lambda image: model.extract_feat(image)).eval()
+    names = raw_names(module, task.inputs["input"])
+    task.module, task.output_names, task.read = module, names, raw_read
+    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+
+
+def _make_dynamic(task: Task, options: LoadOptions) -> None:
+    """Name the axes that are to be dynamic."""
+    if options.dynamic or options.dynamic_batch:
+        task.dynamic_axes = {name: {0: "batch"} for name in ["input", *task.output_names]}
+    if options.dynamic:
+        task.dynamic_axes["input"].update({2: "height", 3: "width"})
+    elif options.dynamic_batch:
+        height, width = task.shape
+        task.notes.append(f"--dynamic-batch: height and width are {height}x{width}")
 
 
 def _output_names(options: LoadOptions) -> List[str]:
