@@ -11,9 +11,12 @@ _CLASSIFIERS = re.compile(
     r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
+_OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
+_MOVE = 0.2
+"""Standard deviation of offsets, in pixels: with more, a stack of deformable layers makes chaos of a rounding error."""
 _FEW = 4
 """A class head with no more rows than these judges whole images."""
 _DIFFERENT = 0.1
@@ -44,22 +47,33 @@ def revive(model: nn.Module) -> None:
         if parameter.dim() == 1:  # one scale for each channel
             nn.init.constant_(parameter, _BRANCH)
         else:
-            # offsets are then of a part of a pixel: with more, a stack of them makes chaos of a rounding error
-            nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
 
 
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    What is zero is drawn, see :func:`revive`; the running statistics of the batch norms are taken from the input; then
-    the last layers of the classifiers, of the box regressors and of what makes maps (masks, grid points) are scaled so
-    that their outputs spread.
+    What is zero is drawn, see :func:`revive`; the running statistics of the batch norms are taken from the input, and
+    what moves the taps of deformable convolutions is scaled, so that it moves them by a part of a pixel;
+    then the last layers of the classifiers, of the box regressors and of what makes maps (masks, grid points) are scaled
+    so that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
         run: runs the model on a photograph.
     """
     revive(model)
+    _normalise(model, run)
+    if _find(model, _OFFSETS):
+        _scale(model, _OFFSETS, _MOVE, run)
+        _normalise(model, run)
+    # stage by stage: what the RoI heads see depends on the proposals
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5), (_MAPS, _SPREAD)):
+        _scale(model, pattern, spread, run)
+
+
+def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
+    """Take the running statistics of the batch norms from what they see."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -72,17 +86,18 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
             norm.eval()
-    # stage by stage: what the RoI heads see depends on the proposals
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5), (_MAPS, _SPREAD)):
-        _scale(model, pattern, spread, run)
 
 
-def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]) -> None:
-    layers: Dict[str, nn.Module] = {
+def _find(model: nn.Module, pattern: Any) -> Dict[str, nn.Module]:
+    return {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
     }
+
+
+def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]) -> None:
+    layers = _find(model, pattern)
     seen: Dict[str, List[torch.Tensor]] = {name: [] for name in layers}
 
     def record(name: str) -> Callable[..., None]:
