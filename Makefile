@@ -9,7 +9,7 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-compiled test-classic matrix lint clean
+.PHONY: help demo test test-compiled test-classic matrix matrix-ends lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -35,6 +35,9 @@ test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a
 
 matrix: ## a short set of tests on every set of versions, old and new, and the table docs/versions.md (ROWS=...: some)
 	$(PYTHON) tools/matrix.py --discard $(ROWS)
+
+matrix-ends: ## the quickest of these tests on the oldest and the newest set
+	$(PYTHON) tools/matrix.py --short torch1.8 newest
 
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)

@@ -53,10 +53,9 @@ def revive(model: nn.Module) -> None:
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    What is zero is drawn, see :func:`revive`; the running statistics of the batch norms are taken from the input, and
-    what moves the taps of deformable convolutions is scaled, so that it moves them by a part of a pixel;
-    then the last layers of the classifiers, of the box regressors and of what makes maps (masks, grid points) are scaled
-    so that their outputs spread.
+    What is zero is drawn, see :func:`revive`. The running statistics of the batch norms are taken from the input, and
+    offsets of deformable layers are scaled to a part of a pixel. Then the last layers of the classifiers, of the box
+    regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
