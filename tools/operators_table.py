@@ -1,4 +1,4 @@
-"""Write docs/operators.md: mmcv's operators, what becomes of each, and who has it. No arguments."""
+"""Write mmcv's operators and what becomes of each into docs/operators.md and README.md. No arguments."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,8 @@ import onnx
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operators.md"
+README = ROOT / "README.md"
+_BEGIN, _END = "<!-- made by tools/operators_table.py -->", "<!-- end -->"
 sys.path.insert(0, str(ROOT))
 
 from mmonnx.graph.functions import walk_nodes  # noqa: E402
@@ -78,6 +80,34 @@ def table() -> str:
     return _HEAD + "\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
+def with_table(readme: str) -> str:
+    """The README with its short table as the code gives it.
+
+    Args:
+        readme: its text, with the two marks that the table is between.
+    """
+    before, rest = readme.split(_BEGIN)
+    head = ["custom operator", "ONNX's own from opset", "body before that"]
+    lines = [head, ["---"] * len(head), *_short_rows()]
+    middle = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{before}{_BEGIN}\n{middle}{_END}{rest.split(_END)[1]}"
+
+
+def _short_rows() -> Iterator[List[str]]:
+    for name, function in sorted(all_functions().items(), key=lambda item: item[0].lower()):
+        if function.domain == MMCV:
+            texts = {opset: function.source(opset, EXAMPLES[name]) for opset in OPSETS}
+            own = next((opset for opset, text in texts.items() if _is_one_operator(text)), None)
+            body = "" if own == OPSETS[0] else _describe(texts[OPSETS[0]])
+            yield [f"`{MMCV}::{name}`", str(own or ""), body]
+
+
+def _is_one_operator(text: str) -> bool:
+    """Whether a body is an operator of ONNX's that does the work, with a few nodes for its inputs."""
+    kinds = _kinds(text)
+    return len(kinds) <= 5 and any(kind in kinds for kind in _TOLD)
+
+
 def _rows() -> Iterator[List[str]]:
     operators = {name: function for name, function in all_functions().items() if function.domain == MMCV}
     for name in sorted(operators, key=str.lower):
@@ -87,12 +117,18 @@ def _rows() -> Iterator[List[str]]:
         yield [f"`{MMCV}::{name}`", attributes or "none", *map(_describe, texts), ", ".join(known) or "none"]
 
 
-def _describe(text: str) -> str:
+def _kinds(text: str) -> List[str]:
+    """The types of a body's nodes, without constants."""
     graph = onnx.GraphProto(node=onnx.parser.parse_function(text).node)
-    kinds = [node.op_type for node in walk_nodes(graph) if node.op_type != "Constant"]
+    return [node.op_type for node in walk_nodes(graph) if node.op_type != "Constant"]
+
+
+def _describe(text: str) -> str:
+    kinds = _kinds(text)
     told = [f"`{kind}`" for kind in _TOLD if kind in kinds]
     return ", ".join([*told, "1 node" if len(kinds) == 1 else f"{len(kinds)} nodes"])
 
 
 if __name__ == "__main__":
     PAGE.write_text(table())
+    README.write_text(with_table(README.read_text()))

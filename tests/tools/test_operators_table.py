@@ -1,4 +1,4 @@
-"""The page about mmcv's operators is what the code gives."""
+"""The tables of mmcv's operators are what the code gives."""
 
 import importlib.util
 from pathlib import Path
@@ -20,7 +20,12 @@ def tool():
 
 def test_the_page_is_up_to_date(tool):
     assert tool.PAGE.read_text() == tool.table(), "run python tools/operators_table.py"
-    assert "docs/operators.md" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_is_up_to_date(tool):
+    readme = tool.README.read_text()
+    assert readme == tool.with_table(readme), "run python tools/operators_table.py"
+    assert "docs/operators.md" in readme and "| `mmcv::grid_sampler` | 16 |" in readme
 
 
 def test_every_operator_has_a_row(tool):
