@@ -51,7 +51,7 @@ CHECKS = (
     Check("small Faster R-CNN", ("tests/test_two_stage_models.py::test_a_batch_is_its_images",), True),
     Check("digit models", ("tests/tools/test_demo.py",), True),
     Check("hook", ("tests/test_hooks.py",), False),
-    Check("upstream's command", ("tests/test_plugin.py",), False),
+    Check("upstream's command", ("tests/plugin/test_plugin_tools.py",), False),
     Check("patches", ("tests/patching/test_installed.py",), True),
     Check("range refused", ("tests/test_versions.py",), True),
 )

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import FixedSizeError, InputError
+from ..rewrites import current
 from .base import Feeds, Scores, Task
 from .images import find_transform, make_input, sample_images, second_shape, test_pipeline
 from .model import build, check_device, load_or_calibrate
@@ -112,6 +113,9 @@ class ClassifierModule(nn.Module):
 
     def forward(self, input: torch.Tensor) -> Any:
         """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
+        context = current()
+        if context is not None:
+            context.upstream_path = True
         scores = _one(self.model.simple_test(input, [{}], **self.flags))
         return scores if self.topk is None else tuple(scores.topk(self.topk, dim=1))
 

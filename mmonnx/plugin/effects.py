@@ -1,21 +1,22 @@
 """The side effects of importing mmonnx: each function makes one and returns what undoes it."""
 
+import importlib
 from typing import Any, Callable
 
 
 def wrap_export() -> Callable[[], None]:
     """Let ``torch.onnx.export`` of an OpenMMLab model go through mmonnx."""
-    import torch
-
     from . import exporting
 
-    original = torch.onnx.export
-    torch.onnx.export = wrapped = exporting.wrap(original)
+    # torch itself may still be on its way, and without this name: torch 1.13 imports the module itself
+    module = importlib.import_module("torch.onnx")
+    original = module.export
+    module.export = wrapped = exporting.wrap(original)
 
     def undo() -> None:
         exporting.undo_mends()
-        if torch.onnx.export is wrapped:
-            torch.onnx.export = original
+        if module.export is wrapped:
+            module.export = original
         else:  # somebody has wrapped it again, and holds it
             wrapped.enabled = False
 

@@ -55,6 +55,7 @@ class ExportContext:
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
         mask_scores: (N, num_dets), of models that judge their masks.
+        upstream_path: upstream's code may know that it is exported.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -67,6 +68,7 @@ class ExportContext:
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
     mask_scores: Optional[torch.Tensor] = None
+    upstream_path: bool = False
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 

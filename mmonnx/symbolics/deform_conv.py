@@ -104,10 +104,11 @@ def _product(body: Body, columns: Value, offset: Value, weight: Value, bias: Opt
     last = body.op("Transpose", weight, perm=[2, 3, 1, 0])  # (kH, kW, C / groups, D)
     if groups == 1:
         matrix = body.reshape(last, -1, filters)
-        product = body.op("MatMul", body.reshape(columns, batch, places, taps * share), matrix)
+        # of two axes: ONNX Runtime 1.19 makes a Gemm of any product in front of a BatchNormalization
+        product = body.op("MatMul", body.reshape(columns, batch * places, taps * share), matrix)
         if bias is not None:
             product = product + bias
-        product = body.op("Transpose", product, perm=[0, 2, 1])
+        product = body.op("Transpose", body.reshape(product, batch, places, filters), perm=[0, 2, 1])
     else:
         by_group = body.reshape(last, taps, share, groups, filters / groups)
         matrix = body.reshape(body.op("Transpose", by_group, perm=[2, 0, 1, 3]), groups, taps * share, filters / groups)

@@ -2,12 +2,13 @@
 
 import itertools
 
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 from bodies import OPSETS, close, every_opset, export, rand, randn, run, run_body, source
 
-from mmonnx import fallback
+from mmonnx import compat, fallback
 from mmonnx.errors import ExportError
 from mmonnx.rewrites import rewriting
 from mmonnx.symbolics.grid_sampler import MODES, PADDINGS
@@ -25,6 +26,8 @@ def make_grid(batch, height, width, seed=0):
 @pytest.mark.parametrize("opset", sorted({*OPSETS, 16}))
 @pytest.mark.parametrize("mode, padding, align", GRIDS)
 def test_body(opset, mode, padding, align):
+    if mode == "bicubic" and padding == "reflection" and compat.version_tuple(onnxruntime.__version__) < (1, 20):
+        pytest.skip("GridSample of ONNX Runtime 1.19 reads outside of the image now and then")
     attributes = dict(
         interpolation_mode=MODES.index(mode), padding_mode=PADDINGS.index(padding), align_corners=int(align)
     )

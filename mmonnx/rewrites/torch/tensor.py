@@ -10,11 +10,11 @@ from ..registry import rewrite
 
 @rewrite("torch.onnx.is_in_onnx_export")
 def is_in_onnx_export(context: ExportContext, original: Any) -> bool:
-    """No for a detector: its own inference path is traced, not the one that upstream wrote for its exporter.
+    """No: the model's own inference path is traced, not the one that upstream wrote for its exporter.
 
-    Yes for a classifier, of which older releases give lists of arrays otherwise.
+    But for a classifier yes: older releases give lists of arrays otherwise.
     """
-    return context.image is None and original()
+    return context.upstream_path and original()
 
 
 @rewrite("torch.Tensor.split")
