@@ -82,7 +82,7 @@ def check_versions() -> None:
             raise InputError(
                 f"{package} {version} is outside of what mmonnx works with",
                 f"{package}{wanted}",
-                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (whole sets: docs/versions.md)",
+                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (whole sets: requirements/)",
             )
 
 
