@@ -32,6 +32,7 @@ MODELS = {
         "model.roi_head.bbox_roi_extractor.roi_layer.deform_fc_channels": 32,
     },
     "rpn/rpn_r50_fpn_1x_coco.py": FAST,
+    "sabl/sabl_faster_rcnn_r50_fpn_1x_coco.py": FAST,
     "fast_rcnn/fast_rcnn_r50_fpn_1x_coco.py": {},
 }
 GPU_ONLY = ("carafe", "mdpool")
