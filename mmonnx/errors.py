@@ -34,3 +34,14 @@ class ExportError(MmonnxError):
 
 class MissingOperatorError(MmonnxError, NotImplementedError):
     """A compiled operator of mmcv was called that the fallback does not provide."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that says something; its type if none does."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+def type_and_line(error: BaseException) -> str:
+    """The first line of an error's message, after its type."""
+    kind = type(error).__name__
+    return f"{kind}: {first_line(error)}" if str(error).strip() else kind

@@ -10,7 +10,7 @@ import torch
 
 from . import compat
 from .codebases.base import Task
-from .errors import ExportError
+from .errors import ExportError, type_and_line
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
 
@@ -47,8 +47,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 **compat.export_kwargs(),
             )
         except Exception as error:  # the tracer raises whatever the model's own code raises
-            reason = (str(error).strip().splitlines() or [""])[0]
-            raise ExportError(f"{task.title} cannot be traced: {type(error).__name__}: {reason}") from error
+            raise ExportError(f"{task.title} cannot be traced: {type_and_line(error)}") from error
     return _only_our_axes(onnx.load_model_from_string(buffer.getvalue()), task)
 
 

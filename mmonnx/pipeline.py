@@ -105,13 +105,11 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     """
     report = report or Report()
     compat.check_versions()
-    target = find_target(settings.target)
-    opset = target.best_opset if settings.opset is None else settings.opset
-    images = _check_settings(settings, target, opset)
+    checked = _check_settings(settings)
     with report.stage("load") as stage:
         task = codebases.load(settings.config, settings.checkpoint, settings.load)
         stage.note(f"{task.title}, {settings.checkpoint or 'random weights'}")
-    return _export(task, settings, target, opset, images, report)
+    return _export(task, settings, report, *checked)
 
 
 def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
@@ -122,19 +120,16 @@ def export_task(task: Task, settings: ExportSettings, report: Optional[Report] =
         settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
         report: where progress is told.
     """
-    target = find_target(settings.target)
-    opset = target.best_opset if settings.opset is None else settings.opset
-    images = _check_settings(settings, target, opset)
-    return _export(task, settings, target, opset, images, report or Report())
+    return _export(task, settings, report or Report(), *_check_settings(settings))
 
 
 def _export(
     task: Task,
     settings: ExportSettings,
+    report: Report,
     target: Target,
     opset: int,
     images: Optional[List[np.ndarray]],
-    report: Report,
 ) -> Exported:
     for note in task.notes:
         report.warn(note)
@@ -162,8 +157,10 @@ def _export(
     return Exported(Path(settings.output_file) if held else None, task, file, results)
 
 
-def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Optional[List[np.ndarray]]:
-    """Refuse what cannot work before anything is built; the images to verify on."""
+def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
+    """Refuse what cannot work before anything is built; the target, the opset, and the images to verify on."""
+    target = find_target(settings.target)
+    opset = target.best_opset if settings.opset is None else settings.opset
     newest = min(compat.max_opset(), target.max_opset or compat.max_opset())
     if not MIN_OPSET <= opset <= newest:
         expected = f"{MIN_OPSET} to {newest} with this torch and {target.name}"
@@ -178,7 +175,7 @@ def _check_settings(settings: ExportSettings, target: Target, opset: int) -> Opt
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")
     image = settings.test_image or settings.load.image
-    return [read_image(image)] if image else None
+    return target, opset, [read_image(image)] if image else None
 
 
 def _simplify(

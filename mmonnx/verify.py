@@ -10,6 +10,7 @@ import torch
 
 from mmonnx.codebases.base import Feeds, Result, Task
 from mmonnx.codebases.images import photographs, second_shape
+from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
 _ROUNDINGS = (1, 1, 2, 2, 4, 4, 8, 8)
@@ -155,7 +156,7 @@ def _verify(
             given = zip(expected, actual, unsteady, slack)
             matches = [compare(task, one, other, tolerances, sorted(rows), more) for one, other, rows, more in given]
     except Exception as error:
-        return CaseResult(*what, problems=[f"{where} failed: {first_line(error)}"])
+        return CaseResult(*what, problems=[f"{where} failed: {type_and_line(error)}"])
     if show:
         show(case, expected, actual)
     problems = [
@@ -238,9 +239,3 @@ def _rounding(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Noise of the size of float32's rounding of the greatest value."""
     noise = torch.randn(tensor.shape, generator=generator).to(tensor)
     return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=1.0))
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says something, with the error's type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,11 +1,16 @@
-"""Small models for the tests, made from upstream's own configs."""
+"""Small models for the tests, made from upstream's own configs, and what they are tried on."""
 
 import contextlib
 from typing import Any, Dict, Optional
 
+import numpy as np
+import onnx
+
 from mmonnx import codebases, fallback
 from mmonnx.codebases.config import find_config
 from mmonnx.errors import InputError
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import Case
 
 SHAPE = (192, 256)
 
@@ -48,3 +53,21 @@ def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None,
     """The task of a small version of an installed config, with seeded random weights."""
     path = small_config(name, folder, options)
     return codebases.load(path, None, codebases.LoadOptions(shape=load.pop("shape", SHAPE), **load))
+
+
+def case(task, shape, pictures):
+    """Pictures as one batch of a size, to be verified."""
+    images = [np.zeros((*shape, 3), np.uint8)] * len(pictures)
+    return Case(f"{shape} {len(pictures)}", task.preprocess(pictures, shape), images)
+
+
+def with_all_values(model):
+    """A session whose outputs are all values of the main graph."""
+    model = onnx.shape_inference.infer_shapes(model)
+    graph = model.graph
+    known = {value.name for value in graph.output}
+    for node in graph.node:
+        for name in node.output:
+            if name and name not in known:
+                graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return Session(model)

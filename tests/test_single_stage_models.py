@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from models import load_small
+from models import case, load_small, with_all_values
 
 from mmonnx.codebases.images import photographs
 from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, verify
+from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.nms_pre": 200}
 MODELS = [
@@ -25,11 +25,6 @@ MODELS = [
     "ssd/ssdlite_mobilenetv2_scratch_600e_coco.py",
     "yolo/yolov3_mobilenetv2_320_300e_coco.py",
 ]
-
-
-def case(task, shape, pictures):
-    images = [np.zeros((*shape, 3), np.uint8)] * len(pictures)
-    return Case(f"{shape} {len(pictures)}", task.preprocess(pictures, shape), images)
 
 
 def check(task, context, cases):
@@ -58,13 +53,9 @@ def test_nothing_on_the_way_is_empty_where_a_runtime_cannot_take_it(tmp_path, sc
     options = {**FAST, "model.test_cfg.score_thr": score_thr}
     task = load_small("mmdet::atss/atss_r50_fpn_1x_coco.py", tmp_path, options, dynamic=True, shape=(128, 160))
     model = lower(trace(task, 11, ExportContext(Capabilities(empty_tensors=False))))
-    known = {value.name for value in model.graph.output}
-    inner = [name for node in model.graph.node for name in node.output if name and name not in known]
-    for name in inner:
-        model.graph.output.add(name=name)
-    session = Session(model)
+    session, plain = with_all_values(model), Session(model)
     for pictures, shape in ((photographs()[:1], (128, 160)), (photographs()[1:3], (96, 64))):
         for key, value in session.run({"input": task.preprocess(pictures, shape)["input"].numpy()}).items():
             assert np.asarray(value).size, f"{key} is empty"
-    (result,) = verify(task, session.run, [case(task, (96, 128), photographs()[:2])])
+    (result,) = verify(task, plain.run, [case(task, (96, 128), photographs()[:2])])
     assert result.ok, result.problems

@@ -1,17 +1,16 @@
 """Two-stage detectors from config to file: PyTorch's answers at sizes, batches and images that the trace never saw."""
 
 import numpy as np
-import onnx
 import pytest
 from kernels import compiled
-from models import load_small
+from models import case, load_small, with_all_values
 
 from mmonnx.codebases.images import photographs
 from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, verify
+from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}
 MODELS = {
@@ -41,11 +40,6 @@ GPU_ONLY = ("carafe", "mdpool")
 
 def make_file(task, context):
     return lower(trace(task, 11, context))
-
-
-def case(task, shape, pictures):
-    images = [np.zeros((*shape, 3), np.uint8)] * len(pictures)
-    return Case(f"{shape} {len(pictures)}", task.preprocess(pictures, shape), images)
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -109,18 +103,6 @@ def test_masks_in_the_image_or_of_the_head(tmp_path, mask_output):
     assert found.dtype == (np.bool_ if mask_output == "image" else np.float32)
     (result,) = verify(task, session.run, [case(task, (96, 128), photographs()[1:3])])
     assert result.ok and result.total >= 10, result.problems
-
-
-def with_all_values(model):
-    """A session whose outputs are all values of the main graph."""
-    model = onnx.shape_inference.infer_shapes(model)
-    graph = model.graph
-    known = {value.name for value in graph.output}
-    for node in graph.node:
-        for name in node.output:
-            if name and name not in known:
-                graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    return Session(model)
 
 
 @pytest.mark.parametrize(

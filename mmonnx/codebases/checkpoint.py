@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .. import compat
-from ..errors import InputError
+from ..errors import InputError, first_line
 
 
 def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, Any]:
@@ -72,9 +72,8 @@ def _read(path: str, trust: bool) -> Any:
 
 
 def _broken(path: str, error: Exception) -> InputError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return InputError(
-        f"checkpoint {path!r} is truncated or no checkpoint ({reason[:100]})",
+        f"checkpoint {path!r} is truncated or no checkpoint ({first_line(error)[:100]})",
         "a file that torch.save wrote",
         "copy or download it again",
     )

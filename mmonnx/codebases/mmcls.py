@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import FixedSizeError, InputError
+from ..errors import FixedSizeError, InputError, type_and_line
 from ..rewrites import current
 from .base import Feeds, Scores, Task
 from .images import find_transform, make_input, sample_images, second_shape, test_pipeline
@@ -185,8 +185,7 @@ def _refusal(run: Callable[[], Any]) -> Optional[str]:
     try:
         run()
     except Exception as error:  # the model raises whatever its own code raises
-        line = (str(error).strip().splitlines() or [""])[0]
-        return f"{type(error).__name__}: {line}"[:160]
+        return type_and_line(error)[:160]
     return None
 
 

@@ -6,8 +6,8 @@ import onnx
 
 from ..errors import ExportError
 from ..symbolics.functions import MMCV, Function, attributes_of, find_function
-from .functions import walk_nodes
-from .inline import Bodies, opset_of
+from .functions import opset_of, walk_nodes
+from .inline import Bodies
 
 Attributes = Dict[str, Any]
 Variant = Tuple[Attributes, str]

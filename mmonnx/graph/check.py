@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 
-from ..errors import ExportError, InputError
+from ..errors import ExportError, InputError, first_line
 from ..runtimes.onnxruntime import Session
 from ..targets import Form, Operator, Target, full_name
 from ..targets.base import STANDARD_DOMAINS
@@ -61,7 +61,7 @@ def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -
         for feed in feeds:
             session.run(feed)
     except Exception as error:  # the checker, protobuf and ONNX Runtime each have errors of their own
-        raise ExportError(f"the traced model does not run in ONNX Runtime: {_first_line(error)}") from error
+        raise ExportError(f"the traced model does not run in ONNX Runtime: {first_line(error)}") from error
 
 
 def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
@@ -85,7 +85,7 @@ def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
         whole = onnx.shape_inference.infer_shapes(whole, data_prop=True)
     except Exception as error:  # InferenceError, or ValueError over 2 GiB
         raise InputError(
-            f"the types of the model cannot be inferred ({_first_line(error)})", "a valid model", "export it again"
+            f"the types of the model cannot be inferred ({first_line(error)})", "a valid model", "export it again"
         ) from error
     for step in follow(whole):
         findings.extend(_node(step, target))
@@ -106,7 +106,7 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
         try:
             Session(model)
         except Exception as error:  # ONNX Runtime has many
-            yield Finding("", "", "", f"it does not load: {_first_line(error)}", "export it again")
+            yield Finding("", "", "", f"it does not load: {first_line(error)}", "export it again")
 
 
 def _node(step: Followed, target: Target) -> Iterator[Finding]:
@@ -195,7 +195,3 @@ def module_of(node: onnx.NodeProto) -> str:
             path.pop()
         path.append(scope)
     return ".".join(path)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,8 +1,13 @@
-"""The functions of a file set aside and put back."""
+"""What a model is made of: its opset, its nodes, and its functions, which are set aside and put back."""
 
 from typing import Iterator
 
 import onnx
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The opset of the default domain, 0 if the model names none."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
 
 def walk_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

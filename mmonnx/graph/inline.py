@@ -6,7 +6,7 @@ import onnx
 import onnx.inliner
 
 from ..symbolics.functions import DOMAIN, MMCV, Function, attributes_of, find_function
-from .functions import walk_nodes
+from .functions import opset_of, walk_nodes
 
 
 def inline_functions(model: onnx.ModelProto, kept: AbstractSet[str] = frozenset()) -> onnx.ModelProto:
@@ -77,8 +77,3 @@ class Bodies:
                 proto = onnx.parser.parse_function(text)
                 proto.domain, proto.name = domain, f"{name}_{number + 1}"
                 yield proto
-
-
-def opset_of(model: onnx.ModelProto) -> int:
-    """The opset of the default domain."""
-    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))

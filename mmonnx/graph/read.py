@@ -6,7 +6,7 @@ from typing import Union
 
 import onnx
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 
 
 def read_model(path: Union[str, "os.PathLike[str]"]) -> onnx.ModelProto:
@@ -23,7 +23,8 @@ def read_model(path: Union[str, "os.PathLike[str]"]) -> onnx.ModelProto:
     try:
         model = onnx.load(os.fspath(path), load_external_data=False)
     except Exception as error:  # protobuf's own errors, and those of reading
-        raise InputError(f"{name} cannot be read ({_reason(error)})", "an ONNX file", "export it again") from error
+        reason = first_line(error)[:300]
+        raise InputError(f"{name} cannot be read ({reason})", "an ONNX file", "export it again") from error
     if not model.ir_version or not model.opset_import or not model.graph.ByteSize():
         raise InputError(f"{name} is no ONNX model", "a file with an opset and a graph", "export it again")
     try:
@@ -31,9 +32,6 @@ def read_model(path: Union[str, "os.PathLike[str]"]) -> onnx.ModelProto:
         # by its path, as a model over 2 GiB has no other form
         onnx.checker.check_model(os.fspath(path))
     except Exception as error:  # the checker's, and those of reading
-        raise InputError(f"{name} is not valid ({_reason(error)})", "a valid ONNX model", "export it again") from error
+        reason = first_line(error)[:300]
+        raise InputError(f"{name} is not valid ({reason})", "a valid ONNX model", "export it again") from error
     return model
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

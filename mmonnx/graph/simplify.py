@@ -12,8 +12,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 import numpy as np
 import onnx
 
-from mmonnx.errors import ExportError
-from mmonnx.graph.functions import walk_nodes, with_functions, without_functions
+from mmonnx.errors import ExportError, first_line
+from mmonnx.graph.functions import opset_of, walk_nodes, with_functions, without_functions
 from mmonnx.runtimes.onnxruntime import Session
 
 Arrays = Dict[str, np.ndarray]
@@ -95,7 +95,7 @@ def _reference(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> List[Arrays]:
         session = Session(model)
         return [session.run(feed) for feed in feeds]
     except Exception as error:
-        raise ExportError(f"the traced model does not run in ONNX Runtime: {_first_line(error)}") from error
+        raise ExportError(f"the traced model does not run in ONNX Runtime: {first_line(error)[:300]}") from error
 
 
 def _apply(command: Sequence[str], source: str, target: str, timeout: float) -> onnx.ModelProto:
@@ -124,7 +124,7 @@ def _apply(command: Sequence[str], source: str, target: str, timeout: float) -> 
     try:
         return onnx.load(target)
     except Exception as error:
-        raise _Rejected(f"no readable result ({_first_line(error)})") from error
+        raise _Rejected(f"no readable result ({first_line(error)[:300]})") from error
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -192,26 +192,22 @@ def _check(
     used = _domains(candidate)
     for opset in [opset for opset in candidate.opset_import if opset.domain not in used | {""}]:
         candidate.opset_import.remove(opset)
-    if _opset(candidate) != _opset(model):
-        raise _Rejected(f"it changed the opset from {_opset(model)} to {_opset(candidate)}")
+    if opset_of(candidate) != opset_of(model):
+        raise _Rejected(f"it changed the opset from {opset_of(model)} to {opset_of(candidate)}")
     try:
         onnx.checker.check_model(candidate)
         session = Session(candidate)
     except Exception as error:
-        raise _Rejected(f"its result does not load: {_first_line(error)}") from error
+        raise _Rejected(f"its result does not load: {first_line(error)[:300]}") from error
     for feed, outputs in zip(feeds, expected):
         where = " and ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in feed.items())
         try:
             found = session.run(feed)
         except Exception as error:
-            raise _Rejected(f"its result does not run with {where}: {_first_line(error)}") from error
+            raise _Rejected(f"its result does not run with {where}: {first_line(error)[:300]}") from error
         problem = agree(outputs, found)
         if problem:
             raise _Rejected(f"its result is wrong with {where}: {problem}")
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=0)
 
 
 def _domains(model: onnx.ModelProto) -> Set[str]:
@@ -235,8 +231,3 @@ def file_size(model: Union[onnx.ModelProto, str, "os.PathLike[str]"]) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} GiB"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

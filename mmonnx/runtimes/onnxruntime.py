@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Union
 import numpy as np
 import onnx
 
-from mmonnx.errors import InputError
+from mmonnx.errors import InputError, first_line
 
 # Only errors: what ONNX Runtime warns about (an initializer it removed) says nothing to someone who exports a model.
 _LOG_ERRORS = 3
@@ -73,9 +73,8 @@ def _register(options: Any, path: str, onnxruntime: Any) -> None:
     try:
         options.register_custom_ops_library(os.path.abspath(path))
     except Exception as error:  # ONNX Runtime has many
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"onnxruntime {onnxruntime.__version__} cannot load the operator library '{path}' ({reason})",
+            f"onnxruntime {onnxruntime.__version__} cannot load the operator library '{path}' ({first_line(error)})",
             "a shared library of custom operators for this version, such as mmcv-full's _ext_ort",
             "give another path, or leave it out",
         ) from error

@@ -8,9 +8,7 @@ from torch.autograd import Function as AutogradFunction
 
 from .. import compat
 from .body import Body
-from .functions import Function, register
-
-MMCV = "mmcv"
+from .functions import MMCV, Function, register
 
 
 class Operator:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from mmonnx.codebases.base import Detections, Task
+from mmonnx.errors import type_and_line
 from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, first_line, verify
+from mmonnx.verify import Case, verify
 
 from .profiling import profile
 from .variants import BASE, Variant
@@ -90,7 +91,7 @@ def measure(
                 _run(sessions[variant.name], array)
         except Exception as error:  # ONNX Runtime has errors of its own
             sessions.pop(variant.name, None)
-            rows[variant.name].error = first_line(error)[:200]
+            rows[variant.name].error = type_and_line(error)[:200]
     for name, times in _run_in_turn(sessions, arrays, rounds).items():
         rows[name].times_ms = times
     _set_ratios(rows)
@@ -172,7 +173,7 @@ def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> N
         if task.read(run({"input": cases[0].feeds["input"].numpy()}))[0].masks is None:
             task = _without_masks(task)
     except Exception as error:
-        row.error = first_line(error)[:200]
+        row.error = type_and_line(error)[:200]
         return
     results = verify(task, run, cases, show=count)
     row.matched = sum(result.matched for result in results)
@@ -206,7 +207,7 @@ def _profile(variant: Variant, arrays: Sequence[np.ndarray], threads: Optional[i
     try:
         found = profile(str(variant.path), [arrays[number % len(arrays)] for number in range(_PROFILED)], threads)
     except Exception as error:
-        row.error = first_line(error)[:200]
+        row.error = type_and_line(error)[:200]
         return
     row.overhead, row.roi_ms, row.kernel_ms, row.proposals = (
         found.overhead,

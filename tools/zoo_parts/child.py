@@ -19,12 +19,12 @@ import numpy as np
 from mmonnx import codebases
 from mmonnx.codebases.base import Detections, Scores, Task
 from mmonnx.codebases.config import read_config
-from mmonnx.errors import FixedSizeError, MmonnxError
+from mmonnx.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.graph.simplify import count_nodes
 from mmonnx.matching import Tolerances
 from mmonnx.pipeline import Exported, ExportSettings, export
 from mmonnx.report import Report, Stage
-from mmonnx.verify import CaseResult, first_line, make_cases
+from mmonnx.verify import CaseResult, make_cases
 
 NOTHING = "nothing"
 REACHED = {"load": "built", "trace": "traced", "simplify": "simplified", "check": "checked", "verify": "run"}
@@ -133,8 +133,7 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
 
 
 def _cause(error: Exception) -> str:
-    line = str(error).strip().splitlines()[0] if isinstance(error, MmonnxError) else first_line(error)
-    return shorten(line)
+    return shorten(first_line(error) if isinstance(error, MmonnxError) else type_and_line(error))
 
 
 def shorten(line: str) -> str:
