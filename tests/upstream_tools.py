@@ -1,10 +1,17 @@
 """Running upstream's own tools, unchanged, with the plugin in the config."""
 
+import atexit
+import functools
+import importlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from mmonnx import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ".mim/tools/deployment/pytorch2onnx.py"
@@ -23,15 +30,39 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+def folder_of(package: str) -> Path:
+    """The installed package's folder."""
+    return Path(importlib.util.find_spec(package).origin).parent
+
+
 def tool_of(package: str) -> Path:
     """The installed package's own tool."""
-    return Path(importlib.util.find_spec(package).origin).parent / TOOL
+    return folder_of(package) / TOOL
+
+
+@functools.lru_cache(maxsize=None)
+def mended_mmcv() -> str:
+    """A folder with a patched copy of mmcv, or nothing where its own starts.
+
+    With mmcv before 1.7 on torch 1.13 and later the tools stop at their import of mmcv's symbolics, before they read
+    the config; who has these two needs `mmonnx patch --apply --package mmcv` first.
+    """
+    try:
+        importlib.import_module("mmcv.onnx.symbolic")
+        return ""
+    except ImportError:
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        shutil.copytree(str(folder_of("mmcv")), os.path.join(folder, "mmcv"))
+        assert cli.main(["patch", "--apply", "--package", "mmcv", "--root", folder]) == 0
+        return folder
 
 
 def run_tool(package: str, work: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """Run a tool as a machine without a display or a GPU does."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
-    environment.update(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
+    paths = filter(None, [mended_mmcv(), str(ROOT)])
+    environment.update(PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
     command = [sys.executable, "-W", "ignore", "-c", RUN, str(tool_of(package)), *map(str, arguments)]
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     return subprocess.run(command, cwd=str(work), env=environment, **streams)

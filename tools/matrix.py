@@ -3,8 +3,8 @@
 
     python3 tools/matrix.py [ROW ...] [--short] [--discard]
 
-Rows without a name: all. What a row gave goes to work_dirs/matrix/ROW.json, and docs/versions.md shows the rows that
-have one. Exit status: 0 every check of the rows passed, 1 one did not. Standard library only.
+Rows without a name: all. What a row gave goes to work_dirs/matrix/ROW.json; docs/versions.md shows the rows that have
+one, README.md the short of it. Exit status: 0 every check of the rows passed, 1 one did not. Standard library only.
 """
 
 import argparse
@@ -17,15 +17,17 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from bootstrap_parts.interpreters import SKIPPED
 from bootstrap_parts.stacks import STACKS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "work_dirs" / "matrix"
-TABLE = ROOT / "docs" / "versions.md"
+TABLE, README = ROOT / "docs" / "versions.md", ROOT / "README.md"
+BEGIN, END = "<!-- made by tools/matrix.py -->", "<!-- end of versions -->"
 SHOWN = ("torch", "mmcv", "mmdet", "mmcls", "onnxruntime", "numpy")
+SHORT = SHOWN[:5]
 
 
 class Check(NamedTuple):
@@ -59,6 +61,13 @@ ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest")
 # Why a check is not made in a row: the one place for it.
 LEFT_OUT: Dict[str, Dict[str, str]] = {
     "torch1.8": {"patches": "the patches for mmdet begin at 2.17, those for mmcls at 0.16"},
+}
+# What a check that was made has to be told with.
+NOTED: Dict[str, Dict[str, str]] = {
+    "torch1.13": {
+        "upstream's command": "after `mmonnx patch --apply --package mmcv`: "
+        "mmcv before 1.7 stops the tools on torch 1.13 before they read the config"
+    },
 }
 
 
@@ -138,10 +147,16 @@ def versions(venv: Path) -> Dict[str, str]:
     return json.loads(subprocess.check_output([str(venv / "bin" / "python"), "-c", code]).decode())
 
 
-def write_table() -> None:
-    """Write docs/versions.md from what the rows gave."""
+def write_tables() -> None:
+    """Write docs/versions.md and the short table in README.md from what the rows gave."""
     found = [RESULTS / f"{row}.json" for row in ROWS]
     results = [json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()]
+    TABLE.write_text(page(results), encoding="utf-8")
+    README.write_text(with_table(README.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def page(results: List[Dict[str, Any]]) -> str:
+    """The text of docs/versions.md."""
     titles = [check.title for check in CHECKS]
     lines = [
         "# Versions",
@@ -154,19 +169,46 @@ def write_table() -> None:
         "|---" * (3 + len(SHOWN) + len(titles)) + "|",
     ]
     for result in results:
-        known = result.get("versions", {})
-        cells = [result["row"], result["date"], known.get("python", "")]
-        cells += [known.get(name, "") for name in SHOWN]
+        cells = [result["row"], result["date"], *version_cells(result, SHOWN)]
         cells += [result["checks"].get(title, "").split(":")[0].split(" no")[0] for title in titles]
         lines.append("| " + " | ".join(cells) + " |")
-    notes = [
-        f"- {result['row']}, {title}: {text.lstrip('- ')}"
-        for result in results
-        for title, text in result["checks"].items()
-        if not text.startswith("ok")
-    ]
+    notes = [f"- {result['row']}, {title}: {note}" for result in results for title, note in notes_of(result)]
     lines += ["", *notes] if notes else []
-    TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
+
+
+def notes_of(result: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
+    """What is to be told of a row's checks: the check's title, and why it failed, was not made, or what it needed."""
+    for title, text in result["checks"].items():
+        note = NOTED.get(result["row"], {}).get(title, "")
+        if not text.startswith("ok"):
+            yield title, text.lstrip("- ")
+        elif note:
+            yield title, note
+
+
+def version_cells(result: Dict[str, Any], shown: Sequence[str]) -> List[str]:
+    """The versions of Python and of the packages."""
+    known = result.get("versions", {})
+    return [known.get(name, "") for name in ("python", *shown)]
+
+
+def with_table(readme: str, results: List[Dict[str, Any]]) -> str:
+    """The README with its short table as the rows give it.
+
+    Args:
+        readme: its text, with the two marks that the table is between.
+        results: the rows'.
+    """
+    before, rest = readme.split(BEGIN)
+    head = ["Python", *SHORT, "checks passed", "date"]
+    lines = [head, ["---"] * len(head)]
+    for result in results:
+        texts = [text for text in result["checks"].values() if not text.startswith("-")]
+        passed = f"{sum(text.startswith('ok') for text in texts)} of {len(texts)}"
+        lines.append([*version_cells(result, SHORT), passed, result["date"]])
+    middle = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{before}{BEGIN}\n{middle}{END}{rest.split(END)[1]}"
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -182,7 +224,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     start = time.monotonic()
     words = [word for row in options.rows or ROWS for word in run_row(row, options.short, options.discard)]
     if not options.short:
-        write_table()
+        write_tables()
     counts = [
         f"{words.count(word)} {name}" for word, name in (("failed", "failed"), ("ok", "passed"), ("-", "skipped"))
     ]

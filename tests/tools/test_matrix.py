@@ -1,5 +1,6 @@
 """The matrix's reading of what pytest reports."""
 
+import json
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -47,21 +48,30 @@ def test_every_row_is_a_stack_and_every_test_of_the_table_is_named_once():
     nodes = [node for check in matrix.CHECKS for node in check.nodes]
     assert len(set(nodes)) == len(nodes)
     titles = {check.title for check in matrix.CHECKS}
-    assert all(set(reasons) <= titles for reasons in matrix.LEFT_OUT.values())
+    assert all(set(notes) <= titles for told in (matrix.LEFT_OUT, matrix.NOTED) for notes in told.values())
 
 
-def test_the_table_has_a_row_for_each_result_and_a_note_for_each_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(matrix, "RESULTS", tmp_path)
-    monkeypatch.setattr(matrix, "TABLE", tmp_path / "versions.md")
-    (tmp_path / "torch1.8.json").write_text(
-        '{"row": "torch1.8", "date": "2026-11-24", "versions": {"python": "3.8.18", "torch": "1.8.1"}, '
-        '"checks": {"hook": "failed (1 of 2): test_it: no", "digit models": "ok (4)", "patches": "- no patch"}}'
-    )
-    matrix.write_table()
+def test_the_tables_have_a_row_for_each_result_and_a_note_for_what_is_to_be_told(tmp_path, monkeypatch):
+    for name, file in (("RESULTS", ""), ("TABLE", "versions.md"), ("README", "README.md")):
+        monkeypatch.setattr(matrix, name, tmp_path / file)
+    (tmp_path / "README.md").write_text(f"before\n{matrix.BEGIN}\n| old |\n{matrix.END}\nafter\n")
+    checks = {"hook": "failed (1 of 2): test_it: no", "digit models": "ok (4)", "patches": "- no patch"}
+    versions = {"python": "3.8.18", "torch": "1.8.1"}
+    write(tmp_path, "torch1.8", versions=versions, checks=checks)
+    write(tmp_path, "torch1.13", versions=versions, checks={"upstream's command": "ok (6)", "hook": "ok (2)"})
+    matrix.write_tables()
     text = (tmp_path / "versions.md").read_text()
-    (row,) = [line for line in text.splitlines() if line.startswith("| torch1.8")]
+    (row,) = [line for line in text.splitlines() if line.startswith("| torch1.8 ")]
     assert "| 3.8.18 | 1.8.1 |" in row and "| ok (4) |" in row and "failed (1 of 2)" in row
     assert "- torch1.8, hook: failed (1 of 2): test_it: no" in text and "- torch1.8, patches: no patch" in text
+    assert "- torch1.13, upstream's command: after `mmonnx patch" in text and "torch1.13, hook" not in text
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("before\n") and readme.endswith("\nafter\n") and "old" not in readme
+    assert "| 3.8.18 | 1.8.1 |  |  |  |  | 1 of 2 | 2026-11-24 |" in readme and "| 2 of 2 |" in readme
+
+
+def write(folder, row, **found):
+    (folder / f"{row}.json").write_text(json.dumps({"row": row, "date": "2026-11-24", **found}))
 
 
 def test_an_unknown_row_is_refused(capsys):
