@@ -5,7 +5,7 @@ import logging
 import time
 import types
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Type
 from unittest import mock
 
 import torch
@@ -73,12 +73,19 @@ def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
         cfg.data.samples_per_gpu, cfg.data.train.pipeline[2].img_scale = 2, (128, 128)
     else:
         for part in (cfg.data.train, cfg.data.val):
-            part.data_prefix = str(data / "classification" / "train")
+            part.type, part.data_prefix = folder_dataset().__name__, str(data / "classification" / "train")
         cfg.data.samples_per_gpu = 16
     cfg.log_config.interval, cfg.lr_config.warmup_iters, cfg.runner.max_epochs = 1, 2, 2
     cfg.checkpoint_config.interval = 1
     cfg.merge_from_dict(options)
     return cfg
+
+
+def folder_dataset() -> Type[Any]:
+    """mmcls's dataset of a folder a class, which before 0.20 was ImageNet's alone."""
+    from mmcls import datasets
+
+    return getattr(datasets, "CustomDataset", datasets.ImageNet)
 
 
 def train(
@@ -100,8 +107,10 @@ def train(
     logger.addHandler(handler)
     # mmcv's runners sleep two seconds an epoch, for data workers, of which there are none here
     clock = types.SimpleNamespace(time=time.time, sleep=lambda seconds: None)
+    # mmdet before 2.16 moves a model to the GPU, wherever it is to be trained
+    stay = mock.patch("torch.nn.Module.cuda", lambda module, device=None: module)
     try:
-        with mock.patch("mmcv.runner.epoch_based_runner.time", clock):
+        with mock.patch("mmcv.runner.epoch_based_runner.time", clock), stay:
             run(cfg, validate)
     finally:
         logger.removeHandler(handler)

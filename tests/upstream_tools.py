@@ -40,6 +40,11 @@ def tool_of(package: str) -> Path:
     return folder_of(package) / TOOL
 
 
+def knows(package: str, text: str) -> bool:
+    """Whether this release's tool has the text: an option, or a line that it prints."""
+    return text in tool_of(package).read_text()
+
+
 @functools.lru_cache(maxsize=None)
 def mended_mmcv() -> str:
     """A folder with a patched copy of mmcv, or nothing where its own starts.

@@ -5,8 +5,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from models import small_config
-from upstream_tools import run_tool
+from models import first_config, small_config
+from upstream_tools import knows, run_tool
 
 from mmonnx import codebases
 from mmonnx.codebases.images import photographs
@@ -53,6 +53,8 @@ class Example:
         assert [result.batch for result in results] == [1, 1, 2, 1]
 
 
+MOBILENETS = ["mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", "mmcls::mobilenet_v2/mobilenet_v2_b32x8_imagenet.py"]
+SIMPLIFIED = "Successfully simplified ONNX model: theirs.onnx"
 TWO_STAGE = ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"]
 
 
@@ -60,7 +62,7 @@ TWO_STAGE = ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_
 def test_two_stage_detectors(name, tmp_path):
     example = Example(f"mmdet::{name}", tmp_path, FEW)
     text = example.run("--simplify", "--dynamic-export", "--verify")
-    assert "Successfully simplified ONNX model: theirs.onnx" in text
+    assert SIMPLIFIED in text or not knows("mmdet", SIMPLIFIED.split(":")[0])
     assert "The numerical values are the same between Pytorch and ONNX" in text
     model = onnx.load(str(example.file))
     assert [value.name for value in model.graph.input] == ["input"]  # no weight is one
@@ -71,9 +73,9 @@ def test_two_stage_detectors(name, tmp_path):
 
 @pytest.mark.parametrize("flags", [["--simplify"], ["--simplify", "--dynamic-export", "--verify"]])
 def test_classifiers(flags, tmp_path):
-    example = Example("mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", tmp_path)
+    example = Example(first_config(*MOBILENETS), tmp_path)
     text = example.run(*flags)
-    assert "Successfully simplified ONNX model: theirs.onnx" in text
+    assert SIMPLIFIED in text or not knows("mmcls", SIMPLIFIED.split(":")[0])
     assert ("The outputs are same between Pytorch and ONNX" in text) == ("--verify" in flags)
     (entry,) = onnx.load(str(example.file)).graph.input
     axes = [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim]
@@ -93,6 +95,7 @@ def test_one_stage_detectors(tmp_path):
     example.check_answers()
 
 
+@pytest.mark.skipif(not knows("mmdet", "--skip-postprocess"), reason="this release's tool has no --skip-postprocess")
 def test_a_forward_without_post_processing_is_exported(tmp_path):
     example = Example("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path)
     assert "without post process" in example.run("--skip-postprocess")
