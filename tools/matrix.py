@@ -64,6 +64,7 @@ LEFT_OUT: Dict[str, Dict[str, str]] = {
 }
 # What a check that was made has to be told with.
 NOTED: Dict[str, Dict[str, str]] = {
+    "torch1.8": {"hook": "in mmdet alone: this mmcls reads no `custom_hooks`"},
     "torch1.13": {
         "upstream's command": "after `mmonnx patch --apply --package mmcv`: "
         "mmcv before 1.7 stops the tools on torch 1.13 before they read the config"
