@@ -23,6 +23,8 @@ _DIFFERENT = 0.1
 """The share of a class head's deviation that has to be due to the images, for these to be centred."""
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_CASCADE = 3
+"""A detector of no more stages than these keeps its boxes inside the image."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -62,13 +64,22 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         run: runs the model on a photograph.
     """
     revive(model)
+    stages = _stages(model)
+    for module in _find(model, _REGRESSORS).values() if stages > _CASCADE else ():
+        module.weight.data.div_(stages)  # boxes that walk out of the image are more than upstream can paste masks into
     _normalise(model, run)
     if _find(model, _OFFSETS):
         _scale(model, _OFFSETS, _MOVE, run)
         _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5), (_MAPS, _SPREAD)):
+    step = 0.5 / stages if stages > _CASCADE else 0.5
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
+
+
+def _stages(model: nn.Module) -> int:
+    """How often boxes are refined, one stage after the other."""
+    return int(getattr(getattr(model, "roi_head", None), "num_stages", 1))
 
 
 def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:

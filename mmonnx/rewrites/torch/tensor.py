@@ -29,3 +29,10 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
 def numpy(context: ExportContext, original: Any, self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """The tensor itself while tracing: what upstream does to arrays after its network goes into the file as well."""
     return self if torch.jit.is_tracing() else original(self, *args, **kwargs)
+
+
+@rewrite("torch.Tensor.unflatten")
+def unflatten(context: ExportContext, original: Any, self: torch.Tensor, dim: int, sizes: Any) -> torch.Tensor:
+    """A reshape: ONNX has no such operator, and torch's own attention calls it where query and key are one tensor."""
+    axis = dim % self.dim()
+    return self.reshape([*self.shape[:axis], *sizes, *self.shape[axis + 1 :]])
