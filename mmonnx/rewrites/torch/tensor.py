@@ -22,6 +22,12 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
     """A split into one part is the tensor itself; upstream splits by image, and the trace has all images in one."""
     if isinstance(split_size, (list, tuple)) and len(split_size) == 1:
         return (self,)
+    if isinstance(split_size, (list, tuple)) and any(isinstance(size, torch.Tensor) for size in split_size):
+        parts, start = [], 0
+        for size in split_size:  # ONNX has a Split of traced sizes from opset 13 on
+            parts.append(self.narrow(dim, start, size))
+            start = start + size
+        return tuple(parts)
     return original(self, split_size, dim)
 
 
