@@ -153,9 +153,10 @@ def compact(context: ExportContext, values: torch.Tensor, never_empty: bool = Fa
     """
     flat, width = values.reshape(-1), values.shape[1]
     if context.capabilities.empty_tensors and not never_empty:
-        place = non_zero(flat > ABSENT / 2, never_empty=True).reshape(-1)
-        context.image_index = divide(place, width)
-        return place
+        found = non_zero(values > ABSENT / 2, never_empty=True)
+        # no division: the width is 0 where no image has any
+        context.image_index = found[0]
+        return found[0] * width + found[1]
     place = non_zero(torch.cat([flat, flat.new_full((1,), _CERTAIN)]) > ABSENT / 2).reshape(-1)
     real = place < flat.shape[0]
     context.image_index = torch.where(real, divide(place, width), place.new_full((1,), -1))
@@ -303,9 +304,9 @@ def inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
     return torch.where(row < rows, row, row.new_zeros(1))
 
 
-def longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
-    """The greatest number of detections in an image; 1 or more where nothing may be empty."""
+def longest(context: ExportContext, count: torch.Tensor, never_empty: bool = False) -> torch.Tensor:
+    """The greatest of the numbers (N,) of detections; 1 or more where nothing may be empty."""
     most = count.max()
-    if context.capabilities.empty_tensors:
+    if context.capabilities.empty_tensors and not never_empty:
         return at_least_one(most)
     return torch.where(most > 0, most, torch.tensor(1, device=most.device))

@@ -73,7 +73,7 @@ def keep_instances(
     large = (area > smallest[found.cell]) & (found.scores > ABSENT / 2)
     scores = torch.where(large, found.scores * sure, absent)
     values, index = top_per_image(context, scores, found.image, cfg.nms_pre if cfg.nms_pre > 0 else None)
-    most = longest(context, (values > ABSENT / 2).long().sum(1))
+    most = longest(context, (values > ABSENT / 2).long().sum(1), never_empty=True)
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
     index = torch.where(present, index, index.new_zeros(1))
@@ -120,7 +120,7 @@ def _finish(
     scale: int,
 ) -> None:
     """The instances with scores (N, D), ABSENT for nothing, and labels and rows of ``masks`` (N, D)."""
-    most = longest(context, (values > ABSENT / 2).long().sum(1))
+    most = longest(context, (values > ABSENT / 2).long().sum(1), never_empty=True)
     values, labels, rows = values[:, :most], labels[:, :most], rows[:, :most]
     present = values > ABSENT / 2
     scores = torch.where(present, values, values.new_zeros(1))[..., None]

@@ -5,6 +5,7 @@ from typing import Any, Tuple
 import torch
 from torch import nn
 
+from ..symbolics.lay_masks import lay_masks
 from .batched import ABSENT, image_numbers, longest
 from .context import Detections, ExportContext
 from .queries import best_of_all, rows_of_queries
@@ -23,9 +24,7 @@ def panoptic_outputs(fusion: nn.Module, model: nn.Module) -> Tuple[bool, bool]:
     return bool(cfg.get("instance_on", False)) or not stuff, bool(cfg.get("panoptic_on", True)) and stuff
 
 
-def panoptic_map(
-    context: ExportContext, logits: torch.Tensor, masks: torch.Tensor, classes: int, things: int, cfg: Any
-) -> torch.Tensor:
+def panoptic_map(logits: torch.Tensor, masks: torch.Tensor, classes: int, things: int, cfg: Any) -> torch.Tensor:
     """The map of queries of which each pixel goes to the surest.
 
     Args:
@@ -48,8 +47,7 @@ def panoptic_map(
     real = keep & (own > 0) & (whole > 0) & (own >= whole * cfg.get("iou_thr", 0.8))
     names = segment_names(real, labels, things)
     names = torch.where(real, names, torch.full_like(names, classes))
-    row = query + (image_numbers(context) * int(logits.shape[1]))[:, None, None]
-    found = names.reshape(-1)[row]
+    found = rows_of_maps(names, query)
     if cfg.get("filter_low_score", False):
         found = torch.where(masks.gather(1, query[:, None])[:, 0] >= 0.5, found, torch.full_like(found, classes))
     return found.to(torch.int32)
@@ -83,7 +81,7 @@ def best_instances(
     scores = scores * rows_of_queries(context, sure, query)
     scores = torch.where(labels < things, scores, scores.new_full((1,), ABSENT))
     scores, order = scores.topk(limit, dim=1)
-    most = longest(context, (scores > ABSENT / 2).long().sum(1))
+    most = longest(context, (scores > ABSENT / 2).long().sum(1), never_empty=True)
     scores, order = scores[:, :most], order[:, :most]
     present = scores > ABSENT / 2
     query, labels = rows_of_queries(context, query, order), rows_of_queries(context, labels, order)
@@ -117,3 +115,34 @@ def _ends(shown: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
     size = place.max() + 1
     start = size - ((size - place) * shown).max(-1)[0]
     return torch.where(end > 0, start, torch.zeros_like(start)), end
+
+
+def fuse(masks: torch.Tensor, labels: torch.Tensor, stuff: torch.Tensor, fusion: Any) -> torch.Tensor:
+    """The map of instances, the best first, that lie over stuff.
+
+    Args:
+        masks: (N, D, H, W) bool, labels: (N, D), -1 for nothing.
+        stuff: (N, kinds, H, W) logits; classes of stuff follow those of things.
+        fusion: the ``HeuristicFusionHead``.
+
+    Returns:
+        (N, H, W) int32.
+    """
+    cfg, things = fusion.test_cfg, fusion.num_things_classes
+    ids, areas = lay_masks(masks.transpose(0, 1), cfg.mask_overlap)
+    names = segment_names(areas.t() > 0, labels, things)
+    row = (ids - 1).clamp(min=0).long()
+    instance = rows_of_maps(names, row)
+    kind = stuff.max(1)[1]
+    alone = ids == 0
+    number = torch.arange(int(stuff.shape[1]), device=stuff.device)
+    small = _area((kind[:, None] == number[:, None, None]) & alone[:, None]) < cfg.stuff_area_limit
+    void = torch.full_like(number, fusion.num_classes)
+    below = rows_of_maps(torch.where(small, void, number + things), kind)
+    return torch.where(alone, below, instance).to(torch.int32)
+
+
+def rows_of_maps(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """``values[n, index[n]]`` of values (N, Q) and a map of indices (N, H, W)."""
+    images = torch.arange(values.shape[0], device=index.device)[:, None, None]
+    return values.reshape(-1)[index + images * values.shape[1]]

@@ -79,7 +79,7 @@ def _fast_nms(
     values = torch.where(alone & (values > cfg.score_thr), values, absent).flatten(1)
     limit = clip_k(cfg.max_per_img, values.shape[1]) if cfg.max_per_img > 0 else values.shape[1]
     values, place = values.topk(limit, dim=1)
-    most = longest(context, (values > ABSENT / 2).long().sum(1))
+    most = longest(context, (values > ABSENT / 2).long().sum(1), never_empty=True)
     values, place = values[:, :most], place[:, :most]
     present = values > ABSENT / 2
     row = rows_of_queries(context, index.flatten(1), place)

@@ -24,7 +24,7 @@ def simple_test(
     instances, panoptic = panoptic_outputs(fusion, self)
     if panoptic:
         context.panoptic = panoptic_map(
-            context, logits, masks, fusion.num_classes, fusion.num_things_classes, fusion.test_cfg
+            logits, masks, fusion.num_classes, fusion.num_things_classes, fusion.test_cfg
         )
     if not instances:
         return [None]
