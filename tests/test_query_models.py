@@ -17,12 +17,16 @@ DEFORMABLE = {
     "model.bbox_head.transformer.two_stage_num_proposals": 20,
 }
 SPARSE = {"model.rpn_head.num_proposals": 20, "model.test_cfg.rcnn.max_per_img": 20}
+for stage in range(6):
+    SPARSE[f"model.roi_head.bbox_head.{stage}.dynamic_conv_cfg.feat_channels"] = 4
+    SPARSE[f"model.roi_head.bbox_head.{stage}.feedforward_channels"] = 32
+NARROW_MASKS = {f"model.roi_head.mask_head.{stage}.dynamic_conv_cfg.feat_channels": 4 for stage in range(6)}
 MODELS = {
     "detr/detr_r50_8x2_150e_coco.py": {**DETR, "model.bbox_head.in_channels": 128},
     "deformable_detr/deformable_detr_r50_16x2_50e_coco.py": DEFORMABLE,
     "deformable_detr/deformable_detr_twostage_refine_r50_16x2_50e_coco.py": DEFORMABLE,
     "sparse_rcnn/sparse_rcnn_r50_fpn_1x_coco.py": SPARSE,
-    "queryinst/queryinst_r50_fpn_1x_coco.py": SPARSE,
+    "queryinst/queryinst_r50_fpn_1x_coco.py": {**SPARSE, **NARROW_MASKS},
 }
 
 

@@ -12,7 +12,7 @@ _CLASSIFIERS = re.compile(
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+)$")
+_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2

@@ -13,6 +13,8 @@ from .rows import merge_first
 
 OFFSET = 1000
 """A segment is class + 1000 * instance."""
+_NEVER = -1e6
+"""The logarithm of the score of what is left out."""
 
 
 def panoptic_outputs(fusion: nn.Module, model: nn.Module) -> Tuple[bool, bool]:
@@ -38,19 +40,23 @@ def panoptic_map(logits: torch.Tensor, masks: torch.Tensor, classes: int, things
     """
     scores, labels = logits.softmax(-1).max(-1)
     keep = (labels != classes) & (scores > cfg.get("object_mask_thr", 0.8))
-    masks = masks.sigmoid()
-    sure = torch.where(keep, scores, scores.new_full((1,), -1.0))[..., None, None] * masks
+    # Upstream multiplies scores with sigmoids. Where all are nearly 0, ONNX Runtime's sigmoid has no digits left.
+    sure = torch.where(keep, scores.log(), scores.new_full((1,), _NEVER))[..., None, None] + _log_sigmoid(masks)
     query = sure.max(1)[1]  # (N, H, W)
     number = torch.arange(int(logits.shape[1]), device=logits.device)
     own = _area(query[:, None] == number[:, None, None])
-    whole = _area(masks >= 0.5)
+    whole = _area(masks >= 0)
     real = keep & (own > 0) & (whole > 0) & (own >= whole * cfg.get("iou_thr", 0.8))
     names = segment_names(real, labels, things)
     names = torch.where(real, names, torch.full_like(names, classes))
     found = rows_of_maps(names, query)
     if cfg.get("filter_low_score", False):
-        found = torch.where(masks.gather(1, query[:, None])[:, 0] >= 0.5, found, torch.full_like(found, classes))
+        found = torch.where(masks.gather(1, query[:, None])[:, 0] >= 0, found, torch.full_like(found, classes))
     return found.to(torch.int32)
+
+
+def _log_sigmoid(values: torch.Tensor) -> torch.Tensor:
+    return values.clamp(max=0) - ((-values.abs()).exp() + 1).log()
 
 
 def segment_names(real: torch.Tensor, labels: torch.Tensor, things: int) -> torch.Tensor:
