@@ -8,9 +8,13 @@ import onnx
 
 from mmonnx import codebases, fallback
 from mmonnx.codebases.config import find_config
+from mmonnx.codebases.images import photographs
 from mmonnx.errors import InputError
+from mmonnx.export import trace
+from mmonnx.graph.lower import lower
+from mmonnx.rewrites import ExportContext
 from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case
+from mmonnx.verify import Case, verify
 
 SHAPE = (192, 256)
 
@@ -71,3 +75,11 @@ def with_all_values(model):
             if name and name not in known:
                 graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     return Session(model)
+
+
+def matches(task, sizes):
+    """Export a task, and verify it: at the first size on one photograph, at the second on two, then on one each."""
+    session = Session(lower(trace(task, 11, ExportContext())))
+    one, two, three = photographs()[:3]
+    pictures = [[one], [two, three]] + [[three]] * len(sizes[2:])
+    return verify(task, session.run, [case(task, size, batch) for size, batch in zip(sizes, pictures)])

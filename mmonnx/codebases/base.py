@@ -26,6 +26,20 @@ class Detections:
 
 
 @dataclass(frozen=True)
+class Panoptic:
+    """The panoptic map of one image.
+
+    Attributes:
+        segments: (H, W) int32, class + 1000 * instance in each pixel; stuff is instance 0, and the number of classes
+            is what no class was found for.
+        detections: the instances, of models that give these as well.
+    """
+
+    segments: np.ndarray
+    detections: Optional[Detections] = None
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -45,7 +59,7 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, Scores, RawOutputs]
 Feeds = Dict[str, torch.Tensor]
 
 

@@ -1,15 +1,18 @@
 """PyTorch's own detections, and a file's, in one form."""
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
 from torch import nn
 
-from .base import Detections
+from .base import Detections, Panoptic
 from .proposals import proposals_of_image
 from .ties import ties_by_index
+
+
+Found = Union[Detections, Panoptic]
 
 
 def meta(height: Any, width: Any) -> Dict[str, Any]:
@@ -39,22 +42,47 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 
-def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Detections]:
+def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Found]:
     """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
-    height, width = (int(size) for size in feeds["input"].shape[2:])
+    count, (height, width) = len(feeds["input"]), (int(size) for size in feeds["input"].shape[2:])
+    if count > 1 and _mixes_images(model):
+        each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(count)]
+        return [predict(model, mask_output, one)[0] for one in each]
     with ties_by_index(), _masks_of_the_head(model, mask_output):
         results = run_detector(model, feeds)
-    return [_to_detections(result, (height, width)) for result in results]
+    return [_to_result(result, (height, width)) for result in results]
 
 
-def read(outputs: Dict[str, np.ndarray]) -> List[Detections]:
+def read(outputs: Dict[str, np.ndarray]) -> List[Found]:
     """From the file's padded outputs."""
+    found = _read_detections(outputs) if "dets" in outputs else None
+    if "panoptic_seg" not in outputs:
+        return list(found or ())
+    maps = outputs["panoptic_seg"]
+    return [Panoptic(one, found[number] if found else None) for number, one in enumerate(maps)]
+
+
+def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
     results = []
     for number, labels in enumerate(outputs["labels"]):
         real = labels >= 0
         more = {name: outputs[name][number][real] for name in ("masks", "mask_scores") if name in outputs}
         results.append(Detections(outputs["dets"][number][real], labels[real], **more))
     return results
+
+
+def _mixes_images(model: nn.Module) -> bool:
+    """Whether upstream's inference is right for one image alone: QueryInst gives all masks by the last image's boxes."""
+    head = getattr(model, "roi_head", None)
+    return type(head).__name__ == "SparseRoIHead" and head.with_mask
+
+
+def _to_result(result: Any, size: Tuple[int, int]) -> Found:
+    """From what upstream gives for an image of (height, width)."""
+    if not isinstance(result, dict):
+        return _to_detections(result, size)
+    instances = _to_detections(result["ins_results"], size) if "ins_results" in result else None
+    return Panoptic(result["pan_results"], instances)
 
 
 def _to_detections(result: Any, size: Tuple[int, int]) -> Detections:

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import REGISTRY, current
+from ..rewrites.panoptic import panoptic_outputs
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
@@ -124,14 +125,20 @@ class DetectorModule(nn.Module):
             place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
             more["proposals"] = [proposals.reshape(-1, 4)[place]]
         results = self.model.simple_test(input, [meta(input.shape[2], input.shape[3])], rescale=False, **more)
+        if results[0] is None:
+            return (context.panoptic,)
         boxes, labels = _first_boxes(results[0])
         found = context.detections or flat_detections(context, boxes, labels)
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
-        extra = (context.masks, context.mask_scores)
+        extra = (context.masks, context.mask_scores, context.panoptic)
         return (dets, found.labels) + tuple(value for value in extra if value is not None)
 
 
 def _output_names(model: nn.Module) -> List[str]:
+    fusion = getattr(model, "panoptic_fusion_head", None)
+    if fusion is not None:
+        instances, panoptic = panoptic_outputs(fusion, model)
+        return (["dets", "labels", "masks"] if instances else []) + (["panoptic_seg"] if panoptic else [])
     names = ["dets", "labels"]
     if getattr(model, "with_mask", False):
         names.append("masks")
@@ -188,7 +195,9 @@ def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]
         axes.update({name: {0: "batch"} for name in task.output_names})
         return axes
     for name in task.output_names:
-        axes[name] = {0: "batch", 1: "num_dets"}
+        axes[name] = {0: "batch", 1: "num_dets"} if name != "panoptic_seg" else {0: "batch"}
     if "masks" in axes and options.mask_output == "image" and options.dynamic:
         axes["masks"].update({2: "height", 3: "width"})
+    if "panoptic_seg" in axes and options.dynamic:
+        axes["panoptic_seg"].update({1: "height", 2: "width"})
     return axes

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 _CLASSIFIERS = re.compile(
-    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier|cls_embed)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
+_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
@@ -23,6 +23,8 @@ _DIFFERENT = 0.1
 """The share of a class head's deviation that has to be due to the images, for these to be centred."""
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_CASCADE = 3
+"""A detector of no more stages than these keeps its boxes inside the image."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -62,13 +64,22 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         run: runs the model on a photograph.
     """
     revive(model)
+    stages = _stages(model)
+    for module in _find(model, _REGRESSORS).values() if stages > _CASCADE else ():
+        module.weight.data.div_(stages)  # boxes that walk out of the image are more than upstream can paste masks into
     _normalise(model, run)
     if _find(model, _OFFSETS):
         _scale(model, _OFFSETS, _MOVE, run)
         _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, 0.5), (_MAPS, _SPREAD)):
+    step = 0.5 / stages if stages > _CASCADE else 0.5
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
+
+
+def _stages(model: nn.Module) -> int:
+    """How often boxes are refined, one stage after the other."""
+    return int(getattr(getattr(model, "roi_head", None), "num_stages", 1))
 
 
 def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Optional, Sequence
 
-from mmonnx.codebases.base import Detections, RawOutputs, Result, Scores
+from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores
 from mmonnx.matching.arrays import match_raw, match_scores
 from mmonnx.matching.detections import DetectionMatcher
+from mmonnx.matching.panoptic import match_panoptic
 from mmonnx.matching.types import MAX_LINES, Match, Tolerances
 
 __all__ = ["MAX_LINES", "Match", "Tolerances", "match"]
@@ -46,6 +47,8 @@ def match(
         raise TypeError(f"cannot compare {type(expected).__name__} with {type(actual).__name__}")
     if isinstance(expected, Detections):
         return DetectionMatcher(expected, actual, score_thr, limit, tolerances, unsteady).match()
+    if isinstance(expected, Panoptic):
+        return match_panoptic(expected, actual, tolerances, limit, unsteady)
     if isinstance(expected, Scores):
         return match_scores(expected, actual, tolerances, slack)
     if isinstance(expected, RawOutputs):

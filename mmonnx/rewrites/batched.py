@@ -140,21 +140,23 @@ def top_per_image(
     return table.topk(limit or table.shape[1], dim=1)
 
 
-def compact(context: ExportContext, values: torch.Tensor) -> torch.Tensor:
+def compact(context: ExportContext, values: torch.Tensor, never_empty: bool = False) -> torch.Tensor:
     """The candidates that are there, as a flat list; it ends with a dummy where nothing may be empty.
 
     Args:
         values: (N, k) scores, ``ABSENT`` where there is nothing.
+        never_empty: end with a dummy in any case.
 
     Returns:
         (K,) int64 the place of each in ``values.reshape(-1)``, 0 for the dummy; ``context.image_index`` then has the
         image of each, -1 for the dummy.
     """
     flat, width = values.reshape(-1), values.shape[1]
-    if context.capabilities.empty_tensors:
-        place = non_zero(flat > ABSENT / 2, never_empty=True).reshape(-1)
-        context.image_index = divide(place, width)
-        return place
+    if context.capabilities.empty_tensors and not never_empty:
+        found = non_zero(values > ABSENT / 2, never_empty=True)
+        # no division: the width is 0 where no image has any
+        context.image_index = found[0]
+        return found[0] * width + found[1]
     place = non_zero(torch.cat([flat, flat.new_full((1,), _CERTAIN)]) > ABSENT / 2).reshape(-1)
     real = place < flat.shape[0]
     context.image_index = torch.where(real, divide(place, width), place.new_full((1,), -1))
@@ -180,7 +182,7 @@ def gather_detections(
         The padded and the flat form.
     """
     values, index = top_per_image(context, scores, image, limit)
-    most = _longest(context, (values > ABSENT / 2).long().sum(1))
+    most = longest(context, (values > ABSENT / 2).long().sum(1))
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
     # row S, behind the candidates, is what an absent detection looks like
@@ -199,7 +201,7 @@ def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Te
     """Both forms of detections (K, 5) and labels (K,) that are flat already, image after image."""
     index = context.image_index
     count = (index == image_numbers(context)[:, None]).long().sum(1)
-    valid = torch.arange(_longest(context, count), device=count.device) < count[:, None]
+    valid = torch.arange(longest(context, count), device=count.device) < count[:, None]
     found = Detections(rows, labels, valid, rows, labels)
     found.labels = torch.where(valid, found.unflatten(labels), labels.new_full((1,), -1))
     found.dets = found.unflatten(rows)
@@ -302,9 +304,9 @@ def inside(row: torch.Tensor, rows: Any) -> torch.Tensor:
     return torch.where(row < rows, row, row.new_zeros(1))
 
 
-def _longest(context: ExportContext, count: torch.Tensor) -> torch.Tensor:
-    """The greatest number of detections in an image; 1 or more where nothing may be empty."""
+def longest(context: ExportContext, count: torch.Tensor, never_empty: bool = False) -> torch.Tensor:
+    """The greatest of the numbers (N,) of detections; 1 or more where nothing may be empty."""
     most = count.max()
-    if context.capabilities.empty_tensors:
+    if context.capabilities.empty_tensors and not never_empty:
         return at_least_one(most)
     return torch.where(most > 0, most, torch.tensor(1, device=most.device))

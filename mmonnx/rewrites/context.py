@@ -55,6 +55,7 @@ class ExportContext:
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
         mask_scores: (N, num_dets), of models that judge their masks.
+        panoptic: (N, H, W) int32 the class + 1000 * instance of each pixel, of panoptic models.
         upstream_path: upstream's code may know that it is exported.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
@@ -68,6 +69,7 @@ class ExportContext:
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
     mask_scores: Optional[torch.Tensor] = None
+    panoptic: Optional[torch.Tensor] = None
     upstream_path: bool = False
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
@@ -75,6 +77,6 @@ class ExportContext:
     def start(self, image: torch.Tensor) -> None:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
         self.image = image
-        self.image_index = self.detections = self.masks = self.mask_scores = None
+        self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = None
         self.levels = []
         self.extras.clear()

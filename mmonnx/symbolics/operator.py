@@ -20,6 +20,7 @@ class Operator:
         compute: the same in torch, called likewise.
         write: writes the body, which has the inputs, for the attributes of a node; returns the outputs.
         outputs: type and rank of each output; None for the rank of the first input.
+        domain: ``mmcv``, or ``mmonnx`` for one that mmcv does not have.
     """
 
     def __init__(
@@ -29,17 +30,18 @@ class Operator:
         compute: Callable[..., Any],
         write: Callable[..., Any],
         outputs: Sequence[Tuple[torch.dtype, Optional[int]]] = ((torch.float32, 4),),
+        domain: str = MMCV,
     ) -> None:
-        self.name, self.outputs, self.compute = name, outputs, compute
+        self.name, self.outputs, self.compute, self.domain = name, outputs, compute, domain
         self._inputs, self._write = list(inputs), write
-        register(Function(name, domain=MMCV, body=self.body))
+        register(Function(name, domain=domain, body=self.body))
 
     def __call__(self, *inputs: torch.Tensor, **attributes: Any) -> Any:
         return _Emit.apply(self, attributes, *inputs)
 
     def body(self, opset: int, attributes: Mapping[str, Any]) -> str:
         """The body, as a function in ONNX's text form."""
-        body = Body(self.name, opset, self._inputs, MMCV)
+        body = Body(self.name, opset, self._inputs, self.domain)
         outputs = self._write(body, *body.inputs, **attributes)
         return body.text(*outputs) if isinstance(outputs, (tuple, list)) else body.text(outputs)
 
@@ -55,7 +57,7 @@ class _Emit(AutogradFunction):
     @staticmethod
     def symbolic(g: Any, operator: Operator, attributes: Dict[str, Any], *inputs: Any) -> Any:
         typed = {f"{key}_{_suffix(value)}": value for key, value in attributes.items()}
-        results = g.op(f"{MMCV}::{operator.name}", *inputs, outputs=len(operator.outputs), **typed)
+        results = g.op(f"{operator.domain}::{operator.name}", *inputs, outputs=len(operator.outputs), **typed)
         # Without types the exporter prints warnings of its own, past Python's.
         for value, (kind, rank) in zip(results if len(operator.outputs) > 1 else [results], operator.outputs):
             rank = inputs[0].type().dim() if rank is None else rank

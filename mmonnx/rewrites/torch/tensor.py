@@ -22,6 +22,12 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
     """A split into one part is the tensor itself; upstream splits by image, and the trace has all images in one."""
     if isinstance(split_size, (list, tuple)) and len(split_size) == 1:
         return (self,)
+    if isinstance(split_size, (list, tuple)) and any(isinstance(size, torch.Tensor) for size in split_size):
+        parts, start = [], 0
+        for size in split_size:  # ONNX has a Split of traced sizes from opset 13 on
+            parts.append(self.narrow(dim, start, size))
+            start = start + size
+        return tuple(parts)
     return original(self, split_size, dim)
 
 
@@ -29,3 +35,10 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
 def numpy(context: ExportContext, original: Any, self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """The tensor itself while tracing: what upstream does to arrays after its network goes into the file as well."""
     return self if torch.jit.is_tracing() else original(self, *args, **kwargs)
+
+
+@rewrite("torch.Tensor.unflatten")
+def unflatten(context: ExportContext, original: Any, self: torch.Tensor, dim: int, sizes: Any) -> torch.Tensor:
+    """A reshape: ONNX has no such operator, and torch's own attention calls it where query and key are one tensor."""
+    axis = dim % self.dim()
+    return self.reshape([*self.shape[:axis], *sizes, *self.shape[axis + 1 :]])

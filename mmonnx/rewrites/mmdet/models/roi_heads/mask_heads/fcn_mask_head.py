@@ -32,13 +32,22 @@ def get_seg_masks(
     chosen = mask_pred[:, 0] if self.class_agnostic else rows_of_label(mask_pred, det_labels)
     if mask_pred is not context.extras.get("merged_masks"):
         chosen = chosen.sigmoid()
-    # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
-    chosen = context.detections.unflatten(chosen)
-    if context.mask_output == "image":
-        boxes, image = context.detections.unflatten(det_bboxes[:, :4]), context.image
-        pasted = paste_masks(
-            merge_first(chosen), merge_first(boxes), image.shape[2], image.shape[3], rcnn_test_cfg.mask_thr_binary
-        )
-        chosen = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
-    context.masks = chosen
+    keep_masks(context, chosen, det_bboxes[:, :4], rcnn_test_cfg.mask_thr_binary)
     return []
+
+
+def keep_masks(context: ExportContext, masks: torch.Tensor, boxes: torch.Tensor, threshold: float) -> None:
+    """Put the masks of the detections into ``context.masks``, pasted or as they are.
+
+    Args:
+        masks: (K, h, w) probabilities.
+        boxes: (K, 4).
+        threshold: ``mask_thr_binary``.
+    """
+    # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
+    masks = context.detections.unflatten(masks)
+    if context.mask_output == "image":
+        boxes, image = context.detections.unflatten(boxes), context.image
+        pasted = paste_masks(merge_first(masks), merge_first(boxes), image.shape[2], image.shape[3], threshold)
+        masks = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
+    context.masks = masks

@@ -1,0 +1,57 @@
+"""Stand-ins for ``mmdet/models/dense_heads/detr_head.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+
+from ....context import ExportContext
+from ....queries import best_of_all, full_detections, rows_of_queries, scaled_boxes
+from ....registry import rewrite
+
+_HEAD = "mmdet.models.dense_heads.detr_head.DETRHead."
+
+
+@rewrite(_HEAD + "forward_single")
+def forward_single(
+    context: ExportContext, original: Any, self: Any, x: torch.Tensor, img_metas: Any
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Upstream's own version for exports: it makes the mask of the padding, which there is none of, at any size."""
+    return self.forward_single_onnx(x, img_metas)
+
+
+@rewrite(_HEAD + "get_bboxes")
+def get_bboxes(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    all_cls_scores_list: List[torch.Tensor],
+    all_bbox_preds_list: List[torch.Tensor],
+    img_metas: Any,
+    rescale: bool = False,
+) -> List[Tuple[torch.Tensor, torch.Tensor]]:
+    """The detections of the batch: those of the last level's last decoder layer.
+
+    Args:
+        all_cls_scores_list: per level (layers, N, Q, C).
+        all_bbox_preds_list: per level (layers, N, Q, 4).
+
+    Returns:
+        [((N * k, 5) detections, (N * k,) labels)]; ``context.detections`` has them by image.
+    """
+    return [best_queries(context, self, all_cls_scores_list[-1][-1], all_bbox_preds_list[-1][-1], img_metas)]
+
+
+def best_queries(
+    context: ExportContext, head: Any, logits: torch.Tensor, boxes: torch.Tensor, img_metas: Any
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """What ``_get_bboxes_single`` does, for logits (N, Q, C) and boxes (N, Q, 4) in parts of the image."""
+    limit = head.test_cfg.get("max_per_img", head.num_query)
+    if head.loss_cls.use_sigmoid:
+        values, query, labels = best_of_all(logits.sigmoid(), limit)
+    else:
+        scores, kinds = logits.softmax(-1)[..., :-1].max(-1)
+        values, query = scores.topk(limit, dim=1)
+        labels = rows_of_queries(context, kinds, query)
+    corners = scaled_boxes(rows_of_queries(context, boxes, query), img_metas[0]["img_shape"])
+    found = full_detections(context, torch.cat([corners, values[..., None]], -1), labels)
+    return found.flat_dets, found.flat_labels

@@ -1,0 +1,39 @@
+"""Stand-in for ``mmdet/models/dense_heads/maskformer_head.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+
+from ....context import ExportContext
+from ....registry import rewrite
+
+
+@rewrite("mmdet.models.dense_heads.maskformer_head.MaskFormerHead.forward")
+def forward(
+    context: ExportContext, original: Any, self: Any, feats: List[torch.Tensor], img_metas: Any
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Upstream's forward for any number of images, which it counts in Python, none of them padded.
+
+    Args:
+        feats: per level (N, C, H, W).
+
+    Returns:
+        The last layer's logits (1, N, Q, classes + 1) and masks (1, N, Q, h, w).
+    """
+    mask_feature, memory = self.pixel_decoder(feats, img_metas)
+    images = feats[-1].shape[0]
+    whole = memory.new_zeros((images, memory.shape[2], memory.shape[3]), dtype=torch.bool)
+    places = self.decoder_pe(whole).flatten(2).permute(2, 0, 1)
+    memory = self.decoder_input_proj(memory).flatten(2).permute(2, 0, 1)
+    query_pos = self.query_embed.weight[:, None].expand(-1, images, -1)
+    states = self.transformer_decoder(
+        query=torch.zeros_like(query_pos),
+        key=memory,
+        value=memory,
+        key_pos=places,
+        query_pos=query_pos,
+        key_padding_mask=None,
+    )
+    state = states[-1].transpose(0, 1)  # (N, Q, C)
+    masks = torch.einsum("bqc,bchw->bqhw", self.mask_embed(state), mask_feature)
+    return self.cls_embed(state)[None], masks[None]

@@ -1,0 +1,39 @@
+"""Stand-in for ``mmdet/models/plugins/pixel_decoder.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+from torch.nn import functional
+
+from ....context import ExportContext
+from ....registry import rewrite
+
+
+@rewrite("mmdet.models.plugins.pixel_decoder.TransformerEncoderPixelDecoder.forward")
+def forward(
+    context: ExportContext, original: Any, self: Any, feats: List[torch.Tensor], img_metas: Any
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Upstream's forward for any number of images, none of them padded.
+
+    Args:
+        feats: per level (N, C, H, W).
+
+    Returns:
+        The features of the masks (N, C, h, w), and what the encoder makes of the last level.
+    """
+    last = feats[-1]
+    images, height, width = last.shape[0], last.shape[2], last.shape[3]
+    places = self.positional_encoding(last.new_zeros((images, height, width), dtype=torch.bool))
+    memory = self.encoder(
+        query=self.encoder_in_proj(last).flatten(2).permute(2, 0, 1),
+        key=None,
+        value=None,
+        query_pos=places.flatten(2).permute(2, 0, 1),
+        query_key_padding_mask=None,
+    )
+    memory = memory.permute(1, 2, 0).reshape(images, self.encoder_embed_dims, height, width)
+    found = self.encoder_out_proj(memory)
+    for lateral, output, level in reversed(list(zip(self.lateral_convs, self.output_convs, feats))):
+        side = lateral(level)
+        found = output(side + functional.interpolate(found, size=side.shape[-2:], mode="nearest"))
+    return self.mask_feature(found), memory

@@ -1,0 +1,75 @@
+"""Stand-ins for ``mmdet/models/roi_heads/point_rend_roi_head.py``."""
+
+from typing import Any, List, Tuple
+
+import torch
+from torch.nn import functional
+
+from ....batched import divide
+from ....context import ExportContext
+from ....point_sampling import sample_at_rois
+from ....registry import rewrite
+from ....rows import rows_of_label
+from .mask_heads.fcn_mask_head import keep_masks
+
+_HEAD = "mmdet.models.roi_heads.point_rend_roi_head.PointRendRoIHead."
+
+
+@rewrite(_HEAD + "_get_fine_grained_point_feats")
+def get_fine_grained_point_feats(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    rois: torch.Tensor,
+    rel_roi_points: torch.Tensor,
+    img_metas: Any,
+) -> torch.Tensor:
+    """The features of all levels at (K, P, 2) points of (K, 5) RoIs: (K, channels, P)."""
+    strides = self.mask_roi_extractor.featmap_strides[: self.mask_roi_extractor.num_inputs]
+    return torch.cat([sample_at_rois(x[level], rois, rel_roi_points, 1.0 / by) for level, by in enumerate(strides)], 1)
+
+
+@rewrite(_HEAD + "simple_test_mask")
+def simple_test_mask(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    img_metas: Any,
+    det_bboxes: List[torch.Tensor],
+    det_labels: List[torch.Tensor],
+    rescale: bool = False,
+) -> List[Any]:
+    """The refined masks of the batch's detections; upstream refines those of all classes, here the label's alone.
+
+    Args:
+        det_bboxes: one (K, 5) tensor, det_labels: one (K,) tensor, of all images.
+    """
+    from mmdet.models.roi_heads.point_rend_roi_head import bbox2roi, point_sample
+
+    (boxes,), (labels,), cfg = det_bboxes, det_labels, self.test_cfg
+    rois = bbox2roi([boxes[:, :4]])
+    coarse = self._mask_forward(x, rois)["mask_pred"]
+    labels = labels * 0 if int(coarse.shape[1]) == 1 else labels
+    masks = rows_of_label(coarse, labels)[:, None]  # (K, 1, h, w) logits
+    for step in range(cfg.subdivision_steps):
+        masks = functional.interpolate(masks, scale_factor=cfg.scale_factor, mode="bilinear", align_corners=False)
+        height, width = int(masks.shape[2]), int(masks.shape[3])
+        many = cfg.subdivision_num_points >= cfg.scale_factor**2 * height * width
+        if many and step < cfg.subdivision_steps - 1:
+            continue
+        index, points = _uncertain_points(masks.flatten(1), height, width, cfg.subdivision_num_points)
+        fine = self._get_fine_grained_point_feats(x, rois, points, img_metas)
+        judged = rows_of_label(self.point_head(fine, point_sample(coarse, points)), labels)
+        masks = masks.flatten(1).scatter(1, index, judged).reshape(-1, 1, height, width)
+    keep_masks(context, masks[:, 0].sigmoid(), boxes[:, :4], cfg.mask_thr_binary)
+    return [[]]
+
+
+def _uncertain_points(masks: torch.Tensor, height: int, width: int, limit: int) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Where logits (K, height * width) are next to 0: indices (K, P), and points (K, P, 2) in parts of the mask."""
+    index = (-masks.abs()).topk(min(limit, height * width), dim=1)[1]
+    row = divide(index, width)
+    points = torch.stack([index - row * width, row], 2).to(masks.dtype)
+    return index, (points + 0.5) / masks.new_tensor([width, height])

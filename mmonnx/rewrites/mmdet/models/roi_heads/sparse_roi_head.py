@@ -1,0 +1,87 @@
+"""Stand-in for ``mmdet/models/roi_heads/sparse_roi_head.py``."""
+
+from typing import Any, Dict, List
+
+import torch
+
+from ....batched import image_numbers
+from ....context import ExportContext
+from ....queries import best_of_all, full_detections, rows_of_queries
+from ....registry import rewrite
+from ....rows import merge_first
+from .mask_heads.fcn_mask_head import keep_masks
+
+_HEAD = "mmdet.models.roi_heads.sparse_roi_head.SparseRoIHead."
+
+
+@rewrite(_HEAD + "_bbox_forward")
+def bbox_forward(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    stage: int,
+    x: Any,
+    rois: torch.Tensor,
+    object_feats: torch.Tensor,
+    img_metas: Any,
+) -> Dict[str, Any]:
+    """One stage; upstream sorts the refined boxes by image in Python.
+
+    Args:
+        rois: (N * P, 5).
+        object_feats: (N, P, C).
+
+    Returns:
+        ``cls_score`` (N, P, classes), ``object_feats``, ``attn_feats``, and as ``detach_proposal_list`` one
+        (N * P, 4) tensor.
+    """
+    extractor, head = self.bbox_roi_extractor[stage], self.bbox_head[stage]
+    pooled = extractor(x[: extractor.num_inputs], rois)
+    scores, deltas, object_feats, attn_feats = head(pooled, object_feats)
+    boxes = head.regress_by_class(rois[:, 1:], None, deltas.reshape(-1, int(deltas.shape[-1])), img_metas[0])
+    return dict(
+        cls_score=scores, object_feats=object_feats, attn_feats=attn_feats, detach_proposal_list=[boxes]
+    )
+
+
+@rewrite(_HEAD + "simple_test")
+def simple_test(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    proposal_boxes: torch.Tensor,
+    proposal_features: torch.Tensor,
+    img_metas: Any,
+    imgs_whwh: torch.Tensor,
+    rescale: bool = False,
+) -> List[Any]:
+    """The detections of the batch.
+
+    Args:
+        proposal_boxes: (N, P, 4), proposal_features: (N, P, C).
+
+    Returns:
+        [((N * k, 5) detections, (N * k,) labels)]; ``context.detections`` has them by image.
+    """
+    from mmdet.models.roi_heads.sparse_roi_head import bbox2roi
+
+    proposals = int(proposal_boxes.shape[1])
+    image = image_numbers(context)[:, None] + torch.zeros(proposals, dtype=torch.long, device=proposal_boxes.device)
+    context.image_index = image.reshape(-1)
+    boxes, features = merge_first(proposal_boxes), proposal_features
+    for stage in range(self.num_stages):
+        found = self._bbox_forward(stage, x, bbox2roi([boxes]), features, img_metas)
+        (boxes,), features = found["detach_proposal_list"], found["object_feats"]
+    masks = self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])["mask_pred"] if self.with_mask else None
+    scores = found["cls_score"]
+    scores = scores.sigmoid() if self.bbox_head[-1].loss_cls.use_sigmoid else scores.softmax(-1)[..., :-1]
+    values, query, labels = best_of_all(scores, self.test_cfg.max_per_img)
+    chosen = rows_of_queries(context, boxes.reshape(-1, proposals, 4), query)
+    kept = full_detections(context, torch.cat([chosen, values[..., None]], -1), labels)
+    if masks is None:
+        return [(kept.flat_dets, kept.flat_labels)]
+    row = (query + image_numbers(context)[:, None] * proposals).reshape(-1)
+    masks = merge_first(masks)[row * int(masks.shape[1]) + kept.flat_labels].sigmoid()
+    keep_masks(context, masks, kept.flat_dets[:, :4], self.test_cfg.mask_thr_binary)
+    return [((kept.flat_dets, kept.flat_labels), [])]
