@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 _CLASSIFIERS = re.compile(
-    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier|heatmap_head|[tb][lr]_heat\.\d+\.\d+\.conv)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
@@ -23,6 +23,10 @@ _DIFFERENT = 0.1
 """The share of a class head's deviation that has to be due to the images, for these to be centred."""
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_TAIL = 5.0
+"""The greatest output that a scaled layer gets, in deviations: beyond, scores are 1.0 for many classes, boxes huge."""
+_STEADY = 0.2
+"""The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -85,6 +89,8 @@ def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
             norm.eval()
+            if norm.running_var is not None:
+                norm.running_var.clamp_(min=_STEADY * float(norm.running_var.mean()))
 
 
 def _find(model: nn.Module, pattern: Any) -> Dict[str, nn.Module]:
@@ -117,6 +123,7 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         total = sum(output.numel() for output in seen[name])
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
+            deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name])
 
 
