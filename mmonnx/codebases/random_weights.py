@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 _CLASSIFIERS = re.compile(
-    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier|heatmap_head|[tb][lr]_heat\.\d+\.\d+\.conv)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier)(\.\d+)?$"
+    r"|^head\.(\w+\.)*(fc|head)$|[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2)$")
+_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|(tl|br)_centripetal_shift\.\d+\.1\.conv)$")
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
