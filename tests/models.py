@@ -28,7 +28,9 @@ def shrink(config: Any) -> None:
         backbone.depth, backbone.base_channels, backbone.init_cfg = 50 if wide > 1 else 18, 16, None
         backbone.norm_cfg = dict(type="BN", requires_grad=True)
         neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
-        neck.in_channels = [16 * wide, 32 * wide, 64 * wide, 128 * wide]
+        name = "in_channel" if "in_channel" in neck else "in_channels"
+        one_map = isinstance(neck[name], int)
+        neck[name] = 128 * wide if one_map else [16 * wide, 32 * wide, 64 * wide, 128 * wide]
 
 
 def first_config(*names: str) -> str:

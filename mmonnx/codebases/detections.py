@@ -11,7 +11,6 @@ from .base import Detections, Panoptic
 from .proposals import proposals_of_image
 from .ties import ties_by_index
 
-
 Found = Union[Detections, Panoptic]
 
 
@@ -25,6 +24,7 @@ def meta(height: Any, width: Any) -> Dict[str, Any]:
         ori_shape=shape,
         pad_shape=shape,
         batch_input_shape=shape[:2],
+        border=(0, height, 0, width),
         scale_factor=np.ones(4, np.float32),
         flip=False,
         flip_direction=None,
@@ -34,6 +34,9 @@ def meta(height: Any, width: Any) -> Dict[str, Any]:
 def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     """The detector's own inference: upstream's result for each image."""
     image = feeds["input"]
+    if image.shape[0] > 1 and _one_by_one(model):
+        each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(len(image))]
+        return [run_detector(model, one)[0] for one in each]
     metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
     more = {}
     if "proposals" in feeds:
@@ -42,12 +45,19 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 
+def _one_by_one(model: nn.Module) -> bool:
+    """Whether upstream's inference takes, or is right for, one image alone.
+
+    mmcv's masked convolution has one mask, and asserts one image; QueryInst gives all masks by the last image's boxes.
+    """
+    head = getattr(model, "roi_head", None)
+    masked = any(type(module).__name__ == "MaskedConv2d" for module in model.modules())
+    return masked or (type(head).__name__ == "SparseRoIHead" and head.with_mask)
+
+
 def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Found]:
     """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
-    count, (height, width) = len(feeds["input"]), (int(size) for size in feeds["input"].shape[2:])
-    if count > 1 and _mixes_images(model):
-        each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(count)]
-        return [predict(model, mask_output, one)[0] for one in each]
+    height, width = (int(size) for size in feeds["input"].shape[2:])
     with ties_by_index(), _masks_of_the_head(model, mask_output):
         results = run_detector(model, feeds)
     return [_to_result(result, (height, width)) for result in results]
@@ -69,12 +79,6 @@ def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
         more = {name: outputs[name][number][real] for name in ("masks", "mask_scores") if name in outputs}
         results.append(Detections(outputs["dets"][number][real], labels[real], **more))
     return results
-
-
-def _mixes_images(model: nn.Module) -> bool:
-    """Whether upstream's inference is right for one image alone: QueryInst gives all masks by the last image's boxes."""
-    head = getattr(model, "roi_head", None)
-    return type(head).__name__ == "SparseRoIHead" and head.with_mask
 
 
 def _to_result(result: Any, size: Tuple[int, int]) -> Found:

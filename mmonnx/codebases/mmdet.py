@@ -9,8 +9,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import REGISTRY, current
-from ..rewrites.panoptic import panoptic_outputs
 from ..rewrites.batched import ABSENT, compact, flat_detections
+from ..rewrites.panoptic import panoptic_outputs
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
 from .images import find_transform, make_input, sample_images, test_pipeline

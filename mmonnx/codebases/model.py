@@ -15,18 +15,34 @@ from .random_weights import calibrate, seeded
 
 
 def remove_pretrained(node: Any) -> None:
-    """Take every ``pretrained`` and ``init_cfg`` of type Pretrained out of a model's config: they would download."""
+    """Take what would be downloaded out of a model's config: every ``pretrained``, checkpoint of an ``init_cfg``, teacher.
+
+    A teacher's weights are for training alone.
+    """
     if isinstance(node, dict):
-        if node.get("pretrained"):
-            node["pretrained"] = None
+        for name in ("pretrained", "teacher_ckpt"):
+            if node.get(name):
+                node[name] = None
         init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
+        if isinstance(init, dict) and (init.get("type") == "Pretrained" or "checkpoint" in init):
             node["init_cfg"] = None
         for value in node.values():
             remove_pretrained(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
             remove_pretrained(value)
+
+
+def find_teacher(config: Any) -> None:
+    """Make the path of a teacher's config one that exists: upstream has it relative to its own root.
+
+    Inference needs no teacher, but upstream's students build theirs.
+    """
+    path = config.model.get("teacher_config")
+    if isinstance(path, str) and not Path(path).is_file() and config.filename:
+        roots = Path(config.filename).resolve().parents
+        found = next((root / path for root in roots if (root / path).is_file()), None)
+        config.model.teacher_config = str(found or path)
 
 
 def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions) -> nn.Module:
@@ -36,6 +52,7 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
         ExportError: the codebase cannot build it.
     """
     remove_pretrained(config.model)
+    find_teacher(config)
     config.model.pop("train_cfg", None) if config.get("train_cfg") is None else None
     try:
         with seeded(options.seed), _quiet():
@@ -44,7 +61,9 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
                 model.init_weights()
     except Exception as error:
         raise ExportError(f"the model cannot be built: {type(error).__name__}: {error}") from error
-    return without_sync_bn(model).eval()
+    model = without_sync_bn(model)
+    model.eval()  # of a student it returns nothing
+    return model
 
 
 def load_or_calibrate(

@@ -8,11 +8,14 @@ import torch
 from torch import nn
 
 _CLASSIFIERS = re.compile(
-    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier|cls_embed)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier|cls_embed)(\.\d+)?$"
+    r"|^head\.(\w+\.)*(fc|head)$|[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
+_MAPS = re.compile(
+    r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4|(tl|br)_centripetal_shift\.\d+\.1\.conv)$"
+)
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
@@ -25,6 +28,10 @@ _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
 _CASCADE = 3
 """A detector of no more stages than these keeps its boxes inside the image."""
+_TAIL = 5.0
+"""The greatest output that a scaled layer gets, in deviations: beyond, scores are 1.0 for many classes, boxes huge."""
+_STEADY = 0.2
+"""The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -96,6 +103,8 @@ def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
             norm.eval()
+            if norm.running_var is not None:
+                norm.running_var.clamp_(min=_STEADY * float(norm.running_var.mean()))
 
 
 def _find(model: nn.Module, pattern: Any) -> Dict[str, nn.Module]:
@@ -128,6 +137,7 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         total = sum(output.numel() for output in seen[name])
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
+            deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name])
 
 

@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Tuple
 
 import torch
 
-from ....batched import image_numbers, list_detections
+from ....batched import clip_k, divide, image_numbers, list_detections
 from ....context import ExportContext
 from ....registry import rewrite
 
@@ -103,6 +103,21 @@ def bbox_post_process(
 def fold(maps: List[torch.Tensor]) -> List[torch.Tensor]:
     """Maps (N, C, H, W) as maps (C, N * H, W) of one tall image."""
     return [value.transpose(0, 1).reshape(value.shape[1], -1, value.shape[3]) for value in maps]
+
+
+def best_rows(context: ExportContext, scores: torch.Tensor, limit: int) -> torch.Tensor:
+    """The rows (K,) of the best scores (N * S,) of each image; their images join ``context.levels``.
+
+    Args:
+        limit: the greatest number per image, less than 1 for all.
+    """
+    images = image_numbers(context)
+    table = scores.reshape(images.shape[0], -1)
+    number = clip_k(limit, table.shape[1]) if limit > 0 else table.shape[1]
+    index = table.topk(number, dim=1)[1] + images[:, None] * table.shape[1]
+    index = index.reshape(-1)
+    context.levels.append(divide(index, table.shape[1]))
+    return index
 
 
 def for_each_image(context: ExportContext, rows: torch.Tensor) -> torch.Tensor:

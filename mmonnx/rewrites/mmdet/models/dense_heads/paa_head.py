@@ -4,9 +4,10 @@ from typing import Any, List, Tuple
 
 import torch
 
-from ....batched import clip_k, divide, flat_detections, image_numbers
+from ....batched import flat_detections
 from ....context import ExportContext
 from ....registry import rewrite
+from .base_dense_head import best_rows
 
 _HEAD = "mmdet.models.dense_heads.paa_head.PAAHead."
 
@@ -37,7 +38,7 @@ def get_bboxes_single(
     for logits, deltas, factor, priors in zip(cls_score_list, bbox_pred_list, score_factor_list, mlvl_priors):
         score = logits.permute(1, 2, 0).reshape(-1, self.cls_out_channels).sigmoid()
         factor = factor.permute(1, 2, 0).reshape(-1).sigmoid()
-        row = _best(context, (score * factor[:, None]).sqrt().max(1)[0], cfg.get("nms_pre", -1))
+        row = best_rows(context, (score * factor[:, None]).sqrt().max(1)[0], cfg.get("nms_pre", -1))
         deltas = deltas.permute(1, 2, 0).reshape(-1, 4)[row]
         boxes.append(self.bbox_coder.decode(priors[row], deltas, max_shape=img_meta["img_shape"]))
         scores.append(score[row])
@@ -45,17 +46,6 @@ def get_bboxes_single(
     context.image_index = torch.cat(context.levels)
     scale = img_meta["scale_factor"]
     return self._bbox_post_process(scores, boxes, scale, cfg, False, with_nms, factors, **kwargs)
-
-
-def _best(context: ExportContext, scores: torch.Tensor, limit: int) -> torch.Tensor:
-    """The rows (K,) of the best scores (N * S,) of each image; their images join ``context.levels``."""
-    images = image_numbers(context)
-    table = scores.reshape(images.shape[0], -1)
-    number = clip_k(limit, table.shape[1]) if limit > 0 else table.shape[1]
-    index = table.topk(number, dim=1)[1] + images[:, None] * table.shape[1]
-    index = index.reshape(-1)
-    context.levels.append(divide(index, table.shape[1]))
-    return index
 
 
 @rewrite(_HEAD + "score_voting")

@@ -1,6 +1,6 @@
 """Stand-in for ``mmdet/models/dense_heads/rpn_head.py``."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 
@@ -43,7 +43,11 @@ def get_bboxes(
     boxes = self.bbox_coder.decode(
         anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=(image.shape[2], image.shape[3])
     )
-    return [_select(context, boxes.view_as(deltas), scores, level, len(found), cfg)]
+    boxes = boxes.view_as(deltas)
+    minimum, inclusive = cfg.get("min_bbox_size", -1), compat.keeps_proposals_of_the_minimum()
+    if minimum > 0 or not inclusive:
+        scores = large_enough(boxes, scores, minimum, inclusive)
+    return [select_proposals(context, boxes, scores, level, len(found), cfg)]
 
 
 def _best(
@@ -62,6 +66,33 @@ def _best(
     # one Gather on the flat rows: GatherElements is slower, and PPLNN has none
     rows = index + image_numbers(context)[:, None] * size
     return values, index, deltas.reshape(-1, 4)[rows], number
+
+
+def best_of_levels(
+    context: ExportContext, scores: List[torch.Tensor], rows: List[List[torch.Tensor]], limit: int
+) -> Tuple[torch.Tensor, ...]:
+    """The best positions of each level and image.
+
+    Args:
+        scores: per level (N * S,).
+        rows: lists like it, of rows (N * S, D) to pick from.
+        limit: the greatest number per level and image, less than 1 for all.
+
+    Returns:
+        scores (N, K), their levels (K,) int64, and of each list its rows (N, K, D).
+    """
+    images = image_numbers(context)
+    found, numbers = [], []
+    for level, score in enumerate(scores):
+        table = score.reshape(images.shape[0], -1)
+        size = table.shape[1]
+        number = clip_k(limit, size) if limit > 0 else size
+        values, index = table.topk(number, dim=1)
+        index = index + images[:, None] * size
+        found.append([values, *(part[level][index] for part in rows)])
+        numbers.append(_filled(level, number, limit))
+    values, *picked = (torch.cat(parts, 1) for parts in zip(*found))
+    return (values, torch.cat(numbers).to(values.device), *picked)
 
 
 def _filled(value: int, number: Any, limit: int) -> torch.Tensor:
@@ -87,21 +118,45 @@ def _anchors(self: Any, level: torch.Tensor, index: torch.Tensor, widths: List[A
     return base.reshape(-1, 4)[kind] + torch.cat([corner, corner], -1)
 
 
-def _select(
-    context: ExportContext, boxes: torch.Tensor, scores: torch.Tensor, level: torch.Tensor, levels: int, cfg: Any
+def large_enough(boxes: torch.Tensor, scores: torch.Tensor, minimum: float, inclusive: bool = False) -> torch.Tensor:
+    """The scores (N, K), ``ABSENT`` where width or height of the boxes (N, K, 4) is no more than the minimum.
+
+    Args:
+        minimum: in pixels; less than 0 keeps all.
+        inclusive: keep those of exactly the minimum.
+    """
+    if minimum < 0:
+        return scores
+    size = (boxes[..., 2:] - boxes[..., :2]).min(-1)[0]
+    return torch.where(size >= minimum if inclusive else size > minimum, scores, scores.new_full((1,), ABSENT))
+
+
+def select_proposals(
+    context: ExportContext,
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    level: torch.Tensor,
+    levels: int,
+    cfg: Any,
+    limit_of_level: Optional[int] = None,
 ) -> torch.Tensor:
-    """The proposals (P, 5) of all images: boxes (N, K, 4), scores (N, K), level (K,)."""
+    """Suppress in each level by itself and take the best of all.
+
+    Args:
+        boxes: (N, K, 4), scores: (N, K), ``ABSENT`` for what takes no part, level: (K,) int64.
+        levels: how many there are.
+        cfg: ``nms`` and ``max_per_img`` of the ``test_cfg``.
+        limit_of_level: the greatest number that a level may give, None for ``max_per_img``.
+
+    Returns:
+        The proposals (P, 5) of all images; ``context.image_index`` then has their images.
+    """
     absent = scores.new_full((1,), ABSENT)
-    minimum = cfg.get("min_bbox_size", -1)
-    if minimum > 0 or (minimum == 0 and not compat.keeps_proposals_of_the_minimum()):
-        size = (boxes[..., 2:] - boxes[..., :2]).min(-1)[0]
-        large = size >= minimum if compat.keeps_proposals_of_the_minimum() else size > minimum
-        scores = torch.where(large, scores, absent)
     # a level is a class of the operator, so that boxes of different levels do not suppress each other
     number = torch.arange(levels, device=level.device)[:, None]
     table = torch.where(level == number, scores[:, None], absent)  # (N, L, K)
     limit = cfg.max_per_img if cfg.max_per_img > 0 else None
-    found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit)
+    found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit_of_level or limit)
     values, index = top_per_image(context, found.scores, found.batch, limit)
     place = compact(context, values)
     kept = inside(index.reshape(-1)[place], found.row.shape[0])

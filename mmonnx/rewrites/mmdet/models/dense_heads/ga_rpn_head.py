@@ -1,0 +1,56 @@
+"""Stand-in for ``mmdet/models/dense_heads/ga_rpn_head.py``."""
+
+from typing import Any, List
+
+import torch
+
+from ....batched import ABSENT
+from ....context import ExportContext
+from ....registry import rewrite
+from .rpn_head import best_of_levels, large_enough, select_proposals
+
+
+@rewrite("mmdet.models.dense_heads.ga_rpn_head.GARPNHead._get_bboxes_single")
+def get_bboxes_single(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    mlvl_anchors: List[torch.Tensor],
+    mlvl_masks: List[torch.Tensor],
+    img_shape: Any,
+    scale_factor: Any,
+    cfg: Any,
+    rescale: bool = False,
+) -> torch.Tensor:
+    """The proposals (P, 5) of all images; ``context.image_index`` has the image of each.
+
+    Args:
+        cls_scores: per level (anchors * classes, N * H, W), bbox_preds: (anchors * 4, N * H, W).
+        mlvl_anchors: per level (N * S, 4), mlvl_masks: (N * S,) bool, which of them count.
+
+    Raises:
+        NotImplementedError: the levels are to suppress each other.
+    """
+    cfg = self.test_cfg if cfg is None else cfg
+    if cfg.get("nms_across_levels", False):
+        raise NotImplementedError("proposals with nms_across_levels=True cannot be exported")
+    scores = [
+        torch.where(mask, score, score.new_full((1,), ABSENT))
+        for score, mask in zip(object_scores(self, cls_scores), mlvl_masks)
+    ]
+    scores, level, anchors, deltas = best_of_levels(
+        context, scores, [mlvl_anchors, [value.permute(1, 2, 0).reshape(-1, 4) for value in bbox_preds]], cfg.nms_pre
+    )
+    boxes = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=img_shape).view_as(deltas)
+    scores = large_enough(boxes, scores, cfg.min_bbox_size)
+    return select_proposals(context, boxes, scores, level, len(cls_scores), cfg, cfg.nms_post)
+
+
+def object_scores(self: Any, cls_scores: List[torch.Tensor]) -> List[torch.Tensor]:
+    """Per level the scores (N * S,) of objects, from folded logits (anchors * classes, N * H, W)."""
+    flat = [value.permute(1, 2, 0) for value in cls_scores]
+    if self.use_sigmoid_cls:
+        return [value.reshape(-1).sigmoid() for value in flat]
+    return [value.reshape(-1, 2).softmax(1)[:, 0] for value in flat]
