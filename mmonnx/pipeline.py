@@ -13,7 +13,6 @@ from .atomic import check_writable, replacing
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
-from .export import trace
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
@@ -24,6 +23,7 @@ from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
+from .tracing import trace
 from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
