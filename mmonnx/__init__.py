@@ -21,7 +21,7 @@ __all__ = [
     "export",
 ]
 
-_LAZY = {"ExportSettings": "pipeline", "export": "pipeline", "base_config": "codebases.config"}
+_LAZY = {"ExportSettings": "pipeline", "export": "api", "base_config": "codebases.config"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from .errors import InputError, MmonnxError
+from .key_values import parse
 from .version import __version__
 
 _MAX_PIXELS = 64 * 1024 * 1024
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("config", help="config file, or mmdet::FOLDER/FILE.py, mmcls::FOLDER/FILE.py for one inside the package")
+    add("config", help="config file, mmdet::FOLDER/FILE.py or mmcls::... inside the package, or MODULE:CALLABLE")
     add("checkpoint", nargs="?", help="checkpoint file; without one the weights are random (seeded)")
     add("--checkpoint", dest="checkpoint_option", metavar="FILE", help="the same, as mmcls's tool takes it")
     add("--output-file", "--output_file", default="tmp.onnx", metavar="FILE", help="default: tmp.onnx")
@@ -78,6 +79,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
+    add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments of CALLABLE")
+    add("--output-names", nargs="+", metavar="NAME", help="of CALLABLE's outputs, in order")
     add("--device", default="cpu", help="cpu or cuda; default: cpu")
     add("--work-dir", metavar="DIR", help="folder that a relative --output-file and --show-dir lie in")
     add("--trust-checkpoint", action="store_true", help="read a checkpoint that can run code when it is read")
@@ -172,6 +175,8 @@ def _export(options: argparse.Namespace) -> int:
             topk=options.topk,
             softmax=not options.no_softmax,
             cfg_options=_cfg_options(options.cfg_options),
+            model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
+            output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
         ),

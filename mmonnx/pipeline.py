@@ -1,5 +1,6 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,6 @@ from .atomic import check_writable, replacing
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
-from .export import trace
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
@@ -24,6 +24,7 @@ from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
+from .tracing import trace
 from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
@@ -36,7 +37,8 @@ class ExportSettings:
     """Everything that one export is asked for.
 
     Attributes:
-        config: a config's path, or ``mmdet::...``, ``mmcls::...`` for one inside the installed package.
+        config: a config's path, ``mmdet::...``, ``mmcls::...`` for one inside the installed package, or
+            ``package.module:callable`` for what makes a plain model; empty for a task that no command can make.
         checkpoint: path of the weights, None for seeded random ones.
         output_file: the ONNX file to write.
         load: how the model is loaded.
@@ -139,7 +141,7 @@ def _export(
         traced = lower(trace(task, opset, context), context.custom_ops)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
-    model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)
+    model = annotate(simplified.model, {"mmonnx.config": settings.config or task.title}, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
@@ -188,7 +190,7 @@ def _simplify(
             stage.note("runs in ONNX Runtime")
         return Simplified(traced, None)
     # not the blank image: there, what survives hangs on rounding, which a simplifier changes
-    feeds = [_numpy(case.feeds) for case in cases if case.name.startswith("photograph")]
+    feeds = [_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
     if task.dynamic_size:
         third = second_shape(second_shape(task.shape))
         feeds.append(_numpy(task.preprocess(cases[0].images, third)))
@@ -220,7 +222,8 @@ def _verify(
     settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
 ) -> List[CaseResult]:
     def show(case: Case, expected: Any, actual: Any) -> None:
-        visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / visualize.file_name(case))
+        if case.images:
+            visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / visualize.file_name(case))
 
     if model.functions and not find_target(settings.target).capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
@@ -256,7 +259,7 @@ def _close(
     if not held:
         names = ", ".join(result.name for result in results or () if not result.ok)
         report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
-    elif results is None:
+    elif results is None and settings.config:
         report.next_command(_command(settings) + " --verify")
     elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
         # no other runtime loads it
@@ -269,6 +272,11 @@ def _command(settings: ExportSettings) -> str:
     parts: Tuple[str, ...] = ("mmonnx export", settings.config)
     if settings.checkpoint:
         parts += (settings.checkpoint,)
+    if settings.load.model_kwargs:
+        parts += (
+            "--model-kwargs",
+            *(shlex.quote(f"{key}={value}") for key, value in settings.load.model_kwargs.items()),
+        )
     parts += ("--output-file", settings.output_file)
     parts += ("--target", settings.target) if settings.target != ExportSettings.target else ()
     parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()

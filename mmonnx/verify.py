@@ -35,8 +35,8 @@ class Case:
 
     @property
     def shape(self) -> Tuple[int, int]:
-        """(height, width) of the input."""
-        return self.images[0].shape[0], self.images[0].shape[1]
+        """(height, width) of the input; (0, 0) if it is no image."""
+        return self.images[0].shape[:2] if len(self.images) else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ def make_cases(
         shape: (height, width) of the export, in pixels.
         batch: the batch of the export.
     """
+    if task.preprocess is None:
+        return [Case(name, feeds, ()) for name, feeds in task.samples.items()]
     pictures = list(images or photographs())
     needed = max(batch, 2)
     while len(pictures) < needed:

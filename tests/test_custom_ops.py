@@ -6,7 +6,6 @@ from kernels import compiled
 from models import load_small, small_config
 
 from mmonnx import cli, pipeline
-from mmonnx.export import trace
 from mmonnx.graph.check import check_target
 from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.lower import custom_operators, lower
@@ -14,6 +13,7 @@ from mmonnx.rewrites import ExportContext
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.symbolics.functions import FUNCTIONS, Function
 from mmonnx.targets import find_target
+from mmonnx.tracing import trace
 from mmonnx.verify import make_cases, verify
 
 FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}

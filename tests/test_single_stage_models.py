@@ -5,10 +5,10 @@ import pytest
 from models import case, load_small, with_all_values
 
 from mmonnx.codebases.images import photographs
-from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.tracing import trace
 from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.nms_pre": 200}

@@ -6,10 +6,10 @@ from kernels import compiled
 from models import case, load_small, with_all_values
 
 from mmonnx.codebases.images import photographs
-from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.tracing import trace
 from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}

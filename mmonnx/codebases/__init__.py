@@ -8,7 +8,9 @@ from typing import Iterator, Optional
 
 from .. import fallback
 from ..errors import InputError
+from . import plain
 from .base import Task
+from .callables import is_callable_name
 from .config import find_config, read_config
 from .options import LoadOptions
 
@@ -19,7 +21,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, or ``mmdet::...``, ``mmcls::...``.
+        config: a path, ``mmdet::...``, ``mmcls::...``, or ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 
@@ -27,6 +29,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         InputError: something that the user gave is wrong.
         ExportError: the model cannot be built.
     """
+    if is_callable_name(config):
+        return plain.load(config, checkpoint, options)
     find_config(config)
     with _quiet_imports():
         fallback.ensure()

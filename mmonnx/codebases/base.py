@@ -68,19 +68,21 @@ class Task:
     """One model, ready to be exported and verified.
 
     Attributes:
-        codebase: ``mmdet`` or ``mmcls``.
+        codebase: ``mmdet``, ``mmcls`` or ``torch``.
         title: what the model is, for messages: the config's name and the detector's type.
         module: what is traced; its forward takes the tensors of ``inputs`` in order and returns the outputs in order.
-        inputs: the sample inputs of the trace by name; ``input`` is (N, 3, H, W) float32, normalised.
+        inputs: the sample inputs of the trace by name; of a model of images, the first is (N, 3, H, W) float32,
+            normalised.
         output_names: names of the module's outputs, in order.
         dynamic_axes: ``{tensor name: {axis: axis name}}``, empty for a static export.
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(BGR uint8 images (H, W, 3), (height, width)) -> feeds``: resizes each image to exactly that
-            size, normalises and stacks.
+            size, normalises and stacks. None for a model that is no model of images.
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
+        samples: inputs to verify a model on that is no model of images, by what they are.
         classes: class names, may be empty.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
@@ -93,26 +95,33 @@ class Task:
     dynamic_axes: Dict[str, Dict[int, str]]
     predict: Callable[[Feeds], List[Result]]
     read: Callable[[Dict[str, np.ndarray]], List[Result]]
-    preprocess: Callable[[Sequence[np.ndarray], Tuple[int, int]], Feeds]
+    preprocess: Optional[Callable[[Sequence[np.ndarray], Tuple[int, int]], Feeds]]
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None
+    samples: Dict[str, Feeds] = field(default_factory=dict)
     classes: Sequence[str] = ()
     notes: List[str] = field(default_factory=list)
 
     @property
     def shape(self) -> Tuple[int, int]:
-        """(height, width) of the sample input, in pixels."""
-        height, width = self.inputs["input"].shape[2:]
+        """(height, width) of the sample input, in pixels; (0, 0) if it is no image."""
+        if self.preprocess is None:
+            return 0, 0
+        height, width = self._first[1].shape[2:]
         return int(height), int(width)
 
     @property
     def dynamic_size(self) -> bool:
-        """Whether height and width of ``input`` are dynamic."""
-        axes = self.dynamic_axes.get("input", {})
-        return 2 in axes and 3 in axes
+        """Whether height and width of the images are dynamic."""
+        axes = self.dynamic_axes.get(self._first[0], {})
+        return self.preprocess is not None and 2 in axes and 3 in axes
 
     @property
     def dynamic_batch(self) -> bool:
-        """Whether the batch of ``input`` is dynamic."""
-        return 0 in self.dynamic_axes.get("input", {})
+        """Whether the batch is dynamic."""
+        return 0 in self.dynamic_axes.get(self._first[0], {})
+
+    @property
+    def _first(self) -> Tuple[str, torch.Tensor]:
+        return next(iter(self.inputs.items()))

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import FixedSizeError, InputError, type_and_line
+from ..errors import InputError
 from ..rewrites import current
 from .base import Feeds, Scores, Task
-from .images import find_transform, make_input, sample_images, second_shape, test_pipeline
+from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
+from .sizes import check_size, refusal
 
 Shape = Tuple[int, int]
 DEFAULT_SHAPE = (224, 224)
@@ -80,7 +81,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
     prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
     infer = _inference(model, options, prepare(samples[:1], shape))
-    other = _check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
+    other = check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
     if options.topk is not None:
         _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
     flags = {} if options.softmax else _logits_flag(model)
@@ -153,42 +154,6 @@ def _own_shape(pipeline: Any) -> Shape:
     return int(height), int(width if width > 0 else height)
 
 
-def _check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
-    """Refuse a size that the model itself does not take, and all of them if it takes one alone; else another one.
-
-    Returns:
-        Another (height, width) that it takes; None if it is not asked for, as nothing is dynamic.
-    """
-    problem = _refusal(lambda: run(shape))
-    if problem:
-        raise InputError(
-            f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",
-            "a size that it was made for",
-            "give it as --shape, or leave --shape out for the config's own",
-        )
-    if not options.dynamic:
-        return None
-    for other in (second_shape(shape), (shape[0] + 32, shape[1] + 64)):
-        problem = _refusal(partial(run, other))
-        if not problem:
-            return other
-    raise FixedSizeError(
-        f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
-        "height and width cannot be dynamic",
-        "a model of any size for --dynamic-export",
-        "use --dynamic-batch instead",
-    )
-
-
-def _refusal(run: Callable[[], Any]) -> Optional[str]:
-    """Why a model does not run, in a line; None if it does."""
-    try:
-        run()
-    except Exception as error:  # the model raises whatever its own code raises
-        return type_and_line(error)[:160]
-    return None
-
-
 def _logits_flag(model: nn.Module) -> Dict[str, bool]:
     """The argument that keeps the head from making probabilities.
 
@@ -232,7 +197,7 @@ def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Ten
 def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Callable[[Feeds], torch.Tensor]:
     """The classifier's own inference of what is asked for: an input to scores (N, num_classes)."""
     infer = partial(_scores, model, {} if options.softmax else _logits_flag(model))
-    return partial(_scores_in_twos, infer) if _refusal(lambda: infer(sample)) else infer
+    return partial(_scores_in_twos, infer) if refusal(lambda: infer(sample)) else infer
 
 
 def _scores_in_twos(infer: Callable[[Feeds], torch.Tensor], feeds: Feeds) -> torch.Tensor:

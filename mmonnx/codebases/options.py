@@ -1,7 +1,7 @@
 """What a user can say about an export, once, for every codebase."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class LoadOptions:
         topk: the best classes of a classifier are the outputs, this many; None for the scores of all.
         softmax: a classifier gives probabilities; without it, logits.
         cfg_options: overrides of the config.
+        model_kwargs: arguments of the callable that makes a plain model.
+        output_names: names of a plain model's outputs, in order; None for names by what they are.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
         image: path of the sample image, None for a photograph that scikit-image ships.
         seed: of the random weights that stand in for a checkpoint.
@@ -34,6 +36,8 @@ class LoadOptions:
     topk: Optional[int] = None
     softmax: bool = True
     cfg_options: Dict[str, Any] = field(default_factory=dict)
+    model_kwargs: Dict[str, Any] = field(default_factory=dict)
+    output_names: Optional[Sequence[str]] = None
     trust_checkpoint: bool = False
     image: Optional[str] = None
     seed: int = 0

@@ -21,11 +21,11 @@ from ..codebases import LoadOptions, mmcls, mmdet
 from ..codebases.base import Task
 from ..codebases.raw import flatten
 from ..errors import ExportError
-from ..export import quiet, trace
 from ..graph.annotate import annotate
 from ..graph.lower import lower
 from ..rewrites import REGISTRY, ExportContext, Rewrite, rewriting
 from ..targets import find_target
+from ..tracing import quiet, trace
 from ..version import __version__
 from . import tool
 

@@ -11,10 +11,10 @@ from models import load_small
 from mmonnx import cli
 from mmonnx.codebases.images import photographs
 from mmonnx.errors import FixedSizeError, InputError
-from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import ExportContext
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.tracing import trace
 from mmonnx.verify import make_cases, verify
 
 MOBILENET = "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"

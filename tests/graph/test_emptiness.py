@@ -6,12 +6,12 @@ import onnxruntime
 import pytest
 from models import load_small
 
-from mmonnx.export import trace
 from mmonnx.graph.check import check_target
 from mmonnx.graph.emptiness.follow import follow
 from mmonnx.graph.inline import inline_functions
 from mmonnx.rewrites import ExportContext
 from mmonnx.targets import find_target
+from mmonnx.tracing import trace
 
 PPLNN = find_target("pplnn")
 ROWS = "float[n,4] rows, bool[n] mask"

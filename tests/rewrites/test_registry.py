@@ -9,9 +9,9 @@ from models import load_small
 
 from mmonnx import fallback
 from mmonnx.errors import ExportError
-from mmonnx.export import trace
 from mmonnx.rewrites import REGISTRY, ExportContext, current, rewriting
 from mmonnx.rewrites.registry import resolve, rewrite
+from mmonnx.tracing import trace
 
 fallback.ensure()
 importlib.import_module("mmdet.models")

@@ -9,6 +9,8 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from mmonnx.codebases.config import package_configs
 from mmonnx.errors import InputError
 
+from . import torchvision_models
+
 Shape = Tuple[int, int]
 
 
@@ -54,6 +56,7 @@ CODEBASES = {
         representatives={"regnet": "regnetx-400mf_8xb128_in1k.py", "vgg": "vgg11_8xb32_in1k.py"},
         shape=None,
     ),
+    "torchvision": Codebase(skipped=(), representatives={}, shape=None),
 }
 QUICK = (
     "mmcls::deit/deit-tiny-distilled_pt-4xb256_in1k.py",
@@ -104,6 +107,8 @@ class Entry:
 
 def families(codebase: str) -> List[Entry]:
     """One config of each family, of the smaller ones the plainest: that with the shortest name."""
+    if codebase == "torchvision":
+        return [Entry(codebase, *pair) for pair in torchvision_models.smallest()]
     by_family: Dict[str, List[Path]] = {}
     for path in _configs(codebase):
         if len(path.parts) == 2:
@@ -114,6 +119,8 @@ def families(codebase: str) -> List[Entry]:
 
 def everything(codebase: str) -> List[Entry]:
     """Every config of every family, but the former names of configs that have another one now."""
+    if codebase == "torchvision":
+        return [Entry(codebase, *pair) for pair in torchvision_models.models()]
     return [_entry(codebase, path) for path in _configs(codebase) if not _deprecated(codebase, path)]
 
 
@@ -126,17 +133,22 @@ def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
     """The configs that patterns name.
 
     Args:
-        patterns: each a config's path, or a shell pattern of names such as ``mmdet::solo/*`` or ``solo/*``.
+        patterns: each a config's path, or a shell pattern of names such as ``mmdet::solo/*``, ``solo/*`` or
+            ``torchvision.models:resnet*``.
         codebases: whose configs are looked at.
 
     Raises:
         InputError: a pattern names nothing.
     """
-    names = [f"{codebase}::{path.as_posix()}" for codebase in codebases for path in _configs(codebase)]
+    codebases = list(codebases)
+    plain = everything("torchvision") if "torchvision" in codebases else []
+    configs = [codebase for codebase in codebases if codebase != "torchvision"]
+    names = [f"{codebase}::{path.as_posix()}" for codebase in configs for path in _configs(codebase)]
     found: Dict[Entry, None] = {}
     for pattern in patterns:
         chosen = [name for name in names if fnmatch(name, pattern) or fnmatch(name.split("::")[1], pattern)]
         entries = [_entry(*_split(name)) for name in chosen]
+        entries += [entry for entry in plain if fnmatch(entry.config, pattern)]
         if not entries and Path(pattern).is_file():
             entries = [Entry("", Path(pattern).resolve().parent.name, pattern)]
         if not entries:

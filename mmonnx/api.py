@@ -1,0 +1,70 @@
+"""``mmonnx.export``: one function for settings of a config's export, and for a module in Python."""
+
+from typing import Any, Optional, Sequence, Union
+
+from torch import nn
+
+from .codebases.plain import AxesAsked, module_task
+from .errors import InputError
+from .pipeline import Exported, ExportSettings, export_task
+from .pipeline import export as export_settings
+from .report import Report
+
+
+def export(
+    model: Union[nn.Module, ExportSettings],
+    args: Any = None,
+    output_file: str = "tmp.onnx",
+    *,
+    input_names: Optional[Sequence[str]] = None,
+    output_names: Optional[Sequence[str]] = None,
+    dynamic_axes: Optional[AxesAsked] = None,
+    opset: Optional[int] = None,
+    target: str = "onnxruntime",
+    custom_ops: Optional[str] = None,
+    check: bool = True,
+    simplify: bool = False,
+    verify: bool = False,
+    report: Optional[Report] = None,
+) -> Exported:
+    """Export a module to an ONNX file; its mode is as before when this returns or raises.
+
+    Args:
+        model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` alone.
+        args: the module's inputs: a tensor, a tuple of positional or a dict of keyword arguments.
+        output_file: the file to write.
+        input_names, output_names: names of the tensors in order; None for names by what they are.
+        dynamic_axes: ``{name: {axis: axis name}}`` or ``{name: [axes]}``, of inputs; those of outputs follow.
+        opset: opset of the file, None for the best one that the target takes.
+        target: the runtime that the file is for.
+        custom_ops: see ``ExportSettings``.
+        check: refuse a file of which the target does not take every node.
+        simplify: simplify the graph.
+        verify: compare the file with PyTorch on these inputs, on others, and on other sizes of the dynamic axes.
+        report: where progress is told; standard output if None.
+
+    Raises:
+        InputError: something that was given is wrong; nothing was written.
+        ExportError: the model cannot be exported; nothing was written.
+    """
+    if isinstance(model, ExportSettings):
+        return export_settings(model, report or args)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model is a {type(model).__name__}", "a torch.nn.Module", "wrap it in a module")
+    settings = ExportSettings(
+        "",
+        output_file=output_file,
+        target=target,
+        opset=opset,
+        custom_ops=custom_ops,
+        check=check,
+        simplify=simplify,
+        verify=verify,
+    )
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,56 @@
+"""Which image sizes a model takes: its own code knows."""
+
+from functools import partial
+from typing import Any, Callable, Optional, Tuple
+
+from ..errors import FixedSizeError, InputError, type_and_line
+from .images import second_shape
+from .options import LoadOptions
+
+Shape = Tuple[int, int]
+
+
+def check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
+    """Refuse a size that the model itself does not take, and all of them if it takes one alone; else another one.
+
+    Args:
+        title: what the model is.
+        shape: (height, width) of the export, in pixels.
+        run: runs the model on images of a size.
+        options: whether the size is to be dynamic.
+
+    Returns:
+        Another (height, width) that it takes; None if it is not asked for, as nothing is dynamic.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: it does not take this one.
+    """
+    problem = refusal(lambda: run(shape))
+    if problem:
+        raise InputError(
+            f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",
+            "a size that it was made for",
+            "give it as --shape, or leave --shape out for the config's own",
+        )
+    if not options.dynamic:
+        return None
+    for other in (second_shape(shape), (shape[0] + 32, shape[1] + 64)):
+        problem = refusal(partial(run, other))
+        if not problem:
+            return other
+    raise FixedSizeError(
+        f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
+        "height and width cannot be dynamic",
+        "a model of any size for --dynamic-export",
+        "use --dynamic-batch instead",
+    )
+
+
+def refusal(run: Callable[[], Any]) -> Optional[str]:
+    """Why a model does not run, in a line; None if it does."""
+    try:
+        run()
+    except Exception as error:  # the model raises whatever its own code raises
+        return type_and_line(error)[:160]
+    return None

@@ -1,0 +1,65 @@
+"""``KEY=VALUE`` arguments, as mmcv's ``DictAction`` reads them, for machines without mmcv."""
+
+import re
+from typing import Any, Dict, List, Sequence
+
+from .errors import InputError
+
+_OPEN, _CLOSE = "[(", "])"
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def parse(items: Sequence[str], option: str) -> Dict[str, Any]:
+    """Read arguments: numbers, ``true``, ``false``, ``none``, lists (``a,b``, ``[a,b]``), tuples (``(a,b)``), text.
+
+    Args:
+        items: ``KEY=VALUE`` each.
+        option: the name of the command line's option, for messages.
+
+    Raises:
+        InputError: one has no ``=``, no key, or brackets that do not match.
+    """
+    found = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise InputError(f"{option} {item!r} has no '=' behind a key", "KEY=VALUE", "mend it")
+        found[key] = _value(text.strip(), f"{option} {item!r}")
+    return found
+
+
+def _value(text: str, where: str) -> Any:
+    parts = _split(text, where)
+    if len(parts) > 1:
+        return [_value(part, where) for part in parts if part]
+    if text[:1] and text[0] in _OPEN:
+        items = [_value(part, where) for part in _split(text[1:-1], where) if part]
+        return tuple(items) if text[0] == "(" else items
+    return _scalar(text)
+
+
+def _split(text: str, where: str) -> List[str]:
+    """Split at the commas that are in no bracket."""
+    parts, closing = [""], []
+    for letter in text:
+        if letter in _OPEN:
+            closing.append(_CLOSE[_OPEN.index(letter)])
+        elif letter in _CLOSE and (not closing or closing.pop() != letter):
+            raise InputError(f"{where} has a '{letter}' too many", "brackets that match", "mend it")
+        if letter == "," and not closing:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    if closing:
+        raise InputError(f"{where} lacks a '{closing[-1]}'", "brackets that match", "mend it")
+    return [part.strip() for part in parts]
+
+
+def _scalar(text: str) -> Any:
+    if re.fullmatch(r"[-+]?\d+", text):
+        return int(text)
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text):
+        return float(text)
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return _WORDS.get(text.lower(), text)
