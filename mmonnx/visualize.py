@@ -1,24 +1,17 @@
 """Two results side by side in one picture: PyTorch's on the left, the file's on the right."""
 
-import colorsys
 import os
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Union
 
 import cv2
 import numpy as np
 
 from mmonnx.codebases.base import Detections, RawOutputs, Result, Scores, Task
+from mmonnx.drawing import bars, caption, class_name, draw_detections, enlarged, fit, label_of, write
 from mmonnx.verify import Case, compare
 
-MAX_BOXES = 30
-# A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
-MIN_SIDE = 480
-
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_PAPER, _INK = (255, 255, 255), (30, 30, 30)
-Color = Tuple[int, int, int]
-Field = Tuple[int, int, int, int]
+_PAPER = (255, 255, 255)
 
 
 def side_by_side(
@@ -45,7 +38,7 @@ def side_by_side(
         np.hstack([_panel(image, one, task, "PyTorch", None), _panel(image, two, task, "ONNX", one)])
         for image, one, two in zip(case.images, expected, actual)
     ]
-    title = _caption(f"{task.title}: {case.name}", rows[0].shape[1])
+    title = caption(f"{task.title}: {case.name}", rows[0].shape[1])
     done, data = cv2.imencode(".png", np.vstack([title, *rows]))
     if not done:
         raise OSError(f"OpenCV cannot encode a picture for {os.fspath(path)}")
@@ -59,30 +52,20 @@ def file_name(case: Case) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in case.name) + ".png"
 
 
-def color_of(label: int) -> Color:
-    """The colour of a class, BGR: neighbouring labels are far apart in hue, all are dark enough for white text."""
-    hue = (0.58 + 0.618034 * label) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.85)
-    # Equal values of HSV are not equally bright: yellow and green have to be darker for white text than blue.
-    darker = min(1.0, 0.38 / (0.30 * red + 0.59 * green + 0.11 * blue))
-    return int(blue * darker * 255), int(green * darker * 255), int(red * darker * 255)
-
-
 def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Optional[Result]) -> np.ndarray:
     """One result on its picture, with a caption above; ``other`` is PyTorch's, to say what differs."""
-    scale = max(1, int(np.ceil(MIN_SIDE / max(image.shape[:2]))))
-    canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    canvas, scale = enlarged(image)
     if isinstance(result, Detections):
-        note = _draw_detections(canvas, result, scale, task.classes)
+        note = draw_detections(canvas, result, scale, task.classes)
     elif isinstance(result, Scores):
-        canvas = np.vstack([canvas, _bars(result, canvas.shape[1], task.classes)])
-        note = f"first is {_class_name(_label(result, int(result.probs.argmax())), task.classes)}"
+        canvas = np.vstack([canvas, bars(result, canvas.shape[1], task.classes)])
+        note = f"first is {class_name(label_of(result, int(result.probs.argmax())), task.classes)}"
     else:
         canvas = np.vstack([canvas, _listing(result, canvas.shape[1])])
         note = f"{len(result.values)} outputs"
     if other is not None:
         note += ", " + _difference(task, other, result)
-    framed = np.vstack([_caption(f"{side}: {note}", canvas.shape[1]), canvas])
+    framed = np.vstack([caption(f"{side}: {note}", canvas.shape[1]), canvas])
     return cv2.copyMakeBorder(framed, 0, 8, 4, 4, cv2.BORDER_CONSTANT, value=_PAPER)
 
 
@@ -97,110 +80,6 @@ def _difference(task: Task, expected: Result, actual: Result) -> str:
     return text if found.ok else f"{text}: MISMATCH"
 
 
-def _draw_detections(canvas: np.ndarray, result: Detections, scale: int, classes: Sequence[str]) -> str:
-    """Draw masks, then boxes, then labels, the best detections on top; the caption's text."""
-    valid = np.flatnonzero(np.isfinite(result.dets).all(axis=1))
-    order = valid[np.argsort(-result.dets[valid, 4], kind="stable")][:MAX_BOXES][::-1]
-    boxes = (result.dets[:, :4] * scale).astype(np.float64)
-    size = max(canvas.shape[:2])
-    thickness = max(1, round(size / 450))
-    font = float(np.clip(size / 1500, 0.36, 1.2))
-    if result.masks is not None:
-        for index in order:
-            _blend(canvas, result.masks[index], boxes[index], scale, color_of(int(result.labels[index])))
-    for index in order:
-        corners = [tuple(int(round(value)) for value in corner) for corner in (boxes[index, :2], boxes[index, 2:])]
-        cv2.rectangle(canvas, corners[0], corners[1], color_of(int(result.labels[index])), thickness, cv2.LINE_AA)
-    taken: List[Field] = []
-    for index in order[::-1]:
-        text = f"{_class_name(int(result.labels[index]), classes)} {result.dets[index, 4]:.2f}"
-        taken.append(_tag(canvas, text, boxes[index], color_of(int(result.labels[index])), font, taken))
-    count = len(result.dets)
-    more = f" ({len(order)} drawn, +{count - len(order)} more)" if count > len(order) else ""
-    return f"{count} detection{'' if count == 1 else 's'}{more}"
-
-
-def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
-    """Tint a mask: of the picture's size (before enlargement), or the head's, which covers its box."""
-    height, width = canvas.shape[:2]
-    x1, y1, x2, y2 = 0, 0, width, height
-    if mask.shape != (height // scale, width // scale):
-        x1, y1, x2, y2 = (int(round(value)) for value in box)
-    if x2 <= x1 or y2 <= y1:
-        return
-    left, top, right, bottom = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
-    if right <= left or bottom <= top:
-        return
-    whole = cv2.resize((mask > 0.5).astype(np.uint8), (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
-    part = whole[top - y1 : bottom - y1, left - x1 : right - x1].astype(bool)
-    region = canvas[top:bottom, left:right]
-    region[part] = (region[part] * 0.5 + np.array(color) * 0.5).astype(np.uint8)
-
-
-def _tag(canvas: np.ndarray, text: str, box: np.ndarray, color: Color, font: float, taken: Sequence[Field]) -> Field:
-    """Write a label at a box's corner, inside the picture and off the labels that are there; the field it takes.
-
-    Where every corner is taken it goes to the first one, below what is written there: the better label stays legible.
-    """
-    height, width = canvas.shape[:2]
-    font = _fit(text, width - 6, font)
-    (text_width, text_height), base = cv2.getTextSize(text, _FONT, font, _stroke(font))
-    wide, tall = text_width + 6, text_height + base + 4
-    x1, y1, x2, y2 = box[:4]
-    fields = []
-    for x, y in ((x1, y1 - tall), (x1, y1), (x2 - wide, y1 - tall), (x1, y2), (x1, y2 - tall), (x2 - wide, y2)):
-        left, top = int(np.clip(x, 0, max(width - wide, 0))), int(np.clip(y, 0, max(height - tall, 0)))
-        fields.append((left, top, left + wide, top + tall))
-    free = [field for field in fields if not any(_overlap(field, other) for other in taken)]
-    left, top, right, bottom = (free or fields)[0]
-    before = canvas[top:bottom, left:right].copy()
-    cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, cv2.FILLED)
-    _write(canvas, text, left + 3, top + text_height + 2, font, _PAPER)
-    for other in taken if not free else ():
-        x1, y1 = max(left, other[0]), max(top, other[1])
-        x2, y2 = min(right, other[2]), min(bottom, other[3])
-        if x1 < x2 and y1 < y2:
-            canvas[y1:y2, x1:x2] = before[y1 - top : y2 - top, x1 - left : x2 - left]
-    return left, top, right, bottom
-
-
-def _overlap(one: Field, two: Field) -> bool:
-    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
-
-
-def _caption(text: str, width: int) -> np.ndarray:
-    """A line of text on paper, larger over large pictures; its height goes by the width alone, so that panels align."""
-    font = 0.6 * float(np.clip(width / 900, 1, 2))
-    tall = round(font * 50)
-    panel = np.full((tall, width, 3), _PAPER, np.uint8)
-    _write(panel, text, 8, round(tall * 0.7), _fit(text, width - 16, font))
-    return panel
-
-
-def _bars(result: Scores, width: int, classes: Sequence[str]) -> np.ndarray:
-    """The five likeliest classes as bars."""
-    probs = result.probs
-    best = np.argsort(-probs, kind="stable")[:5]
-    panel = np.full((26 * len(best) + 8, width, 3), _PAPER, np.uint8)
-    labels = [_label(result, int(index)) for index in best]
-    names = [_class_name(label, classes) for label in labels]
-    font = min(_fit(name, width * 0.4, 0.5) for name in names)
-    start, end = int(width * 0.42) + 8, width - 70
-    for row, (index, label, name) in enumerate(zip(best, labels, names)):
-        middle = 26 * row + 17
-        _write(panel, name, 6, middle + 5, font)
-        length = int((end - start) * float(np.clip(np.nan_to_num(probs[index]), 0, 1)))
-        cv2.rectangle(panel, (start, middle - 8), (end, middle + 8), (235, 235, 235), cv2.FILLED)
-        cv2.rectangle(panel, (start, middle - 8), (start + length, middle + 8), color_of(label), cv2.FILLED)
-        _write(panel, f"{probs[index]:.4f}", end + 6, middle + 5, 0.45)
-    return panel
-
-
-def _label(result: Scores, index: int) -> int:
-    """The class of one of the scores."""
-    return index if result.labels is None else int(result.labels[index])
-
-
 def _listing(result: RawOutputs, width: int) -> np.ndarray:
     """Raw outputs cannot be drawn: their names, shapes and ranges."""
     lines: List[str] = []
@@ -209,26 +88,5 @@ def _listing(result: RawOutputs, width: int) -> np.ndarray:
         lines.append(f"{name} {'x'.join(map(str, values.shape))}: {span}")
     panel = np.full((24 * len(lines) + 8, width, 3), _PAPER, np.uint8)
     for row, line in enumerate(lines):
-        _write(panel, line, 6, 24 * row + 20, _fit(line, width - 12, 0.5))
+        write(panel, line, 6, 24 * row + 20, fit(line, width - 12, 0.5))
     return panel
-
-
-def _class_name(label: int, classes: Sequence[str]) -> str:
-    """OpenCV's fonts hold ASCII only."""
-    if 0 <= label < len(classes):
-        return str(classes[label]).split(",")[0].encode("ascii", "replace").decode()
-    return f"class {label}"
-
-
-def _fit(text: str, width: float, font: float) -> float:
-    """The font scale at which a text is at most that wide, and at most ``font``."""
-    return min(font, font * width / max(cv2.getTextSize(text, _FONT, font, _stroke(font))[0][0], 1))
-
-
-def _write(canvas: np.ndarray, text: str, x: int, y: int, font: float, color: Color = _INK) -> None:
-    cv2.putText(canvas, text, (x, y), _FONT, font, color, _stroke(font), cv2.LINE_AA)
-
-
-def _stroke(font: float) -> int:
-    """The line width that keeps OpenCV's stroke fonts legible at a size."""
-    return 2 if font > 0.75 else 1

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from mmonnx.codebases.base import Detections, RawOutputs, Scores, Task
+from mmonnx.drawing import MAX_BOXES, color_of
 from mmonnx.verify import Case
-from mmonnx.visualize import MAX_BOXES, color_of, file_name, side_by_side
+from mmonnx.visualize import file_name, side_by_side
 
 
 def make_task(classes=("cat", "caf\u00e9")):

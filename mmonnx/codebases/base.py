@@ -1,65 +1,17 @@
 """What a codebase hands to the rest of mmonnx: a Task and the results that it predicts and reads."""
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..results import Detections, Panoptic, RawOutputs, Result, Scores
 
-@dataclass(frozen=True)
-class Detections:
-    """The detections of one image.
-
-    Attributes:
-        dets: (n, 5) float32, ``(x1, y1, x2, y2, score)`` in pixels of the network's input.
-        labels: (n,) int64 class indices.
-        masks: (n, H, W) bool at the input's size, or (n, h, w) float of the head; None without a mask branch.
-        mask_scores: (n,) float32; None where the model does not judge its masks.
-    """
-
-    dets: np.ndarray
-    labels: np.ndarray
-    masks: Optional[np.ndarray] = None
-    mask_scores: Optional[np.ndarray] = None
+__all__ = ["Detections", "Feeds", "Panoptic", "RawOutputs", "Result", "Scores", "Task"]
 
 
-@dataclass(frozen=True)
-class Panoptic:
-    """The panoptic map of one image.
-
-    Attributes:
-        segments: (H, W) int32, class + 1000 * instance in each pixel; stuff is instance 0, and the number of classes
-            is what no class was found for.
-        detections: the instances, of models that give these as well.
-    """
-
-    segments: np.ndarray
-    detections: Optional[Detections] = None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The classes of one image.
-
-    Attributes:
-        probs: (num_classes,) float32 probabilities or logits; with ``labels``, those of the best classes.
-        labels: (k,) int64 the best classes, the best one first; None where all are there, in their order.
-    """
-
-    probs: np.ndarray
-    labels: Optional[np.ndarray] = None
-
-
-@dataclass(frozen=True)
-class RawOutputs:
-    """The network's raw outputs for a whole batch (``--skip-postprocess``), by output name."""
-
-    values: Dict[str, np.ndarray]
-
-
-Result = Union[Detections, Panoptic, Scores, RawOutputs]
 Feeds = Dict[str, torch.Tensor]
 
 
@@ -84,6 +36,10 @@ class Task:
         other_shape: another (height, width) that the model is known to take, None where it takes any.
         samples: inputs to verify a model on that is no model of images, by what they are.
         classes: class names, may be empty.
+        palette: (red, green, blue) of each class, may be empty.
+        pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
+        config_text: the whole config as Python; empty where there is none.
+        mask_thr: the probability from which on a pixel belongs to a mask.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
 
@@ -101,6 +57,10 @@ class Task:
     other_shape: Optional[Tuple[int, int]] = None
     samples: Dict[str, Feeds] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    palette: Sequence[Sequence[int]] = ()
+    pipeline: Optional[List[Dict[str, Any]]] = None
+    config_text: str = ""
+    mask_thr: float = 0.5
     notes: List[str] = field(default_factory=list)
 
     @property

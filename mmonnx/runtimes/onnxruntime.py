@@ -1,12 +1,14 @@
 """Running an ONNX model in ONNX Runtime."""
 
 import os
-from typing import Any, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
-import onnx
 
 from mmonnx.errors import InputError, first_line
+
+if TYPE_CHECKING:  # who runs a file need not have it
+    import onnx
 
 # Only errors: what ONNX Runtime warns about (an initializer it removed) says nothing to someone who exports a model.
 _LOG_ERRORS = 3
@@ -28,7 +30,7 @@ class Session:
 
     def __init__(
         self,
-        model: Union[str, "os.PathLike[str]", onnx.ModelProto],
+        model: Union[str, "os.PathLike[str]", "onnx.ModelProto"],
         device: str = "cpu",
         num_threads: Optional[int] = None,
         custom_op_library: Optional[str] = None,
@@ -43,7 +45,7 @@ class Session:
             options.intra_op_num_threads = num_threads
         if custom_op_library is not None:
             _register(options, custom_op_library, onnxruntime)
-        source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else os.fspath(model)
+        source = os.fspath(model) if isinstance(model, (str, os.PathLike)) else model.SerializeToString()
         self._session = onnxruntime.InferenceSession(source, options, providers=_providers(device, onnxruntime))
         # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
         if device != "cpu" and "CUDAExecutionProvider" not in self._session.get_providers():
@@ -54,10 +56,27 @@ class Session:
             )
         self.input_names: List[str] = [value.name for value in self._session.get_inputs()]
         self.output_names: List[str] = [value.name for value in self._session.get_outputs()]
+        self.optional_names: List[str] = [value.name for value in self._session.get_overridable_initializers()]
 
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
         return dict(zip(self.output_names, self._session.run(None, feeds)))
+
+    @property
+    def properties(self) -> Dict[str, str]:
+        """The file's ``metadata_props``."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def input_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an input: a number where an axis is fixed, its name or None where it is not."""
+        return next(value.shape for value in self._session.get_inputs() if value.name == name)
+
+
+def has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for CUDA; its libraries may be missing all the same."""
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def mmcv_operator_library() -> Optional[str]:

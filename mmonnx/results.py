@@ -1,0 +1,61 @@
+"""What a model finds in one image, whoever ran it: numpy alone, so that it serves where no torch is installed."""
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Union
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The detections of one image.
+
+    Attributes:
+        dets: (n, 5) float32, ``(x1, y1, x2, y2, score)`` in pixels of the network's input, or of the picture where
+            ``mmonnx.runtime`` gives them.
+        labels: (n,) int64 class indices.
+        masks: (n, H, W) bool at that size, or (n, h, w) float of the head; None without a mask branch.
+        mask_scores: (n,) float32; None where the model does not judge its masks.
+    """
+
+    dets: np.ndarray
+    labels: np.ndarray
+    masks: Optional[np.ndarray] = None
+    mask_scores: Optional[np.ndarray] = None
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """The panoptic map of one image.
+
+    Attributes:
+        segments: (H, W) int32, class + 1000 * instance in each pixel; stuff is instance 0, and the number of classes
+            is what no class was found for.
+        detections: the instances, of models that give these as well.
+    """
+
+    segments: np.ndarray
+    detections: Optional[Detections] = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The classes of one image.
+
+    Attributes:
+        probs: (num_classes,) float32 probabilities or logits; with ``labels``, those of the best classes.
+        labels: (k,) int64 the best classes, the best one first; None where all are there, in their order.
+    """
+
+    probs: np.ndarray
+    labels: Optional[np.ndarray] = None
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """The network's raw outputs for a whole batch (``--skip-postprocess``), by output name."""
+
+    values: Dict[str, np.ndarray]
+
+
+Result = Union[Detections, Panoptic, Scores, RawOutputs]

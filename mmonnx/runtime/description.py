@@ -1,0 +1,92 @@
+"""What a file says of itself in its ``metadata_props``, as strings by name, all of them ``mmonnx.``-something."""
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ..errors import InputError
+
+PREFIX = "mmonnx."
+TASKS = ("detection", "segmentation", "classification", "raw")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What somebody who runs a file has to know of it.
+
+    Attributes:
+        task: ``detection``, ``segmentation`` (detections with masks), ``classification`` or ``raw`` (a network's
+            outputs without post-processing).
+        classes: class names, may be empty.
+        palette: (red, green, blue) of each class, may be empty.
+        pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
+        score_thr: the score below which the file drops detections.
+        max_per_img: the greatest number of detections in an image, None for no limit.
+        mask_thr: the probability from which on a pixel belongs to a mask.
+        mask_output: ``image`` or ``roi``: whether masks are pasted.
+        outputs: what each output holds.
+    """
+
+    task: str = "raw"
+    classes: Sequence[str] = ()
+    palette: Sequence[Sequence[int]] = ()
+    pipeline: Optional[List[Dict[str, Any]]] = None
+    score_thr: float = 0.0
+    max_per_img: Optional[int] = None
+    mask_thr: float = 0.5
+    mask_output: str = "image"
+    outputs: Optional[Dict[str, str]] = None
+
+    def to_properties(self) -> Dict[str, str]:
+        """The same as ``metadata_props``: each as JSON."""
+        return {f"{PREFIX}{field.name}": _json(getattr(self, field.name)) for field in fields(self)}
+
+    @staticmethod
+    def from_properties(properties: Mapping[str, str], path: str) -> "Description":
+        """Read it back; what is not there is as by default.
+
+        Args:
+            properties: of the file.
+            path: the file's, for the message.
+
+        Raises:
+            InputError: the file does not describe itself, or what it says makes no sense.
+        """
+        if f"{PREFIX}task" not in properties:
+            raise InputError(
+                f"'{path}' does not say how it is to be run",
+                "a file with the metadata that mmonnx export writes",
+                "export the model again",
+            )
+        names = [field.name for field in fields(Description) if PREFIX + field.name in properties]
+        try:
+            values = {name: json.loads(properties[PREFIX + name]) for name in names}
+            found = Description(**values)
+            _check(found)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InputError(
+                f"'{path}' has broken metadata ({type(error).__name__}: {error})",
+                "the metadata that mmonnx export writes",
+                "export the model again",
+            ) from error
+        return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _check(found: Description) -> None:
+    """Raise ValueError, TypeError or KeyError where a value cannot be one that mmonnx wrote."""
+    if found.task not in TASKS:
+        raise ValueError(f"task {found.task!r}")
+    if not all(isinstance(name, str) for name in found.classes):
+        raise ValueError("classes")
+    if not all(len(color) == 3 and all(0 <= int(value) <= 255 for value in color) for color in found.palette):
+        raise ValueError("palette")
+    float(found.score_thr), float(found.mask_thr)
+    for step in found.pipeline or ():
+        needed = {"resize": ("rule", "backend", "interpolation"), "normalize": ("mean", "std", "to_rgb")}
+        needed.update(crop=("size",), pad=("value",))
+        for name in needed.get(step["type"], ()):
+            step[name]

@@ -1,0 +1,116 @@
+"""Finding and reading pictures and videos."""
+
+import contextlib
+import glob
+import os
+from typing import Iterator, List, Sequence
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+# Pillow's own limit against files of a few bytes that unpack to gigabytes.
+MAX_PIXELS = 178956970
+
+
+def read_image(path: str) -> np.ndarray:
+    """Read an image file as mmcv does: BGR uint8 (H, W, 3), turned as its EXIF data say, without an alpha channel.
+
+    Raises:
+        InputError: it does not exist, is no image, or is too large.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"image {path!r} does not exist", "an image file", "check the path")
+    _check_size(path)
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error):  # OpenCV has a limit of its own
+        image = None
+    if image is None or image.ndim != 3:
+        raise InputError(
+            f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one"
+        )
+    return image
+
+
+def _check_size(path: str) -> None:
+    """Refuse what its header says is enormous, before memory is gone; without Pillow OpenCV's own limit has to do."""
+    size = (0, 0)
+    with contextlib.suppress(Exception):  # Pillow raises of everything, and whether it is an image is OpenCV's to say
+        from PIL import Image
+
+        with Image.open(path) as image:
+            size = image.size
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"image {path!r} has {size[0]}x{size[1]} pixels", f"at most {MAX_PIXELS} pixels", "make it smaller"
+        )
+
+
+def find_sources(names: Sequence[str]) -> List[str]:
+    """The pictures and videos that arguments mean: files, folders (what lies in them), and patterns with ``*``.
+
+    Raises:
+        InputError: one of them is, or holds, none.
+    """
+    found: List[str] = []
+    for name in names:
+        if os.path.isdir(name):
+            paths = sorted(entry.path for entry in os.scandir(name) if entry.is_file() and is_known(entry.name))
+        elif os.path.exists(name):
+            paths = [name]
+        else:
+            paths = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path) and is_known(path))
+        if not paths:
+            problem = "holds no image" if os.path.isdir(name) else "does not exist"
+            raise InputError(f"{name!r} {problem}", f"files such as {', '.join(IMAGES[:3])}", "check the path")
+        found += [path for path in paths if path not in found]
+    return found
+
+
+def is_known(path: str) -> bool:
+    """Whether a name ends as those of pictures and videos do."""
+    return path.lower().endswith(IMAGES + VIDEOS)
+
+
+def is_video(path: str) -> bool:
+    """Whether a name ends as those of videos do."""
+    return path.lower().endswith(VIDEOS)
+
+
+class Video:
+    """A video's frames.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        rate: frames a second.
+        frames: how many there are, by the file's own count.
+
+    Raises:
+        InputError: OpenCV cannot read it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._capture = cv2.VideoCapture(path)
+        if not self._capture.isOpened():
+            raise InputError(f"video {path!r} cannot be read", "a format of OpenCV, such as MP4", "give another one")
+        self.rate = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
+        self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Each frame, BGR uint8 (H, W, 3)."""
+        try:
+            while True:
+                there, frame = self._capture.read()
+                if not there:
+                    return
+                yield frame
+        finally:
+            self._capture.release()

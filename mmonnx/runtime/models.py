@@ -1,0 +1,222 @@
+"""Detectors and classifiers: an exported file that takes pictures."""
+
+import contextlib
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from .. import drawing
+from ..errors import InputError, first_line
+from ..results import Detections, Scores
+from ..runtimes.onnxruntime import Session, has_cuda
+from . import masks as masking
+from . import pipeline
+from .description import Description
+from .images import read_image
+
+Picture = Union[str, "os.PathLike[str]", np.ndarray]
+IMAGE_SIZE = "img_shape"
+"""The input, which has a default, for (height, width) of the picture's part of ``input``."""
+
+
+class _Model:
+    """What a detector and a classifier have in common.
+
+    Args:
+        path: an ONNX file that mmonnx wrote.
+        device: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes the GPU where this ONNX Runtime can use one.
+
+    Attributes:
+        description: what the file says of itself.
+        classes: its class names, may be empty.
+
+    Raises:
+        InputError: the file does not exist, does not load, does not describe itself or is of another task, or the
+            device is not there.
+    """
+
+    tasks: Tuple[str, ...] = ()
+
+    def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto") -> None:
+        self._start(os.fspath(path), _session(os.fspath(path), device))
+
+    def _start(self, path: str, session: Session) -> None:
+        self._path, self._session = path, session
+        self.description = Description.from_properties(self._session.properties, self._path)
+        self.classes = tuple(self.description.classes)
+        self._check()
+        self._size = _fixed_size(self._session)
+        steps = self.description.pipeline or []
+        pipeline.check(steps, f"'{self._path}'")
+        self._steps = pipeline.for_fixed_size(steps, self._size) if self._size else steps
+
+    @property
+    def left_out(self) -> List[str]:
+        """What the config's test pipeline does beyond one pass, such as flipped images; the file does not."""
+        return [step["what"] for step in self._steps if step["type"] == "left out"]
+
+    def _check(self) -> None:
+        found, needed = self.description.task, set(self._session.input_names) - {"input", IMAGE_SIZE}
+        if found not in self.tasks or self.description.pipeline is None:
+            what = f"is for {found}" if found not in self.tasks else "has no test pipeline"
+            raise InputError(
+                f"'{self._path}' {what}", f"a file for {' or '.join(self.tasks)}, with its pipeline", "give another one"
+            )
+        if needed or "input" not in self._session.input_names:
+            raise InputError(
+                f"'{self._path}' takes {', '.join(sorted(needed)) or 'no input'}", "images alone", "give another one"
+            )
+
+    def _run(self, picture: Picture) -> Tuple[pipeline.Prepared, Dict[str, np.ndarray]]:
+        """The prepared image, and the outputs for it without the batch's axis."""
+        prepared = pipeline.apply(self._steps, _read(picture))
+        batch, channels, height, width = self._session.input_shape("input")
+        feed = prepared.feed
+        if self._size and feed.shape[2:] != self._size:
+            raise InputError(
+                f"'{self._path}' takes images of {width}x{height}, and its pipeline makes one of "
+                f"{feed.shape[3]}x{feed.shape[2]}",
+                "a pipeline that makes images of that size",
+                "export the model again, with --dynamic-export",
+            )
+        feeds = {"input": np.repeat(feed, batch, axis=0) if isinstance(batch, int) and batch > 1 else feed}
+        if IMAGE_SIZE in self._session.optional_names:
+            feeds[IMAGE_SIZE] = np.array(prepared.shape, np.float32)
+        try:
+            outputs = self._session.run(feeds)
+        except Exception as error:  # ONNX Runtime has many
+            raise InputError(
+                f"'{self._path}' does not run on an image of {prepared.original[1]}x{prepared.original[0]} "
+                f"({first_line(error)[:300]})",
+                "a file that takes images of this size",
+                "export it with --dynamic-export, or give another image",
+            ) from error
+        return prepared, {name: value[0] for name, value in outputs.items()}
+
+
+class Detector(_Model):
+    """Finds objects in pictures, as mmdet's ``inference_detector``."""
+
+    tasks = ("detection", "segmentation")
+
+    def __call__(self, picture: Picture) -> Detections:
+        """Find what is in a picture.
+
+        Args:
+            picture: an image file, or BGR uint8 (H, W, 3).
+
+        Returns:
+            Boxes in pixels of the picture, the best one first; masks (n, H, W) bool of the picture's size.
+
+        Raises:
+            InputError: it cannot be read, or not be brought into the network's size.
+        """
+        prepared, outputs = self._run(picture)
+        real = outputs["labels"] >= 0
+        dets = outputs["dets"][real].astype(np.float32)
+        # where the file does not know where the padding begins, boxes may reach into it
+        limit = np.float32(prepared.shape[::-1] * 2)
+        boxes = np.clip(dets[:, :4], 0, limit) / np.float32(prepared.scale * 2)
+        found = None
+        if "masks" in outputs:
+            given = outputs["masks"][real]
+            if self.description.mask_output == "roi":
+                found = masking.paste(given, boxes, prepared.original, self.description.mask_thr)
+            else:
+                found = masking.resize(given, prepared.shape, prepared.original)
+        scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
+        return Detections(np.concatenate([boxes, dets[:, 4:]], 1), outputs["labels"][real], found, scores)
+
+    def draw(self, picture: Picture, found: Detections, score_thr: float = 0.3) -> np.ndarray:
+        """The picture with what was found in it, BGR; detections below the threshold are left out."""
+        canvas = _read(picture).copy()
+        kept = found.dets[:, 4] >= score_thr
+        shown = Detections(found.dets[kept], found.labels[kept], None if found.masks is None else found.masks[kept])
+        drawing.draw_detections(canvas, shown, 1, self.classes, self.description.palette)
+        return canvas
+
+
+class Classifier(_Model):
+    """Says what a picture shows, as mmcls's ``inference_model``."""
+
+    tasks = ("classification",)
+
+    def __call__(self, picture: Picture) -> Scores:
+        """The scores of the classes, or of the best ones if the file gives those.
+
+        Args:
+            picture: an image file, or BGR uint8 (H, W, 3).
+
+        Raises:
+            InputError: it cannot be read, or not be brought into the network's size.
+        """
+        _, outputs = self._run(picture)
+        if "labels" in outputs:
+            return Scores(outputs["scores"], outputs["labels"])
+        (scores,) = outputs.values()
+        return Scores(scores)
+
+    def top(self, found: Scores, count: int = 5) -> List[Tuple[int, str, float]]:
+        """The best classes: index, name and score."""
+        best = np.argsort(-found.probs, kind="stable")[:count]
+        labels = [int(index) if found.labels is None else int(found.labels[index]) for index in best]
+        return [
+            (label, drawing.class_name(label, self.classes), float(found.probs[index]))
+            for index, label in zip(best, labels)
+        ]
+
+    def draw(self, picture: Picture, found: Scores, score_thr: float = 0.0) -> np.ndarray:
+        """The picture above bars of the best classes, BGR; scores below the threshold are left out."""
+        canvas = drawing.enlarged(_read(picture))[0]
+        kept = found.probs >= score_thr
+        labels = np.arange(len(found.probs)) if found.labels is None else found.labels
+        bars = drawing.bars(Scores(found.probs[kept], labels[kept]), canvas.shape[1], self.classes)
+        return np.vstack([canvas, bars])
+
+
+def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Union[Detector, Classifier]:
+    """A detector or a classifier, as the file says; arguments and errors are those of both."""
+    session = _session(os.fspath(path), device)
+    task = Description.from_properties(session.properties, os.fspath(path)).task
+    kind = Classifier if task in Classifier.tasks else Detector
+    model = kind.__new__(kind)
+    model._start(os.fspath(path), session)
+    return model
+
+
+def _session(path: str, device: str) -> Session:
+    if not os.path.isfile(path):
+        problem = "is not a file" if os.path.exists(path) else "does not exist"
+        raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
+    try:
+        if device == "auto" and has_cuda():
+            with contextlib.suppress(InputError):  # its libraries do not load
+                return Session(path, "cuda")
+        return Session(path, "cpu" if device == "auto" else device)
+    except InputError:
+        raise
+    except Exception as error:  # ONNX Runtime has many
+        raise InputError(
+            f"'{path}' cannot be loaded by ONNX Runtime ({first_line(error)[:300]})",
+            "an ONNX file that it takes",
+            "export it again",
+        ) from error
+
+
+def _read(picture: Picture) -> np.ndarray:
+    if not isinstance(picture, np.ndarray):
+        return read_image(os.fspath(picture))
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise InputError(
+            f"an image is {picture.dtype} {picture.shape}", "BGR uint8 (height, width, 3)", "convert it before"
+        )
+    return picture
+
+
+def _fixed_size(session: Session) -> Optional[Tuple[int, int]]:
+    """(height, width) of the input, None if they are dynamic."""
+    shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
+    if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):
+        return None
+    return int(shape[2]), int(shape[3])

@@ -1,0 +1,312 @@
+"""A test pipeline as data: read from a config of mmdet or mmcls, kept in the file, and applied without either of them.
+
+A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
+
+- ``float``: the image becomes float32 before it is resized;
+- ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
+  longer side), ``exact`` (to ``size``), ``factor`` (by ``factor``), or ``short``, ``long``, ``height``, ``width`` (that
+  side becomes ``size[0]``); sizes are (height, width);
+- ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
+- ``pad``: right and below, with ``value``: to multiples of ``divisor``, to ``size``, or to a ``square``;
+- ``normalize``: ``mean``, ``std``, and whether ``to_rgb`` comes first;
+- ``grey``: one channel;
+- ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
+- ``unknown``: ``what`` cannot be applied here.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+
+Step = Dict[str, Any]
+Size = Tuple[int, int]
+
+_INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+_WITHOUT_EFFECT = {"ImageToTensor", "DefaultFormatBundle", "Collect", "ToTensor", "ToDataContainer", "LoadProposals"}
+_MAX_PIXELS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image on its way into the network.
+
+    Attributes:
+        image: (H, W, 3) BGR uint8 first, (H, W, C) float32 in the end.
+        original: (height, width) of the picture, in pixels.
+        shape: (height, width) of its part of ``image``; the rest is padding.
+        scale: how many times as wide and as high the picture has become.
+    """
+
+    image: np.ndarray
+    original: Size
+    shape: Size
+    scale: Tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def feed(self) -> np.ndarray:
+        """(1, C, H, W) float32."""
+        image = self.image if self.image.ndim == 3 else self.image[..., None]
+        return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+def from_config(transforms: Sequence[Dict[str, Any]]) -> List[Step]:
+    """The steps of a config's test pipeline.
+
+    Args:
+        transforms: the list of the config; those that do nothing to the image of a test are left out.
+    """
+    return [step for transform in transforms for step in _steps(dict(transform), {})]
+
+
+def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
+    """The steps of one transform; ``given`` is what MultiScaleFlipAug says of those inside it."""
+    kind = transform.get("type")
+    if kind in _WITHOUT_EFFECT:
+        return []
+    if kind == "LoadImageFromFile":
+        return [{"type": "float"}] if transform.get("to_float32") else []
+    if kind == "MultiScaleFlipAug":
+        return _test_time(transform)
+    if kind == "RandomFlip":
+        ratio = transform.get("flip_ratio", transform.get("flip_prob")) if not given else 0
+        return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
+    if kind == "Resize":
+        return _resize(transform, given)
+    if kind == "CenterCrop":
+        step = {"type": "crop", "size": _pair(transform["crop_size"]), **_how(transform)}
+        return [{**step, "padding": transform.get("crop_padding", 32)} if transform.get("efficientnet_style") else step]
+    if kind == "Pad" and transform.get("padding_mode", "constant") == "constant":
+        return [_pad(transform)]
+    if kind == "Normalize":
+        mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
+        grey = [{"type": "grey"}] if len(mean) == 1 else []
+        to_rgb = not grey and bool(transform.get("to_rgb", True))
+        return [*grey, {"type": "normalize", "mean": mean, "std": std, "to_rgb": to_rgb}]
+    return [{"type": "unknown", "what": str(kind)}]
+
+
+def _test_time(transform: Dict[str, Any]) -> List[Step]:
+    """The steps of the first pass of a test-time augmentation."""
+    found: List[Step] = []
+    given = {}
+    for name in ("img_scale", "scale_factor"):
+        value = transform.get(name)
+        if value is not None:
+            given[name] = value[0] if isinstance(value, list) else value
+            if isinstance(value, list) and len(value) > 1:
+                found.append({"type": "left out", "what": f"{len(value) - 1} more scales"})
+    if transform.get("flip"):
+        found.append({"type": "left out", "what": "flipped images"})
+    return found + [step for inner in transform["transforms"] for step in _steps(dict(inner), given)]
+
+
+def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
+    step: Step = {"type": "resize", **_how(transform)}
+    if "size" in transform:  # mmcls: (height, width)
+        size = _pair(transform["size"])
+        if size[1] == -1:
+            return [{**step, "rule": transform.get("adaptive_side", "short"), "size": [size[0]]}]
+        return [{**step, "rule": "exact", "size": size}]
+    if given.get("scale_factor") is not None:
+        return [{**step, "rule": "factor", "factor": float(given["scale_factor"])}]
+    scale = given.get("img_scale", transform.get("img_scale"))  # mmdet: (width, height), or (long, short)
+    scales = scale if isinstance(scale, list) else [scale]
+    if len(scales) != 1 or not isinstance(scales[0], (tuple, list)) or transform.get("ratio_range"):
+        return [{"type": "unknown", "what": "Resize to a size that is drawn by chance"}]
+    width, height = (int(value) for value in scales[0])
+    rule = "within" if transform.get("keep_ratio", True) else "exact"
+    return [{**step, "rule": rule, "size": [height, width]}]
+
+
+def _pad(transform: Dict[str, Any]) -> Step:
+    value = transform.get("pad_val", 0)
+    value = value.get("img", 0) if isinstance(value, dict) else value
+    step = {"type": "pad", "value": [float(one) for one in value] if isinstance(value, (tuple, list)) else float(value)}
+    if transform.get("pad_to_square"):
+        return {**step, "square": True}
+    if transform.get("size") is not None:
+        return {**step, "size": _pair(transform["size"])}
+    return {**step, "divisor": int(transform["size_divisor"])}
+
+
+def _pair(size: Any) -> List[int]:
+    return [int(size)] * 2 if isinstance(size, (int, float)) else [int(value) for value in size]
+
+
+def _how(transform: Dict[str, Any]) -> Dict[str, str]:
+    return {
+        "interpolation": transform.get("interpolation", "bilinear"),
+        "backend": transform.get("backend") or "cv2",
+    }
+
+
+def check(steps: Sequence[Step], where: str) -> None:
+    """Refuse a pipeline that cannot be applied here.
+
+    Raises:
+        InputError: it has an unknown step.
+    """
+    wrong = [str(step.get("what")) for step in steps if step.get("type") == "unknown"]
+    if wrong:
+        raise InputError(
+            f"{where} has a test pipeline with {', '.join(wrong)}",
+            "resizing, cropping, padding and normalizing alone",
+            "prepare the images as the config says, and run the file with ONNX Runtime itself",
+        )
+
+
+def for_fixed_size(steps: Sequence[Step], size: Size) -> List[Step]:
+    """The pipeline for a network of one size: images are resized to fit into it, and padded to it.
+
+    Args:
+        steps: the pipeline.
+        size: (height, width) of the network's input.
+    """
+    result = []
+    for step in steps:
+        if step["type"] == "resize" and step["rule"] in ("within", "factor"):
+            step = {**step, "rule": "fit", "size": list(size)}
+        elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
+            step = {**step, "size": list(size)}
+        if step["type"] == "pad":
+            step = {"type": "pad", "value": step["value"], "size": list(size)}
+        result.append(step)
+    return result
+
+
+def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
+    """Take an image through a pipeline.
+
+    Args:
+        steps: the pipeline.
+        image: BGR uint8 (H, W, 3).
+
+    Raises:
+        InputError: a side would become nothing, or the image far too large, or a step needs Pillow and there is none.
+    """
+    height, width = image.shape[:2]
+    prepared = Prepared(image, (height, width), (height, width))
+    for step in steps:
+        if step["type"] in _APPLY:
+            prepared = _APPLY[step["type"]](step, prepared)
+    return prepared
+
+
+def _apply_resize(step: Step, prepared: Prepared) -> Prepared:
+    before = prepared.image.shape[:2]
+    size = resized(step, (before[0], before[1]))
+    if min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
+        raise InputError(
+            f"an image of {before[1]}x{before[0]} pixels would be resized to {size[1]}x{size[0]}",
+            f"1 to {_MAX_PIXELS} pixels",
+            "give an image of another aspect",
+        )
+    if size == before and step["rule"] in ("short", "long", "height", "width"):
+        return prepared
+    image = _resize_to(prepared.image, size, step)
+    scale = (prepared.scale[0] * size[1] / before[1], prepared.scale[1] * size[0] / before[0])
+    return replace(prepared, image=image, shape=size, scale=scale)
+
+
+def resized(step: Step, size: Size) -> Size:
+    """(height, width) that a resize step makes of an image of ``size``, by the rounding of mmcv's and mmcls's own."""
+    height, width = size
+    rule = step["rule"]
+    if rule in ("within", "fit", "factor"):
+        if rule == "within":
+            factor = min(max(step["size"]) / max(size), min(step["size"]) / min(size))
+        elif rule == "fit":
+            factor = min(step["size"][0] / height, step["size"][1] / width)
+        else:
+            # mmdet makes whole numbers of the scaled size, and fits the image into them
+            scaled = [int(side * step["factor"]) for side in size]
+            factor = min(max(scaled) / max(size), min(scaled) / min(size))
+        found = int(height * float(factor) + 0.5), int(width * float(factor) + 0.5)
+        return (min(found[0], step["size"][0]), min(found[1], step["size"][1])) if rule == "fit" else found
+    if rule == "exact":
+        return step["size"][0], step["size"][1]
+    side = step["size"][0]
+    if (rule == "short" and width < height) or (rule == "long" and width > height) or rule == "width":
+        return (height, width) if width == side else (int(side * height / width), side)
+    return (height, width) if height == side else (side, int(side * width / height))
+
+
+def _resize_to(image: np.ndarray, size: Size, how: Step) -> np.ndarray:
+    if how["backend"] == "cv2":
+        return cv2.resize(image, (size[1], size[0]), interpolation=_INTERPOLATIONS[how["interpolation"]])
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError("the file's pipeline resizes with Pillow", "Pillow", "pip install pillow") from error
+    codes = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+    # the channels change places twice, as they stay BGR: Pillow treats each alike
+    return np.array(Image.fromarray(image).resize((size[1], size[0]), codes[how["interpolation"]]))
+
+
+def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
+    height, width = prepared.image.shape[:2]
+    crop: List[float] = list(step["size"])
+    if step.get("padding") is not None:
+        crop = [side / (side + step["padding"]) * min(height, width) for side in crop]
+    top, left = (max(0, int(round((have - want) / 2.0))) for have, want in zip((height, width), crop))
+    # upstream's own arithmetic: the last row is a float that is cut off
+    bottom, right = (int(min(have, low + want) - 1) for have, low, want in zip((height, width), (top, left), crop))
+    image = prepared.image[top : bottom + 1, left : right + 1]
+    if step.get("padding") is not None:
+        image = _resize_to(image, (step["size"][0], step["size"][1]), step)
+    return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]))
+
+
+def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
+    height, width = prepared.image.shape[:2]
+    if step.get("square"):
+        target = (max(height, width),) * 2
+    elif "size" in step:
+        target = (step["size"][0], step["size"][1])
+    else:
+        target = (-(-height // step["divisor"]) * step["divisor"], -(-width // step["divisor"]) * step["divisor"])
+    below, right = target[0] - height, target[1] - width
+    if below < 0 or right < 0:
+        raise InputError(
+            f"an image of {width}x{height} pixels does not fit into the pipeline's {target[1]}x{target[0]}",
+            "a smaller image",
+            "export the file with a greater --shape, or with --dynamic-export",
+        )
+    value = step["value"]
+    image = cv2.copyMakeBorder(prepared.image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=value)
+    return replace(prepared, image=image)
+
+
+def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
+    image = prepared.image.astype(np.float32)
+    if step["to_rgb"]:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    # OpenCV's arithmetic and not numpy's: it is what mmcv rounds by
+    image = cv2.subtract(image, np.float64(step["mean"]).reshape(1, -1))
+    image = cv2.multiply(image, 1 / np.float64(step["std"]).reshape(1, -1))
+    return replace(prepared, image=image)
+
+
+_APPLY = {
+    "float": lambda step, prepared: replace(prepared, image=prepared.image.astype(np.float32)),
+    "grey": lambda step, prepared: replace(prepared, image=cv2.cvtColor(prepared.image, cv2.COLOR_BGR2GRAY)),
+    "resize": _apply_resize,
+    "crop": _apply_crop,
+    "pad": _apply_pad,
+    "normalize": _apply_normalize,
+}
+
+
+def normalization(steps: Sequence[Step]) -> Optional[Step]:
+    """The step that normalizes, None if there is none."""
+    return next((step for step in steps if step["type"] == "normalize"), None)
