@@ -10,10 +10,10 @@ from mmonnx import codebases, fallback
 from mmonnx.codebases.config import find_config
 from mmonnx.codebases.images import photographs
 from mmonnx.errors import InputError
-from mmonnx.export import trace
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import ExportContext
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.tracing import trace
 from mmonnx.verify import Case, verify
 
 SHAPE = (192, 256)
