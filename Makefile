@@ -9,7 +9,7 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-compiled test-classic matrix matrix-ends lint clean
+.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -39,6 +39,10 @@ matrix: ## a short set of tests on every set of versions, old and new, and the t
 matrix-ends: ## the quickest of these tests on the oldest and the newest set
 	$(PYTHON) tools/matrix.py --short torch1.8 newest
 
+sweep: ## export 25 full models of all kinds, and compare each with PyTorch
+	$(BOOTSTRAP)
+	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick --jobs $(JOBS) --out work_dirs/sweep
+
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)
 	.venv/bin/ruff check --quiet .
@@ -46,5 +50,5 @@ lint: ## ruff, both as linter and as formatter
 
 clean: ## remove the environments, the caches, what builds left, and the logs and the demo's files
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	rm -rf work_dirs/logs work_dirs/demo work_dirs/matrix
+	rm -rf work_dirs/logs work_dirs/demo work_dirs/matrix work_dirs/sweep
 	find mmonnx tests tools configs -name __pycache__ -type d -prune -exec rm -rf {} +
