@@ -8,7 +8,7 @@ from typing import List, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from mmonnx.codebases.base import Detections, RawOutputs, Result, Scores, Task
+from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores, Task
 from mmonnx.verify import Case, compare
 
 MAX_BOXES = 30
@@ -74,6 +74,8 @@ def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Opti
     canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     if isinstance(result, Detections):
         note = _draw_detections(canvas, result, scale, task.classes)
+    elif isinstance(result, Panoptic):
+        note = _draw_segments(canvas, result, scale)
     elif isinstance(result, Scores):
         canvas = np.vstack([canvas, _bars(result, canvas.shape[1], task.classes)])
         note = f"first is {_class_name(_label(result, int(result.probs.argmax())), task.classes)}"
@@ -118,6 +120,18 @@ def _draw_detections(canvas: np.ndarray, result: Detections, scale: int, classes
     count = len(result.dets)
     more = f" ({len(order)} drawn, +{count - len(order)} more)" if count > len(order) else ""
     return f"{count} detection{'' if count == 1 else 's'}{more}"
+
+
+def _draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:
+    """Tint each segment, with its border; the caption's text."""
+    segments = result.segments.repeat(scale, 0).repeat(scale, 1)  # OpenCV resizes no int32
+    names = np.unique(segments)
+    for name in names.tolist():
+        inside = (segments == name).astype(np.uint8)
+        canvas[inside > 0] = (0.5 * canvas[inside > 0] + 0.5 * np.array(color_of(name % 1000))).astype(np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, color_of(name % 1000), scale)
+    return f"{len(names)} segment{'' if len(names) == 1 else 's'}"
 
 
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:

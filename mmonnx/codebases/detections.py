@@ -11,7 +11,6 @@ from .base import Detections, Panoptic
 from .proposals import proposals_of_image
 from .ties import ties_by_index
 
-
 Found = Union[Detections, Panoptic]
 
 
@@ -72,7 +71,7 @@ def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
 
 
 def _mixes_images(model: nn.Module) -> bool:
-    """Whether upstream's inference is right for one image alone: QueryInst gives all masks by the last image's boxes."""
+    """Whether upstream's inference is right for one image alone: QueryInst's masks all go by the last image."""
     head = getattr(model, "roi_head", None)
     return type(head).__name__ == "SparseRoIHead" and head.with_mask
 

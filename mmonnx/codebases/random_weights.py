@@ -13,6 +13,9 @@ _CLASSIFIERS = re.compile(
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
+_EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
+_RARE = -9.0
+"""The bias of class heads that make a mask for every score above the threshold: one in 300 then is."""
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
@@ -129,6 +132,8 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
             _set_spread(module, spread, deviation, seen[name])
+        if _EACH_A_MASK.search(name) and module.bias is not None:
+            module.bias.data.fill_(_RARE)
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor]) -> None:

@@ -14,7 +14,11 @@ OFFSET = 1000
 
 
 def match_panoptic(
-    expected: Panoptic, actual: Panoptic, tolerances: Tolerances, limit: Optional[int] = None, unsteady: Sequence[int] = ()
+    expected: Panoptic,
+    actual: Panoptic,
+    tolerances: Tolerances,
+    limit: Optional[int] = None,
+    unsteady: Sequence[int] = (),
 ) -> Match:
     """Compare maps by their segments: the same class in the same pixels, whatever the instance's number.
 

@@ -133,9 +133,7 @@ def _finish(
 def enlarge(masks: torch.Tensor, scale: int, size: Tuple[Any, Any]) -> torch.Tensor:
     """Masks (N, D, h, w) bilinearly enlarged ``scale`` times and cut to (height, width)."""
     whole = (masks.shape[2] * scale, masks.shape[3] * scale)
-    return functional.interpolate(masks, size=whole, mode="bilinear", align_corners=False)[
-        :, :, : size[0], : size[1]
-    ]
+    return functional.interpolate(masks, size=whole, mode="bilinear", align_corners=False)[:, :, : size[0], : size[1]]
 
 
 def flat_masks(masks: torch.Tensor) -> torch.Tensor:

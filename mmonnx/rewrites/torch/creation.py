@@ -34,9 +34,7 @@ def new_tensor(context: ExportContext, original: Any, self: torch.Tensor, data: 
 
 
 @rewrite("torch.linspace")
-def linspace(
-    context: ExportContext, original: Any, start: Any, end: Any, steps: Any, **kwargs: Any
-) -> torch.Tensor:
+def linspace(context: ExportContext, original: Any, start: Any, end: Any, steps: Any, **kwargs: Any) -> torch.Tensor:
     """Equal steps from ``start`` to ``end``, of a number that is traced; a single one is at the start."""
     if not any(isinstance(value, torch.Tensor) for value in (start, end, steps)):
         return original(start, end, steps, **kwargs)

@@ -37,7 +37,10 @@ def get_bboxes(
     """
     cfg = self.test_cfg if cfg is None else cfg
     priors = self.prior_generator.grid_priors([level.shape[-2:] for level in cls_scores], device=cls_scores[0].device)
-    levels = [_best(context, self, *level, cfg.get("nms_pre", -1)) for level in zip(cls_scores, bbox_preds, coeff_preds, priors)]
+    levels = [
+        _best(context, self, *level, cfg.get("nms_pre", -1))
+        for level in zip(cls_scores, bbox_preds, coeff_preds, priors)
+    ]
     scores, deltas, coeffs, anchors = (torch.cat(parts, 1) for parts in zip(*levels))
     shape = img_metas[0]["img_shape"]
     boxes = self.bbox_coder.decode(merge_first(anchors), merge_first(deltas), max_shape=shape).view_as(deltas)

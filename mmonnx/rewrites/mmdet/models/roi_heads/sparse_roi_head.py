@@ -39,9 +39,7 @@ def bbox_forward(
     pooled = extractor(x[: extractor.num_inputs], rois)
     scores, deltas, object_feats, attn_feats = head(pooled, object_feats)
     boxes = head.regress_by_class(rois[:, 1:], None, deltas.reshape(-1, int(deltas.shape[-1])), img_metas[0])
-    return dict(
-        cls_score=scores, object_feats=object_feats, attn_feats=attn_feats, detach_proposal_list=[boxes]
-    )
+    return dict(cls_score=scores, object_feats=object_feats, attn_feats=attn_feats, detach_proposal_list=[boxes])
 
 
 @rewrite(_HEAD + "simple_test")
@@ -73,7 +71,9 @@ def simple_test(
     for stage in range(self.num_stages):
         found = self._bbox_forward(stage, x, bbox2roi([boxes]), features, img_metas)
         (boxes,), features = found["detach_proposal_list"], found["object_feats"]
-    masks = self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])["mask_pred"] if self.with_mask else None
+    masks = (
+        self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])["mask_pred"] if self.with_mask else None
+    )
     scores = found["cls_score"]
     scores = scores.sigmoid() if self.bbox_head[-1].loss_cls.use_sigmoid else scores.softmax(-1)[..., :-1]
     values, query, labels = best_of_all(scores, self.test_cfg.max_per_img)
