@@ -6,7 +6,7 @@ from typing import List, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .results import Detections, Scores
+from .results import Detections, Panoptic, Scores
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
@@ -75,6 +75,18 @@ def enlarged(image: np.ndarray) -> Tuple[np.ndarray, int]:
     """A copy of a picture, so large that a caption on it can be read, and by how much it was enlarged."""
     scale = max(1, int(np.ceil(MIN_SIDE / max(image.shape[:2]))))
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
+
+
+def draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:
+    """Tint each segment, with its border; the caption's text. Arguments as of ``draw_detections``."""
+    segments = result.segments.repeat(scale, 0).repeat(scale, 1)  # OpenCV resizes no int32
+    names = np.unique(segments)
+    for name in names.tolist():
+        inside = (segments == name).astype(np.uint8)
+        canvas[inside > 0] = (0.5 * canvas[inside > 0] + 0.5 * np.array(color_of(name % 1000))).astype(np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, color_of(name % 1000), scale)
+    return f"{len(names)} segment{'' if len(names) == 1 else 's'}"
 
 
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:

@@ -7,8 +7,8 @@ from typing import List, Optional, Sequence, Union
 import cv2
 import numpy as np
 
-from mmonnx.codebases.base import Detections, RawOutputs, Result, Scores, Task
-from mmonnx.drawing import bars, caption, class_name, draw_detections, enlarged, fit, label_of, write
+from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores, Task
+from mmonnx.drawing import bars, caption, class_name, draw_detections, draw_segments, enlarged, fit, label_of, write
 from mmonnx.verify import Case, compare
 
 _PAPER = (255, 255, 255)
@@ -57,6 +57,8 @@ def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Opti
     canvas, scale = enlarged(image)
     if isinstance(result, Detections):
         note = draw_detections(canvas, result, scale, task.classes)
+    elif isinstance(result, Panoptic):
+        note = draw_segments(canvas, result, scale)
     elif isinstance(result, Scores):
         canvas = np.vstack([canvas, bars(result, canvas.shape[1], task.classes)])
         note = f"first is {class_name(label_of(result, int(result.probs.argmax())), task.classes)}"

@@ -6,7 +6,12 @@ from models import load_small, matches
 
 from mmonnx.codebases.base import Panoptic
 
-GRIDS = {"model.mask_head.num_classes": 8, "model.mask_head.num_grids": [12, 10, 8, 6, 4]}
+GRIDS = {
+    "model.mask_head.num_classes": 8,
+    "model.mask_head.num_grids": [12, 10, 8, 6, 4],
+    "model.test_cfg.score_thr": 0.01,
+    "model.test_cfg.filter_thr": 0.002,
+}
 QUERIES = {
     "model.backbone.depth": 18,
     "model.backbone.base_channels": 16,

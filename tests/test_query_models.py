@@ -1,4 +1,4 @@
-"""Detectors with queries from config to file: PyTorch's answers at sizes, batches and images that the trace never saw."""
+"""Detectors with queries from config to file: PyTorch's answers at sizes and images that the trace never saw."""
 
 import pytest
 from models import load_small, matches

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmonnx.codebases.base import Detections, RawOutputs, Scores, Task
+from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Scores, Task
 from mmonnx.drawing import MAX_BOXES, color_of
 from mmonnx.verify import Case
 from mmonnx.visualize import file_name, side_by_side
@@ -94,6 +94,14 @@ def test_class_probabilities(tmp_path, count):
     probs = np.random.RandomState(0).dirichlet(np.ones(count)).astype(np.float32)
     other = probs[::-1].copy()
     left, right = halves(draw(tmp_path, make_case(224, 224), [Scores(probs)], [Scores(other)]))
+    assert (left[-60:] != right[-60:]).any()
+
+
+def test_a_panoptic_map_tints_the_picture(tmp_path):
+    segments = np.zeros((48, 64), np.int32)
+    segments[:, 32:] = 1003
+    other = np.where(segments > 0, 0, 1003).astype(np.int32)
+    left, right = halves(draw(tmp_path, make_case(48, 64), [Panoptic(segments)], [Panoptic(other)]))
     assert (left[-60:] != right[-60:]).any()
 
 

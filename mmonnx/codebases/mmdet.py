@@ -93,9 +93,11 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         predict=partial(predict, model, options.mask_output),
         read=read,
         preprocess=prepare,
-        score_thr=float(_test_cfg(model).get("score_thr") or 0.0),
-        max_per_img=_test_cfg(model).get("max_per_img"),
+        score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
+        max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
     )
+    if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
+        task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
     if options.skip_postprocess:
         _make_raw(task, model)
     if options.dynamic or options.dynamic_batch:
@@ -196,7 +198,8 @@ def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]
         return axes
     for name in task.output_names:
         axes[name] = {0: "batch", 1: "num_dets"} if name != "panoptic_seg" else {0: "batch"}
-    if "masks" in axes and options.mask_output == "image" and options.dynamic:
+    pasted = options.mask_output == "image" or not hasattr(task.module.model, "roi_head")
+    if "masks" in axes and pasted and options.dynamic:
         axes["masks"].update({2: "height", 3: "width"})
     if "panoptic_seg" in axes and options.dynamic:
         axes["panoptic_seg"].update({1: "height", 2: "width"})

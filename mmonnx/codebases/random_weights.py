@@ -16,6 +16,9 @@ _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(
     r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4|(tl|br)_centripetal_shift\.\d+\.1\.conv)$"
 )
+_EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
+_RARE = -9.0
+"""The bias of class heads that make a mask for every score above the threshold: one in 300 then is."""
 _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
@@ -139,6 +142,8 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         if deviation > 0:
             deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name])
+        if _EACH_A_MASK.search(name) and module.bias is not None:
+            module.bias.data.fill_(_RARE)
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor]) -> None:

@@ -48,4 +48,5 @@ def scaled_boxes(boxes: torch.Tensor, image: Sequence[Any]) -> torch.Tensor:
     """
     center, half = boxes[..., :2], boxes[..., 2:] * 0.5
     corners = torch.stack([center - half, center + half], -2)
-    return clip_points(corners * boxes.new_tensor([image[1], image[0]]), image).flatten(-2)
+    corners = clip_points(corners * boxes.new_tensor([image[1], image[0]]), image)
+    return torch.cat([corners[..., 0, :], corners[..., 1, :]], -1)
