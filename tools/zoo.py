@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("work_dirs/zoo"), metavar="DIR", help="default: work_dirs/zoo")
     add("--coverage", type=Path, metavar="FILE", help="the table; default: OUT/coverage.md")
     add("--seconds", type=_number, default=240, metavar="N", help="time limit of a config; default: 240")
-    add("--memory", type=_number, default=8, metavar="GIB", help="memory limit of a config; default: 8")
+    add("--memory", type=_number, default=12, metavar="GIB", help="memory limit of a config; default: 12")
     return parser
 
 

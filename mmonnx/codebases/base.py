@@ -67,6 +67,7 @@ class Task:
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
+        divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
@@ -83,6 +84,7 @@ class Task:
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None
+    divisor: int = 32
     classes: Sequence[str] = ()
     notes: List[str] = field(default_factory=list)
 

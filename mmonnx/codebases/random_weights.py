@@ -25,7 +25,7 @@ _DIFFERENT = 0.1
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
 _TAIL = 5.0
-"""The greatest output that a scaled layer gets, in deviations: beyond, scores are 1.0 for many classes, boxes huge."""
+"""The greatest score or delta, in deviations: beyond, scores are 1.0 for many classes, and boxes huge."""
 _STEADY = 0.2
 """The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
 _BRANCH = 0.2
@@ -124,7 +124,8 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         total = sum(output.numel() for output in seen[name])
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
-            deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
+            if pattern is not _MAPS:
+                deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name])
 
 

@@ -29,9 +29,7 @@ class Corners(NamedTuple):
     points: torch.Tensor
 
 
-def find_corners(
-    context: ExportContext, heat: torch.Tensor, offset: torch.Tensor, number: int, kernel: int
-) -> Corners:
+def find_corners(context: ExportContext, heat: torch.Tensor, offset: torch.Tensor, number: int, kernel: int) -> Corners:
     """The best local maxima of a heat map.
 
     Args:
@@ -137,5 +135,3 @@ def cell_size(shape: Any, heat: torch.Tensor) -> torch.Tensor:
         for length, cells in ((shape[1], heat.shape[3]), (shape[0], heat.shape[2]))
     )
     return torch.stack([width, height])
-
-

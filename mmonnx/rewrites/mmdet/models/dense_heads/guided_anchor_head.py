@@ -54,9 +54,7 @@ def get_bboxes(
     """
     sizes = [score.shape[-2:] for score in cls_scores]
     squares = self.square_anchor_generator.grid_priors(sizes, device=cls_scores[0].device)
-    found = [
-        _guided(context, self, *maps) for maps in zip(squares, fold(shape_preds), fold(loc_preds))
-    ]
+    found = [_guided(context, self, *maps) for maps in zip(squares, fold(shape_preds), fold(loc_preds))]
     anchors, masks = (list(parts) for parts in zip(*found))
     context.levels = []
     shape, scale = img_metas[0]["img_shape"], img_metas[0]["scale_factor"]

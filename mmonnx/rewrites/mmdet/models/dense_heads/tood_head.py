@@ -21,9 +21,7 @@ def forward(context: ExportContext, original: Any, self: Any, feats: Sequence[to
     Returns:
         Per level the scores (N, classes, H, W), and the boxes (N, 4, H, W) in units of the level's stride.
     """
-    found = [
-        _level(context, self, x, scale, level) for level, (x, scale) in enumerate(zip(feats, self.scales))
-    ]
+    found = [_level(context, self, x, scale, level) for level, (x, scale) in enumerate(zip(feats, self.scales))]
     scores, boxes = zip(*found)
     return scores, boxes
 
