@@ -18,7 +18,8 @@ HOURGLASS = {
     "model.backbone.stage_blocks": [1, 1, 1],
     "model.backbone.feat_channel": 32,
     "model.bbox_head.in_channels": 32,
-    "model.bbox_head.num_classes": 2,  # corners of one class make boxes
+    "model.bbox_head.num_classes": 2,  # corners of one class make a box
+    "model.test_cfg.corner_topk": 200,
     "model.test_cfg.distance_threshold": 2.0,
 }
 RPN = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 50}
@@ -71,7 +72,9 @@ def test_keypoints_and_proposals_of_their_own(tmp_path, name, options):
 
 
 def test_a_flipped_copy_that_is_left_out_is_told(tmp_path):
-    assert any("flipped copy" in note for note in load_small("mmdet::" + OTHERS[0][0], tmp_path, shape=(64, 64)).notes)
+    name, options = OTHERS[1]
+    task = load_small("mmdet::" + name, tmp_path, options, shape=(64, 64))
+    assert any("flipped copy" in note for note in task.notes)
 
 
 def test_without_a_limit_the_weakest_of_a_level_is_left_out_as_upstream_does(tmp_path):

@@ -4,9 +4,9 @@ from typing import Any, Tuple
 
 import torch
 
+from ...batched import divide
 from ...context import ExportContext
 from ...registry import rewrite
-from ...batched import divide
 from ...sizes import floor_divide, is_traced
 
 
