@@ -192,7 +192,7 @@ def _simplify(
     # not the blank image: there, what survives hangs on rounding, which a simplifier changes
     feeds = [_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
     if task.dynamic_size:
-        third = second_shape(second_shape(task.shape))
+        third = second_shape(second_shape(task.shape, task.divisor), task.divisor)
         feeds.append(_numpy(task.preprocess(cases[0].images, third)))
 
     with report.stage("simplify") as stage:

@@ -97,7 +97,7 @@ def make_cases(
         name = f"{kind} {size[0]}x{size[1]}" + (f" batch {len(chosen)}" if len(chosen) > 1 else "")
         return Case(name, task.preprocess(list(chosen), size), resized)
 
-    other = (task.other_shape or second_shape(shape)) if task.dynamic_size else shape
+    other = (task.other_shape or second_shape(shape, task.divisor)) if task.dynamic_size else shape
     cases = [case("photograph", pictures[:batch], shape)]
     if task.dynamic_size:
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))

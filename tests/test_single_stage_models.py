@@ -12,7 +12,30 @@ from mmonnx.tracing import trace
 from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.nms_pre": 200}
+HOURGLASS = {
+    "model.backbone.downsample_times": 2,
+    "model.backbone.stage_channels": [32, 32, 32],
+    "model.backbone.stage_blocks": [1, 1, 1],
+    "model.backbone.feat_channel": 32,
+    "model.bbox_head.in_channels": 32,
+    "model.bbox_head.num_classes": 2,  # corners of one class make a box
+    "model.test_cfg.corner_topk": 200,
+    "model.test_cfg.distance_threshold": 2.0,
+}
+RPN = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 50}
+OTHERS = [
+    ("centernet/centernet_resnet18_140e_coco.py", {}),
+    ("cornernet/cornernet_hourglass104_mstest_8x6_210e_coco.py", HOURGLASS),
+    ("centripetalnet/centripetalnet_hourglass104_mstest_16x6_210e_coco.py", HOURGLASS),
+    ("guided_anchoring/ga_retinanet_r50_fpn_1x_coco.py", FAST),
+    ("guided_anchoring/ga_rpn_r50_fpn_1x_coco.py", RPN),
+    ("cascade_rpn/crpn_r50_caffe_fpn_1x_coco.py", RPN),
+    ("yolof/yolof_r50_c5_8x8_1x_coco.py", FAST),
+    ("lad/lad_r101_paa_r50_fpn_coco_1x.py", FAST),
+]
 MODELS = [
+    "tood/tood_r50_fpn_1x_coco.py",
+    "reppoints/reppoints_moment_r50_fpn_1x_coco.py",
     "retinanet/retinanet_r50_fpn_1x_coco.py",
     "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py",
     "atss/atss_r50_fpn_1x_coco.py",
@@ -39,6 +62,19 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, name):
     one, two, three = photographs()[:3]
     cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (96, 96), [three])]
     check(task, ExportContext(), cases)
+
+
+@pytest.mark.parametrize("name, options", OTHERS, ids=[name.split("/")[0] for name, _ in OTHERS])
+def test_keypoints_and_proposals_of_their_own(tmp_path, name, options):
+    task = load_small("mmdet::" + name, tmp_path, options, dynamic=True, shape=(128, 160))
+    one, two, three = photographs()[:3]
+    check(task, ExportContext(), [case(task, (128, 160), [one]), case(task, (160, 128), [two, three])])
+
+
+def test_a_flipped_copy_that_is_left_out_is_told(tmp_path):
+    name, options = OTHERS[1]
+    task = load_small("mmdet::" + name, tmp_path, options, shape=(64, 64))
+    assert any("flipped copy" in note for note in task.notes)
 
 
 def test_without_a_limit_the_weakest_of_a_level_is_left_out_as_upstream_does(tmp_path):

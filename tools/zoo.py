@@ -6,7 +6,8 @@
 
 Every config is exported in a process of its own, with seeded random weights; nothing is downloaded. One that fails,
 hangs or crashes is a row of the table. In the folder OUT are then results.jsonl, from which --resume goes on, and
-coverage.md. Exit status: 0 every config matched, 1 some did not, 2 wrong use.
+coverage.md; of a table that --coverage names, the sections of other codebases stay. Exit status: 0 every config
+matched, 1 some did not, 2 wrong use.
 """
 
 import argparse
@@ -65,8 +66,10 @@ def run(options: argparse.Namespace) -> int:
     sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions())
     follow(sweep, todo, lines, report)
     records = read_records(lines)
-    with replacing(options.coverage or options.out / "coverage.md") as path:
-        path.write_text(coverage(records), encoding="utf-8")
+    document = options.coverage or options.out / "coverage.md"
+    previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""
+    with replacing(document) as path:
+        path.write_text(coverage(records, previous), encoding="utf-8")
     wanted = {entry.config for entry in chosen}
     results = [record for record in records if record["config"] in wanted]
     good = sum(record["ok"] for record in results)
@@ -141,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("work_dirs/zoo"), metavar="DIR", help="default: work_dirs/zoo")
     add("--coverage", type=Path, metavar="FILE", help="the table; default: OUT/coverage.md")
     add("--seconds", type=_number, default=240, metavar="N", help="time limit of a config; default: 240")
-    add("--memory", type=_number, default=8, metavar="GIB", help="memory limit of a config; default: 8")
+    add("--memory", type=_number, default=12, metavar="GIB", help="memory limit of a config; default: 12")
     return parser
 
 

@@ -35,6 +35,7 @@ class Task:
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
         samples: inputs to verify a model on that is no model of images, by what they are.
+        divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
@@ -56,6 +57,7 @@ class Task:
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None
     samples: Dict[str, Feeds] = field(default_factory=dict)
+    divisor: int = 32
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
     pipeline: Optional[List[Dict[str, Any]]] = None

@@ -84,11 +84,17 @@ def sample_images(options: LoadOptions) -> List[np.ndarray]:
     return [read_image(options.image)] if options.image else photographs()
 
 
-def second_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
-    """Another (height, width) than ``shape``, of another aspect, in multiples of 32."""
-    height, width = (max(1, round(share * size / 32)) * 32 for share, size in zip((0.6, 0.8), shape))
+def size_divisor(config: Any) -> int:
+    """What heights and widths are multiples of that the test pipeline of a config makes; 32 at least."""
+    pad = find_transform(test_pipeline(config), "Pad") or {}
+    return max(32, int(pad.get("size_divisor") or 1))
+
+
+def second_shape(shape: Tuple[int, int], divisor: int = 32) -> Tuple[int, int]:
+    """Another (height, width) than ``shape``, of another aspect, in multiples of the divisor."""
+    height, width = (max(1, round(share * size / divisor)) * divisor for share, size in zip((0.6, 0.8), shape))
     if height * shape[1] == width * shape[0]:
-        width += 32
+        width += divisor
     return height, width
 
 

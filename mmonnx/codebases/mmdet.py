@@ -13,7 +13,7 @@ from ..rewrites.batched import ABSENT, compact, flat_detections
 from ..rewrites.panoptic import panoptic_outputs
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
-from .images import find_transform, make_input, sample_images, test_pipeline
+from .images import find_transform, make_input, sample_images, size_divisor, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .proposals import is_proposal, sample_proposals
@@ -52,8 +52,11 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
+    task.divisor = size_divisor(config)
     task.classes = about.get("CLASSES") or ()
     task.notes += [warning] if warning else []
+    if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
+        task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
     return task
 
 

@@ -15,7 +15,7 @@ from .random_weights import calibrate, seeded
 
 
 def remove_pretrained(node: Any) -> None:
-    """Take what would be downloaded out of a model's config: every ``pretrained``, checkpoint of an ``init_cfg``, teacher.
+    """Take what would be downloaded out of a model's config: ``pretrained``, checkpoints of ``init_cfg``, teachers.
 
     A teacher's weights are for training alone.
     """

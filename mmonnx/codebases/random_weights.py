@@ -9,13 +9,13 @@ from torch import nn
 
 _CLASSIFIERS = re.compile(
     r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier|cls_embed)(\.\d+)?$"
-    r"|^head\.(\w+\.)*(fc|head)$|[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$"
+    r"|^head\.(\w+\.)*(fc|head)$"
 )
+_HEATS = re.compile(r"[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$")
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(
-    r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4|(tl|br)_centripetal_shift\.\d+\.1\.conv)$"
-)
+_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
+_SHIFTS = re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$")
 _EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
 _RARE = -9.0
 """The bias of class heads that make a mask for every score above the threshold: one in 300 then is."""
@@ -32,7 +32,9 @@ _ASLEEP = 1e-3
 _CASCADE = 3
 """A detector of no more stages than these keeps its boxes inside the image."""
 _TAIL = 5.0
-"""The greatest output that a scaled layer gets, in deviations: beyond, scores are 1.0 for many classes, boxes huge."""
+"""The greatest score or delta, in deviations: beyond, scores are 1.0 for many classes, and boxes huge."""
+_WAY = 1.5
+"""The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
 _STEADY = 0.2
 """The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
 _BRANCH = 0.2
@@ -83,8 +85,11 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
     step = 0.5 / stages if stages > _CASCADE else 0.5
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
+    _scale(model, _SHIFTS, 0.3, run)
+    for module in _find(model, _SHIFTS).values():
+        nn.init.constant_(module.bias, _WAY)
 
 
 def _stages(model: nn.Module) -> int:
@@ -140,15 +145,23 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         total = sum(output.numel() for output in seen[name])
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
-            deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
-            _set_spread(module, spread, deviation, seen[name])
+            if pattern is not _MAPS:
+                deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
+            _set_spread(module, spread, deviation, seen[name], heats=pattern is _HEATS)
         if _EACH_A_MASK.search(name) and module.bias is not None:
             module.bias.data.fill_(_RARE)
 
 
-def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor]) -> None:
-    """Scale a layer; centre the classes of whole images too, where these differ enough: one would get all otherwise."""
+def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor], heats: bool) -> None:
+    """Scale a layer; centre the classes of heat maps too, and those of whole images where these differ enough.
+
+    One class would get all otherwise.
+    """
     middle: Any = 0.0
+    if heats and module.bias is not None:  # of all places that are compared, one class would have all the best
+        mean = torch.cat([output.mean((0, 2, 3))[None] for output in outputs]).mean(0)
+        deviation = float(torch.cat([(output - mean[:, None, None]).flatten() for output in outputs]).std())
+        middle = mean - module.bias.data
     if module.bias is not None and len(outputs) == 1 and outputs[0].dim() == 2 and len(outputs[0]) <= _FEW:
         mean = outputs[0].mean(0)
         centred = float((outputs[0] - mean).std())

@@ -1,6 +1,6 @@
 """Deformable convolution, without (v1) and with (v2) modulation, on torchvision's kernels."""
 
-from typing import Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
@@ -133,8 +133,9 @@ def modulated_deform_conv_forward(
         weight: (D, C / group, kernel_h, kernel_w).
         bias: (D,), or empty without one.
         ones: not used.
-        offset: (N, 2 * deformable_group * kernel_h * kernel_w, H', W'), rows before columns.
-        mask: (N, deformable_group * kernel_h * kernel_w, H', W').
+        offset: (N, 2 * deformable_group * kernel_h * kernel_w, H', W'), rows before columns; of a larger map, as
+            DyHead's, mmcv reads the first numbers of each image as if they were in this shape.
+        mask: (N, deformable_group * kernel_h * kernel_w, H', W'), likewise.
         output: (N, D, H', W'), filled.
         columns: not used.
         with_bias: whether there is a bias.
@@ -144,7 +145,16 @@ def modulated_deform_conv_forward(
     if not with_bias:
         bias = input.new_zeros(weight.shape[0])
     integers = _attributes(attributes, _V2, True)
+    offset, mask = (first_numbers(value, output.shape[2:]) for value in (offset, mask))
     output.copy_(torch.ops.torchvision.deform_conv2d(input, weight, offset, mask, bias, *integers))
+
+
+def first_numbers(values: torch.Tensor, size: Sequence[Any]) -> torch.Tensor:
+    """The first numbers of each image of (N, C, H, W) as (N, C, *size), where the size is another."""
+    if [int(length) for length in values.shape[2:]] == [int(length) for length in size]:
+        return values
+    channels = int(values.shape[1])
+    return values.flatten(1)[:, : channels * size[0] * size[1]].reshape(-1, channels, *size)
 
 
 @operator

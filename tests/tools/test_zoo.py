@@ -228,6 +228,14 @@ def test_cells_cannot_break_the_table():
     assert "a \\| b &lt;c>" in row and "2026-01-01 to 2026-01-02" in document
 
 
+def test_sections_of_other_codebases_stay():
+    before = table.coverage([record(config="mmdet::x/old.py"), record(codebase="mmcls", config="mmcls::y/kept.py")])
+    after = table.coverage([record(config="mmdet::x/new.py")], before)
+    assert "kept.py" in after and "new.py" in after and "old.py" not in after
+    assert after.count("# Coverage") == 1 and after.index("MMClassification") < after.index("MMDetection")
+    assert table.coverage([record(config="mmdet::x/new.py")], after) == after
+
+
 def test_messages_of_the_runtime_begin_with_what_they_say():
     text = (
         "FAIL : Status Message: /onnxruntime_src/onnxruntime/core/x/y.h:91 onnxruntime::R::R(const T&, V&) size was 3"

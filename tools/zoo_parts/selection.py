@@ -23,11 +23,13 @@ class Codebase:
             models of other folders.
         representatives: the config of a family of which the rule would choose one that lacks what makes the family.
         shape: (height, width) of the export; None for each config's own.
+        shapes: that of families that need larger ones, for the smaller sizes that follow from it as well.
     """
 
     skipped: Tuple[str, ...]
     representatives: Dict[str, str]
     shape: Optional[Shape]
+    shapes: Dict[str, Shape]
 
 
 CODEBASES = {
@@ -50,11 +52,14 @@ CODEBASES = {
             "sabl": "sabl_faster_rcnn_r50_fpn_1x_coco.py",
         },
         shape=(192, 256),
+        # a reflecting border of two; levels that are joined have to fit
+        shapes={"detectors": (256, 320), "fpg": (256, 384), "nas_fpn": (256, 384)},
     ),
     "mmcls": Codebase(
         skipped=("_base_",),
         representatives={"regnet": "regnetx-400mf_8xb128_in1k.py", "vgg": "vgg11_8xb32_in1k.py"},
         shape=None,
+        shapes={"swin_transformer_v2": (448, 384)},  # the last of four stages has to hold a window
     ),
     "torchvision": Codebase(skipped=(), representatives={}, shape=None),
 }

@@ -76,7 +76,7 @@ def _run_child(entry: Entry, folder: Path, limits: Limits, stop: Event) -> Tuple
     codebase = CODEBASES.get(entry.codebase)
     content = {
         "config": entry.config,
-        "shape": codebase.shape if codebase else None,
+        "shape": codebase.shapes.get(entry.family, codebase.shape) if codebase else None,
         "model": str(folder / "model.onnx"),
         "answer": str(answer),
     }

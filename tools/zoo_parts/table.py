@@ -20,12 +20,29 @@ apart). *matched* counts detections, or images of a classifier. *seconds* are of
 """
 
 
-def coverage(records: Sequence[Record]) -> str:
-    """The document: for each codebase how many configs match, on what, and the table of all."""
+def coverage(records: Sequence[Record], previous: str = "") -> str:
+    """The document: for each codebase how many configs match, on what, and the table of all.
+
+    Args:
+        records: the results.
+        previous: the document as it was; the sections of codebases that there are no results of stay as they are.
+    """
     by_codebase: Dict[str, List[Record]] = defaultdict(list)
     for record in records:
         by_codebase[record["codebase"]].append(record)
-    return "\n".join([_HEADING, *(_section(name, by_codebase[name]) for name in sorted(by_codebase))])
+    found = _sections(previous)
+    found.update({_title(name): _section(name, group) for name, group in by_codebase.items()})
+    return "\n".join([_HEADING, *(found[title].rstrip("\n") + "\n" for title in sorted(found))])
+
+
+def _sections(document: str) -> Dict[str, str]:
+    """The sections of a document by title."""
+    parts = [part for part in re.split(r"^(?=## )", document, flags=re.MULTILINE) if part.startswith("## ")]
+    return {part.splitlines()[0][3:]: part for part in parts}
+
+
+def _title(codebase: str) -> str:
+    return _TITLES.get(codebase, codebase)
 
 
 def causes(records: Sequence[Record]) -> str:
@@ -46,7 +63,7 @@ def _section(name: str, records: Sequence[Record]) -> str:
     versions = {", ".join(f"{key} {value}" for key, value in record["versions"].items()) for record in records}
     good = sum(record["ok"] for record in records)
     lines = [
-        f"## {_TITLES.get(name, name)}",
+        f"## {_title(name)}",
         "",
         f"{good} of {len(records)} configs match. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; "
         f"{'; '.join(sorted(versions))}.",

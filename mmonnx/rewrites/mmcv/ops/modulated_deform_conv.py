@@ -4,9 +4,11 @@ from typing import Any, Optional
 
 import torch
 
+from ....fallback.deform_conv import first_numbers
 from ....symbolics import deform_conv as symbolic
 from ...context import ExportContext
 from ...registry import rewrite
+from ...sizes import floor_divide
 
 
 @rewrite("mmcv.ops.modulated_deform_conv.modulated_deform_conv2d", imported_by=("mmcv.ops",))
@@ -24,7 +26,16 @@ def modulated_deform_conv2d(
     groups: int = 1,
     deform_groups: int = 1,
 ) -> torch.Tensor:
-    """As the deformable convolution, with a mask (N, deform_groups * kH * kW, H', W'), as one operator."""
+    """As the deformable convolution, with a mask (N, deform_groups * kH * kW, H', W'), as one operator.
+
+    Offsets and mask of a larger map are read as mmcv's kernel reads them, see ``first_numbers``.
+    """
+    pairs = [value if isinstance(value, (tuple, list)) else (value, value) for value in (stride, padding, dilation)]
+    size = [
+        floor_divide(input.shape[axis + 2] + 2 * pad - step * (int(weight.shape[axis + 2]) - 1) - 1, move) + 1
+        for axis, (move, pad, step) in enumerate(zip(*pairs))
+    ]
+    offset, mask = first_numbers(offset, size), first_numbers(mask, size)
     return symbolic.modulated_deform_conv2d(
         input, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups
     )
