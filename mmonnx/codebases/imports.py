@@ -18,8 +18,8 @@ def found_in(*folders: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for folder in folders:
-            sys.path.remove(folder)
+        for folder in folders:  # the last one of that name: it may have been there before
+            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
 
 
 def use_root(root: str) -> List[str]:

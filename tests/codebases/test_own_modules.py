@@ -86,7 +86,9 @@ def test_a_plugin_and_a_head_of_a_detector(tmp_path):
     plugin = dict(cfg=dict(type="OwnPlugin"), stages=(False, True, False, False), position="after_conv3")
     changes = {
         "custom_imports": dict(imports=["own_plugin_of_a_test"], allow_failed_imports=False),
+        "model.backbone.depth": 50,  # plugins are for bottlenecks alone
         "model.backbone.plugins": [plugin],
+        "model.neck.in_channels": [64, 128, 256, 512],
         "model.bbox_head.type": "OwnRetinaHead",
     }
     task = load_small("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path, changes, shape=(96, 128))
