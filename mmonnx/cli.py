@@ -79,6 +79,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
+    add("--codebase-root", metavar="DIR", help="source tree of mmdet or mmcls to use, not the installed package")
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments of CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="of CALLABLE's outputs, in order")
     add("--device", default="cpu", help="cpu or cuda; default: cpu")
@@ -175,6 +176,7 @@ def _export(options: argparse.Namespace) -> int:
             topk=options.topk,
             softmax=not options.no_softmax,
             cfg_options=_cfg_options(options.cfg_options),
+            codebase_root=options.codebase_root,
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,

@@ -135,6 +135,27 @@ def no_graph_dump() -> Iterator[None]:
 
 
 @contextmanager
+def no_attention_fast_path() -> Iterator[None]:
+    """Keep ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` from operators that cannot be exported."""
+    switch = getattr(torch.backends, "mha", None)
+    if switch is not None:
+        enabled = switch.get_fastpath_enabled()
+        switch.set_fastpath_enabled(False)
+        try:
+            yield
+        finally:
+            switch.set_fastpath_enabled(enabled)
+        return
+    # torch 1.11 to 2.0: these modules alone ask by this name, and take the ordinary path if the answer is yes
+    asked = torch.overrides.has_torch_function
+    torch.overrides.has_torch_function = lambda arguments: True
+    try:
+        yield
+    finally:
+        torch.overrides.has_torch_function = asked
+
+
+@contextmanager
 def torch_symbolics() -> Iterator[None]:
     """Set aside what ``mmcv.onnx.register_extra_symbolics`` put in the place of torch's own symbolics.
 

@@ -272,6 +272,7 @@ def _command(settings: ExportSettings) -> str:
     parts: Tuple[str, ...] = ("mmonnx export", settings.config)
     if settings.checkpoint:
         parts += (settings.checkpoint,)
+    parts += ("--codebase-root", settings.load.codebase_root) if settings.load.codebase_root else ()
     if settings.load.model_kwargs:
         parts += (
             "--model-kwargs",

@@ -54,7 +54,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
 @contextmanager
 def _symbolics(opset: int) -> Iterator[None]:
     """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
-    with legacy_symbolics(opset), compat.torch_symbolics():
+    with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
         yield
 
 

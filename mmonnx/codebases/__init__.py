@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
-from .. import fallback
+from .. import compat, fallback
 from ..errors import InputError
 from . import plain
 from .base import Task
 from .callables import is_callable_name
 from .config import find_config, read_config
+from .imports import use_root
 from .options import LoadOptions
 
 __all__ = ["LoadOptions", "Task", "load"]
@@ -31,6 +32,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """
     if is_callable_name(config):
         return plain.load(config, checkpoint, options)
+    if options.codebase_root:
+        use_root(options.codebase_root)
     find_config(config)
     with _quiet_imports():
         fallback.ensure()
@@ -38,6 +41,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
 
         settings = read_config(config, options.cfg_options)
         owner = next((codebase for codebase in (mmdet, mmcls) if codebase.owns(settings)), None)
+    if options.codebase_root:
+        compat.check_versions()  # of the source tree
     if owner is not None:
         return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     raise InputError(

@@ -4,14 +4,13 @@ import importlib
 import inspect
 import os
 import re
-import sys
 import warnings
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
 from torch import nn
 
 from ..errors import ExportError, InputError, type_and_line
+from .imports import found_in
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*(\.\w+)*")
 _DOWNLOADS = {"weights": None, "weights_backbone": None, "pretrained": False, "pretrained_backbone": False}
@@ -54,7 +53,7 @@ def build_callable(name: str, kwargs: Dict[str, Any]) -> nn.Module:
 
 def _find(name: str) -> Any:
     path, _, attribute = name.partition(":")
-    with _current_folder():
+    with found_in(os.getcwd()):
         try:
             found = importlib.import_module(path)
         except ModuleNotFoundError as error:
@@ -70,17 +69,6 @@ def _find(name: str) -> Any:
             raise InputError(f"model {name!r}: {path} has no {part!r}", "a name in that module", "check it")
         found = getattr(found, part)
     return found
-
-
-@contextmanager
-def _current_folder() -> Iterator[None]:
-    """Find modules in the current folder, as ``python -m`` does and a console script does not."""
-    folder = os.getcwd()
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def _signature(function: Callable[..., Any]) -> Any:

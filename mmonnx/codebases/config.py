@@ -1,6 +1,7 @@
 """Finding and reading a config."""
 
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from ..errors import InputError
 from ..resources import config_root
+from .imports import found_in
 
 _PACKAGES = ("mmdet", "mmcls")
 
@@ -81,7 +83,9 @@ def package_configs(package: str, name: Optional[str] = None) -> Path:
 
 
 def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
-    """Read a config, with overrides, into an ``mmcv.Config``.
+    """Read a config, with overrides, into an ``mmcv.Config``, and import what its ``custom_imports`` names.
+
+    These modules may lie beside the config, or in the current folder.
 
     Args:
         name: as for ``find_config``.
@@ -94,7 +98,8 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
 
     path = find_config(name)
     try:
-        config = Config.fromfile(str(path))
+        with found_in(str(path.resolve().parent), os.getcwd()):
+            config = Config.fromfile(str(path))
         if options:
             config.merge_from_dict(options)
     except Exception as error:  # a config is Python: anything can be raised

@@ -19,6 +19,7 @@ class LoadOptions:
         topk: the best classes of a classifier are the outputs, this many; None for the scores of all.
         softmax: a classifier gives probabilities; without it, logits.
         cfg_options: overrides of the config.
+        codebase_root: top folder of a source tree of mmdet or mmcls, None for what is installed.
         model_kwargs: arguments of the callable that makes a plain model.
         output_names: names of a plain model's outputs, in order; None for names by what they are.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
@@ -36,6 +37,7 @@ class LoadOptions:
     topk: Optional[int] = None
     softmax: bool = True
     cfg_options: Dict[str, Any] = field(default_factory=dict)
+    codebase_root: Optional[str] = None
     model_kwargs: Dict[str, Any] = field(default_factory=dict)
     output_names: Optional[Sequence[str]] = None
     trust_checkpoint: bool = False
