@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import onnx
 
-from . import codebases, compat, visualize
+from . import codebases, compat, describe, visualize
 from .atomic import check_writable, replacing
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
@@ -18,6 +18,7 @@ from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
+from .graph.names import named
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
 from .report import Report, summary
 from .rewrites import ExportContext
@@ -139,12 +140,14 @@ def _export(
         traced = lower(trace(task, opset, context), context.custom_ops)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
-    model = annotate(simplified.model, {"mmonnx.config": settings.config}, __version__)
+    about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
+    model = annotate(named(simplified.model), about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
     results = _verify(settings, task, cases, model, report) if settings.verify else None
     held = results is None or all(result.ok for result in results)
+    file = annotate(file, describe.verification(results), __version__)
     if held:
         with report.stage("write") as stage, replacing(settings.output_file) as path:
             onnx.save(file, str(path))

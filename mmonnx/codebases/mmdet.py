@@ -10,6 +10,7 @@ from torch import nn
 from ..errors import InputError
 from ..rewrites import REGISTRY, current
 from ..rewrites.batched import ABSENT, compact, flat_detections
+from .about import describe
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
 from .images import find_transform, make_input, sample_images, test_pipeline
@@ -38,6 +39,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device or the image is wrong.
         ExportError: the model cannot be built.
     """
+    from mmdet.datasets import DATASETS
     from mmdet.models import build_detector
 
     if options.topk is not None or not options.softmax:
@@ -51,7 +53,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
-    task.classes = about.get("CLASSES") or ()
+    describe(task, config, about, DATASETS)
     task.notes += [warning] if warning else []
     return task
 
