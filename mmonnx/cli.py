@@ -1,10 +1,11 @@
-"""Parsing of the command line, and nothing else: ``mmonnx export``, ``check``, ``patch``, ``tools/pytorch2onnx.py``."""
+"""Parsing of the command line, and nothing else: of every command, and of ``tools/pytorch2onnx.py``."""
 
 import argparse
 import os
 import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
+from .commands.predict import add_predict
 from .errors import InputError, MmonnxError
 from .version import __version__
 
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
     _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
+    add_predict(commands.add_parser("predict", help="run an exported file on images; needs no PyTorch"))
     _add_patch(commands.add_parser("patch", help="mend an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
 
