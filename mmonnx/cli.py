@@ -5,10 +5,12 @@ import os
 import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
+from .commands.inspect import add_inspect
 from .commands.predict import add_predict
 from .errors import InputError, MmonnxError
 from .version import __version__
 
+_EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _MAX_PIXELS = 64 * 1024 * 1024
 
 
@@ -31,6 +33,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             raise
         print(f"mmonnx: error: {error}", file=sys.stderr)
         return error.status
+    except ModuleNotFoundError as error:
+        if debug or error.name not in _EXPORTING:
+            raise
+        print(
+            f"mmonnx: error: {error.name} is not installed; expected what an export needs; "
+            "pip install 'mmonnx[export]'",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("mmonnx: stopped; nothing was written", file=sys.stderr)
         return 130
@@ -42,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
     _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
+    add_inspect(commands.add_parser("inspect", help="print what there is to know of an ONNX file"))
     add_predict(commands.add_parser("predict", help="run an exported file on images; needs no PyTorch"))
     _add_patch(commands.add_parser("patch", help="mend an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
