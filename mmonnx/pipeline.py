@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from . import codebases, compat, describe, visualize
-from .atomic import check_writable, replacing
+from .atomic import check_writable
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
@@ -20,6 +20,7 @@ from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
+from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
@@ -149,8 +150,8 @@ def _export(
     held = results is None or all(result.ok for result in results)
     file = annotate(file, describe.verification(results), __version__)
     if held:
-        with report.stage("write") as stage, replacing(settings.output_file) as path:
-            onnx.save(file, str(path))
+        with report.stage("write") as stage:
+            write_model(file, settings.output_file)
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
