@@ -13,7 +13,7 @@ def weight(name, *shape):
 
 
 def model_of(nodes, weights):
-    values = [helper.make_tensor_value_info(name, 1, None) for name in ("input", "dets")]
+    values = [helper.make_tensor_value_info(name, 1, list("nchw")) for name in ("input", "dets")]
     graph = helper.make_graph(nodes, "g", values[:1], values[1:], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
 
@@ -59,7 +59,7 @@ def test_subgraphs_keep_reading_what_they_read():
         [helper.make_node("Add", ["outer", "one"], ["inner"], name="/model/Add")],
         "then",
         [],
-        [helper.make_tensor_value_info("inner", 1, None)],
+        [helper.make_tensor_value_info("inner", 1, list("nchw"))],
         [weight("one", 1)],
     )
     nodes = [

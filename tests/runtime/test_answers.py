@@ -53,9 +53,9 @@ DETECTORS = [
 
 @pytest.mark.parametrize("name, load", DETECTORS, ids=lambda value: str(value).split("/")[0][7:])
 def test_a_detector_answers_as_inference_detector(folder, name, load):
+    path, model = exported(folder, name, {"data.test.pipeline.1.img_scale": (512, 384)}, **load)
     from mmdet.apis import inference_detector
 
-    path, model = exported(folder, name, {"data.test.pipeline.1.img_scale": (512, 384)}, **load)
     detector, image = Detector(path), str(folder / "even.png")
     expected = _to_detections(inference_detector(model, image), EVEN)
     found = detector(image)
@@ -79,9 +79,9 @@ def classifier(folder):
 
 @pytest.mark.parametrize("image", ["even.png", "odd.png"])
 def test_a_classifier_answers_as_inference_model(folder, classifier, image):
+    path, model = classifier
     from mmcls.apis import inference_model
 
-    path, model = classifier
     runtime = Classifier(path)
     model.CLASSES = runtime.classes
     expected = inference_model(model, str(folder / image))
