@@ -49,6 +49,8 @@ def predict(settings: PredictSettings) -> int:
         InputError: the file, a picture or a path is wrong. What was drawn before a picture that cannot be read stays;
             files of answers are not written then.
     """
+    # what OpenCV warns of (a file that ends early) is said in the error as well
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     sources = find_sources(settings.sources)
     targets = _targets(sources, settings.out)
     for path in (*targets.values(), settings.json, settings.coco):

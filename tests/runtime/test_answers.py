@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from models import small_config
 
-from mmonnx import ExportSettings, cli, export
+from mmonnx import cli
 from mmonnx.codebases import LoadOptions
 from mmonnx.codebases.detections import _to_detections
 from mmonnx.codebases.images import photographs
 from mmonnx.matching import match
+from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import Classifier, Detector
 
 # as large as it becomes a whole number of 32 pixels, and so that the right and the lower edge are padding
