@@ -14,7 +14,7 @@ from .codebases.base import Task
 from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
 from .export import trace
-from .graph.annotate import annotate
+from .graph.annotate import annotate, with_default
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
@@ -31,6 +31,7 @@ from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
+_NO_PADDING = 2**24
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def _export(
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
-    model = annotate(named(simplified.model), about, __version__)
+    model = with_default(named(simplified.model), "img_shape", np.full(2, _NO_PADDING, np.float32))
+    model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
@@ -280,6 +282,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
+    parts += ("--image-size-input",) if settings.load.image_size else ()
     return " ".join(parts)
 
 

@@ -32,6 +32,9 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     """The detector's own inference: upstream's result for each image."""
     image = feeds["input"]
     metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
+    if "img_shape" in feeds:
+        for one in metas:
+            one["img_shape"] = (*(float(side) for side in feeds["img_shape"]), 3)
     more = {}
     if "proposals" in feeds:
         more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]

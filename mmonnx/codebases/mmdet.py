@@ -21,6 +21,8 @@ from .raw import RawModule, raw_names, raw_predict, raw_read
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
+_PADDING = 21
+"""Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
 
 def owns(config: Any) -> bool:
@@ -97,6 +99,9 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         score_thr=float(_test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img"),
     )
+    if options.image_size and takes_image_size(model) and not options.skip_postprocess:
+        task.preprocess = partial(_with_image_size, prepare)
+        task.inputs = {**task.inputs, "img_shape": torch.tensor(shape).to(task.inputs["input"])}
     if options.skip_postprocess:
         _make_raw(task, model)
     if options.dynamic or options.dynamic_batch:
@@ -116,8 +121,14 @@ class DetectorModule(nn.Module):
         self.model = model
         self.mask_output = mask_output
 
-    def forward(self, input: torch.Tensor, proposals: Optional[torch.Tensor] = None) -> Tuple[torch.Tensor, ...]:
-        """Run the detector on the whole batch as if it were one image."""
+    def forward(self, input: torch.Tensor, second: Optional[torch.Tensor] = None) -> Tuple[torch.Tensor, ...]:
+        """Run the detector on the whole batch as if it were one image.
+
+        Args:
+            second: the proposals of a detector without an RPN; of another one ``img_shape`` (2,) float, the
+                (height, width) that boxes are clipped to, none for those of the input.
+        """
+        proposals, img_shape = (None, second) if takes_image_size(self.model) else (second, None)
         context = current()
         context.start(input)
         context.mask_output = self.mask_output
@@ -125,12 +136,23 @@ class DetectorModule(nn.Module):
         if proposals is not None:
             place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
             more["proposals"] = [proposals.reshape(-1, 4)[place]]
-        results = self.model.simple_test(input, [meta(input.shape[2], input.shape[3])], rescale=False, **more)
+        image = meta(input.shape[2], input.shape[3])
+        if img_shape is not None:
+            whole = torch.stack([torch.as_tensor(side) for side in context.image_size]).to(img_shape)
+            size = torch.where(img_shape < whole, img_shape, whole)
+            context.image_size = (size[0], size[1])
+            image["img_shape"] = (*context.image_size, 3)
+        results = self.model.simple_test(input, [image], rescale=False, **more)
         boxes, labels = _first_boxes(results[0])
         found = context.detections or flat_detections(context, boxes, labels)
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         extra = (context.masks, context.mask_scores)
         return (dets, found.labels) + tuple(value for value in extra if value is not None)
+
+
+def takes_image_size(model: nn.Module) -> bool:
+    """Whether its file can be told where the padding begins: a detector with an RPN, whose proposals hang on it."""
+    return hasattr(model, "roi_head") and bool(getattr(model, "with_rpn", False))
 
 
 def _output_names(model: nn.Module) -> List[str]:
@@ -161,6 +183,13 @@ def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device,
     if proposals:
         feeds["proposals"] = sample_proposals(len(images), *shape).to(device)
     return feeds
+
+
+def _with_image_size(prepare: Callable[..., Feeds], images: Any, shape: Tuple[int, int]) -> Feeds:
+    """The feeds for images that end two thirds of a step of the pyramid before the input does."""
+    feeds = prepare(images, shape)
+    size = [max(side - _PADDING, 1) for side in shape]
+    return {**feeds, "img_shape": torch.tensor(size).to(feeds["input"])}
 
 
 def _test_cfg(model: nn.Module) -> Dict[str, Any]:

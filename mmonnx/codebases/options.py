@@ -21,6 +21,8 @@ class LoadOptions:
         cfg_options: overrides of the config.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
         image: path of the sample image, None for a photograph that scikit-image ships.
+        image_size: a two-stage detector gets an input ``img_shape`` (2,), which may be left out: (height, width) of the
+            part of ``input`` that is no padding, to which proposals and boxes are clipped.
         seed: of the random weights that stand in for a checkpoint.
     """
 
@@ -36,4 +38,5 @@ class LoadOptions:
     cfg_options: Dict[str, Any] = field(default_factory=dict)
     trust_checkpoint: bool = False
     image: Optional[str] = None
+    image_size: bool = False
     seed: int = 0

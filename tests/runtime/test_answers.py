@@ -39,7 +39,8 @@ def exported(folder, name, options=None, **load):
 
     config = small_config(name, folder, options)
     path = str(folder / (Path(config).stem + "".join(load.values()) + ".onnx"))
-    result = export(ExportSettings(config, output_file=path, load=LoadOptions(shape=EVEN, dynamic=True, **load)))
+    load = LoadOptions(shape=EVEN, dynamic=True, image_size=True, **load)
+    result = export(ExportSettings(config, output_file=path, load=load))
     model = result.task.module.model
     model.cfg = Config.fromfile(config)
     return path, model
@@ -67,8 +68,11 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     assert detector.draw(image, found).shape == (*EVEN, 3)
     assert len(detector.classes) == len(detector.description.palette) == 80 and detector.classes[0] == "person"
 
-    # where there is padding, boxes end at the picture as well
+    # with padding, to which neither proposals nor boxes reach
     padded = detector(str(folder / "odd.png"))
+    expected = _to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
+    result = match(expected, padded, score_thr=0.05, limit=100)
+    assert result.ok and result.matched > 10, result
     assert padded.dets[:, 2].max() <= ODD[1] + 1e-3 and padded.dets[:, 3].max() <= ODD[0] + 1e-3
 
 
