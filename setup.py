@@ -60,20 +60,11 @@ setup(
     cmdclass={"build_py": BuildWithData},
     zip_safe=False,
     entry_points={"console_scripts": ["mmonnx = mmonnx.cli:main"]},
-    install_requires=[
-        "torch>=1.8",
-        "torchvision",
-        "numpy<2",
-        "onnx",
-        "onnxsim",
-        "onnxslim",
-        "onnxruntime",
-        "opencv-python-headless<5",
-        "rich",
-        # The photographs that --verify runs on when no image is given.
-        "scikit-image",
-    ],
+    # What `predict`, `inspect` and `check` need; who exports has PyTorch already, or asks for it.
+    install_requires=["numpy<2", "onnx", "onnxruntime", "opencv-python-headless<5", "pillow", "rich"],
     extras_require={
+        # scikit-image: the photographs that --verify runs on when no image is given.
+        "export": ["torch>=1.8", "torchvision", "onnxsim", "onnxslim", "scikit-image"],
         # mmcv 1.x is needed too, but cannot be named: mmcv and mmcv-full are two distributions of one package, either
         # serves, and whoever has compiled mmcv-full must not get mmcv installed over it. Neither builds in pip's
         # isolated build with today's setuptools: tools/bootstrap.py shows what it takes.

@@ -1,14 +1,17 @@
-"""Parsing of the command line, and nothing else: ``mmonnx export``, ``check``, ``patch``, ``tools/pytorch2onnx.py``."""
+"""Parsing of the command line, and nothing else: of every command, and of ``tools/pytorch2onnx.py``."""
 
 import argparse
 import os
 import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
+from .commands.inspect import add_inspect
+from .commands.predict import add_predict
 from .errors import InputError, MmonnxError
 from .key_values import parse
 from .version import __version__
 
+_EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _MAX_PIXELS = 64 * 1024 * 1024
 
 
@@ -31,6 +34,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             raise
         print(f"mmonnx: error: {error}", file=sys.stderr)
         return error.status
+    except ModuleNotFoundError as error:
+        if debug or error.name not in _EXPORTING:
+            raise
+        print(
+            f"mmonnx: error: {error.name} is not installed; expected what an export needs; "
+            "pip install 'mmonnx[export]'",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("mmonnx: stopped; nothing was written", file=sys.stderr)
         return 130
@@ -42,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_export(commands.add_parser("export", help="export a model of mmdet or mmcls to an ONNX file"))
     _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
+    add_inspect(commands.add_parser("inspect", help="print what there is to know of an ONNX file"))
+    add_predict(commands.add_parser("predict", help="run an exported file on images; needs no PyTorch"))
     _add_patch(commands.add_parser("patch", help="mend an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
 
@@ -76,6 +90,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
     add("--mask-output", choices=("image", "roi"), default="image", help="masks in the image, or as the head has them")
+    add("--image-size-input", action="store_true", help="two-stage detectors: an input that says where padding begins")
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
@@ -181,6 +196,7 @@ def _export(options: argparse.Namespace) -> int:
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
+            image_size=options.image_size_input,
         ),
         target=options.target,
         opset=options.opset_version,

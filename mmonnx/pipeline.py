@@ -9,16 +9,18 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import onnx
 
-from . import codebases, compat, visualize
-from .atomic import check_writable, replacing
+from . import codebases, compat, describe, visualize
+from .atomic import check_writable
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
 from .errors import ExportError, InputError
-from .graph.annotate import annotate
+from .graph.annotate import annotate, with_default
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
+from .graph.names import named
 from .graph.simplify import Simplified, count_nodes, file_size, simplify
+from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
@@ -30,6 +32,7 @@ from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
+_NO_PADDING = 2**24
 
 
 @dataclass(frozen=True)
@@ -141,15 +144,18 @@ def _export(
         traced = lower(trace(task, opset, context), context.custom_ops)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
-    model = annotate(simplified.model, {"mmonnx.config": settings.config or task.title}, __version__)
+    about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
+    model = with_default(named(simplified.model), "img_shape", np.full(2, _NO_PADDING, np.float32))
+    model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
     results = _verify(settings, task, cases, model, report) if settings.verify else None
     held = results is None or all(result.ok for result in results)
+    file = annotate(file, describe.verification(results), __version__)
     if held:
-        with report.stage("write") as stage, replacing(settings.output_file) as path:
-            onnx.save(file, str(path))
+        with report.stage("write") as stage:
+            write_model(file, settings.output_file)
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
@@ -285,6 +291,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
+    parts += ("--image-size-input",) if settings.load.image_size else ()
     return " ".join(parts)
 
 

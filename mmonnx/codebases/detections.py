@@ -38,6 +38,9 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
         each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(len(image))]
         return [run_detector(model, one)[0] for one in each]
     metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
+    if "img_shape" in feeds:
+        for one in metas:
+            one["img_shape"] = (*(float(side) for side in feeds["img_shape"]), 3)
     more = {}
     if "proposals" in feeds:
         more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
+from .about import describe
 from .base import Feeds, Scores, Task
 from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
@@ -41,6 +42,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device, the image or an option is wrong.
         ExportError: the model cannot be built.
     """
+    from mmcls.datasets import DATASETS
     from mmcls.models import build_classifier
 
     if options.skip_postprocess and (options.topk is not None or not options.softmax):
@@ -55,7 +57,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     pair = _feeds((sample_images(options) * 2)[:2], task.shape, norm, device)
     run = partial(_inference(model, options, task.inputs), pair)
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
-    task.classes = meta.get("CLASSES") or ()
+    describe(task, config, meta, DATASETS)
     task.notes += [warning] if warning else []
     return task
 

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..rewrites import REGISTRY, current
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from ..rewrites.panoptic import panoptic_outputs
+from .about import describe
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
 from .images import find_transform, make_input, sample_images, size_divisor, test_pipeline
@@ -21,6 +22,8 @@ from .raw import RawModule, raw_names, raw_predict, raw_read
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
+_PADDING = 21
+"""Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
 
 def owns(config: Any) -> bool:
@@ -39,6 +42,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device or the image is wrong.
         ExportError: the model cannot be built.
     """
+    from mmdet.datasets import DATASETS
     from mmdet.models import build_detector
 
     if options.topk is not None or not options.softmax:
@@ -53,7 +57,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     task.divisor = size_divisor(config)
-    task.classes = about.get("CLASSES") or ()
+    describe(task, config, about, DATASETS)
     task.notes += [warning] if warning else []
     if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
         task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
@@ -101,6 +105,9 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
+    if options.image_size and takes_image_size(model) and not options.skip_postprocess:
+        task.preprocess = partial(_with_image_size, prepare)
+        task.inputs = {**task.inputs, "img_shape": torch.tensor(shape).to(task.inputs["input"])}
     if options.skip_postprocess:
         _make_raw(task, model)
     if options.dynamic or options.dynamic_batch:
@@ -120,8 +127,14 @@ class DetectorModule(nn.Module):
         self.model = model
         self.mask_output = mask_output
 
-    def forward(self, input: torch.Tensor, proposals: Optional[torch.Tensor] = None) -> Tuple[torch.Tensor, ...]:
-        """Run the detector on the whole batch as if it were one image."""
+    def forward(self, input: torch.Tensor, second: Optional[torch.Tensor] = None) -> Tuple[torch.Tensor, ...]:
+        """Run the detector on the whole batch as if it were one image.
+
+        Args:
+            second: the proposals of a detector without an RPN; of another one ``img_shape`` (2,) float, the
+                (height, width) that boxes are clipped to, none for those of the input.
+        """
+        proposals, img_shape = (None, second) if takes_image_size(self.model) else (second, None)
         context = current()
         context.start(input)
         context.mask_output = self.mask_output
@@ -129,7 +142,13 @@ class DetectorModule(nn.Module):
         if proposals is not None:
             place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
             more["proposals"] = [proposals.reshape(-1, 4)[place]]
-        results = self.model.simple_test(input, [meta(input.shape[2], input.shape[3])], rescale=False, **more)
+        image = meta(input.shape[2], input.shape[3])
+        if img_shape is not None:
+            whole = torch.stack([torch.as_tensor(side) for side in context.image_size]).to(img_shape)
+            size = torch.where(img_shape < whole, img_shape, whole)
+            context.image_size = (size[0], size[1])
+            image["img_shape"] = (*context.image_size, 3)
+        results = self.model.simple_test(input, [image], rescale=False, **more)
         if results[0] is None:
             return (context.panoptic,)
         boxes, labels = _first_boxes(results[0])
@@ -137,6 +156,11 @@ class DetectorModule(nn.Module):
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         extra = (context.masks, context.mask_scores, context.panoptic)
         return (dets, found.labels) + tuple(value for value in extra if value is not None)
+
+
+def takes_image_size(model: nn.Module) -> bool:
+    """Whether its file can be told where the padding begins: a detector with an RPN, whose proposals hang on it."""
+    return hasattr(model, "roi_head") and bool(getattr(model, "with_rpn", False))
 
 
 def _output_names(model: nn.Module) -> List[str]:
@@ -171,6 +195,13 @@ def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device,
     if proposals:
         feeds["proposals"] = sample_proposals(len(images), *shape).to(device)
     return feeds
+
+
+def _with_image_size(prepare: Callable[..., Feeds], images: Any, shape: Tuple[int, int]) -> Feeds:
+    """The feeds for images that end two thirds of a step of the pyramid before the input does."""
+    feeds = prepare(images, shape)
+    size = [max(side - _PADDING, 1) for side in shape]
+    return {**feeds, "img_shape": torch.tensor(size).to(feeds["input"])}
 
 
 def _test_cfg(model: nn.Module) -> Dict[str, Any]:

@@ -14,6 +14,7 @@ from ..targets import Form, Operator, Target, full_name
 from ..targets.base import STANDARD_DOMAINS
 from .emptiness.follow import Followed, follow, node_name
 from .emptiness.sizes import covers
+from .names import module_path
 
 _KINDS = {
     onnx.AttributeProto.INT: "int",
@@ -185,13 +186,6 @@ def module_of(node: onnx.NodeProto) -> str:
         if entry.key == "pkg.torch.onnx.name_scopes":  # the exporter that does not trace
             scopes = ast.literal_eval(entry.value)
             return scopes[-2] if len(scopes) > 1 and scopes[-2] else node_name(node)
-    *scopes, _ = node.name.strip("/").split("/")
-    if not node.name.startswith("/") or not scopes:
-        return node_name(node)
-    path: List[str] = []
-    for scope in scopes:
-        # a Sequential's or ModuleList's child has its parent's name in front: layer1, layer1.0
-        if path and scope.startswith(path[-1] + "."):
-            path.pop()
-        path.append(scope)
-    return ".".join(path)
+    if node.name.startswith("/"):
+        return module_path(node.name) or node_name(node)
+    return node.name.rsplit("/", 1)[0] if "/" in node.name else node_name(node)

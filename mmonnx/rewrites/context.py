@@ -50,6 +50,7 @@ class ExportContext:
         custom_ops: types of the domain ``mmcv`` that the file may have as nodes; all others become their bodies.
         opset: the opset of the file.
         image: the traced input (N, 3, H, W).
+        image_size: (height, width) in pixels that boxes are clipped to, traced.
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
         levels: such indices of the lists of a pyramid's levels, which a head joins at the end.
         detections: the latest detections.
@@ -64,6 +65,7 @@ class ExportContext:
     custom_ops: FrozenSet[str] = frozenset()
     opset: int = 11
     image: Optional[torch.Tensor] = None
+    image_size: Any = None
     image_index: Optional[torch.Tensor] = None
     levels: List[torch.Tensor] = field(default_factory=list)
     detections: Optional[Detections] = None
@@ -77,6 +79,7 @@ class ExportContext:
     def start(self, image: torch.Tensor) -> None:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
         self.image = image
+        self.image_size = (image.shape[2], image.shape[3])
         self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = None
         self.levels = []
         self.extras.clear()

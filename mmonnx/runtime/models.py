@@ -56,6 +56,10 @@ class _Model:
         """What the config's test pipeline does beyond one pass, such as flipped images; the file does not."""
         return [step["what"] for step in self._steps if step["type"] == "left out"]
 
+    def class_name(self, label: int) -> str:
+        """The name of a class, or its number where the file has no names."""
+        return str(self.classes[label]) if 0 <= label < len(self.classes) else f"class {label}"
+
     def _check(self) -> None:
         found, needed = self.description.task, set(self._session.input_names) - {"input", IMAGE_SIZE}
         if found not in self.tasks or self.description.pipeline is None:
@@ -161,10 +165,7 @@ class Classifier(_Model):
         """The best classes: index, name and score."""
         best = np.argsort(-found.probs, kind="stable")[:count]
         labels = [int(index) if found.labels is None else int(found.labels[index]) for index in best]
-        return [
-            (label, drawing.class_name(label, self.classes), float(found.probs[index]))
-            for index, label in zip(best, labels)
-        ]
+        return [(label, self.class_name(label), float(found.probs[index])) for index, label in zip(best, labels)]
 
     def draw(self, picture: Picture, found: Scores, score_thr: float = 0.0) -> np.ndarray:
         """The picture above bars of the best classes, BGR; scores below the threshold are left out."""

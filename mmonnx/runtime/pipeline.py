@@ -291,9 +291,9 @@ def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     image = prepared.image.astype(np.float32)
     if step["to_rgb"]:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    # OpenCV's arithmetic and not numpy's: it is what mmcv rounds by
-    image = cv2.subtract(image, np.float64(step["mean"]).reshape(1, -1))
-    image = cv2.multiply(image, 1 / np.float64(step["std"]).reshape(1, -1))
+    # OpenCV's arithmetic on float32 figures as float64, and not numpy's: it is what mmcv rounds by
+    mean, std = (np.float64(np.float32(step[name])).reshape(1, -1) for name in ("mean", "std"))
+    image = cv2.multiply(cv2.subtract(image, mean), 1 / std)
     return replace(prepared, image=image)
 
 

@@ -34,15 +34,12 @@ def get_bboxes(
         ``context.image_index`` says which image each belongs to.
     """
     cfg = kwargs.get("cfg") or self.test_cfg
-    image = context.image
     limit = cfg.get("nms_pre", -1)
     found = [_best(context, self, pair, limit) for pair in zip(cls_scores, bbox_preds)]
     scores, index, deltas = (torch.cat(parts, 1) for parts in list(zip(*found))[:3])
     level = torch.cat([_filled(number, part[3], limit) for number, part in enumerate(found)]).to(index.device)  # (K,)
     anchors = _anchors(self, level, index, [score.shape[3] for score in cls_scores])
-    boxes = self.bbox_coder.decode(
-        anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=(image.shape[2], image.shape[3])
-    )
+    boxes = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=context.image_size)
     boxes = boxes.view_as(deltas)
     minimum, inclusive = cfg.get("min_bbox_size", -1), compat.keeps_proposals_of_the_minimum()
     if minimum > 0 or not inclusive:

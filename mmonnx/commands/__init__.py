@@ -1,0 +1,1 @@
+"""The parsers of the commands that run and read files."""

@@ -1,0 +1,95 @@
+"""What the exporter writes into a file about itself; ``runtime.description`` is what a runtime reads of it."""
+
+import hashlib
+import json
+import platform
+from typing import Dict, Optional, Sequence
+
+import onnx
+
+from . import compat
+from .codebases.base import Task
+from .codebases.options import LoadOptions
+from .runtime.description import PREFIX, Description
+from .verify import CaseResult
+from .version import __version__
+
+_OUTPUTS = {
+    "dets": "(batch, num_dets, 5): x1, y1, x2, y2 in pixels of the input, and the score; padded with zeros",
+    "labels": "class indices, best first; -1 where dets is padded",
+    "masks": "the detections' masks",
+    "mask_scores": "(batch, num_dets): how good each mask is judged to be",
+    "probs": "(batch, num_classes): probabilities",
+    "logits": "(batch, num_classes): scores before the softmax or sigmoid",
+    "scores": "(batch, k): the best scores, the best one first",
+}
+
+
+def properties(
+    task: Task, config: str, checkpoint: Optional[str], options: LoadOptions, target: str, simplifier: Optional[str]
+) -> Dict[str, str]:
+    """Everything that is known before the verification.
+
+    Args:
+        task: what is exported.
+        config: the config's name.
+        checkpoint: the path of its weights, None for random ones.
+        options: how it was loaded.
+        target: the runtime's name.
+        simplifier: the tool that simplified the graph, None for none.
+    """
+    described = Description(
+        task=_kind(task),
+        classes=list(task.classes),
+        palette=[list(color) for color in task.palette],
+        pipeline=task.pipeline,
+        score_thr=task.score_thr,
+        max_per_img=task.max_per_img,
+        mask_thr=task.mask_thr,
+        mask_output=options.mask_output,
+        outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
+    )
+    versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
+    versions.update(mmonnx=__version__, onnx=onnx.__version__, python=platform.python_version())
+    return {
+        **described.to_properties(),
+        PREFIX + "config": config,
+        PREFIX + "config_text": task.config_text,
+        PREFIX + "checkpoint": checkpoint or "random weights",
+        PREFIX + "checkpoint_sha256": _sha256(checkpoint) if checkpoint else "",
+        PREFIX + "versions": json.dumps({name: version for name, version in versions.items() if version}),
+        PREFIX + "target": target,
+        PREFIX + "simplifier": simplifier or "none",
+    }
+
+
+def verification(results: Optional[Sequence[CaseResult]]) -> Dict[str, str]:
+    """How the verification went; without one, that there was none."""
+    cases = [
+        {
+            "name": result.name,
+            "verdict": result.verdict,
+            "matched": result.matched,
+            "total": result.total,
+            "max_box": result.max_box,
+            "max_score": result.max_score,
+            "max_mask": result.max_mask,
+        }
+        for result in results or ()
+    ]
+    return {PREFIX + "verified": json.dumps(cases) if results is not None else "null"}
+
+
+def _kind(task: Task) -> str:
+    names = set(task.output_names)
+    if {"dets", "labels"} <= names:
+        return "segmentation" if "masks" in names else "detection"
+    return "classification" if names & {"probs", "logits", "scores"} else "raw"
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,224 @@
+"""``mmonnx predict``: pictures in, drawn pictures and answers out; one picture in memory at a time."""
+
+import contextlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
+
+import cv2
+import numpy as np
+
+from ..atomic import check_writable, replacing
+from ..errors import InputError
+from ..results import Detections, Scores
+from .images import Video, find_sources, is_video, read_image
+from .models import Detector, open_model
+from .rle import encode
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is asked for.
+
+    Attributes:
+        file: the ONNX file.
+        sources: pictures, videos, folders and patterns.
+        out: folder for drawn pictures, None for none.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        score_thr: the score from which on something is drawn; the answers hold all.
+        json: file for the answers, None for none.
+        coco: file for the answers in COCO's format, None for none.
+    """
+
+    file: str
+    sources: Sequence[str]
+    out: Optional[str] = None
+    device: str = "auto"
+    score_thr: float = 0.3
+    json: Optional[str] = None
+    coco: Optional[str] = None
+
+
+def predict(settings: PredictSettings) -> int:
+    """Run a file on pictures; returns how many there were.
+
+    Raises:
+        InputError: the file, a picture or a path is wrong. What was drawn before a picture that cannot be read stays;
+            files of answers are not written then.
+    """
+    # what OpenCV warns of (a file that ends early) is said in the error as well
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    sources = find_sources(settings.sources)
+    targets = _targets(sources, settings.out)
+    for path in (*targets.values(), settings.json, settings.coco):
+        if path is not None:
+            check_writable(path)
+    model = open_model(settings.file, settings.device)
+    if settings.coco and not isinstance(model, Detector):
+        raise InputError("--coco is for detectors", "a file for detection", "use --json")
+    for what in model.left_out:
+        print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(_Answers(path, kind, model)) for path, kind in _kinds(settings)]
+        progress = stack.enter_context(_progress())
+        return sum(_source(model, path, targets.get(path), settings, writers, progress) for path in sources)
+
+
+def _kinds(settings: PredictSettings) -> List[Tuple[str, str]]:
+    return [(path, kind) for path, kind in ((settings.json, "json"), (settings.coco, "coco")) if path]
+
+
+def _targets(sources: Sequence[str], out: Optional[str]) -> Dict[str, str]:
+    """Where the drawing of each source goes: by its name, with a number where two have the same."""
+    found: Dict[str, str] = {}
+    for source in sources if out is not None else ():
+        stem, suffix = os.path.splitext(os.path.basename(source))
+        suffix = ".mp4" if is_video(source) else suffix if suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
+        name, number = stem + suffix, 1
+        while os.path.join(str(out), name) in found.values():
+            name, number = f"{stem}_{number}{suffix}", number + 1
+        found[source] = os.path.join(str(out), name)
+        if os.path.realpath(found[source]) == os.path.realpath(source):
+            raise InputError(f"{source!r} would be overwritten", "another folder for --out", "give another one")
+    return found
+
+
+def _source(
+    model: Any,
+    path: str,
+    target: Optional[str],
+    settings: PredictSettings,
+    writers: Sequence["_Answers"],
+    progress: Any,
+) -> int:
+    """Go through one picture or video; how many pictures it has."""
+    if not is_video(path):
+        picture = read_image(path)
+        found = model(picture)
+        _tell(writers, path, None, picture, found)
+        if target is not None:
+            with replacing(target) as temporary:
+                _write_image(temporary, model.draw(picture, found, settings.score_thr))
+        progress(path, None)
+        return 1
+    video, count = Video(path), 0
+    with contextlib.ExitStack() as stack:
+        write = None if target is None else stack.enter_context(_movie(target, video.rate))
+        for count, frame in enumerate(video, 1):
+            found = model(frame)
+            _tell(writers, path, count - 1, frame, found)
+            if write is not None:
+                write(model.draw(frame, found, settings.score_thr))
+            progress(f"{path} {count}", video.frames)
+        if not count:
+            raise InputError(f"video {path!r} has no frame", "a whole video", "give another one")
+    return count
+
+
+def _tell(writers: Sequence["_Answers"], path: str, frame: Optional[int], picture: np.ndarray, found: Any) -> None:
+    for writer in writers:
+        writer.add(path, frame, picture.shape[:2], found)
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    done, data = cv2.imencode(path.suffix, image)
+    if not done:
+        raise OSError(f"OpenCV cannot encode a picture for {path.name}")
+    path.write_bytes(data.tobytes())
+
+
+@contextlib.contextmanager
+def _movie(target: str, rate: float) -> Iterator[Any]:
+    """A function that appends a frame to a video, which takes its place when all of them are there."""
+    with replacing(target) as temporary:
+        writers: List[Any] = []
+
+        def write(image: np.ndarray) -> None:
+            if not writers:
+                size = (image.shape[1], image.shape[0])
+                writers.append(cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
+                if not writers[0].isOpened():
+                    raise OSError("this OpenCV cannot write MP4 videos")
+            writers[0].write(image)
+
+        try:
+            yield write
+        finally:
+            for writer in writers:
+                writer.release()
+
+
+class _Answers:
+    """Answers as JSON, written as they come, so that a thousand pictures take no more memory than one."""
+
+    def __init__(self, path: str, kind: str, model: Any) -> None:
+        self._stack, self._path, self._kind, self._model = contextlib.ExitStack(), path, kind, model
+        self._images: List[Dict[str, Any]] = []
+        self._count = 0
+
+    def __enter__(self) -> "_Answers":
+        # the whole is inside of replacing(), which ends it when an error or a signal does
+        temporary = self._stack.enter_context(replacing(self._path))
+        self._file: TextIO = self._stack.enter_context(open(str(temporary), "w", encoding="utf-8"))
+        self._file.write('{"annotations": [' if self._kind == "coco" else "[")
+        return self
+
+    def add(self, path: str, frame: Optional[int], size: Tuple[int, int], found: Any) -> None:
+        """Append one picture's answers."""
+        if self._kind == "json":
+            self._write({"file": path, **({} if frame is None else {"frame": frame}), **_as_dict(self._model, found)})
+            return
+        number = len(self._images) + 1
+        name = path if frame is None else f"{path}#{frame}"
+        self._images.append({"id": number, "file_name": name, "height": int(size[0]), "width": int(size[1])})
+        for index, (x1, y1, x2, y2, score) in enumerate(found.dets.tolist()):
+            entry = {"id": self._count + 1, "image_id": number, "category_id": int(found.labels[index]) + 1}
+            entry.update(bbox=[x1, y1, x2 - x1, y2 - y1], area=(x2 - x1) * (y2 - y1), score=score, iscrowd=0)
+            if found.masks is not None:
+                entry.update(segmentation=encode(found.masks[index]), area=int(found.masks[index].sum()))
+            self._write(entry)
+
+    def _write(self, entry: Dict[str, Any]) -> None:
+        self._file.write((",\n" if self._count else "\n") + json.dumps(entry))
+        self._count += 1
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> Optional[bool]:
+        if kind is None:
+            names = [{"id": index + 1, "name": name} for index, name in enumerate(self._model.classes)]
+            rest = f'], "images": {json.dumps(self._images)}, "categories": {json.dumps(names)}}}\n'
+            self._file.write(rest if self._kind == "coco" else "\n]\n")
+        return self._stack.__exit__(kind, error, trace)
+
+
+def _as_dict(model: Any, found: Any) -> Dict[str, Any]:
+    """One picture's answers for JSON."""
+    if isinstance(found, Scores):
+        best = model.top(found, len(found.probs))
+        return {"classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
+    return {"detections": [_detection(model, found, index) for index in range(len(found.labels))]}
+
+
+def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
+    label = int(found.labels[index])
+    entry: Dict[str, Any] = {"label": label, "name": model.class_name(label)}
+    entry.update(box=found.dets[index, :4].tolist(), score=float(found.dets[index, 4]))
+    if found.masks is not None:
+        entry["mask"] = encode(found.masks[index])
+    return entry
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Any]:
+    """A function that shows how far it is, on a terminal alone."""
+    if not sys.stderr.isatty():
+        yield lambda name, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("predict", total=None)
+        yield lambda name, total: bar.update(task, description=name, total=total, advance=1)

@@ -1,0 +1,103 @@
+"""A test pipeline as data makes of an image, bit for bit, what the pipeline of mmdet or mmcls makes of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmonnx import fallback
+from mmonnx.errors import InputError
+from mmonnx.runtime import pipeline
+
+NORM = {"type": "Normalize", "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "to_rgb": True}
+CAFFE = {**NORM, "std": [1.0, 1.0, 1.0], "to_rgb": False}
+SIZES = [(120, 200), (211, 97), (64, 64), (1, 9)]
+
+
+def flip_aug(*transforms, **keywords):
+    return [{"type": "MultiScaleFlipAug", "flip": False, "transforms": list(transforms), **keywords}]
+
+
+RATIO = {"type": "Resize", "keep_ratio": True}
+DETECTION = {
+    "two-stage": flip_aug(RATIO, NORM, {"type": "Pad", "size_divisor": 32}, img_scale=(133, 80)),
+    "caffe": flip_aug(RATIO, {"type": "RandomFlip"}, CAFFE, {"type": "Pad", "size_divisor": 32}, img_scale=(133, 80)),
+    "ssd": flip_aug({"type": "Resize", "keep_ratio": False}, CAFFE, img_scale=(100, 60)),
+    "pillow": flip_aug({**RATIO, "backend": "pillow"}, NORM, img_scale=(133, 80)),
+    "yolox": flip_aug(
+        RATIO, {"type": "Pad", "pad_to_square": True, "pad_val": {"img": (114.0,) * 3}}, img_scale=(96, 96)
+    ),
+    "factor": flip_aug(RATIO, NORM, scale_factor=1.5),
+    "pad first": flip_aug(RATIO, {"type": "Pad", "size": (140, 140)}, NORM, img_scale=(133, 80)),
+}
+CLASSIFICATION = {
+    "short": [{"type": "Resize", "size": (64, -1)}, {"type": "CenterCrop", "crop_size": 56}, NORM],
+    "pillow": [{"type": "Resize", "size": (64, -1), "backend": "pillow", "interpolation": "bicubic"}, NORM],
+    "exact": [{"type": "Resize", "size": 32}, NORM],
+    "long": [{"type": "Resize", "size": (64, -1), "adaptive_side": "long", "interpolation": "area"}, NORM],
+    "efficient": [
+        {"type": "CenterCrop", "crop_size": 48, "efficientnet_style": True, "interpolation": "bicubic"},
+        NORM,
+    ],
+}
+
+
+def steps_of(transforms):
+    """As a file keeps them."""
+    return json.loads(json.dumps(pipeline.from_config(transforms)))
+
+
+def image_of(size):
+    return np.random.RandomState(sum(size)).randint(0, 255, (*size, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", sorted(DETECTION))
+def test_of_mmdet(name, size):
+    fallback.ensure()
+    from mmdet.datasets.pipelines import Compose
+
+    image, transforms = image_of(size), DETECTION[name]
+    collect = {"type": "Collect", "keys": ["img"], "meta_keys": ("img_shape", "scale_factor")}
+    collected = [{**transforms[0], "transforms": [*transforms[0]["transforms"], collect]}]
+    data = {"img": image.copy(), "img_shape": image.shape, "ori_shape": image.shape, "img_fields": ["img"]}
+    expected = Compose(collected)(data)
+    prepared = pipeline.apply(steps_of(transforms), image)
+    assert (prepared.image == expected["img"][0]).all() and prepared.feed.dtype == np.float32
+    meta = expected["img_metas"][0].data
+    assert prepared.shape == meta["img_shape"][:2] and prepared.original == size
+    assert np.float32(prepared.scale * 2).tolist() == meta["scale_factor"].tolist()
+
+
+@pytest.mark.parametrize("size", SIZES[:3])
+@pytest.mark.parametrize("name", sorted(CLASSIFICATION))
+def test_of_mmcls(name, size):
+    fallback.ensure()
+    from mmcls.datasets.pipelines import Compose
+
+    image = image_of(size)
+    expected = Compose(CLASSIFICATION[name])({"img": image.copy()})["img"]
+    found = pipeline.apply(steps_of(CLASSIFICATION[name]), image)
+    assert (found.image == expected).all()
+
+
+def test_what_cannot_be_applied_is_said():
+    steps = steps_of(flip_aug({"type": "RandomCenterCropPad"}, NORM, scale_factor=1.0, flip=True))
+    assert [step["what"] for step in steps if step["type"] == "left out"] == ["flipped images"]
+    with pytest.raises(InputError, match="RandomCenterCropPad"):
+        pipeline.check(steps, "'x.onnx'")
+
+
+def test_an_image_far_too_long_is_refused_before_memory_is_gone():
+    steps = steps_of(flip_aug(RATIO, NORM, scale_factor=9000.0))
+    with pytest.raises(InputError, match="would be resized"):
+        pipeline.apply(steps, image_of((10, 10)))
+
+
+@pytest.mark.parametrize("name", sorted(DETECTION))
+def test_for_a_file_of_one_size(name):
+    steps = pipeline.for_fixed_size(steps_of(DETECTION[name]), (96, 160))
+    for size in SIZES[:3]:
+        prepared = pipeline.apply(steps, image_of(size))
+        assert prepared.shape[0] <= 96 and prepared.shape[1] <= 160
+        assert 96 in prepared.shape or 160 in prepared.shape or name == "ssd"
