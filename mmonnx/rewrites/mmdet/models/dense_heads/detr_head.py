@@ -15,8 +15,20 @@ _HEAD = "mmdet.models.dense_heads.detr_head.DETRHead."
 def forward_single(
     context: ExportContext, original: Any, self: Any, x: torch.Tensor, img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Upstream's own version for exports: it makes the mask of the padding, which there is none of, at any size."""
-    return self.forward_single_onnx(x, img_metas)
+    """Upstream's ``forward_single`` for images of which none is padded.
+
+    Args:
+        x: (N, C, H, W).
+
+    Returns:
+        Logits (layers, N, Q, classes) and boxes (layers, N, Q, 4) ``(center x, center y, width, height)`` in parts of
+        the image, of every decoder layer.
+    """
+    x = self.input_proj(x)
+    # not by resizing a mask of the image: torch 1.13 takes the result's size for a constant
+    padded = torch.zeros_like(x[:, 0], dtype=torch.bool)
+    states, _ = self.transformer(x, padded, self.query_embedding.weight, self.positional_encoding(padded))
+    return self.fc_cls(states), self.fc_reg(self.activate(self.reg_ffn(states))).sigmoid()
 
 
 @rewrite(_HEAD + "get_bboxes")
