@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 _CLASSIFIERS = re.compile(
-    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
+    r"(^|[._])(cls_convs\.\d+(?=\.\d+$)|\w*cls|\w*cls_logits|classifier|box_predictor\.cls_score)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"
 )
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
