@@ -1,6 +1,8 @@
 """Plain PyTorch: a model that a callable makes, or a module that is there already. Nothing of OpenMMLab is needed."""
 
 import inspect
+import sys
+import warnings
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -170,6 +172,7 @@ def _detector_task(
             "a batch of 1 and no --output-names",
             "leave --batch and --output-names out",
         )
+    _compile_scripts(type(model).__module__.rpartition(".")[0])
     module = PlainModule(model, (feeds["input"],)).eval()
     names = list(_outputs(module, None, feeds))
     axes: Axes = {}
@@ -196,6 +199,17 @@ def _detector_task(
         other_shape=other,
         notes=notes,
     )
+
+
+def _compile_scripts(package: str) -> None:
+    """Compile what a package's functions compile while they are traced: then, torch's functions have stand-ins."""
+    for name, module in list(sys.modules.items()):
+        for function in list(vars(module).values()) if name.startswith(f"{package}.") else ():
+            original = vars(function).get("__original_fn") if inspect.isfunction(function) else None
+            if original is not None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # new torch would rather have something else compiled
+                    torch.jit.script(original)
 
 
 def _is_detections(results: Any) -> bool:
