@@ -115,3 +115,14 @@ def test_every_name_of_the_function_is_replaced_and_restored(ops):
         assert module.deform_conv2d is not before
         assert saconv.deform_conv2d is module.deform_conv2d is ops.deform_conv2d
     assert saconv.deform_conv2d is module.deform_conv2d is ops.deform_conv2d is before
+
+
+def test_offsets_of_a_larger_map_are_read_as_mmcv_reads_them(ops):
+    """The first numbers of each image, in the shape of the output: so DyHead uses its layers."""
+    image, weight, bias = randn(2, 4, 5, 6, seed=1), randn(3, 4, 3, 3, seed=2), randn(3, seed=3)
+    offset, mask = randn(2, 18, 10, 12, seed=4), rand(2, 9, 10, 12, seed=5)
+    first = [value.flatten(1)[:, : size * 30].reshape(2, size, 5, 6) for value, size in ((offset, 18), (mask, 9))]
+    expected = ops.modulated_deform_conv2d(image, *first, weight, bias, 1, 1)
+    close(ops.modulated_deform_conv2d(image, offset, mask, weight, bias, 1, 1).numpy(), expected)
+    with rewriting():
+        close(ops.modulated_deform_conv2d(image, offset, mask, weight, bias, 1, 1).numpy(), expected)
