@@ -14,7 +14,8 @@ _CLASSIFIERS = re.compile(
 _HEATS = re.compile(r"[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$")
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
 _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
-_MAPS = re.compile(r"(^|[._])(conv_logits|deconv2|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
+_MAPS = re.compile(r"(^|[._])(conv_logits|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
+_PEAKS = re.compile(r"(^|[._])deconv2$")
 _SHIFTS = re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$")
 _EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
 _RARE = -9.0
@@ -87,6 +88,7 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     step = 0.5 / stages if stages > _CASCADE else 0.5
     for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
+    _scale(model, _PEAKS, 1.0, run)  # where a map is greatest is a grid point: those of saturated maps tie
     _scale(model, _SHIFTS, 0.3, run)
     for module in _find(model, _SHIFTS).values():
         nn.init.constant_(module.bias, _WAY)
