@@ -64,6 +64,7 @@ def make_data(folder: Path) -> Path:
 def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
     """The digit config of the ``detector`` or the ``classifier``, for two short epochs on these data."""
     fallback.ensure()
+    from mmcls.datasets import build_dataloader
     from mmcv import Config
 
     name = {"detector": "faster_rcnn_digits", "classifier": "mobilenet_v2_digits"}[kind]
@@ -77,6 +78,8 @@ def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
         for part in (cfg.data.train, cfg.data.val):
             part.type, part.data_prefix = folder_dataset().__name__, str(data / "classification" / "train")
         cfg.data.samples_per_gpu = 16
+        if "persistent_workers" in inspect.signature(build_dataloader).parameters:
+            cfg.data.persistent_workers = False  # mmcls 0.20 keeps workers alive where there are none
     cfg.log_config.interval, cfg.lr_config.warmup_iters, cfg.runner.max_epochs = 1, 2, 2
     cfg.checkpoint_config.interval = 1
     cfg.merge_from_dict(options)

@@ -147,7 +147,7 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         total = sum(output.numel() for output in seen[name])
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
-            if pattern is not _MAPS:
+            if pattern is not _MAPS and not _EACH_A_MASK.search(name):
                 deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name], heats=pattern is _HEATS)
         if _EACH_A_MASK.search(name) and module.bias is not None:

@@ -42,6 +42,9 @@ class PredictSettings:
     coco: Optional[str] = None
 
 
+_LOG_ERRORS = 2
+
+
 def predict(settings: PredictSettings) -> int:
     """Run a file on pictures; returns how many there were.
 
@@ -50,7 +53,7 @@ def predict(settings: PredictSettings) -> int:
             files of answers are not written then.
     """
     # what OpenCV warns of (a file that ends early) is said in the error as well
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    cv2.setLogLevel(_LOG_ERRORS)
     sources = find_sources(settings.sources)
     targets = _targets(sources, settings.out)
     for path in (*targets.values(), settings.json, settings.coco):

@@ -61,7 +61,7 @@ CODEBASES = {
         shape=None,
         shapes={"swin_transformer_v2": (448, 384)},  # the last of four stages has to hold a window
     ),
-    "torchvision": Codebase(skipped=(), representatives={}, shape=None),
+    "torchvision": Codebase(skipped=(), representatives={}, shape=None, shapes={}),
 }
 QUICK = (
     "mmcls::deit/deit-tiny-distilled_pt-4xb256_in1k.py",
