@@ -8,8 +8,7 @@ from ....batched import image_numbers
 from ....context import ExportContext
 from ....registry import rewrite
 from .base_dense_head import fold, for_each_image
-from .ga_rpn_head import object_scores
-from .rpn_head import best_of_levels, large_enough, select_proposals
+from .ga_rpn_head import object_scores, proposals_of_anchors
 
 
 @rewrite("mmdet.models.dense_heads.cascade_rpn_head.CascadeRPNHead.simple_test_rpn")
@@ -31,7 +30,8 @@ def simple_test_rpn(
         x, scores, deltas = stage(x, offsets)
         if number < self.num_stages - 1:
             (anchors,) = stage.refine_bboxes([anchors], [value[None] for value in fold(deltas)], img_metas)
-    return [_proposals(context, stage, anchors, scores, deltas, img_metas[0]["img_shape"], self.test_cfg)]
+    values, shape = object_scores(stage, fold(scores)), img_metas[0]["img_shape"]
+    return [proposals_of_anchors(context, stage, values, anchors, fold(deltas), shape, self.test_cfg)]
 
 
 def _offsets(context: ExportContext, anchors: torch.Tensor, stride: int, size: Tuple[Any, Any]) -> torch.Tensor:
@@ -53,21 +53,3 @@ def _offsets(context: ExportContext, anchors: torch.Tensor, stride: int, size: T
     taps = torch.stack([tap[:, None].expand(3, 3), tap.expand(3, 3)], -1).reshape(-1, 2)
     moved = spread.flip(1)[:, None] * taps + center.flip(1)[:, None]
     return moved.reshape(image_numbers(context).shape[0], -1, 18)
-
-
-def _proposals(
-    context: ExportContext,
-    stage: Any,
-    anchors: List[torch.Tensor],
-    scores: List[torch.Tensor],
-    deltas: List[torch.Tensor],
-    shape: Any,
-    cfg: Any,
-) -> torch.Tensor:
-    rows = [anchors, [value.permute(1, 2, 0).reshape(-1, 4) for value in fold(deltas)]]
-    values, level, priors, moves = best_of_levels(
-        context, object_scores(stage, fold(scores)), rows, cfg.get("nms_pre", -1)
-    )
-    boxes = stage.bbox_coder.decode(priors.reshape(-1, 4), moves.reshape(-1, 4), max_shape=shape).view_as(moves)
-    values = large_enough(boxes, values, cfg.min_bbox_size)
-    return select_proposals(context, boxes, values, level, len(anchors), cfg)

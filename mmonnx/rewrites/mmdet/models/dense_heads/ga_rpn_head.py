@@ -1,6 +1,6 @@
 """Stand-in for ``mmdet/models/dense_heads/ga_rpn_head.py``."""
 
-from typing import Any, List
+from typing import Any, List, Optional
 
 import torch
 
@@ -40,12 +40,30 @@ def get_bboxes_single(
         torch.where(mask, score, score.new_full((1,), ABSENT))
         for score, mask in zip(object_scores(self, cls_scores), mlvl_masks)
     ]
-    scores, level, anchors, deltas = best_of_levels(
-        context, scores, [mlvl_anchors, [value.permute(1, 2, 0).reshape(-1, 4) for value in bbox_preds]], cfg.nms_pre
-    )
-    boxes = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=img_shape).view_as(deltas)
-    scores = large_enough(boxes, scores, cfg.min_bbox_size)
-    return select_proposals(context, boxes, scores, level, len(cls_scores), cfg, cfg.nms_post)
+    return proposals_of_anchors(context, self, scores, mlvl_anchors, bbox_preds, img_shape, cfg, cfg.nms_post)
+
+
+def proposals_of_anchors(
+    context: ExportContext,
+    head: Any,
+    scores: List[torch.Tensor],
+    anchors: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    shape: Any,
+    cfg: Any,
+    limit_of_level: Optional[int] = None,
+) -> torch.Tensor:
+    """The proposals (P, 5) of all images, of anchors that differ from image to image.
+
+    Args:
+        scores: per level (N * S,), anchors: (N * S, 4), bbox_preds: folded (anchors * 4, N * H, W).
+        limit_of_level: see ``select_proposals``.
+    """
+    rows = [anchors, [value.permute(1, 2, 0).reshape(-1, 4) for value in bbox_preds]]
+    values, level, priors, deltas = best_of_levels(context, scores, rows, cfg.get("nms_pre", -1))
+    boxes = head.bbox_coder.decode(priors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=shape).view_as(deltas)
+    values = large_enough(boxes, values, cfg.min_bbox_size)
+    return select_proposals(context, boxes, values, level, len(scores), cfg, limit_of_level)
 
 
 def object_scores(self: Any, cls_scores: List[torch.Tensor]) -> List[torch.Tensor]:
