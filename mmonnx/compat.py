@@ -146,9 +146,10 @@ def no_attention_fast_path() -> Iterator[None]:
         finally:
             switch.set_fastpath_enabled(enabled)
         return
-    # torch 1.11 to 2.0: these modules alone ask by this name, and take the ordinary path if the answer is yes
+    # Before `torch.backends.mha` these modules ask it of all their tensors at once, and take the ordinary path if the
+    # answer is yes. `torch._assert` asks by the same name, of its one condition, and must have the true answer.
     asked = torch.overrides.has_torch_function
-    torch.overrides.has_torch_function = lambda arguments: True
+    torch.overrides.has_torch_function = lambda arguments: len(tuple(arguments)) > 1 or asked(arguments)
     try:
         yield
     finally:
