@@ -114,7 +114,14 @@ def _sigterm_exits() -> Iterator[None]:
         yield
         return
 
+    owner = os.getpid()
+
     def leave(number: int, frame: object) -> None:
+        if os.getpid() != owner:
+            # A fork has inherited this, such as a worker of the pool that mmdet's older eval_map ends at once: it would
+            # unwind, and remove, what is its parent's.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, leave)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_a_process_ended_in_the_middle_leaves_the_old_file(tmp_path, number):
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM
         assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_that_is_ended_leaves_what_its_parent_writes(tmp_path):
+    with replacing(tmp_path / "model.onnx") as path:
+        path.write_bytes(b"new")
+        child = os.fork()
+        if not child:
+            try:
+                time.sleep(60)
+            finally:
+                os._exit(3)  # never the rest of this test, nor the end of the block, in a second process
+        os.kill(child, signal.SIGTERM)
+        status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
+    assert os.listdir(tmp_path) == ["model.onnx"]
 
 
 def test_sigterm_is_as_before_afterwards(tmp_path):
