@@ -1,12 +1,13 @@
 """Real short trainings of the digit models through mmdet's and mmcls's train APIs."""
 
+import contextlib
 import inspect
 import json
 import logging
 import time
 import types
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Type
+from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Type
 from unittest import mock
 
 import pytest
@@ -114,7 +115,7 @@ def train(
     # mmdet before 2.16 moves a model to the GPU, wherever it is to be trained
     stay = mock.patch("torch.nn.Module.cuda", lambda module, device=None: module)
     try:
-        with mock.patch("mmcv.runner.epoch_based_runner.time", clock), stay:
+        with mock.patch("mmcv.runner.epoch_based_runner.time", clock), stay, _whole_batches():
             run(cfg, validate)
     finally:
         logger.removeHandler(handler)
@@ -122,6 +123,20 @@ def train(
     (path,) = folder.glob("*.log.json")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return Run(folder, lines, (folder / "train.log").read_text())
+
+
+def _whole_batches() -> ContextManager[Any]:
+    """mmcv before 1.4 gives a batch one dimension more where there is no GPU: no detector can be trained so."""
+    from mmcv.parallel import _functions
+
+    scatter = _functions.scatter
+    if "unsqueeze" not in inspect.getsource(scatter):
+        return contextlib.nullcontext()
+
+    def whole(input: Any, devices: List[int], streams: Optional[List[Any]] = None) -> Any:
+        return input if isinstance(input, list) and devices == [-1] else scatter(input, devices, streams)
+
+    return mock.patch.object(_functions, "scatter", whole)
 
 
 def _train_detector(cfg: Any, validate: bool) -> None:
