@@ -10,7 +10,7 @@ import pytest
 from mmonnx.atomic import check_writable, replacing
 from mmonnx.errors import InputError
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
 WRITER = """
 import sys, time
 from mmonnx.atomic import replacing
@@ -100,9 +100,8 @@ def test_nothing_written_is_a_failure(tmp_path):
 def test_a_process_ended_in_the_middle_leaves_the_old_file(tmp_path, number):
     target = tmp_path / "model.onnx"
     target.write_bytes(b"old")
-    environment = {**os.environ, "PYTHONPATH": ROOT}
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        [sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT
     )
     assert process.stdout.readline() == b"writing\n"
     process.send_signal(number)
@@ -118,7 +117,7 @@ def test_a_process_ended_in_the_middle_leaves_the_old_file(tmp_path, number):
 def test_a_fork_that_is_ended_leaves_what_its_parent_writes(tmp_path):
     # in a process of its own: a runner of tests may handle the signal itself
     command = [sys.executable, "-c", FORKER, str(tmp_path / "model.onnx")]
-    process = subprocess.run(command, env={**os.environ, "PYTHONPATH": ROOT}, timeout=60)
+    process = subprocess.run(command, env=ENVIRONMENT, timeout=60)
     assert process.returncode == 0
     assert os.listdir(tmp_path) == ["model.onnx"]
 

@@ -74,7 +74,7 @@ def read_config(kind: str, data: Path, options: Dict[str, Any]) -> Any:
             part.ann_file = str(data / "detection" / "train.json")
             part.img_prefix = str(data / "detection" / "train")
         cfg.data.samples_per_gpu, cfg.data.train.pipeline[2].img_scale = 2, (128, 128)
-        # mmdet before 2.16 distorts the colours of floats alone
+        # mmdet 2.14 distorts the colours of floats alone
         cfg.data.train.pipeline[0].to_float32 = True
     else:
         for part in (cfg.data.train, cfg.data.val):
@@ -126,7 +126,7 @@ def train(
 
 
 def _whole_batches() -> ContextManager[Any]:
-    """mmcv before 1.4 gives a batch one dimension more where there is no GPU: no detector can be trained so."""
+    """mmcv 1.3 gives a batch one dimension more where there is no GPU: no detector can be trained so."""
     from mmcv.parallel import _functions
 
     scatter = _functions.scatter
