@@ -1,12 +1,12 @@
 """Two results side by side in one picture: PyTorch's on the left, the file's on the right."""
 
 import os
-from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
 import cv2
 import numpy as np
 
+from mmonnx.atomic import replacing
 from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores, Task
 from mmonnx.drawing import bars, caption, class_name, draw_detections, draw_segments, enlarged, fit, label_of, write
 from mmonnx.verify import Case, compare
@@ -42,9 +42,8 @@ def side_by_side(
     done, data = cv2.imencode(".png", np.vstack([title, *rows]))
     if not done:
         raise OSError(f"OpenCV cannot encode a picture for {os.fspath(path)}")
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data.tobytes())
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())
 
 
 def file_name(case: Case) -> str:

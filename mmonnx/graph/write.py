@@ -8,7 +8,7 @@ from typing import Set, Union
 
 import onnx
 
-from ..atomic import replacing
+from ..atomic import alone_in, check_writable, ending_signals_exit, replacing
 
 LIMIT = 2**31 - 1
 """Bytes that protobuf can hold."""
@@ -32,12 +32,26 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
         OSError: a file cannot be written (a full disk).
     """
     target = Path(path).resolve()
-    former = _data_files(target)
-    if model.ByteSize() <= limit:
+    if model.ByteSize() <= limit and not _data_files(target):
         with replacing(target) as temporary:
             onnx.save(model, str(temporary))
-        _remove(target.parent, former)
         return
+    check_writable(target)
+    # Each of two that write there at once would remove what it takes for the other's former weights.
+    with ending_signals_exit(), alone_in(_existing(target.parent)):
+        former = _data_files(target)
+        names = _write_with_data(model, target) if model.ByteSize() > limit else _write_alone(model, target)
+        _remove(target.parent, former - names)
+
+
+def _write_alone(model: onnx.ModelProto, target: Path) -> Set[str]:
+    with replacing(target) as temporary:
+        onnx.save(model, str(temporary))
+    return set()
+
+
+def _write_with_data(model: onnx.ModelProto, target: Path) -> Set[str]:
+    """Write the model and its weights; the name of the weights' file."""
     name = f"{target.stem}.{_digest(model)}.data"
     copied = onnx.ModelProto()
     copied.CopyFrom(model)  # onnx takes the weights out of what it saves
@@ -51,7 +65,14 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
         if not there:
             _remove(target.parent, {name})
         raise
-    _remove(target.parent, former - {name})
+    return {name}
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
 
 
 def _digest(model: onnx.ModelProto) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
 import cv2
 import numpy as np
 
-from ..atomic import check_writable, replacing
+from ..atomic import check_writable, replacing_many
 from ..errors import InputError
 from ..results import Detections, Scores
 from .images import Video, find_sources, is_video, read_image
@@ -49,8 +49,8 @@ def predict(settings: PredictSettings) -> int:
     """Run a file on pictures; returns how many there were.
 
     Raises:
-        InputError: the file, a picture or a path is wrong. What was drawn before a picture that cannot be read stays;
-            files of answers are not written then.
+        InputError: the file, a picture or a path is wrong. Nothing is written then: all that was asked for appears
+            together, in the end.
     """
     # what OpenCV warns of (a file that ends early) is said in the error as well
     cv2.setLogLevel(_LOG_ERRORS)
@@ -65,9 +65,11 @@ def predict(settings: PredictSettings) -> int:
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(_Answers(path, kind, model)) for path, kind in _kinds(settings)]
+        place = stack.enter_context(replacing_many())
+        writers = [stack.enter_context(_Answers(place(path), kind, model)) for path, kind in _kinds(settings)]
         progress = stack.enter_context(_progress())
-        return sum(_source(model, path, targets.get(path), settings, writers, progress) for path in sources)
+        private = {source: place(target) for source, target in targets.items()}
+        return sum(_source(model, path, private.get(path), settings, writers, progress) for path in sources)
 
 
 def _kinds(settings: PredictSettings) -> List[Tuple[str, str]]:
@@ -92,7 +94,7 @@ def _targets(sources: Sequence[str], out: Optional[str]) -> Dict[str, str]:
 def _source(
     model: Any,
     path: str,
-    target: Optional[str],
+    target: Optional[Path],
     settings: PredictSettings,
     writers: Sequence["_Answers"],
     progress: Any,
@@ -103,8 +105,7 @@ def _source(
         found = model(picture)
         _tell(writers, path, None, picture, found)
         if target is not None:
-            with replacing(target) as temporary:
-                _write_image(temporary, model.draw(picture, found, settings.score_thr))
+            _write_image(target, model.draw(picture, found, settings.score_thr))
         progress(path, None)
         return 1
     video, count = Video(path), 0
@@ -134,38 +135,35 @@ def _write_image(path: Path, image: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def _movie(target: str, rate: float) -> Iterator[Any]:
-    """A function that appends a frame to a video, which takes its place when all of them are there."""
-    with replacing(target) as temporary:
-        writers: List[Any] = []
+def _movie(target: Path, rate: float) -> Iterator[Any]:
+    """A function that appends a frame to a video."""
+    writers: List[Any] = []
 
-        def write(image: np.ndarray) -> None:
-            if not writers:
-                size = (image.shape[1], image.shape[0])
-                writers.append(cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
-                if not writers[0].isOpened():
-                    raise OSError("this OpenCV cannot write MP4 videos")
-            writers[0].write(image)
+    def write(image: np.ndarray) -> None:
+        if not writers:
+            size = (image.shape[1], image.shape[0])
+            writers.append(cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
+            if not writers[0].isOpened():
+                raise OSError("this OpenCV cannot write MP4 videos")
+        writers[0].write(image)
 
-        try:
-            yield write
-        finally:
-            for writer in writers:
-                writer.release()
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.release()
 
 
 class _Answers:
     """Answers as JSON, written as they come, so that a thousand pictures take no more memory than one."""
 
-    def __init__(self, path: str, kind: str, model: Any) -> None:
-        self._stack, self._path, self._kind, self._model = contextlib.ExitStack(), path, kind, model
+    def __init__(self, path: Path, kind: str, model: Any) -> None:
+        self._path, self._kind, self._model = path, kind, model
         self._images: List[Dict[str, Any]] = []
         self._count = 0
 
     def __enter__(self) -> "_Answers":
-        # the whole is inside of replacing(), which ends it when an error or a signal does
-        temporary = self._stack.enter_context(replacing(self._path))
-        self._file: TextIO = self._stack.enter_context(open(str(temporary), "w", encoding="utf-8"))
+        self._file: TextIO = open(str(self._path), "w", encoding="utf-8")
         self._file.write('{"annotations": [' if self._kind == "coco" else "[")
         return self
 
@@ -188,12 +186,15 @@ class _Answers:
         self._file.write((",\n" if self._count else "\n") + json.dumps(entry))
         self._count += 1
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> Optional[bool]:
-        if kind is None:
-            names = [{"id": index + 1, "name": name} for index, name in enumerate(self._model.classes)]
-            rest = f'], "images": {json.dumps(self._images)}, "categories": {json.dumps(names)}}}\n'
-            self._file.write(rest if self._kind == "coco" else "\n]\n")
-        return self._stack.__exit__(kind, error, trace)
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        with self._file:
+            if kind is None:
+                self._finish()
+
+    def _finish(self) -> None:
+        names = [{"id": index + 1, "name": name} for index, name in enumerate(self._model.classes)]
+        rest = f'], "images": {json.dumps(self._images)}, "categories": {json.dumps(names)}}}\n'
+        self._file.write(rest if self._kind == "coco" else "\n]\n")
 
 
 def _as_dict(model: Any, found: Any) -> Dict[str, Any]:

@@ -69,3 +69,21 @@ def test_files_of_others_are_not_removed(tmp_path):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     write.write_model(model_of(2), tmp_path / "m.onnx")
     assert sorted(os.listdir(str(tmp_path))) == ["m.onnx", "other.data"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_two_that_write_at_once_leave_a_whole_model(tmp_path):
+    """What the one takes for the former weights are those that the other has just written."""
+    path, children = tmp_path / "m.onnx", []
+    for number in (1, 2):
+        child = os.fork()
+        if not child:
+            try:
+                for _ in range(25):
+                    write.write_model(model_of(number), path, limit=100)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    assert len(os.listdir(str(tmp_path))) == 2 and answer(path) in (1, 2)
