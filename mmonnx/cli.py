@@ -1,18 +1,23 @@
 """Parsing of the command line, and nothing else: of every command, and of ``tools/pytorch2onnx.py``."""
 
 import argparse
+import contextlib
 import os
+import re
 import sys
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
+from .atomic import ending_signals_exit
 from .commands.inspect import add_inspect
 from .commands.predict import add_predict
-from .errors import InputError, MmonnxError
+from .errors import InputError, MmonnxError, is_out_of_memory, type_and_line
 from .key_values import parse
+from .memory import check_images
 from .version import __version__
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
-_MAX_PIXELS = 64 * 1024 * 1024
+_SIGPIPE = 13
+_WHOLE = re.compile("[0-9]{1,9}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,26 +31,49 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a command; the exit status: 0 all that was asked for held, 1 it did not, 2 the input is wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _print_anything()
     try:
-        options = _parser().parse_args(arguments)
-        return int(options.run(options))
-    except MmonnxError as error:
+        with ending_signals_exit():
+            options = _parser().parse_args(arguments)
+            status = int(options.run(options))
+            sys.stdout.flush()
+            return status
+    except KeyboardInterrupt:
+        print("mmonnx: stopped; no file is half written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has enough of it
+        with contextlib.suppress(OSError, ValueError):  # Python itself would complain when it closes it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + _SIGPIPE
+    except Exception as error:
         if debug:
             raise
-        print(f"mmonnx: error: {error}", file=sys.stderr)
-        return error.status
-    except ModuleNotFoundError as error:
-        if debug or error.name not in _EXPORTING:
-            raise
-        print(
-            f"mmonnx: error: {error.name} is not installed; expected what an export needs; "
-            "pip install 'mmonnx[export]'",
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        print("mmonnx: stopped; nothing was written", file=sys.stderr)
-        return 130
+        known = isinstance(error, MmonnxError) and not is_out_of_memory(error)
+        refusal = error if known else _refusal(error)
+        print(f"mmonnx: error: {refusal}", file=sys.stderr)
+        return refusal.status
+
+
+def _print_anything() -> None:
+    """Let names be printed that the terminal's encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refusal(error: Exception) -> MmonnxError:
+    """What to say of an error that nobody turned into one of mmonnx's own."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXPORTING:
+        return InputError(f"{error.name} is not installed", "what an export needs", "pip install 'mmonnx[export]'")
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        reason = f"{error.strerror or error}{where}"
+        return InputError(reason, "a file system that takes it", "make room, or give another path")
+    if is_out_of_memory(error):
+        return InputError("the memory of this machine is not enough", "more", "give a smaller --shape or --batch")
+    return InputError(
+        f"internal error, {type_and_line(error)}", "none", "report it, with what --debug shows; nothing was written"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -166,6 +194,7 @@ def _export(options: argparse.Namespace) -> int:
         raise InputError(f"--topk {options.topk} is no number of classes", "1 or more", "give a greater one")
     if options.batch < 1:
         raise InputError(f"--batch {options.batch} is no number of images", "1 or more", "give a greater one")
+    check_images(options.batch, shape or (1, 1))
 
     from .codebases import LoadOptions
     from .pipeline import ExportSettings, export
@@ -227,12 +256,9 @@ def _shape(values: Optional[List[str]]) -> Optional[Tuple[int, int]]:
         return None
     text = " ".join(values)
     expected = "one or two whole numbers of pixels, height before width"
-    if len(values) > 2 or not all(value.isdigit() and int(value) > 0 for value in values):
+    if len(values) > 2 or not all(_WHOLE.fullmatch(value) and int(value) > 0 for value in values):
         raise InputError(f"--shape {text} is no image size", expected, "for example --shape 800 1216")
-    height, width = int(values[0]), int(values[-1])
-    if height * width > _MAX_PIXELS:
-        raise InputError(f"--shape {text} is too large", f"at most {_MAX_PIXELS} pixels", "give a smaller one")
-    return height, width
+    return int(values[0]), int(values[-1])
 
 
 def _cfg_options(items: List[str]) -> Dict[str, Any]:

@@ -215,20 +215,28 @@ def has_stable_sort() -> bool:
     return TORCH >= (1, 9)
 
 
+def reads_weights_alone() -> bool:
+    """Whether ``torch.load`` can be told to run no code (1.13 and later)."""
+    return "weights_only" in inspect.signature(torch.load).parameters
+
+
 def load_checkpoint_file(path: str, trust: bool = False) -> Any:
-    """Read a checkpoint without running code from it, where torch can do that (1.13 and later).
+    """Read a checkpoint without running code from it.
 
     Args:
         path: the file.
         trust: read it with the ordinary unpickler, which runs what the file tells it to.
 
     Raises:
-        pickle.UnpicklingError: the file needs more than tensors and plain containers, and ``trust`` is false.
+        pickle.UnpicklingError: the file needs more than tensors and plain containers, or this torch cannot read a file
+            without running code; and ``trust`` is false.
         Exception: what torch raises on a file that is no checkpoint.
     """
-    if trust or "weights_only" not in inspect.signature(torch.load).parameters:
+    if trust:
         kwargs = {"weights_only": False} if TORCH >= (2, 6) else {}
         return torch.load(path, map_location="cpu", **kwargs)
+    if not reads_weights_alone():
+        raise pickle.UnpicklingError(f"torch {torch.__version__} reads no file without running the code in it")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """The errors that mmonnx raises on purpose: each one is a single line that says what to do."""
 
+from typing import Optional
+
 
 class MmonnxError(Exception):
     """Base of every error that mmonnx raises on purpose; ``status`` is the exit status of the command line."""
@@ -20,8 +22,16 @@ class InputError(MmonnxError):
 
     def __init__(self, what: str, expected: str, fix: str) -> None:
         self.what, self.expected, self.fix = what, expected, fix
-        line = f"{what}; expected {expected}; {fix}"
-        super().__init__(" ".join(line.split()))
+        super().__init__(_one_line(f"{what}; expected {expected}; {fix}"))
+
+
+def printable(text: str) -> str:
+    """Text without what steers a terminal: names in files are other people's."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 class FixedSizeError(InputError):
@@ -29,7 +39,18 @@ class FixedSizeError(InputError):
 
 
 class ExportError(MmonnxError):
-    """The model could not be traced, or the traced graph cannot be used."""
+    """The model could not be traced, or the traced graph cannot be used.
+
+    Args:
+        what: what is wrong; all of the message, with what was expected and what to do, where those are not given.
+        expected: what was expected instead.
+        fix: what to do, as an imperative.
+    """
+
+    status = 2
+
+    def __init__(self, what: str, expected: str = "", fix: str = "") -> None:
+        super().__init__(_one_line("; ".join([what, *([f"expected {expected}", fix] if expected else [])])))
 
 
 class MissingOperatorError(MmonnxError, NotImplementedError):
@@ -45,3 +66,15 @@ def type_and_line(error: BaseException) -> str:
     """The first line of an error's message, after its type."""
     kind = type(error).__name__
     return f"{kind}: {first_line(error)}" if str(error).strip() else kind
+
+
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "Failed to allocate memory")
+
+
+def is_out_of_memory(error: Optional[BaseException]) -> bool:
+    """Whether an error, or what it came from, says that there is no memory; each library says it in its own words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY):
+            return True
+        error = error.__cause__
+    return False

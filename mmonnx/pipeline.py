@@ -220,7 +220,9 @@ def _check(model: onnx.ModelProto, target: Target, report: Report) -> None:
         first = ". ".join(map(str, findings[:_MAX_TOLD]))
         more = f". And {len(findings) - _MAX_TOLD} more" if len(findings) > _MAX_TOLD else ""
         raise ExportError(
-            f"{target.name} does not take the model as it is. {first}{more}. --no-check writes it all the same"
+            f"{target.name} does not take the model as it is. {first}{more}",
+            "nodes that it takes",
+            "give another --target, or --no-check to write it all the same",
         )
 
 

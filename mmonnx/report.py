@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from mmonnx.errors import printable
 from mmonnx.graph.check import Finding
 from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.simplify import count_nodes, file_size
@@ -117,7 +118,7 @@ class Report:
             inside = finding.module != finding.node  # then the node's name begins with its module's
             node = finding.node.rsplit("/", 1)[-1] if inside else finding.node or "the file"
             cells = (finding.module if inside else "", node, finding.operator, f"{finding.rule}; {finding.fix}")
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         self._print_table(table)
         nodes = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         self.console.print(Text(f"{path}: {nodes} for {target}"), soft_wrap=True)

@@ -47,7 +47,11 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 **compat.export_kwargs(),
             )
         except Exception as error:  # the tracer raises whatever the model's own code raises
-            raise ExportError(f"{task.title} cannot be traced: {type_and_line(error)}") from error
+            raise ExportError(
+                f"{task.title} cannot be traced: {type_and_line(error)}",
+                "a model that torch.onnx.export can trace",
+                "see docs/extending.md, or try another --shape or --opset-version",
+            ) from error
     return _only_our_axes(onnx.load_model_from_string(buffer.getvalue()), task)
 
 

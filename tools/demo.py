@@ -15,7 +15,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, TextIO, Tuple
 
 import cv2
 
-from mmonnx import cli, fallback
+from mmonnx import cli, compat, fallback
 from mmonnx.atomic import replacing
 from mmonnx.datasets import digits, scores
 from mmonnx.errors import MmonnxError
@@ -115,6 +115,8 @@ def run(model: Model, out: Path) -> bool:
     cv2.imwrite(str(picture), model.picture())
     arguments = [config, checkpoint, "--output-file", str(file), "--simplify", "--dynamic-export", "--verify"]
     arguments += ["--shape", *model.shape, "--test-img", str(picture), "--show-dir", str(out / model.stem)]
+    if not compat.reads_weights_alone():
+        arguments.append("--trust-checkpoint")
     print(f"$ mmonnx export {' '.join(arguments)}", flush=True)
     if cli.main(["export", *arguments]) != 0:
         return False

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from .. import compat, fallback
-from ..errors import InputError
+from ..errors import InputError, MmonnxError, type_and_line
+from ..memory import check_images
 from . import plain
 from .base import Task
 from .callables import is_callable_name
@@ -30,8 +31,10 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         InputError: something that the user gave is wrong.
         ExportError: the model cannot be built.
     """
+    check_images(options.batch, options.shape or (1, 1))
     if is_callable_name(config):
-        return plain.load(config, checkpoint, options)
+        with _told_of(f"model {config!r}", "a model of images", "mend it, or --model-kwargs"):
+            return plain.load(config, checkpoint, options)
     if options.codebase_root:
         use_root(options.codebase_root)
     find_config(config)
@@ -44,12 +47,24 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root:
         compat.check_versions()  # of the source tree
     if owner is not None:
-        return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", "mend the config or --cfg-options"):
+            return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     raise InputError(
         f"config {config!r} has model type {settings.model.type!r}",
         "a detector of mmdet or a classifier of mmcls",
         "add custom_imports to the config if the model is your own",
     )
+
+
+@contextmanager
+def _told_of(what: str, expected: str, fix: str) -> Iterator[None]:
+    """Say of whom an error is that is not mmonnx's own: the user's config or model raises whatever its code raises."""
+    try:
+        yield
+    except (MmonnxError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{what} cannot be used ({type_and_line(error)[:300]})", expected, fix) from error
 
 
 @contextmanager

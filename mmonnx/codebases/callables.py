@@ -45,7 +45,11 @@ def build_callable(name: str, kwargs: Dict[str, Any]) -> nn.Module:
             warnings.simplefilter("ignore")
             model = found(**given)
     except Exception as error:  # the callable raises whatever its own code raises
-        raise ExportError(f"{name} cannot be called: {type_and_line(error)}") from error
+        raise ExportError(
+            f"{name} cannot be called ({type_and_line(error)[:300]})",
+            "a call that gives a model",
+            "mend --model-kwargs",
+        ) from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{name!r} gives a {type(model).__name__}", "a torch.nn.Module", "name what makes a model")
     return model

@@ -1,9 +1,11 @@
 """Loading weights, and refusing what is not theirs."""
 
 import pickle
+import tarfile
+import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 import torch
 from torch import nn
@@ -24,13 +26,14 @@ def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, 
         ``meta``: the checkpoint's meta data (may be empty), ``missing``: keys of the model that it does not have.
 
     Raises:
-        InputError: the file is missing, broken, no checkpoint, or belongs to another model.
+        InputError: the file is missing, broken, no checkpoint, has weights that are no numbers, would run code, or
+            belongs to another model.
     """
     content = _read(path, trust)
     state = content.get("state_dict", content.get("model", content)) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"checkpoint {path!r} holds no weights", "a state_dict", "give a model's checkpoint")
-    state = {_strip(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    state = {_strip(str(key)): value for key, value in state.items() if isinstance(value, torch.Tensor)}
     own = model.state_dict()
     common = set(own) & set(state)
     if not common:
@@ -47,19 +50,60 @@ def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, 
             f"{tuple(own[key].shape)}",
             "give the checkpoint that belongs to the config",
         )
-    model.load_state_dict(state, strict=False)
+    _check_values(path, {key: (own[key], state[key]) for key in sorted(common)})
+    try:
+        model.load_state_dict(state, strict=False)
+    except Exception as error:  # a quantized or a sparse tensor, for example
+        reason = " ".join(str(error).split("\n\t")[1:] or [first_line(error)])[:200]
+        raise InputError(
+            f"checkpoint {path!r} has weights that cannot be copied ({reason})",
+            "dense tensors of numbers",
+            "save the model's state_dict again",
+        ) from error
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    meta = content.get("meta")
-    return {"meta": meta if isinstance(meta, Mapping) else {}, "missing": missing}
+    return {"meta": _meta(content.get("meta")), "missing": missing}
+
+
+def _meta(found: Any) -> Dict[str, Any]:
+    """The meta data of a checkpoint; class names that are none are left out."""
+    meta = dict(found) if isinstance(found, Mapping) else {}
+    names = meta.get("CLASSES")
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        meta.pop("CLASSES", None)
+    return meta
+
+
+def _check_values(path: str, pairs: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Refuse numbers that are none, where the model's own are; some models have masks with infinity in them."""
+    for key, (own, given) in pairs.items():
+        if given.is_complex() != own.is_complex():
+            raise InputError(f"checkpoint {path!r} has {given.dtype} for {key!r}", f"{own.dtype}", "give real weights")
+        if given.layout != torch.strided or given.is_quantized or not own.is_floating_point():
+            continue
+        wrong = ~torch.isfinite(given.to(own.dtype))
+        if bool(wrong.any()) and bool((wrong & torch.isfinite(own)).any()):
+            first = float(given[wrong].flatten()[0])
+            raise InputError(
+                f"checkpoint {path!r} has weights that are no finite numbers ({key!r}: {int(wrong.sum())} of "
+                f"{wrong.numel()}, the first is {first})",
+                "those of a training that did not diverge",
+                "give an earlier checkpoint",
+            )
 
 
 def _read(path: str, trust: bool) -> Any:
     if not Path(path).is_file():
         raise InputError(f"checkpoint {path!r} does not exist", "a file on this machine", "check the path")
     try:
-        return compat.load_checkpoint_file(path, trust)
+        if not trust:
+            _check_archive(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of kinds of tensors that are refused below
+            return compat.load_checkpoint_file(path, trust)
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
-        if _is_torch_file(path):
+        if zipfile.is_zipfile(path) or tarfile.is_tarfile(path) or _begins_as_pickle(path):
             reason = (str(error).splitlines() or [""])[0]
             raise InputError(
                 f"checkpoint {path!r} holds more than weights, and reading it could run code ({reason[:120]})",
@@ -71,6 +115,32 @@ def _read(path: str, trust: bool) -> Any:
         raise _broken(path, error) from error
 
 
+def _check_archive(path: str) -> None:
+    """Look at a file before torch does.
+
+    Torch compares no checksums, and unpacks whatever an archive claims to hold. Before 2.6 it handed TorchScript
+    archives and the tar files of its first releases to readers that run code, whatever it was told.
+
+    Raises:
+        pickle.UnpicklingError: it is of a kind that can run code.
+        InputError: it is damaged.
+        Exception: what the zip reader raises on a damaged archive.
+    """
+    if tarfile.is_tarfile(path):
+        raise pickle.UnpicklingError("it is a tar file, of torch before 0.1.10")
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if any(Path(member.filename).name == "constants.pkl" for member in members):
+            raise pickle.UnpicklingError("it is a TorchScript archive, which is a program")
+        if sum(member.file_size for member in members) > Path(path).stat().st_size:
+            raise zipfile.BadZipFile("it unpacks to more than there is, and torch does not compress")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+
+
 def _broken(path: str, error: Exception) -> InputError:
     return InputError(
         f"checkpoint {path!r} is truncated or no checkpoint ({first_line(error)[:100]})",
@@ -79,10 +149,8 @@ def _broken(path: str, error: Exception) -> InputError:
     )
 
 
-def _is_torch_file(path: str) -> bool:
-    """Whether it is a whole archive of torch.save, or at least starts as its old format does."""
-    if zipfile.is_zipfile(path):
-        return True
+def _begins_as_pickle(path: str) -> bool:
+    """Whether it starts as torch's files did before they were archives."""
     with open(path, "rb") as file:
         return file.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04")
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -98,7 +99,8 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
 
     path = find_config(name)
     try:
-        with found_in(str(path.resolve().parent), os.getcwd()):
+        with found_in(str(path.resolve().parent), os.getcwd()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the error that follows says it
             config = Config.fromfile(str(path))
         if options:
             config.merge_from_dict(options)

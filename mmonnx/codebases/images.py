@@ -5,28 +5,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..memory import check_images
+from ..runtime.images import read_image
 from .options import LoadOptions
-
-
-def read_image(path: str) -> np.ndarray:
-    """Read an image file as BGR uint8 (H, W, 3).
-
-    Raises:
-        InputError: it does not exist or is no image.
-    """
-    import os
-
-    import cv2
-
-    if not os.path.isfile(path):
-        raise InputError(f"image {path!r} does not exist", "an image file", "check the path")
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if os.path.getsize(path) else None
-    if image is None:
-        raise InputError(
-            f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one"
-        )
-    return image
 
 
 def find_transform(pipeline: Any, kind: str) -> Optional[Dict[str, Any]]:
@@ -59,9 +40,13 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
 
     Returns:
         (N, 3, height, width) float32, (N, 1, height, width) if grey.
+
+    Raises:
+        InputError: it would be enormous.
     """
     import cv2
 
+    check_images(len(images), shape)
     stacked: List[np.ndarray] = []
     for image in images:
         resized = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)

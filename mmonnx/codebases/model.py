@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Optional, Tuple
 import torch
 from torch import nn
 
-from ..errors import ExportError, InputError
+from ..errors import ExportError, InputError, type_and_line
 from .checkpoint import load_weights
 from .options import LoadOptions
 from .random_weights import calibrate, seeded
@@ -60,7 +60,9 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
             if hasattr(model, "init_weights"):
                 model.init_weights()
     except Exception as error:
-        raise ExportError(f"the model cannot be built: {type(error).__name__}: {error}") from error
+        raise ExportError(
+            f"the model cannot be built ({type_and_line(error)[:300]})", "a config of a model", "mend the config"
+        ) from error
     model = without_sync_bn(model)
     model.eval()  # of a student it returns nothing
     return model

@@ -16,7 +16,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
 def _inspect(options: argparse.Namespace) -> int:
     import json
 
-    from ..errors import InputError
+    from ..errors import InputError, printable
     from ..inspecting import inspect, rows
 
     if options.shape and min(options.shape) < 1:
@@ -31,6 +31,6 @@ def _inspect(options: argparse.Namespace) -> int:
 
         table = Table.grid(padding=(0, 2))
         for name, value in rows(found):
-            table.add_row(Text(name, style="bold"), Text(value))
+            table.add_row(Text(name, style="bold"), Text(printable(value)))
         Console(width=None).print(table)
     return 0

@@ -62,8 +62,9 @@ def _choosing(name: str, variants: Sequence[Variant], like: onnx.FunctionProto, 
         text = next(key for key in differing if key not in telling)
         values = ", ".join(repr(attributes[text]) for attributes, _ in variants)
         raise ExportError(
-            f"{MMCV}::{name} has nodes that differ in '{text}' alone ({values}), which standard operators cannot read; "
-            "export with --custom-ops none"
+            f"{MMCV}::{name} has nodes that differ in '{text}' alone ({values})",
+            "a difference that standard operators can read",
+            "export with --custom-ops none",
         )
     lines: List[str] = []
     for key in telling:

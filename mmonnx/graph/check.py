@@ -62,7 +62,16 @@ def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -
         for feed in feeds:
             session.run(feed)
     except Exception as error:  # the checker, protobuf and ONNX Runtime each have errors of their own
-        raise ExportError(f"the traced model does not run in ONNX Runtime: {first_line(error)}") from error
+        raise does_not_run(error) from error
+
+
+def does_not_run(error: Exception) -> ExportError:
+    """What to say of a traced model that ONNX Runtime refuses."""
+    return ExportError(
+        f"the traced model does not run in ONNX Runtime ({first_line(error)[:300]})",
+        "a model that runs as it was traced",
+        "try another --opset-version or --shape, or report it",
+    )
 
 
 def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
@@ -78,13 +87,13 @@ def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
         return findings
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
-    if whole.functions:
-        known = [(function.domain, function.name) for function in whole.functions]
-        kept = [entry for entry in known if full_name(*entry) in target.operators]
-        whole = onnx.inliner.inline_selected_functions(whole, kept, exclude=True)
     try:
+        if whole.functions:
+            known = [(function.domain, function.name) for function in whole.functions]
+            kept = [entry for entry in known if full_name(*entry) in target.operators]
+            whole = onnx.inliner.inline_selected_functions(whole, kept, exclude=True)
         whole = onnx.shape_inference.infer_shapes(whole, data_prop=True)
-    except Exception as error:  # InferenceError, or ValueError over 2 GiB
+    except Exception as error:  # InferenceError, that of a function that calls itself, or ValueError over 2 GiB
         raise InputError(
             f"the types of the model cannot be inferred ({first_line(error)})", "a valid model", "export it again"
         ) from error

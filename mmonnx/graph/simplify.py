@@ -12,7 +12,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 import numpy as np
 import onnx
 
-from mmonnx.errors import ExportError, first_line
+from mmonnx.errors import first_line
+from mmonnx.graph.check import does_not_run
 from mmonnx.graph.functions import opset_of, walk_nodes, with_functions, without_functions
 from mmonnx.runtimes.onnxruntime import Session
 
@@ -95,7 +96,7 @@ def _reference(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> List[Arrays]:
         session = Session(model)
         return [session.run(feed) for feed in feeds]
     except Exception as error:
-        raise ExportError(f"the traced model does not run in ONNX Runtime: {first_line(error)[:300]}") from error
+        raise does_not_run(error) from error
 
 
 def _apply(command: Sequence[str], source: str, target: str, timeout: float) -> onnx.ModelProto:

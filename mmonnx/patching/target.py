@@ -88,7 +88,7 @@ def _installed(package: str) -> Optional[Path]:
 
 
 def _version(path: Path) -> str:
-    match = _VERSION.search(path.read_text(encoding="utf-8"))
+    match = _VERSION.search(path.read_text(encoding="utf-8", errors="replace"))
     if not match:
         raise InputError(f"'{path}' names no version", "__version__ = '...'", "check that it is the package's own")
     return match.group(1)

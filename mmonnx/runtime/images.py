@@ -1,14 +1,15 @@
 """Finding and reading pictures and videos."""
 
-import contextlib
 import glob
 import os
+import warnings
 from typing import Iterator, List, Sequence
 
 import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..native import quiet
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
@@ -27,28 +28,40 @@ def read_image(path: str) -> np.ndarray:
     _check_size(path)
     try:
         data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        with quiet():
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (OSError, cv2.error):  # OpenCV has a limit of its own
         image = None
     if image is None or image.ndim != 3:
-        raise InputError(
-            f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one"
-        )
+        raise _unreadable(path)
     return image
 
 
 def _check_size(path: str) -> None:
     """Refuse what its header says is enormous, before memory is gone; without Pillow OpenCV's own limit has to do."""
-    size = (0, 0)
-    with contextlib.suppress(Exception):  # Pillow raises of everything, and whether it is an image is OpenCV's to say
+    try:
         from PIL import Image
+    except ImportError:
+        return
+    try:
+        with warnings.catch_warnings(), quiet():
+            warnings.simplefilter("ignore")  # of what is large, and not refused yet
+            with Image.open(path) as image:
+                width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, str(error)) from error
+    except Exception as error:  # Pillow raises of everything; nobody knows then how large it becomes
+        raise _unreadable(path) from error
+    if width * height > MAX_PIXELS:
+        raise _too_large(path, f"{width}x{height}")
 
-        with Image.open(path) as image:
-            size = image.size
-    if size[0] * size[1] > MAX_PIXELS:
-        raise InputError(
-            f"image {path!r} has {size[0]}x{size[1]} pixels", f"at most {MAX_PIXELS} pixels", "make it smaller"
-        )
+
+def _unreadable(path: str) -> InputError:
+    return InputError(f"image {path!r} cannot be read", "a JPEG, PNG or another format of OpenCV", "give another one")
+
+
+def _too_large(path: str, size: str) -> InputError:
+    return InputError(f"image {path!r} is too large ({size})", f"at most {MAX_PIXELS} pixels", "make it smaller")
 
 
 def find_sources(names: Sequence[str]) -> List[str]:
@@ -93,14 +106,20 @@ class Video:
         frames: how many there are, by the file's own count.
 
     Raises:
-        InputError: OpenCV cannot read it.
+        InputError: OpenCV cannot read it, or it is too large.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._capture = cv2.VideoCapture(path)
+        with quiet():
+            self._capture = cv2.VideoCapture(path)
         if not self._capture.isOpened():
             raise InputError(f"video {path!r} cannot be read", "a format of OpenCV, such as MP4", "give another one")
+        width, height = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > MAX_PIXELS:
+            raise InputError(
+                f"video {path!r} is too large ({width}x{height})", f"at most {MAX_PIXELS} pixels", "make it smaller"
+            )
         self.rate = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
         self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
 
@@ -108,7 +127,8 @@ class Video:
         """Each frame, BGR uint8 (H, W, 3)."""
         try:
             while True:
-                there, frame = self._capture.read()
+                with quiet():
+                    there, frame = self._capture.read()
                 if not there:
                     return
                 yield frame

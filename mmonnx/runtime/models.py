@@ -2,17 +2,18 @@
 
 import contextlib
 import os
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from .. import drawing
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, type_and_line
 from ..results import Detections, Scores
 from ..runtimes.onnxruntime import Session, has_cuda
 from . import masks as masking
 from . import pipeline
 from .description import Description
+from .external import check_external
 from .images import read_image
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
@@ -43,13 +44,14 @@ class _Model:
 
     def _start(self, path: str, session: Session) -> None:
         self._path, self._session = path, session
-        self.description = Description.from_properties(self._session.properties, self._path)
+        self.description = _description(session, path)
         self.classes = tuple(self.description.classes)
         self._check()
         self._size = _fixed_size(self._session)
         steps = self.description.pipeline or []
         pipeline.check(steps, f"'{self._path}'")
-        self._steps = pipeline.for_fixed_size(steps, self._size) if self._size else steps
+        with _as_exported(path, "has a test pipeline that cannot be applied"):
+            self._steps = pipeline.for_fixed_size(steps, self._size) if self._size else steps
 
     @property
     def left_out(self) -> List[str]:
@@ -74,7 +76,9 @@ class _Model:
 
     def _run(self, picture: Picture) -> Tuple[pipeline.Prepared, Dict[str, np.ndarray]]:
         """The prepared image, and the outputs for it without the batch's axis."""
-        prepared = pipeline.apply(self._steps, _read(picture))
+        image = _read(picture)
+        with _as_exported(self._path, "has a test pipeline that cannot be applied"):
+            prepared = pipeline.apply(self._steps, image)
         batch, channels, height, width = self._session.input_shape("input")
         feed = prepared.feed
         if self._size and feed.shape[2:] != self._size:
@@ -96,7 +100,8 @@ class _Model:
                 "a file that takes images of this size",
                 "export it with --dynamic-export, or give another image",
             ) from error
-        return prepared, {name: value[0] for name, value in outputs.items()}
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            return prepared, {name: value[0] for name, value in outputs.items()}
 
 
 class Detector(_Model):
@@ -117,8 +122,12 @@ class Detector(_Model):
             InputError: it cannot be read, or not be brought into the network's size.
         """
         prepared, outputs = self._run(picture)
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            return self._found(prepared, outputs)
+
+    def _found(self, prepared: pipeline.Prepared, outputs: Dict[str, np.ndarray]) -> Detections:
         real = outputs["labels"] >= 0
-        dets = outputs["dets"][real].astype(np.float32)
+        dets = outputs["dets"][real].astype(np.float32).reshape(-1, 5)
         # where the file does not know where the padding begins, boxes may reach into it
         limit = np.float32(prepared.shape[::-1] * 2)
         boxes = np.clip(dets[:, :4], 0, limit) / np.float32(prepared.scale * 2)
@@ -156,10 +165,13 @@ class Classifier(_Model):
             InputError: it cannot be read, or not be brought into the network's size.
         """
         _, outputs = self._run(picture)
-        if "labels" in outputs:
-            return Scores(outputs["scores"], outputs["labels"])
-        (scores,) = outputs.values()
-        return Scores(scores)
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            if "labels" in outputs:
+                scores, labels = outputs["scores"], outputs["labels"]
+                return Scores(scores.astype(np.float32), labels.astype(np.int64).reshape(scores.shape))
+            (scores,) = outputs.values()
+            (_,) = scores.shape
+            return Scores(scores.astype(np.float32))
 
     def top(self, found: Scores, count: int = 5) -> List[Tuple[int, str, float]]:
         """The best classes: index, name and score."""
@@ -179,17 +191,36 @@ class Classifier(_Model):
 def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Union[Detector, Classifier]:
     """A detector or a classifier, as the file says; arguments and errors are those of both."""
     session = _session(os.fspath(path), device)
-    task = Description.from_properties(session.properties, os.fspath(path)).task
+    task = _description(session, os.fspath(path)).task
     kind = Classifier if task in Classifier.tasks else Detector
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
     return model
 
 
+def _description(session: Session, path: str) -> Description:
+    with _as_exported(path, "has broken metadata"):
+        return Description.from_properties(session.properties, path)
+
+
+@contextlib.contextmanager
+def _as_exported(path: str, problem: str) -> Iterator[None]:
+    """Refuse a file that is not as ``mmonnx export`` writes it; a stranger's may say or give anything."""
+    try:
+        yield
+    except (MemoryError, InputError):
+        raise
+    except Exception as error:  # of numpy and OpenCV, and those of values that are of another kind
+        raise InputError(
+            f"'{path}' {problem} ({type_and_line(error)[:200]})", "a file that mmonnx export wrote", "export it again"
+        ) from error
+
+
 def _session(path: str, device: str) -> Session:
     if not os.path.isfile(path):
         problem = "is not a file" if os.path.exists(path) else "does not exist"
         raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
+    check_external(path)
     try:
         if device == "auto" and has_cuda():
             with contextlib.suppress(InputError):  # its libraries do not load

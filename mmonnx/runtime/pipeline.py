@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..memory import MAX_PIXELS
 
 Step = Dict[str, Any]
 Size = Tuple[int, int]
@@ -33,7 +34,6 @@ _INTERPOLATIONS = {
     "lanczos": cv2.INTER_LANCZOS4,
 }
 _WITHOUT_EFFECT = {"ImageToTensor", "DefaultFormatBundle", "Collect", "ToTensor", "ToDataContainer", "LoadProposals"}
-_MAX_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,7 @@ def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
 def _apply_resize(step: Step, prepared: Prepared) -> Prepared:
     before = prepared.image.shape[:2]
     size = resized(step, (before[0], before[1]))
-    if min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
-        raise InputError(
-            f"an image of {before[1]}x{before[0]} pixels would be resized to {size[1]}x{size[0]}",
-            f"1 to {_MAX_PIXELS} pixels",
-            "give an image of another aspect",
-        )
+    _check_size(before, size)
     if size == before and step["rule"] in ("short", "long", "height", "width"):
         return prepared
     image = _resize_to(prepared.image, size, step)
@@ -253,6 +248,16 @@ def _resize_to(image: np.ndarray, size: Size, how: Step) -> np.ndarray:
     return np.array(Image.fromarray(image).resize((size[1], size[0]), codes[how["interpolation"]]))
 
 
+def _check_size(before: Sequence[int], size: Sequence[int]) -> None:
+    """Refuse to make an image of no pixels, or of far too many."""
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"an image of {before[1]}x{before[0]} pixels would become one of {size[1]}x{size[0]}",
+            f"1 to {MAX_PIXELS} pixels",
+            "give an image of another size or aspect",
+        )
+
+
 def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
     height, width = prepared.image.shape[:2]
     crop: List[float] = list(step["size"])
@@ -263,6 +268,7 @@ def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
     bottom, right = (int(min(have, low + want) - 1) for have, low, want in zip((height, width), (top, left), crop))
     image = prepared.image[top : bottom + 1, left : right + 1]
     if step.get("padding") is not None:
+        _check_size((height, width), step["size"])
         image = _resize_to(image, (step["size"][0], step["size"][1]), step)
     return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]))
 
@@ -282,6 +288,7 @@ def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
             "a smaller image",
             "export the file with a greater --shape, or with --dynamic-export",
         )
+    _check_size((height, width), target)
     value = step["value"]
     image = cv2.copyMakeBorder(prepared.image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=value)
     return replace(prepared, image=image)

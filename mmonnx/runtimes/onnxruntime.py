@@ -10,8 +10,9 @@ from mmonnx.errors import InputError, first_line
 if TYPE_CHECKING:  # who runs a file need not have it
     import onnx
 
-# Only errors: what ONNX Runtime warns about (an initializer it removed) says nothing to someone who exports a model.
-_LOG_ERRORS = 3
+# Only what ends the process: ONNX Runtime raises its errors as well, and its warnings (an initializer it removed) say
+# nothing to someone who exports a model.
+_LOG_FATAL = 4
 
 
 class Session:
@@ -38,9 +39,10 @@ class Session:
         # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
         import onnxruntime
 
-        onnxruntime.set_default_logger_severity(_LOG_ERRORS)
+        onnxruntime.set_default_logger_severity(_LOG_FATAL)
+        onnxruntime.disable_telemetry_events()  # builds for Windows have some
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _LOG_ERRORS
+        options.log_severity_level = _LOG_FATAL
         if num_threads is not None:
             options.intra_op_num_threads = num_threads
         if custom_op_library is not None:

@@ -69,7 +69,9 @@ def _upstream(extractor: Optional[str]) -> Callable[[Request], str]:
         from benchmark_parts import upstream
         from mmonnx.codebases import LoadOptions, load
 
-        task = load(request["config"], request["weights"], LoadOptions(shape=tuple(request["shape"])))
+        task = load(
+            request["config"], request["weights"], LoadOptions(shape=tuple(request["shape"]), trust_checkpoint=True)
+        )
         traced = request["model"] + ".traced"
         with torch.no_grad():
             upstream.export_upstream(task, traced, getattr(upstream, extractor) if extractor else None)
@@ -84,7 +86,7 @@ def _mmonnx(request: Request) -> str:
     from mmonnx.report import Report
 
     text = io.StringIO()
-    load = LoadOptions(shape=tuple(request["shape"]), dynamic=True)
+    load = LoadOptions(shape=tuple(request["shape"]), dynamic=True, trust_checkpoint=True)
     export(ExportSettings(request["config"], request["weights"], request["model"], load, simplify=True), Report(text))
     warnings = [line.partition(": ")[2] for line in text.getvalue().splitlines() if line.startswith("warning: ")]
     return "; ".join(warnings)

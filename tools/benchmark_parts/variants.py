@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -106,7 +106,8 @@ def prepare(
     settings.dump(path)
     meta = {"CLASSES": tuple(task.classes)} if task.classes else {}
     torch.save({"state_dict": model.state_dict(), "meta": meta}, weights)
-    return Model(task if limit is None else load(path, weights, options), path, weights, limit)
+    again = replace(options, trust_checkpoint=True)  # it is our own
+    return Model(task if limit is None else load(path, weights, again), path, weights, limit)
 
 
 def build_variant(name: str, model: Model, folder: Path, python: Optional[str] = None) -> Variant:

@@ -1,5 +1,6 @@
 """The value of a single node on known inputs."""
 
+import math
 from typing import Optional, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 from .values import Step
 
 _MOST = 4096
+_NEVER_GROW = ("Compress", "Gather", "NonZero", "Unique")
 
 
 def evaluate(step: Step, arrays: Sequence[Optional[np.ndarray]]) -> Optional[np.ndarray]:
@@ -26,6 +28,22 @@ def evaluate(step: Step, arrays: Sequence[Optional[np.ndarray]]) -> Optional[np.
         return None
 
 
+def _stays_small(step: Step, arrays: Sequence[Optional[np.ndarray]]) -> bool:
+    """Whether ONNX says that the output is small: the figures of a stranger's file may ask for terabytes."""
+    node = step.view.node
+    if node.op_type in _NEVER_GROW:
+        return True
+    known = {name: array for name, array in zip(node.input, arrays) if name and array is not None}
+    given = [onnx.numpy_helper.from_array(array, name) for name, array in known.items()]
+    graph = onnx.helper.make_graph([node], "node", [], [onnx.ValueInfoProto(name=node.output[0])], given)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, step.view.opset)])
+    try:
+        dims = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output[0].type.tensor_type.shape.dim
+    except Exception:  # the node contradicts itself
+        return False
+    return all(dim.HasField("dim_value") for dim in dims) and math.prod(dim.dim_value for dim in dims) <= _MOST
+
+
 def folded(step: Step) -> Optional[onnx.TensorProto]:
     """A node's only output, if all of its inputs are small constants."""
     given = [value for value in step.inputs if value is not None]
@@ -33,7 +51,8 @@ def folded(step: Step) -> Optional[onnx.TensorProto]:
         return None
     if sum(int(np.prod(value.tensor.dims, dtype=np.int64)) for value in given) > _MOST:
         return None
-    array = evaluate(step, [value if value is None else value.array() for value in step.inputs])
+    arrays = [value if value is None else value.array() for value in step.inputs]
+    array = evaluate(step, arrays) if _stays_small(step, arrays) else None
     if array is None or array.size > _MOST:
         return None
     return onnx.numpy_helper.from_array(array, step.view.node.output[0])
