@@ -4,12 +4,14 @@ PYTHON ?= python3
 JOBS ?= 2
 PYTEST_ARGS ?=
 ROWS ?=
+COUNT ?= 10000
+SEED ?= 0
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep lint clean
+.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -42,6 +44,12 @@ matrix-ends: ## the quickest of these tests on the oldest and the newest set
 sweep: ## export 25 full models of all kinds, and compare each with PyTorch
 	$(BOOTSTRAP)
 	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick --jobs $(JOBS) --out work_dirs/sweep
+
+fuzz: ## 10,000 hostile inputs for all entry points, then those that atheris finds in COUNT/20 seconds (COUNT=..., SEED=0)
+	$(BOOTSTRAP)
+	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz.py --count $(COUNT) --seed $(SEED)
+	if .venv/bin/python -c "import atheris" 2>/dev/null; then \
+	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz_atheris.py -max_total_time=$$(($(COUNT) / 20)); fi
 
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)

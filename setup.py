@@ -71,6 +71,9 @@ setup(
         "openmmlab": ["mmdet>=2.14,<3", "mmcls>=0.12,<1", "yapf<0.40.2"],
         # Instead of onnxruntime, never beside it: they install the same module. Take onnxruntime out first.
         "gpu": ["onnxruntime-gpu"],
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "packaging", "scikit-learn", "setuptools", "wheel"],
+        "dev": [
+            *("pytest", "pytest-xdist", "hypothesis", "ruff", "packaging", "scikit-learn", "setuptools", "wheel"),
+            'atheris; sys_platform == "linux" and platform_machine == "x86_64"',
+        ],
     },
 )

@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from platform import machine
 from typing import Dict, List, NamedTuple, Tuple
 
 Version = Tuple[int, int]
@@ -55,12 +56,12 @@ class Section(NamedTuple):
 def marker_holds(marker: str, python: Version, platform: str = sys.platform) -> bool:
     """Whether the clauses of a lock file's marker, joined with ``and``, all hold."""
     for clause in filter(None, marker.split(" and ")):
-        match = re.match(r'\s*(python_version|sys_platform)\s*(==|>=|<)\s*"([^"]+)"\s*$', clause)
+        match = re.match(r'\s*(python_version|sys_platform|platform_machine)\s*(==|>=|<)\s*"([^"]+)"\s*$', clause)
         if not match:
             raise ValueError(f"no marker of a lock file: {clause!r}")
         name, operator, value = match.groups()
-        if name == "sys_platform":
-            holds = operator == "==" and platform == value
+        if name != "python_version":
+            holds = operator == "==" and value == (platform if name == "sys_platform" else machine())
         else:
             wanted = tuple(int(part) for part in value.split("."))
             holds = {"==": python == wanted, ">=": python >= wanted, "<": python < wanted}[operator]

@@ -1,0 +1,131 @@
+"""Checkpoints are read without running code, and what is wrong with one is named."""
+
+import io
+import os
+import tarfile
+import warnings
+import zipfile
+
+import pytest
+import torch
+
+from mmonnx import compat
+from mmonnx.codebases import checkpoint
+
+COMMAND = ["export", "fuzz_model:make", "x.pth", "--shape", "16", "--output-file", "made/x.onnx"]
+READS_WEIGHTS_ALONE = pytest.mark.skipif(not compat.reads_weights_alone(), reason="torch before 1.13 reads none safely")
+
+
+class Runs:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def saved(content, **how):
+    buffer = io.BytesIO()
+    torch.save(content, buffer, **how)
+    return buffer.getvalue()
+
+
+def to(data):
+    return lambda folder: (folder / "x.pth").write_bytes(data)
+
+
+def sound(corpus):
+    return torch.load(str(corpus.folder / "good.pth"))["state_dict"]
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
+def test_code_in_a_checkpoint_runs_only_if_it_is_trusted(corpus, judged, refused, tmp_path, new):
+    ran = tmp_path / "it-ran"
+    data = saved({"state_dict": sound(corpus), "meta": Runs(str(ran))}, _use_new_zipfile_serialization=new)
+    line = refused(COMMAND, to(data))
+    assert "could run code" in line and "--trust-checkpoint" in line and not ran.exists()
+    assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0 and ran.exists()
+
+
+def test_a_torch_that_cannot_read_without_running_code_reads_nothing_untrusted(corpus, judged, refused, monkeypatch):
+    monkeypatch.setattr(compat, "reads_weights_alone", lambda: False)
+    data = corpus.checkpoints["zip"]
+    assert "reads no file without running" in refused(COMMAND, to(data))
+    assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0
+
+
+def test_archives_that_are_programs_are_refused(refused):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is going out of fashion
+        script = torch.jit.script(torch.nn.Linear(2, 2))
+    buffer = io.BytesIO()
+    torch.jit.save(script, buffer)
+    assert "TorchScript" in refused(COMMAND, to(buffer.getvalue()))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            archive.addfile(tarfile.TarInfo(name))
+    tar = buffer.getvalue()
+    assert "tar file" in refused(COMMAND, to(tar))
+    # one that is an archive of both kinds
+    with zipfile.ZipFile(buffer, "a") as both:
+        both.writestr("archive/data.pkl", b"")
+    assert "tar file" in refused(COMMAND, to(buffer.getvalue()))
+
+
+@READS_WEIGHTS_ALONE
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("key", ["0.weight", "1.running_var"])
+def test_weights_that_are_no_numbers_are_named(corpus, refused, key, value):
+    state = sound(corpus)
+    state[key].view(-1)[1] = float(value)
+    line = refused(COMMAND, to(saved({"state_dict": state})))
+    assert f"'{key}': 1 of {state[key].numel()}, the first is {value}" in line
+
+
+@READS_WEIGHTS_ALONE
+def test_weights_that_the_models_type_cannot_hold_are_named(corpus, refused):
+    state = sound(corpus)
+    state["0.bias"] = state["0.bias"].double() + 1e300
+    assert "'0.bias': 4 of 4" in refused(COMMAND, to(saved({"state_dict": state})))
+    state["0.bias"] = torch.zeros(4, dtype=torch.complex64)
+    assert "complex64 for '0.bias'" in refused(COMMAND, to(saved({"state_dict": state})))
+
+
+@READS_WEIGHTS_ALONE
+def test_an_infinity_that_the_model_has_too_is_taken(tmp_path):
+    """That of a mask of attention, for example."""
+    model = torch.nn.Linear(2, 2)
+    model.register_buffer("mask", torch.tensor([0.0, -float("inf")]))
+    torch.save(model.state_dict(), str(tmp_path / "x.pth"))
+    assert checkpoint.load_weights(model, str(tmp_path / "x.pth"))["missing"] == []
+
+
+@READS_WEIGHTS_ALONE
+def test_another_shape_is_named(corpus, refused):
+    state = {**sound(corpus), "0.weight": torch.zeros(7, 3, 3, 3)}
+    assert "'0.weight': (7, 3, 3, 3)" in refused(COMMAND, to(saved({"state_dict": state})))
+
+
+def test_damage_is_found_by_the_checksums(corpus, refused):
+    """A bit of a weight: torch itself would take it for another weight."""
+    data = corpus.checkpoints["zip"]
+    weight = sound(corpus)["0.weight"].numpy().tobytes()
+    where = data.index(weight) + len(weight) // 2
+    assert "checksum" in refused(COMMAND, to(data[:where] + bytes([data[where] ^ 1]) + data[where + 1 :]))
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(refused):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(50 << 20))
+    assert len(buffer.getvalue()) < 1 << 20
+    assert "unpacks to more" in refused(COMMAND, to(buffer.getvalue()))
+
+
+@pytest.mark.parametrize("name", ["https://host/x.pth", "s3://bucket/x.pth", "open-mmlab://resnet50", "none.pth", "."])
+def test_what_is_no_file_is_not_fetched(refused, name):
+    line = refused([*COMMAND[:2], name, *COMMAND[3:]])
+    assert f"checkpoint '{name}' does not exist" in line and "a file on this machine" in line
