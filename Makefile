@@ -34,7 +34,8 @@ test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a
 	$(call run_tests,.venv-classic)
 
 matrix: ## a short set of tests on every set of versions, old and new, and the table docs/versions.md (ROWS=...: some)
-	$(PYTHON) tools/matrix.py --discard $(ROWS)
+	test -x .venv-nox/bin/nox || { $(PYTHON) -m venv .venv-nox && .venv-nox/bin/pip install -q -r requirements/nox.txt; }
+	.venv-nox/bin/nox $(if $(ROWS),--session $(foreach row,$(ROWS),"matrix($(row))")) -- --discard
 
 matrix-ends: ## the quickest of these tests on the oldest and the newest set
 	$(PYTHON) tools/matrix.py --short torch1.8 newest
