@@ -22,6 +22,8 @@ from .raw import RawModule, raw_names, raw_predict, raw_read
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
+_ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
+"""What gives the answers of a detector or of its head, by the kind of the head."""
 _PADDING = 21
 """Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
@@ -72,11 +74,15 @@ def owns_model(model: nn.Module) -> bool:
 
 
 def covers(model: nn.Module) -> bool:
-    """Whether the rewrites let its own inference be traced: that of its RPN, or of its only head, has a stand-in."""
-    head = getattr(model, "rpn_head", None) or getattr(model, "bbox_head", None)
-    owner = next((kind for kind in type(head).__mro__ if "get_bboxes" in vars(kind)), None)
-    found = owner is not None and f"{owner.__module__}.{owner.__qualname__}.get_bboxes" in REGISTRY
-    return owns_model(model) and found
+    """Whether the rewrites let its own inference be traced: there is a stand-in for what its answers come from."""
+    parts = [getattr(model, name, None) for name in ("rpn_head", "bbox_head", "mask_head", "roi_head")]
+    return owns_model(model) and any(_replaced(part, name) for part in [model, *parts] for name in _ANSWERS)
+
+
+def _replaced(part: Any, name: str) -> bool:
+    """Whether the function of this name that the part has or inherits is one that a rewrite stands in for."""
+    owner = next((kind for kind in type(part).__mro__ if name in vars(kind)), None)
+    return owner is not None and f"{owner.__module__}.{owner.__qualname__}.{name}" in REGISTRY
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
