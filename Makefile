@@ -38,7 +38,7 @@ matrix: ## a short set of tests on every set of versions, old and new, and the t
 	.venv-nox/bin/nox $(if $(ROWS),--session $(foreach row,$(ROWS),"matrix($(row))")) -- --discard
 
 matrix-ends: ## the quickest of these tests on the oldest and the newest set
-	$(PYTHON) tools/matrix.py --short torch1.8 newest
+	$(PYTHON) tools/matrix.py --short torch1.8 newest || [ $$? -eq 77 ]
 
 sweep: ## export 25 full models of all kinds, and compare each with PyTorch
 	$(BOOTSTRAP)

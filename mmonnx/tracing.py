@@ -23,7 +23,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     Args:
         task: what to trace.
         opset: opset of the default domain.
-        context: what the rewrites share; its opset is set here.
+        context: what the rewrites share; its opset and what is dynamic are set here.
 
     Raises:
         ExportError: the tracer or a rewrite cannot do it.
@@ -31,6 +31,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     import onnx
 
     context.opset = opset
+    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     buffer = io.BytesIO()
     with rewriting(context), _symbolics(opset), torch.no_grad(), torch.random.fork_rng(devices=[]), quiet():
         try:

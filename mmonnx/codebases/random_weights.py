@@ -24,6 +24,10 @@ _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
 """Standard deviation of offsets, in pixels: with more, a stack of deformable layers makes chaos of a rounding error."""
+_HEAT = 1.0
+"""The same of heat maps, of which the greatest count: further out, sigmoids of different logits are equal."""
+_PRESENT = 8
+"""The classes that the greatest heats are of: with more, the corners that are found make no pairs."""
 _FEW = 4
 """A class head with no more rows than these judges whole images."""
 _DIFFERENT = 0.1
@@ -86,7 +90,7 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
     step = 0.5 / stages if stages > _CASCADE else 0.5
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _HEAT), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
     _scale(model, _PEAKS, 1.0, run)  # where a map is greatest is a grid point: those of saturated maps tie
     _scale(model, _SHIFTS, 0.3, run)
@@ -155,20 +159,23 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor], heats: bool) -> None:
-    """Scale a layer; centre the classes of heat maps too, and those of whole images where these differ enough.
+    """Scale a layer; centre the first classes of heat maps too, and those of whole images where these differ enough.
 
     One class would get all otherwise.
     """
     middle: Any = 0.0
     if heats and module.bias is not None:  # of all places that are compared, one class would have all the best
         mean = torch.cat([output.mean((0, 2, 3))[None] for output in outputs]).mean(0)
-        deviation = float(torch.cat([(output - mean[:, None, None]).flatten() for output in outputs]).std())
+        centred = torch.cat([(output - mean[:, None, None]).flatten() for output in outputs])
+        deviation = max(float(centred.std()), float(centred.abs().max()) / _TAIL)
         middle = mean - module.bias.data
     if module.bias is not None and len(outputs) == 1 and outputs[0].dim() == 2 and len(outputs[0]) <= _FEW:
         mean = outputs[0].mean(0)
-        centred = float((outputs[0] - mean).std())
-        if centred > _DIFFERENT * deviation:
-            middle, deviation = mean - module.bias.data, centred
+        own = float((outputs[0] - mean).std())
+        if own > _DIFFERENT * deviation:
+            middle, deviation = mean - module.bias.data, own
     module.weight.data.mul_(spread / deviation)
     if module.bias is not None:
         module.bias.data.zero_().sub_(middle * spread / deviation)
+        if heats:
+            module.bias.data[_PRESENT:] -= spread
