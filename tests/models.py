@@ -42,10 +42,8 @@ def shrink(config: Any) -> None:
 
 
 def narrow(part: Any) -> None:
-    """Give all layers of a part of a config fewer channels; what has queries has lengths that go together: not these."""
-    if isinstance(part, dict) and not {"transformer", "proposal_feature_channel", "proposal_feature_channels"} & {
-        *part
-    }:
+    """Give all layers of a part of a config fewer channels."""
+    if isinstance(part, dict) and not QUERIES & {*part}:
         for key, value in part.items():
             if key.endswith("channels") and isinstance(value, int):
                 part[key] = NARROW.get(value, value)
