@@ -116,6 +116,15 @@ def test_every_config_but_former_names():
     assert not any("_base_" in name for name in names)
 
 
+def test_a_sample_is_the_same_every_time_and_of_many_families():
+    every = selection.everything("mmdet")
+    sample = selection.drawn(every, 150)
+    assert sample == selection.drawn(every, 150) and len(set(sample)) == 150
+    assert sample == [entry for entry in every if entry in sample]
+    assert len({entry.family for entry in sample}) >= 40
+    assert selection.drawn(every[:3], 150) == every[:3]
+
+
 def test_patterns(tmp_path):
     (tmp_path / "own.py").write_text("")
     found = selection.matching(["lenet/*", "mmcls::lenet/lenet5*", str(tmp_path / "own.py")], ["mmcls"])
