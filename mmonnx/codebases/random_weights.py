@@ -17,6 +17,7 @@ _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
 _PEAKS = re.compile(r"(^|[._])deconv2$")
 _SHIFTS = re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$")
+_WHERE = re.compile(r"[._]conv_mask$")
 _EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
 _RARE = -9.0
 """The bias of class heads that make a mask for every score above the threshold: one in 300 then is."""
@@ -66,15 +67,16 @@ def revive(model: nn.Module) -> None:
         if parameter.dim() == 1:  # one scale for each channel
             nn.init.constant_(parameter, _BRANCH)
         else:
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+            nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)
 
 
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    What is zero is drawn, see :func:`revive`. The running statistics of the batch norms are taken from the input, and
-    offsets of deformable layers are scaled to a part of a pixel. Then the last layers of the classifiers, of the box
-    regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
+    What is zero is drawn, see :func:`revive`. The running statistics of the batch norms are taken from the input.
+    Offsets of deformable layers are scaled to a part of a pixel, and what chooses the places of global context to a
+    soft choice: a hard one hangs on a rounding error. Then the last layers of the classifiers, of the box regressors
+    and of what makes maps (masks, grid points) are scaled so that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
@@ -85,9 +87,10 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     for module in _find(model, _REGRESSORS).values() if stages > _CASCADE else ():
         module.weight.data.div_(stages)  # boxes that walk out of the image are more than upstream can paste masks into
     _normalise(model, run)
-    if _find(model, _OFFSETS):
-        _scale(model, _OFFSETS, _MOVE, run)
-        _normalise(model, run)
+    for pattern, spread in ((_OFFSETS, _MOVE), (_WHERE, 1.0)):
+        if _find(model, pattern):
+            _scale(model, pattern, spread, run)
+            _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
     step = 0.5 / stages if stages > _CASCADE else 0.5
     for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _HEAT), (_REGRESSORS, step), (_MAPS, _SPREAD)):
