@@ -20,8 +20,8 @@ SHAPE = (192, 256)
 NARROW = {256: 64, 512: 128, 1024: 128}
 """Channels of necks and heads, and of how many a small version has."""
 QUERIES = {"transformer", "proposal_feature_channel", "proposal_feature_channels"}
-"""Keys of heads with queries, whose lengths go together: these stay as they are."""
-HEADS = ("neck", "rpn_head", "roi_head", "bbox_head", "mask_head", "segm_head")
+"""Keys of heads with queries, whose lengths go together: detectors with these keep their heads as they are."""
+HEADS = ("neck", "rpn_head", "roi_head", "bbox_head", "mask_head", "segm_head", "semantic_head")
 
 
 def shrink(config: Any) -> None:
@@ -35,15 +35,15 @@ def shrink(config: Any) -> None:
         neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
         name = "in_channel" if "in_channel" in neck else "in_channels"
         one_map = isinstance(neck[name], int)
-        if not one_map:
-            for head in HEADS:
-                narrow(config.model.get(head))
+        parts = [config.model.get(part) for part in HEADS]
+        if not one_map and not any(QUERIES & {*part} for part in parts if isinstance(part, dict)):
+            narrow(parts)
         neck[name] = 128 * wide if one_map else [16 * wide, 32 * wide, 64 * wide, 128 * wide]
 
 
 def narrow(part: Any) -> None:
     """Give all layers of a part of a config fewer channels."""
-    if isinstance(part, dict) and not QUERIES & {*part}:
+    if isinstance(part, dict):
         for key, value in part.items():
             if key.endswith("channels") and isinstance(value, int):
                 part[key] = NARROW.get(value, value)
