@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import matrix  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 
 def case(classname="tests.test_guide", name="test_mobilenet_v2", inner=""):
     return ElementTree.fromstring(f'<testcase classname="{classname}" name="{name}">{inner}</testcase>')

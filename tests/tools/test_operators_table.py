@@ -7,6 +7,8 @@ import pytest
 
 from mmonnx.symbolics.functions import MMCV, all_functions
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

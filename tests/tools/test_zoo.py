@@ -21,6 +21,8 @@ import torch
 from torch import nn
 from mmcls.models.builder import BACKBONES
 
+pytestmark = pytest.mark.once
+
 class Tiny(nn.Module):
     def __init__(self):
         super().__init__()

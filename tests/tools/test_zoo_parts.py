@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from zoo_parts import selection, sweep  # noqa: E402
 from zoo_parts.process import Limits, run_limited, tree  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 HAS_PROC = Path("/proc/self/statm").exists()
 LINUX = pytest.mark.skipif(not HAS_PROC, reason="memory and descendants are told on Linux alone")
 ROOMY = Limits(seconds=600, gigabytes=8)
