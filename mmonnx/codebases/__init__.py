@@ -4,7 +4,7 @@ import logging
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import compat, fallback
 from ..errors import InputError
@@ -15,7 +15,7 @@ from .config import find_config, read_config
 from .imports import use_root
 from .options import LoadOptions
 
-__all__ = ["LoadOptions", "Task", "load"]
+__all__ = ["LoadOptions", "Task", "load", "read"]
 
 
 def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
@@ -34,17 +34,29 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         return plain.load(config, checkpoint, options)
     if options.codebase_root:
         use_root(options.codebase_root)
+    owner, settings = read(config, options.cfg_options)
+    return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+
+
+def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any, Any]:
+    """Read a config of mmdet or mmcls.
+
+    Returns:
+        The codebase that its model belongs to (a module of this package), and the ``mmcv.Config``.
+
+    Raises:
+        InputError: it does not exist, cannot be read, is of neither codebase, or of a release that is out of range.
+    """
     find_config(config)
     with _quiet_imports():
         fallback.ensure()
         from . import mmcls, mmdet
 
-        settings = read_config(config, options.cfg_options)
+        settings = read_config(config, cfg_options)
         owner = next((codebase for codebase in (mmdet, mmcls) if codebase.owns(settings)), None)
-    if options.codebase_root:
-        compat.check_versions()  # of the source tree
+    compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
-        return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        return owner, settings
     raise InputError(
         f"config {config!r} has model type {settings.model.type!r}",
         "a detector of mmdet or a classifier of mmcls",

@@ -71,6 +71,10 @@ class Session:
         """The shape of an input: a number where an axis is fixed, its name or None where it is not."""
         return next(value.shape for value in self._session.get_inputs() if value.name == name)
 
+    def output_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an output, as ``input_shape``."""
+        return next(value.shape for value in self._session.get_outputs() if value.name == name)
+
 
 def has_cuda() -> bool:
     """Whether this ONNX Runtime was built for CUDA; its libraries may be missing all the same."""

@@ -13,7 +13,7 @@ from models import small_config
 
 from mmonnx import cli
 from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.detections import _to_detections
+from mmonnx.codebases.detections import to_detections
 from mmonnx.codebases.images import photographs
 from mmonnx.matching import match
 from mmonnx.pipeline import ExportSettings, export
@@ -59,7 +59,7 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     from mmdet.apis import inference_detector
 
     detector, image = Detector(path), str(folder / "even.png")
-    expected = _to_detections(inference_detector(model, image), EVEN)
+    expected = to_detections(inference_detector(model, image), EVEN)
     found = detector(image)
     result = match(expected, found, score_thr=0.05, limit=100)
     assert result.ok and result.matched > 10, result
@@ -70,7 +70,7 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
 
     # with padding, to which neither proposals nor boxes reach
     padded = detector(str(folder / "odd.png"))
-    expected = _to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
+    expected = to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
     result = match(expected, padded, score_thr=0.05, limit=100)
     assert result.ok and result.matched > 10, result
     assert padded.dets[:, 2].max() <= ODD[1] + 1e-3 and padded.dets[:, 3].max() <= ODD[0] + 1e-3
