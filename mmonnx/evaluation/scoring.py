@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import io
+import warnings
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -88,7 +89,8 @@ def score(
     """
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed):
+        # recorded, and so not shown: upstream sets filters of its own for what it warns of
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True):
             found = dataset.evaluate(results, metric=list(metrics), **options)
     except Exception as error:  # a dataset raises whatever its own code raises
         raise InputError(
@@ -111,9 +113,13 @@ def rows(scores: Dict[str, Any], reference: Optional[Dict[str, Any]]) -> List[Li
         if reference is not None:
             theirs = reference.get(name)
             known = np.ndim(ours) == np.ndim(theirs) == 0 and ours is not None and theirs is not None
-            line += [_text(theirs), f"{float(ours) - float(theirs):+.4f}" if known else "-"]
+            line += [_text(theirs), _difference(float(ours) - float(theirs)) if known else "-"]
         lines.append(line)
     return lines
+
+
+def _difference(value: float) -> str:
+    return f"{value:+.4f}" if value else "0"
 
 
 def _text(value: Any) -> str:
