@@ -11,6 +11,7 @@ from trainings import folder_dataset
 from mmonnx import cli, fallback
 from mmonnx.codebases import LoadOptions
 from mmonnx.datasets import digits
+from mmonnx.errors import InputError
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.pipeline import ExportSettings, export
 
@@ -71,8 +72,13 @@ def test_pytorchs_scores_are_those_of_its_own_inference(config, probs):
 )
 def test_other_outputs_give_the_same_scores(folder, config, probs, name, load):
     metrics, options = ["accuracy", "precision"], {"topk": (1, 3)}
+    try:
+        file = exported(folder, name, **load)
+    except InputError as error:
+        assert "--no-softmax" in str(error)
+        pytest.skip("the heads of this mmcls give no logits")
     expected = evaluate(EvaluationSettings(config, probs, metrics, options))
-    found = evaluate(EvaluationSettings(config, exported(folder, name, **load), metrics, options, batch_size=7))
+    found = evaluate(EvaluationSettings(config, file, metrics, options, batch_size=7))
     assert NUM % 7 and len(found.results) == NUM and found.scores == pytest.approx(expected.scores, abs=1e-3)
     known = found.results[0] > 0
     np.testing.assert_allclose(found.results[0][known], expected.results[0][known], atol=1e-4)

@@ -89,13 +89,15 @@ def in_two_processes(arguments, folder):
 
 def command(arguments, folder, rank, port):
     os.environ.update(slurm(rank, MASTER_PORT=port))
-    status = 1
-    with open(str(folder / f"{rank}.out"), "w") as out, open(str(folder / f"{rank}.err"), "w") as err:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = cli.main(["test", *arguments])
-            except SystemExit as stop:
-                status = stop.code
+    status, stack = 1, contextlib.ExitStack()
+    streams = [stack.enter_context((folder / f"{rank}.{name}").open("w")) for name in STREAMS]
+    stack.enter_context(contextlib.redirect_stdout(streams[0]))
+    stack.enter_context(contextlib.redirect_stderr(streams[1]))
+    try:
+        status = cli.main(["test", *arguments])
+    except SystemExit as stop:
+        status = stop.code
+    stack.close()
     os._exit(status)
 
 
