@@ -28,13 +28,14 @@ class Group:
     metas: List[Dict[str, Any]]
 
 
-def build_test_set(package: str, config: Any, name: str) -> Any:
+def build_test_set(package: str, config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
     """The dataset of ``data.test``, in test mode.
 
     Args:
         package: ``mmdet`` or ``mmcls``.
         config: is changed: images are to be collated with their own sizes.
         name: the config's, for messages.
+        size: the greatest (height, width) of a detector's images, None for no limit.
 
     Raises:
         InputError: there is no ``data.test``, its files are missing or wrong, or it has no image.
@@ -50,6 +51,10 @@ def build_test_set(package: str, config: Any, name: str) -> Any:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it recommends to write the config so
                 part["pipeline"] = datasets.replace_ImageToTensor(part["pipeline"])
+            if size is not None:
+                from .fitting import fitted
+
+                part["pipeline"] = fitted(part["pipeline"], size)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it reads
             dataset = datasets.build_dataset(test)
@@ -150,6 +155,15 @@ def _size(meta: Dict[str, Any], images: torch.Tensor) -> Tuple[int, int]:
     """(height, width) of an image with the padding of its own pipeline."""
     height, width = (meta.get("pad_shape") or images.shape[2:])[:2]
     return int(height), int(width)
+
+
+def is_fitted(package: str, config: Any, size: Optional[Tuple[int, int]]) -> bool:
+    """Whether images may have to be made smaller than a detector's config says; ask before ``build_test_set``."""
+    if package != "mmdet" or size is None:
+        return False
+    from .fitting import may_be_larger
+
+    return any(may_be_larger(part.get("pipeline", ()), size) for part in _parts(config.get("data", {}).get("test", [])))
 
 
 def several_passes(config: Any) -> Optional[str]:

@@ -175,7 +175,9 @@ def _load(settings: EvaluationSettings, processes: Processes) -> Tuple[_TestSet,
     notes = [f"the test pipeline also has {passes}: one pass without is run"] if passes else []
     device = processes.device(settings.device)
     file = OnnxFile(settings.file, device, processes.threads())
-    dataset = data.build_test_set(package, config, settings.config)
+    if data.is_fitted(package, config, file.size):
+        notes.append(f"{settings.file} takes images of {file.size[0]}x{file.size[1]}: larger ones are resized to fit")
+    dataset = data.build_test_set(package, config, settings.config, file.size)
     kind, options = _KINDS[package], scoring.evaluation_options(package, config, settings.options)
     num_classes = len(dataset.CLASSES or ())
     kind.check(file, settings.metrics, options, num_classes)

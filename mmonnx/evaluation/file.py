@@ -25,6 +25,7 @@ class OnnxFile:
         path: as given.
         outputs: their names.
         description: what the file says of itself; the defaults where it says nothing.
+        size: the (height, width) that it was exported for, None where they are dynamic.
         takes_image_size: whether it can be told where padding begins.
 
     Raises:
@@ -51,7 +52,7 @@ class OnnxFile:
         self.description = Description.from_properties(properties, path) if described else Description()
         self.outputs = tuple(self._session.output_names)
         self.takes_image_size = IMAGE_SIZE in self._session.optional_names
-        self._batch, self._size = self._fixed()
+        self._batch, self.size = self._fixed()
 
     def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
         """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
@@ -82,7 +83,7 @@ class OnnxFile:
         Raises:
             InputError: the file does not take images of this size.
         """
-        feed = self._padded(images)
+        feed = self._padded(images, size)
         found: List[Outputs] = []
         for chunk in self._chunks(feed):
             feeds = {"input": chunk}
@@ -99,18 +100,19 @@ class OnnxFile:
             found += [{name: value[row] for name, value in outputs.items()} for row in range(len(chunk))]
         return found[: len(images)]
 
-    def _padded(self, images: np.ndarray) -> np.ndarray:
-        height, width = images.shape[2:]
-        if self._size is None or self._size == (height, width):
+    def _padded(self, images: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+        """The images at the file's own size: with more padding, or less."""
+        if self.size is None or self.size == images.shape[2:]:
             return images
-        below, right = self._size[0] - height, self._size[1] - width
-        if below < 0 or right < 0:
+        if size[0] > self.size[0] or size[1] > self.size[1]:
             raise InputError(
-                f"'{self.path}' takes images of {self._size[0]}x{self._size[1]}, and the config's test pipeline makes "
-                f"one of {height}x{width}",
+                f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
+                f"one of {size[0]}x{size[1]}",
                 "images that fit",
                 "export it with --dynamic-export, or change the pipeline with --cfg-options",
             )
+        images = images[:, :, : self.size[0], : self.size[1]]
+        below, right = self.size[0] - images.shape[2], self.size[1] - images.shape[3]
         return np.pad(images, ((0, 0), (0, 0), (0, below), (0, right)))
 
     def _chunks(self, images: np.ndarray) -> Iterator[np.ndarray]:

@@ -129,4 +129,14 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(folder, config, probs, ca
     assert "has 10 classes, the test set 2" in say(
         config, probs, "--eval", "accuracy", "--cfg-options", "data.test.classes=[0,1]"
     )
+    line = say(
+        config,
+        best,
+        "--eval",
+        "precision",
+        "--cfg-options",
+        "data.test.pipeline.2.crop_size=72",
+        "data.test.pipeline.1.size=72",
+    )
+    assert "takes images of 64x64, and the config's test pipeline makes one of 72x72" in line
     assert "knows no --format-only" in say(config, probs, "--format-only", "--eval-options", "jsonfile_prefix=x")

@@ -107,6 +107,21 @@ def test_a_file_of_a_fixed_batch_and_size_takes_a_set_that_is_no_multiple_of_it(
     assert "export it with --image-size-input" in capsys.readouterr().out
 
 
+def test_images_that_are_too_large_for_a_file_are_made_to_fit(setup, tmp_path, capsys):
+    """PyTorch gets the same ones: the pipeline makes them."""
+    scale = {"data.test.pipeline.1.img_scale": (512, 400)}
+    found = setup.evaluate(
+        setup.boxes,
+        setup.fixed,
+        metrics=["bbox"],
+        cfg_options=scale,
+        compare_with=weights_of(DETECTOR),
+        out=str(tmp_path / "r.pkl"),
+    )
+    assert "takes images of 320x320: larger ones are resized to fit" in capsys.readouterr().out
+    assert 0.3 < found.scores["bbox_mAP"] == pytest.approx(found.reference["bbox_mAP"], abs=0.02)
+
+
 def test_a_file_without_metadata_such_as_upstreams_is_run_too(setup, tmp_path):
     model = onnx.load(setup.fixed)
     del model.metadata_props[:]
@@ -190,9 +205,6 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(setup, tmp_path, capfd):
         *masks, "--eval", "bbox", "--cfg-options", "data.test.img_prefix=none", "--workers", "1"
     )
     assert "has 10 classes, the test set 2" in say(*masks, "--eval", "bbox", "--cfg-options", "data.test.classes=[0,1]")
-    assert "takes images of 320x320" in say(
-        *fixed, "--eval", "bbox", "--cfg-options", "data.test.pipeline.1.img_scale=(512,512)"
-    )
     assert "is no pickle file" in say(*masks, "--out", tmp_path / "results.json")
     assert "no name for its files" in say(*masks, "--format-only")
     assert "evaluates nothing" in say(*masks, "--format-only", "--eval", "bbox")
