@@ -107,7 +107,7 @@ def test_a_file_of_a_fixed_batch_and_size_takes_a_set_that_is_no_multiple_of_it(
     assert "export it with --image-size-input" in capsys.readouterr().out
 
 
-def test_images_that_are_too_large_for_a_file_are_made_to_fit(setup, tmp_path, capsys):
+def test_images_that_are_too_large_for_a_file_are_made_to_fit(setup, capsys):
     """PyTorch gets the same ones: the pipeline makes them."""
     scale = {"data.test.pipeline.1.img_scale": (512, 400)}
     found = setup.evaluate(
@@ -116,7 +116,7 @@ def test_images_that_are_too_large_for_a_file_are_made_to_fit(setup, tmp_path, c
         metrics=["bbox"],
         cfg_options=scale,
         compare_with=weights_of(DETECTOR),
-        out=str(tmp_path / "r.pkl"),
+        batch_size=6,
     )
     assert "takes images of 320x320: larger ones are resized to fit" in capsys.readouterr().out
     assert 0.3 < found.scores["bbox_mAP"] == pytest.approx(found.reference["bbox_mAP"], abs=0.02)
@@ -127,7 +127,7 @@ def test_a_file_without_metadata_such_as_upstreams_is_run_too(setup, tmp_path):
     del model.metadata_props[:]
     onnx.save(model, str(tmp_path / "bare.onnx"))
     named, bare = (
-        setup.evaluate(setup.boxes, file, out=str(tmp_path / "r.pkl"))
+        setup.evaluate(setup.boxes, file, batch_size=6, out=str(tmp_path / "r.pkl"))
         for file in (setup.fixed, str(tmp_path / "bare.onnx"))
     )
     for one, two in zip(named.results, bare.results):
@@ -174,7 +174,9 @@ def test_format_only_writes_what_a_test_server_takes(setup, tmp_path):
 def test_the_digit_set_of_the_config_itself(setup, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     digits.make_detection_set("work_dirs/digits/detection", "test", 6)
-    found = evaluate(EvaluationSettings(DETECTOR, setup.fixed, ["bbox"], compare_with=weights_of(DETECTOR)))
+    found = evaluate(
+        EvaluationSettings(DETECTOR, setup.fixed, ["bbox"], compare_with=weights_of(DETECTOR), batch_size=6)
+    )
     assert 0.3 < found.reference["bbox_mAP"] < 0.98
     assert found.scores["bbox_mAP"] == pytest.approx(found.reference["bbox_mAP"], abs=0.02)
 
