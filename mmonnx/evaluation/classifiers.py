@@ -10,7 +10,6 @@ from ..results import Scores
 from .data import Group
 from .file import OnnxFile
 
-PACKAGE = "mmcls"
 _ALL, _BEST = ({"probs"}, {"logits"}), {"scores", "labels"}
 _OF_THE_FIRST = ("precision", "recall", "f1_score", "support")
 
