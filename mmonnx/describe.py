@@ -46,7 +46,7 @@ def properties(
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
-        mask_output=options.mask_output,
+        mask_output=_mask_output(task, options),
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
@@ -85,6 +85,12 @@ def _kind(task: Task) -> str:
     if {"dets", "labels"} <= names:
         return "segmentation" if "masks" in names else "detection"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
+
+
+def _mask_output(task: Task, options: LoadOptions) -> str:
+    """Where the masks lie: a model without RoIs has them in the image, whatever was asked for."""
+    rois = hasattr(getattr(task.module, "model", None), "roi_head")
+    return options.mask_output if rois else "image"
 
 
 def _sha256(path: str) -> str:

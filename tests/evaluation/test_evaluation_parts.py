@@ -1,9 +1,13 @@
 """What an evaluation does with boxes, metrics and figures, without a model."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from mmcv import Config
 
+from mmonnx import describe
+from mmonnx.codebases import LoadOptions
 from mmonnx.evaluation import detectors, pictures, scoring
 
 BOXES = np.float32([[-2, 5, 70, 58], [1, 2, 3, 4]])
@@ -56,3 +60,9 @@ def test_a_row_has_both_figures_and_their_difference():
 )
 def test_a_drawing_lies_in_its_folder_whatever_the_picture_is_called(tmp_path, name, path):
     assert pictures.place(str(tmp_path), {"ori_filename": name, "filename": name}) == tmp_path / path
+
+
+def test_a_file_of_a_model_without_rois_says_that_its_masks_lie_in_the_image():
+    asked = LoadOptions(mask_output="roi")
+    for model, expected in ((SimpleNamespace(roi_head=None), "roi"), (SimpleNamespace(), "image")):
+        assert describe._mask_output(SimpleNamespace(module=SimpleNamespace(model=model)), asked) == expected
