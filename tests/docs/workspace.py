@@ -94,14 +94,16 @@ class Workspace:
         path = self.folder / word
         if word.startswith("-") or path.exists():
             return
-        if word in ("detector.onnx", "classifier.onnx"):
-            stem = path.stem
+        if word.endswith(".onnx"):
+            stem = "classifier" if "classifier" in word else "detector"
             load = codebases.LoadOptions(shape=(64, 64), dynamic=stem == "detector", dynamic_batch=True)
             export(ExportSettings(f"my_{stem}.py", f"{stem}.pth", output_file=word, load=load))
         elif word.endswith("/"):
             path.mkdir()
             for number, picture in enumerate(photographs()[:2]):
                 cv2.imwrite(str(path / f"{number}.jpg"), cv2.resize(picture, (128, 96)))
+        elif word.endswith((".jpg", ".png")):
+            cv2.imwrite(str(path), cv2.resize(photographs()[0], (128, 96)))
         elif word.endswith(".mp4"):
             writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
             for level in (60, 180):
