@@ -167,14 +167,14 @@ def _evaluate(settings: EvaluationSettings, processes: Processes, report: Report
 
 def _load(settings: EvaluationSettings, processes: Processes) -> Tuple[_TestSet, List[str]]:
     """The config's test set, the file, and PyTorch's model; and what is to be told of them."""
+    device = processes.device(settings.device)
+    file = OnnxFile(settings.file, device, processes.threads())
     owner, config = codebases.read(settings.config, settings.cfg_options)
     package = owner.__name__.rsplit(".", 1)[-1]
     batch_size = settings.batch_size or data.batch_size_of(package, config)
     workers = data.workers_of(config) if settings.workers is None else settings.workers
     passes = data.several_passes(config)
     notes = [f"the test pipeline also has {passes}: one pass without is run"] if passes else []
-    device = processes.device(settings.device)
-    file = OnnxFile(settings.file, device, processes.threads())
     if data.is_fitted(package, config, file.size):
         notes.append(f"{settings.file} takes images of {file.size[0]}x{file.size[1]}: larger ones are resized to fit")
     dataset = data.build_test_set(package, config, settings.config, file.size)

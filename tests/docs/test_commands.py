@@ -178,3 +178,19 @@ def test_the_readme_is_read_in_five_minutes_and_leads_to_every_page():
     linked = {(README.parent / link).resolve() for link in links(text)}
     assert all(path in linked for path in PAGES if path.parent.name == "docs")
     assert sum(link.endswith((".jpg", ".png")) for link in links(text)) >= 2
+
+
+def test_the_readme_has_the_two_commands_the_installation_and_the_guides_two_examples():
+    lines = commands(README.read_text(encoding="utf-8"))
+    assert {"make demo", "make test"} <= set(lines) and any(line.startswith("pip install ") for line in lines)
+    for config in (
+        "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py",
+        "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py",
+    ):
+        (export,) = [line for line in lines if line.startswith(f"mmonnx export {config} ")]
+        assert {"--simplify", "--dynamic-export", "--verify"} <= set(export.split())
+
+
+def test_each_subject_has_its_page():
+    for name in ("targets", "plugin", "patches", "troubleshooting", "extending", "architecture", "evaluation"):
+        assert f"docs/{name}.md" in TEXTS, name
