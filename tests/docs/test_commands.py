@@ -17,6 +17,8 @@ from workspace import Workspace, make_checkout  # noqa: E402
 from mmonnx import cli, fallback  # noqa: E402
 from mmonnx.resources import patch_root  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 TEXTS = texts()
 COMMANDS = [(page, command) for page, text in TEXTS.items() for command in commands(text)]
 ELSEWHERE = {
