@@ -43,6 +43,8 @@ _WAY = 1.5
 """The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
 _STEADY = 0.2
 """The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
+_EPS = 1e-12
+"""Of a batch norm that looks at its input: configs with 0 are about, and torch 2.14 takes none in training."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -109,16 +111,16 @@ def _stages(model: nn.Module) -> int:
 def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
     """Take the running statistics of the batch norms from what they see."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    settings = [(norm.momentum, norm.eps) for norm in norms]
     for norm in norms:
-        norm.momentum = 1.0
+        norm.momentum, norm.eps = 1.0, max(norm.eps, _EPS)
         norm.train()
     try:
         with torch.no_grad():
             run()
     finally:
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
+        for norm, (momentum, eps) in zip(norms, settings):
+            norm.momentum, norm.eps = momentum, eps
             norm.eval()
             if norm.running_var is not None:
                 norm.running_var.clamp_(min=_STEADY * float(norm.running_var.mean()))
