@@ -33,7 +33,7 @@ def properties(
     Args:
         task: what is exported.
         config: the config's name.
-        checkpoint: the path of its weights, None for random ones.
+        checkpoint: the path of its weights, None where they are from elsewhere: the task says from where.
         options: how it was loaded.
         target: the runtime's name.
         simplifier: the tool that simplified the graph, None for none.
@@ -55,7 +55,7 @@ def properties(
         **described.to_properties(),
         PREFIX + "config": config,
         PREFIX + "config_text": task.config_text,
-        PREFIX + "checkpoint": checkpoint or "random weights",
+        PREFIX + "checkpoint": checkpoint or task.weights,
         PREFIX + "checkpoint_sha256": _sha256(checkpoint) if checkpoint else "",
         PREFIX + "versions": json.dumps({name: version for name, version in versions.items() if version}),
         PREFIX + "target": target,
