@@ -180,12 +180,20 @@ def _empty_rule(causes: Sequence[str]) -> Tuple[str, str]:
     return rule, "add an element that is always there (Concat) before it"
 
 
+def _last_scope(text: str) -> str:
+    """The module in the list of scopes that torch's newer exporter writes; empty if it is no such list."""
+    try:
+        scopes = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ""
+    return str(scopes[-2]) if isinstance(scopes, list) and len(scopes) > 1 else ""
+
+
 def module_of(node: onnx.NodeProto) -> str:
     """The PyTorch module that a node came from, ``backbone.layer1.0.conv1``; its own name if that is not told."""
     for entry in getattr(node, "metadata_props", ()):
         if entry.key == "pkg.torch.onnx.name_scopes":  # the exporter that does not trace
-            scopes = ast.literal_eval(entry.value)
-            return scopes[-2] if len(scopes) > 1 and scopes[-2] else node_name(node)
+            return _last_scope(entry.value) or node_name(node)
     if node.name.startswith("/"):
         return module_path(node.name) or node_name(node)
     return node.name.rsplit("/", 1)[0] if "/" in node.name else node_name(node)

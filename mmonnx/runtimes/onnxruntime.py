@@ -71,6 +71,10 @@ class Session:
         """The shape of an input: a number where an axis is fixed, its name or None where it is not."""
         return next(value.shape for value in self._session.get_inputs() if value.name == name)
 
+    def input_type(self, name: str) -> str:
+        """The type of an input in ONNX Runtime's words, such as ``tensor(float)``."""
+        return str(next(value.type for value in self._session.get_inputs() if value.name == name))
+
 
 def has_cuda() -> bool:
     """Whether this ONNX Runtime was built for CUDA; its libraries may be missing all the same."""
