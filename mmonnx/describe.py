@@ -6,6 +6,7 @@ import platform
 from typing import Dict, Optional, Sequence
 
 import onnx
+import onnxruntime
 
 from . import compat
 from .codebases.base import Task
@@ -50,7 +51,8 @@ def properties(
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
-    versions.update(mmonnx=__version__, onnx=onnx.__version__, python=platform.python_version())
+    versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
+    versions.update(python=platform.python_version())
     return {
         **described.to_properties(),
         PREFIX + "config": config,

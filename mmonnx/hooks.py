@@ -190,12 +190,14 @@ class ONNXExportHook(Hook):
 
 def _describe(task: Any, codebase: Any, runner: Any, model: Any, weights: str) -> None:
     """Let the task know what the training knows: its file then says of itself what one of a config's export says."""
+    from .codebases.about import config_text
+
     config = find_config(runner)
     about = config or config_of_tests(runner)
     if config is None:  # what the model was built with tells the rest
         about.model.test_cfg = getattr(model, "test_cfg", None)
     codebase.describe_by(task, about, names_of(runner, model))
-    task.weights, task.config_text = weights, task.config_text if config is not None else ""
+    task.weights, task.config_text = weights, config_text(config) if config is not None else ""
 
 
 def _write_log(runner: Any, unit: str, step: int, entry: Dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Iterator, Optional
 from .. import compat, fallback
 from ..errors import InputError
 from . import plain
+from .about import config_text
 from .base import Task
 from .callables import is_callable_name
 from .config import find_config, read_config
@@ -44,7 +45,10 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root:
         compat.check_versions()  # of the source tree
     if owner is not None:
-        return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        text = config_text(settings)  # before it is built from: upstream writes into it
+        task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        task.config_text = text
+        return task
     raise InputError(
         f"config {config!r} has model type {settings.model.type!r}",
         "a detector of mmdet or a classifier of mmcls",
