@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import onnx
 
 from ..errors import InputError, first_line
 from .check import module_of
+from .large import without_weights
 
 _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -42,8 +44,8 @@ def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> C
     del fixed.graph.value_info[:]  # those of the trace's own size
     _fix(fixed, shape, batch)
     try:
-        inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
-    except Exception as error:  # InferenceError, or ValueError over 2 GiB
+        inferred = without_weights(partial(onnx.shape_inference.infer_shapes, data_prop=True), fixed)
+    except Exception as error:  # onnx has several
         raise InputError(
             f"the shapes of the model cannot be inferred at {shape[0]}x{shape[1]} ({first_line(error)})",
             "a valid model of such an input",
