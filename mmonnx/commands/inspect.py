@@ -85,6 +85,8 @@ def _print_table(found: Dict[str, Any]) -> None:
     from ..inspecting import rows
 
     table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in rows(found):
         table.add_row(Text(name, style="bold"), Text(value))
     Console(width=None).print(table)
