@@ -280,6 +280,7 @@ def test_only_rank_0_exports(data, tmp_path, monkeypatch):
         ("shape", (800, 0)),
         ("dynamic", "yes"),
         ("simplify", None),
+        ("image_size_input", 1),
         ("verify", 0),
         ("out_dir", 3),
         ("save_best", ""),
