@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 from .. import compat, fallback
 from ..errors import InputError
 from . import plain
+from .about import config_text
 from .base import Task
 from .callables import is_callable_name
 from .config import find_config, read_config
@@ -35,7 +36,10 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
-    return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+    text = config_text(settings)  # before it is built from: upstream writes into it
+    task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+    task.config_text = text
+    return task
 
 
 def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 import sys
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
@@ -44,7 +44,6 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device or the image is wrong.
         ExportError: the model cannot be built.
     """
-    from mmdet.datasets import DATASETS
     from mmdet.models import build_detector
 
     if options.topk is not None or not options.softmax:
@@ -58,12 +57,19 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
-    task.divisor = size_divisor(config)
-    describe(task, config, about, DATASETS)
+    describe_by(task, config, about)
     task.notes += [warning] if warning else []
     if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
         task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
     return task
+
+
+def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
+    """Let a detector's task know what its config and its checkpoint's meta data say of it."""
+    from mmdet.datasets import DATASETS
+
+    task.divisor = size_divisor(config)
+    describe(task, config, about, DATASETS)
 
 
 def owns_model(model: nn.Module) -> bool:

@@ -4,18 +4,15 @@ import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Set, Union
+from typing import Optional, Set, Union
 
 import onnx
 
 from ..atomic import replacing
-
-LIMIT = 2**31 - 1
-"""Bytes that protobuf can hold."""
-_SMALL = 1024
+from . import large
 
 
-def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], limit: int = LIMIT) -> None:
+def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], limit: Optional[int] = None) -> None:
     """Write a model: it is there whole, or what was there before is.
 
     A model over the limit gets its weights in a second file, whose name ends in a digest of them: the first file, which
@@ -25,7 +22,7 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
     Args:
         model: the model.
         path: the file; the weights go beside it, to ``NAME.DIGEST.data``, and those of the model that was there go.
-        limit: bytes from which on the weights are written beside it.
+        limit: bytes from which on the weights are written beside it, None for what protobuf can serialize.
 
     Raises:
         InputError: the folder cannot be made or written to.
@@ -33,7 +30,7 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
     """
     target = Path(path).resolve()
     former = _data_files(target)
-    if model.ByteSize() <= limit:
+    if large.byte_size(model) <= (large.LIMIT if limit is None else limit):
         with replacing(target) as temporary:
             onnx.save(model, str(temporary))
         _remove(target.parent, former)
@@ -44,7 +41,7 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
     there = (target.parent / name).exists()
     try:
         with replacing(target) as temporary:
-            onnx.save(copied, str(temporary), save_as_external_data=True, location=name, size_threshold=_SMALL)
+            onnx.save(copied, str(temporary), save_as_external_data=True, location=name, size_threshold=large.SMALL)
             with replacing(target.parent / name) as data:
                 os.replace(str(temporary.parent / name), str(data))
     except BaseException:
