@@ -57,6 +57,7 @@ setup(
     ],
     python_requires=">=3.8",
     packages=find_packages(include=["mmonnx", "mmonnx.*"]),
+    package_data={"mmonnx.page": ["*.css"]},
     cmdclass={"build_py": BuildWithData},
     zip_safe=False,
     entry_points={"console_scripts": ["mmonnx = mmonnx.cli:main"]},

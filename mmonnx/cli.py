@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 from .atomic import ending_signals_exit
 from .commands.inspect import add_inspect
 from .commands.predict import add_predict
+from .commands.test import add_test
 from .errors import InputError, MmonnxError, is_out_of_memory, type_and_line
 from .key_values import parse
 from .memory import check_images
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="list what a runtime does not take of an ONNX file"))
     add_inspect(commands.add_parser("inspect", help="print what there is to know of an ONNX file"))
     add_predict(commands.add_parser("predict", help="run an exported file on images; needs no PyTorch"))
+    add_test(commands.add_parser("test", help="score an exported file on the test set of its config"))
     _add_patch(commands.add_parser("patch", help="mend an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
 

@@ -92,14 +92,20 @@ def keeps_proposals_of_the_minimum() -> bool:
     return version is not None and version_tuple(version) < (2, 15)
 
 
-def export_kwargs() -> Dict[str, Any]:
-    """Arguments of ``torch.onnx.export`` that this torch needs beside the ordinary ones."""
+def export_kwargs(large: bool = False) -> Dict[str, Any]:
+    """Arguments of ``torch.onnx.export`` that this torch needs beside the ordinary ones.
+
+    Args:
+        large: the model is over 2 GiB: its weights are to be beside the file.
+    """
     parameters = inspect.signature(torch.onnx.export).parameters
     kwargs: Dict[str, Any] = {}
     if "dynamo" in parameters:  # from 2.9 on the default is the exporter that does not trace
         kwargs["dynamo"] = False
     if "enable_onnx_checker" in parameters and TORCH < (1, 10):  # refuses operators of custom domains
         kwargs["enable_onnx_checker"] = False
+    if large and "use_external_data_format" in parameters and TORCH < (1, 11):  # later ones know it by themselves
+        kwargs["use_external_data_format"] = True
     return kwargs
 
 

@@ -6,6 +6,7 @@ import platform
 from typing import Dict, Optional, Sequence
 
 import onnx
+import onnxruntime
 
 from . import compat
 from .codebases.base import Task
@@ -33,7 +34,7 @@ def properties(
     Args:
         task: what is exported.
         config: the config's name.
-        checkpoint: the path of its weights, None for random ones.
+        checkpoint: the path of its weights, None where they are from elsewhere: the task says from where.
         options: how it was loaded.
         target: the runtime's name.
         simplifier: the tool that simplified the graph, None for none.
@@ -46,16 +47,17 @@ def properties(
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
-        mask_output=options.mask_output,
+        mask_output=_mask_output(task, options),
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
-    versions.update(mmonnx=__version__, onnx=onnx.__version__, python=platform.python_version())
+    versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
+    versions.update(python=platform.python_version())
     return {
         **described.to_properties(),
         PREFIX + "config": config,
         PREFIX + "config_text": task.config_text,
-        PREFIX + "checkpoint": checkpoint or "random weights",
+        PREFIX + "checkpoint": checkpoint or task.weights,
         PREFIX + "checkpoint_sha256": _sha256(checkpoint) if checkpoint else "",
         PREFIX + "versions": json.dumps({name: version for name, version in versions.items() if version}),
         PREFIX + "target": target,
@@ -85,6 +87,12 @@ def _kind(task: Task) -> str:
     if {"dets", "labels"} <= names:
         return "segmentation" if "masks" in names else "detection"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
+
+
+def _mask_output(task: Task, options: LoadOptions) -> str:
+    """Where the masks lie: a model without RoIs has them in the image, whatever was asked for."""
+    rois = hasattr(getattr(task.module, "model", None), "roi_head")
+    return options.mask_output if rois else "image"
 
 
 def _sha256(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Optional
 
+from .printable import printable
+
 
 class MmonnxError(Exception):
     """Base of every error that mmonnx raises on purpose; ``status`` is the exit status of the command line."""
@@ -23,11 +25,6 @@ class InputError(MmonnxError):
     def __init__(self, what: str, expected: str, fix: str) -> None:
         self.what, self.expected, self.fix = what, expected, fix
         super().__init__(_one_line(f"{what}; expected {expected}; {fix}"))
-
-
-def printable(text: str) -> str:
-    """Text without what steers a terminal: names in files are other people's."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _one_line(text: str) -> str:

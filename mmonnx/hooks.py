@@ -14,7 +14,7 @@ from .atomic import replacing
 from .errors import ExportError, InputError
 from .targets import TARGETS
 from .training.best import Best
-from .training.data import find_norm
+from .training.data import config_of_tests, find_config, find_norm, names_of
 from .training.snapshot import averages_of, random_state_kept, snapshot
 
 
@@ -31,6 +31,7 @@ class ONNXExportHook(Hook):
         shape (tuple[int, int]): height and width of the sample input, in pixels.
         dynamic (bool): batch, height and width of the file are dynamic.
         simplify (bool): simplify the graph.
+        image_size_input (bool): of a two-stage detector, an input that says where padding begins, and may be left out.
         verify (bool): compare the file with PyTorch; one that differs is not written, and the export has failed.
         out_dir (str, optional): the files go into its subfolder of the work folder's name; None for the work folder.
         save_best (bool | str): also export after each evaluation that is better than all before, by this metric; True
@@ -50,6 +51,7 @@ class ONNXExportHook(Hook):
         shape: Tuple[int, int] = (800, 1216),
         dynamic: bool = True,
         simplify: bool = True,
+        image_size_input: bool = False,
         verify: bool = True,
         out_dir: Optional[str] = None,
         save_best: Union[bool, str] = False,
@@ -60,6 +62,7 @@ class ONNXExportHook(Hook):
         for name, value in (("interval", interval), ("keep", keep)):
             _check(name, value, _is_int(value) and (value > 0 or value == -1), "a positive integer, or -1")
         flags = dict(by_epoch=by_epoch, dynamic=dynamic, simplify=simplify, verify=verify, strict=strict)
+        flags["image_size_input"] = image_size_input
         for name, value in flags.items():
             _check(name, value, isinstance(value, bool), "True or False")
         sizes = isinstance(shape, (tuple, list)) and len(shape) == 2 and all(_is_int(s) and s > 0 for s in shape)
@@ -70,7 +73,7 @@ class ONNXExportHook(Hook):
         _check("target", target, isinstance(target, str) and target in TARGETS, ", ".join(TARGETS))
         self.interval, self.by_epoch, self.shape, self.keep = interval, by_epoch, (shape[0], shape[1]), keep
         self.dynamic, self.simplify, self.verify, self.strict = dynamic, simplify, verify, strict
-        self.out_dir, self.target = out_dir, target
+        self.out_dir, self.target, self.image_size_input = out_dir, target, image_size_input
         self.best = Best("auto" if save_best is True else save_best) if save_best else None
 
     def before_run(self, runner: Any) -> None:
@@ -147,12 +150,13 @@ class ONNXExportHook(Hook):
         with random_state_kept():
             source = runner.model.module if is_module_wrapper(runner.model) else runner.model
             model = without_sync_bn(snapshot(source, averages_of(runner, self, epoch_ended)))
-            options = LoadOptions(shape=self.shape, dynamic=self.dynamic)
+            options = LoadOptions(shape=self.shape, dynamic=self.dynamic, image_size=self.image_size_input)
             codebase = next((found for found in (mmdet, mmcls) if found.owns_model(model)), None)
             if codebase is None:
                 raise ExportError(f"{type(model).__name__} is no detector of mmdet and no classifier of mmcls")
             task = codebase.make_task(model, type(model).__name__, find_norm(runner.data_loader), options)
-            task.classes = tuple(getattr(model, "CLASSES", None) or ())
+            step = f"epoch {runner.epoch + 1}" if epoch_ended else f"iter {runner.iter + 1}"
+            _describe(task, codebase, runner, model, f"a training, {step}")
             settings = ExportSettings(
                 config=str((runner.meta or {}).get("exp_name") or task.title),
                 output_file=str(paths[0]),
@@ -182,6 +186,18 @@ class ONNXExportHook(Hook):
                 files.append((int(number), path))
         for _, path in sorted(files)[: -self.keep]:
             _remove(path)
+
+
+def _describe(task: Any, codebase: Any, runner: Any, model: Any, weights: str) -> None:
+    """Let the task know what the training knows: its file then says of itself what one of a config's export says."""
+    from .codebases.about import config_text
+
+    config = find_config(runner)
+    about = config or config_of_tests(runner)
+    if config is None:  # what the model was built with tells the rest
+        about.model.test_cfg = getattr(model, "test_cfg", None)
+    codebase.describe_by(task, about, names_of(runner, model))
+    task.weights, task.config_text = weights, config_text(config) if config is not None else ""
 
 
 def _write_log(runner: Any, unit: str, step: int, entry: Dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Dict, List, Optional, Tuple
 import onnx
 
 from .graph.check import check_target
-from .graph.cost import cost_at
+from .graph.cost import Cost, cost_at
 from .graph.functions import walk_nodes
 from .graph.read import read_model
+from .printable import printable
 from .runtime.description import PREFIX
 from .targets import TARGETS, full_name
 
@@ -45,7 +46,7 @@ def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any
         "custom_domains": sorted({name.split("::")[0] for name in operators if "::" in name}),
         "functions": sorted(full_name(function.domain, function.name) for function in model.functions),
         "parameters": sum(_size(tensor) for tensor in weights),
-        "flops": cost and {"shape": list(shape or ()), "total": cost.flops, "uncounted_nodes": cost.uncounted},
+        "flops": cost and _flops(cost, shape or (0, 0)),
         "targets": {
             name: [str(finding) for finding in check_target(model, target)] for name, target in TARGETS.items()
         },
@@ -62,7 +63,7 @@ def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
     lines.append(("parameters", f"{found['parameters']:,}"))
     if found["flops"]:
         more = found["flops"]["uncounted_nodes"]
-        rest = f", and {more} nodes by what is in the image" if more else ""
+        rest = f", and {more} {'nodes' if more > 1 else 'node'} whose size the shape does not tell" if more else ""
         at = "x".join(map(str, found["flops"]["shape"]))
         lines.append(("operations", f"{found['flops']['total'] / 1e9:.2f} GFLOP at {at}{rest}"))
     lines.append(("operators", ", ".join(f"{count} {name}" for name, count in found["operators"].items())))
@@ -74,7 +75,17 @@ def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
         if key == PREFIX + "config_text":
             text = f"{len(text.splitlines())} lines (--json shows them)"
         lines.append((key, text if len(text) <= 400 else f"{text[:400]} ... ({len(text)} characters, see --json)"))
-    return lines
+    return [(printable(name), printable(text)) for name, text in lines]
+
+
+def _flops(cost: Cost, shape: Tuple[int, int]) -> Dict[str, Any]:
+    return {
+        "shape": list(shape),
+        "total": cost.flops,
+        "uncounted_nodes": cost.uncounted,
+        "by_operator": cost.by_operator,
+        "by_module": cost.by_module,
+    }
 
 
 def _value(value: onnx.ValueInfoProto) -> List[Any]:

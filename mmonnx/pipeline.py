@@ -145,7 +145,8 @@ def _export(
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     simplified = _simplify(settings, task, cases, traced, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
-    model = with_default(named(simplified.model), "img_shape", np.full(2, _NO_PADDING, np.float32))
+    model = named(simplified.model, (name for name, _ in task.module.named_modules()))
+    model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:

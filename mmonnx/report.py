@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from mmonnx.errors import printable
 from mmonnx.graph.check import Finding
 from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.simplify import count_nodes, file_size
+from mmonnx.printable import printable
 from mmonnx.symbolics.functions import MMCV
 from mmonnx.verify import CaseResult
 

@@ -1,9 +1,11 @@
 """From a task to an ONNX model, by tracing inside ``rewriting``."""
 
+import contextlib
 import io
 import logging
+import os
+import tempfile
 import warnings
-from contextlib import contextmanager
 from typing import Iterator
 
 import torch
@@ -11,6 +13,7 @@ import torch
 from . import compat
 from .codebases.base import Task
 from .errors import ExportError, type_and_line
+from .graph import large as limits
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
 
@@ -23,7 +26,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     Args:
         task: what to trace.
         opset: opset of the default domain.
-        context: what the rewrites share; its opset is set here.
+        context: what the rewrites share; its opset and what is dynamic are set here.
 
     Raises:
         ExportError: the tracer or a rewrite cannot do it.
@@ -31,20 +34,32 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     import onnx
 
     context.opset = opset
-    buffer = io.BytesIO()
-    with rewriting(context), _symbolics(opset), torch.no_grad(), torch.random.fork_rng(devices=[]), quiet():
+    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
+    with contextlib.ExitStack() as stack:
+        for scope in (
+            rewriting(context),
+            _symbolics(opset),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            quiet(),
+        ):
+            stack.enter_context(scope)
+        large = _weights(task.module) > limits.LIMIT
+        # torch puts the weights of a large model beside a file
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-")) if large else ""
+        target = os.path.join(folder, "traced.onnx") if large else io.BytesIO()
         try:
             torch.onnx.export(
                 task.module,
                 tuple(task.inputs.values()),
-                buffer,
+                target,
                 input_names=list(task.inputs),
                 output_names=task.output_names,
                 dynamic_axes=task.dynamic_axes or None,
                 opset_version=opset,
                 keep_initializers_as_inputs=False,
                 do_constant_folding=True,
-                **compat.export_kwargs(),
+                **compat.export_kwargs(large),
             )
         except Exception as error:  # the tracer raises whatever the model's own code raises
             raise ExportError(
@@ -52,10 +67,16 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 "a model that torch.onnx.export can trace",
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
-    return _only_our_axes(onnx.load_model_from_string(buffer.getvalue()), task)
+        model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
+    return _only_our_axes(model, task)
 
 
-@contextmanager
+def _weights(module: torch.nn.Module) -> int:
+    """The bytes of a module's parameters and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+
+
+@contextlib.contextmanager
 def _symbolics(opset: int) -> Iterator[None]:
     """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
     with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
@@ -72,7 +93,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
     return model
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
     logger = logging.getLogger("torch.onnx")

@@ -10,6 +10,7 @@ import torch
 
 from mmonnx.codebases.base import Feeds, Result, Task
 from mmonnx.codebases.images import photographs, second_shape
+from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
@@ -221,7 +222,7 @@ def _moved(
     seed: int,
     roundings: float,
 ) -> List[Match]:
-    """For each image how PyTorch's answer compares with its answer to an input that is a rounding error away.
+    """For each image how PyTorch's answer compares with its answer when it rounds otherwise.
 
     On a blank image whole planes of scores are equal up to the order of float32 sums, and a network without training
     lets such ties decide what survives: what is there is an accident in PyTorch itself. On a photograph there are none.
@@ -232,7 +233,7 @@ def _moved(
         name: tensor + _rounding(tensor, generator) * roundings if tensor.is_floating_point() else tensor
         for name, tensor in case.feeds.items()
     }
-    with torch.no_grad():
+    with torch.no_grad(), ties_at_random(generator):
         again = task.predict(feeds)
     return [compare(task, one, other, tolerances) for one, other in zip(expected, again)]
 

@@ -17,10 +17,15 @@ from mmonnx.tracing import trace
 from mmonnx.verify import Case, verify
 
 SHAPE = (192, 256)
+NARROW = {256: 64, 512: 128, 1024: 128}
+"""Channels of necks and heads, and of how many a small version has."""
+QUERIES = {"transformer", "proposal_feature_channel", "proposal_feature_channels"}
+"""Keys of heads with queries, whose lengths go together: detectors with these keep their heads as they are."""
+HEADS = ("neck", "rpn_head", "roi_head", "bbox_head", "mask_head", "segm_head", "semantic_head")
 
 
 def shrink(config: Any) -> None:
-    """Make a ResNet-FPN detector of a config small: a narrow ResNet below the same heads."""
+    """Make a ResNet-FPN detector of a config small: a narrow ResNet below narrow heads of the same layers."""
     backbone = config.model.get("backbone")
     if backbone and backbone.type == "ResNet" and config.model.get("neck"):
         # deformable convolutions and their like are for bottlenecks alone
@@ -30,7 +35,23 @@ def shrink(config: Any) -> None:
         neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
         name = "in_channel" if "in_channel" in neck else "in_channels"
         one_map = isinstance(neck[name], int)
+        parts = [config.model.get(part) for part in HEADS]
+        if not one_map and not any(QUERIES & {*part} for part in parts if isinstance(part, dict)):
+            narrow(parts)
         neck[name] = 128 * wide if one_map else [16 * wide, 32 * wide, 64 * wide, 128 * wide]
+
+
+def narrow(part: Any) -> None:
+    """Give all layers of a part of a config fewer channels."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key.endswith("channels") and isinstance(value, int):
+                part[key] = NARROW.get(value, value)
+            else:
+                narrow(value)
+    elif isinstance(part, list):
+        for value in part:
+            narrow(value)
 
 
 def first_config(*names: str) -> str:

@@ -17,6 +17,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 from bootstrap_parts import interpreters, mmcv_full, stacks  # noqa: E402
 from bootstrap_parts.steps import Steps  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 PYTHONS = [(3, 9), (3, 10), (3, 11), (3, 12)]
 
 # Answers the probe; makes an "environment" with a copy of itself; writes down every other call, and fails on demand.

@@ -37,7 +37,7 @@ def faster_rcnn(tmp_path_factory):
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("shape", [(800, 1216), (320, 480), (64, 64)])
+@pytest.mark.parametrize("shape", [pytest.param((800, 1216), marks=pytest.mark.once), (320, 480), (64, 64)])
 @pytest.mark.parametrize("kind", ["photograph", "blank"])
 def test_faster_rcnn(faster_rcnn, kind, shape, batch):
     if kind == "blank" and shape[0] > 320 and batch > 1:

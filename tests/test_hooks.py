@@ -1,8 +1,10 @@
 """The export hook, in real short trainings through mmdet's and mmcls's train APIs."""
 
 import functools
+import json
 import random
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -11,8 +13,12 @@ from torch import nn
 from trainings import folder_dataset, load_weights, make_data, train
 
 from mmonnx import codebases, compat, fallback
+from mmonnx.codebases.config import find_config
+from mmonnx.codebases.detections import _to_detections
 from mmonnx.errors import ExportError, InputError
+from mmonnx.inspecting import inspect
 from mmonnx.matching import match
+from mmonnx.runtime import open_model
 from mmonnx.runtimes.onnxruntime import Session
 
 fallback.ensure()
@@ -70,7 +76,7 @@ def answers(path, kind, checkpoint):
 
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_training_is_the_same_to_the_bit_and_every_epoch_has_its_file(kind, data, tmp_path, baseline):
-    hook = dict(type="ONNXExportHook", shape=SHAPES[kind], strict=True)
+    hook = dict(type="ONNXExportHook", shape=SHAPES[kind], image_size_input=True, strict=True)
     found = with_and_without(kind, data, tmp_path, hook, baseline)
     assert found.files == ["epoch_1.onnx", "epoch_2.onnx"]
     for number, line in enumerate(found.exports, 1):
@@ -81,9 +87,37 @@ def test_training_is_the_same_to_the_bit_and_every_epoch_has_its_file(kind, data
         assert f"Exported {path}" in found.log
         actual, expected = answers(path, kind, found.folder / f"epoch_{number}.pth")
         assert match(expected, actual, score_thr=0.05).ok
-    (entry,) = onnx.load(path).graph.input
-    dims = entry.type.tensor_type.shape.dim
+    dims = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_param for dim in dims] == ["batch", "", "height", "width"]
+    check_that_it_runs_as_upstream(path, kind, found.folder / "epoch_2.pth", data)
+
+
+def check_that_it_runs_as_upstream(path, kind, checkpoint, data):
+    """The hook's file prepares a picture, and answers, as upstream's inference of the checkpoint does."""
+    from mmcls.apis import inference_model
+    from mmcv import Config
+    from mmdet.apis import inference_detector
+
+    config = find_config(f"mmonnx::digits/{'faster_rcnn' if kind == 'detector' else 'mobilenet_v2'}_digits.py")
+    picture = str(next((data / "detection" / "train").glob("*.png")))
+    runtime = open_model(path)
+    about = inspect(path)["metadata"]
+    assert list(runtime.classes) == [str(digit) for digit in range(10)]
+    assert about["mmonnx.checkpoint"] == "a training, epoch 2" and "test_pipeline" in about["mmonnx.config_text"]
+    trusted = dict(trust_checkpoint=True)
+    task = codebases.load(str(config), str(checkpoint), codebases.LoadOptions(shape=SHAPES[kind], **trusted))
+    assert about["mmonnx.pipeline"] == json.loads(json.dumps(task.pipeline))
+    model = task.module.model
+    model.cfg, model.CLASSES = Config.fromfile(str(config)), runtime.classes
+    if kind == "classifier":
+        expected = inference_model(model, picture)
+        label, name, score = runtime.top(runtime(picture))[0]
+        assert (label, name) == (expected["pred_label"], expected["pred_class"])
+        assert score == pytest.approx(expected["pred_score"], rel=1e-3)
+    else:
+        size = cv2.imread(picture).shape[:2]
+        expected = _to_detections(inference_detector(model, picture), size)
+        assert match(expected, runtime(picture), score_thr=0.05).ok
 
 
 def save_other(weights, path):
@@ -184,11 +218,15 @@ def test_the_best_is_kept_by_the_rules_of_mmcv(metric, values, best, data, tmp_p
 
 def test_a_file_that_is_both_due_and_best_is_exported_once(data, tmp_path, monkeypatch):
     evaluations(monkeypatch, [0.1])
-    hook = dict(QUICK, save_best="top")
-    found = train("classifier", data, tmp_path / "run", [hook], {"runner.max_epochs": 1}, validate=True)
+    hook, options = dict(QUICK, save_best="top"), {"runner.max_epochs": 1}
+    found = train("classifier", data, tmp_path / "run", [hook], options, validate=True, with_config=False)
     assert found.files == ["best_top_epoch_1.onnx", "epoch_1.onnx"]
     contents = {(found.folder / name).read_bytes() for name in found.files}
     assert len(contents) == 1
+    # without the config, as in a notebook, the evaluation tells how pictures are prepared
+    about = inspect(str(found.folder / "epoch_1.onnx"))["metadata"]
+    assert [step["type"] for step in about["mmonnx.pipeline"]] == ["resize", "crop", "normalize"]
+    assert about["mmonnx.classes"] == [str(digit) for digit in range(10)] and not about["mmonnx.config_text"]
 
 
 @pytest.mark.parametrize(
@@ -242,6 +280,7 @@ def test_only_rank_0_exports(data, tmp_path, monkeypatch):
         ("shape", (800, 0)),
         ("dynamic", "yes"),
         ("simplify", None),
+        ("image_size_input", 1),
         ("verify", 0),
         ("out_dir", 3),
         ("save_best", ""),

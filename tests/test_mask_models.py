@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from models import load_small, matches
 
+from mmonnx.codebases import mmdet
 from mmonnx.codebases.base import Panoptic
 
 GRIDS = {
@@ -42,7 +43,7 @@ SIZES = [(96, 128), (128, 96), (64, 96)]
 @pytest.mark.parametrize("name", list(MODELS))
 def test_it_gives_the_answers_of_pytorch(tmp_path, name):
     task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=SIZES[0])
-    assert task.output_names == ["dets", "labels", "masks"]
+    assert task.output_names == ["dets", "labels", "masks"] and mmdet.covers(task.module.model)
     for result in matches(task, SIZES):
         assert result.ok and result.total >= 20, (result.name, result.problems)
         assert result.max_score < 1e-4 and result.max_mask < 0.01
@@ -51,7 +52,7 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, name):
 @pytest.mark.parametrize("name", list(PANOPTIC))
 def test_a_panoptic_map_is_an_output_of_its_own(tmp_path, name):
     task = load_small("mmdet::" + name, tmp_path, PANOPTIC[name], dynamic=True, shape=SIZES[0])
-    assert task.output_names[-1] == "panoptic_seg"
+    assert task.output_names[-1] == "panoptic_seg" and mmdet.covers(task.module.model)
     (found,) = task.predict(task.inputs)
     assert isinstance(found, Panoptic) and found.segments.shape == SIZES[0] and found.segments.dtype == np.int32
     results = matches(task, SIZES)

@@ -3,6 +3,8 @@
 import pytest
 from models import load_small, matches
 
+from mmonnx.codebases import mmdet
+
 SMALL = {"model.backbone.depth": 18, "model.backbone.base_channels": 16}
 DETR = {
     **SMALL,
@@ -33,6 +35,7 @@ MODELS = {
 @pytest.mark.parametrize("name", list(MODELS))
 def test_it_gives_the_answers_of_pytorch(tmp_path, name):
     task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=(96, 128))
+    assert mmdet.covers(task.module.model)
     for result in matches(task, [(96, 128), (128, 96), (64, 100)]):
         assert result.ok and result.total >= 20, (result.name, result.problems)
         assert result.max_box < 0.01 and result.max_score < 1e-4

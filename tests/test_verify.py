@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmonnx import fallback
 from mmonnx.codebases.base import Detections, RawOutputs, Scores, Task
+from mmonnx.codebases.ties import ties_by_index
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.verify import make_cases, second_shape, verify
 
@@ -215,6 +217,22 @@ def test_what_pytorch_itself_does_not_give_again_is_excused_and_nothing_else(cla
         assert (result.matched, result.excused) == (1, 2)
     else:
         assert any("off by 3 px" in line for line in result.problems)
+
+
+@pytest.mark.parametrize("gap, ok", [(0.0, True), (2**-24, True), (1e-5, False)])
+def test_which_of_two_tied_objects_is_there_is_an_accident_and_of_others_it_is_not(classifier, gap, ok):
+    fallback.ensure()
+    places = np.float32([[10, 10, 50, 50], [60, 10, 90, 50]])
+
+    def predict(feeds):
+        with ties_by_index():
+            best = int(torch.tensor([0.5 + gap, 0.5]).topk(1)[1])
+        return [Detections(np.float32([[*places[best], 0.5]]), np.int64([0]))]
+
+    other = Detections(np.float32([[*places[1], 0.5]]), np.int64([0]))
+    classifier.predict, classifier.read = predict, lambda outputs: [other]
+    (result,) = verify(classifier, lambda feeds: {}, make_cases(classifier, None, SHAPE)[:1])
+    assert result.ok is ok, result
 
 
 @pytest.mark.parametrize("gain,ok", [(0.0, False), (3e3, True)])

@@ -100,8 +100,13 @@ def train(
     hooks: List[Dict[str, Any]],
     options: Optional[Dict[str, Any]] = None,
     validate: bool = False,
+    with_config: bool = True,
 ) -> Run:
-    """Train as mmdet's and mmcls's ``tools/train.py`` do, with these ``custom_hooks``."""
+    """Train as mmdet's and mmcls's ``tools/train.py`` do, with these ``custom_hooks``.
+
+    Args:
+        with_config: hand the config's text to the runner, as these tools do, and notebooks do not.
+    """
     cfg = read_config(kind, data, options or {})
     folder.mkdir(parents=True)
     cfg.work_dir, cfg.seed, cfg.gpu_ids, cfg.device, cfg.custom_hooks = str(folder), SEED, [0], "cpu", hooks
@@ -116,7 +121,7 @@ def train(
     stay = mock.patch("torch.nn.Module.cuda", lambda module, device=None: module)
     try:
         with mock.patch("mmcv.runner.epoch_based_runner.time", clock), stay, _whole_batches():
-            run(cfg, validate)
+            run(cfg, validate, {"config": cfg.pretty_text} if with_config else None)
     finally:
         logger.removeHandler(handler)
         handler.close()
@@ -139,7 +144,7 @@ def _whole_batches() -> ContextManager[Any]:
     return mock.patch.object(_functions, "scatter", whole)
 
 
-def _train_detector(cfg: Any, validate: bool) -> None:
+def _train_detector(cfg: Any, validate: bool, meta: Optional[Dict[str, Any]]) -> None:
     from mmdet.apis import set_random_seed, train_detector
     from mmdet.datasets import build_dataset
     from mmdet.models import build_detector
@@ -147,10 +152,10 @@ def _train_detector(cfg: Any, validate: bool) -> None:
     set_random_seed(SEED)
     model = build_detector(cfg.model)
     model.init_weights()
-    train_detector(model, build_dataset(cfg.data.train), cfg, validate=validate, timestamp="run", meta={})
+    train_detector(model, build_dataset(cfg.data.train), cfg, validate=validate, timestamp="run", meta=meta)
 
 
-def _train_classifier(cfg: Any, validate: bool) -> None:
+def _train_classifier(cfg: Any, validate: bool, meta: Optional[Dict[str, Any]]) -> None:
     from mmcls.apis import set_random_seed, train_model
     from mmcls.datasets import build_dataset
     from mmcls.models import build_classifier
@@ -162,7 +167,7 @@ def _train_classifier(cfg: Any, validate: bool) -> None:
     model.init_weights()
     dataset = build_dataset(cfg.data.train)
     with mock.patch("mmcls.datasets.builder.DataLoader", _loader):
-        train_model(model, dataset, cfg, validate=validate, device="cpu", timestamp="run", meta={})
+        train_model(model, dataset, cfg, validate=validate, device="cpu", timestamp="run", meta=meta)
 
 
 def _loader(*args: Any, persistent_workers: bool = False, **kwargs: Any) -> torch.utils.data.DataLoader:

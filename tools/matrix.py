@@ -3,8 +3,9 @@
 
     python3 tools/matrix.py [ROW ...] [--short] [--discard]
 
-Rows without a name: all. What a row gave goes to work_dirs/matrix/ROW.json; docs/versions.md shows the rows that have
-one, README.md the short of it. Exit status: 0 every check of the rows passed, 1 one did not. Standard library only.
+Rows without a name: all. What a row gave takes the place of its entry in docs/versions.json, of which docs/versions.md
+and README.md show the tables; what pytest said lies in work_dirs/matrix. Exit status: 0 every check of the rows passed,
+1 one did not, 77 there is no Python for any of them. Standard library only.
 """
 
 import argparse
@@ -23,8 +24,8 @@ from bootstrap_parts.interpreters import SKIPPED
 from bootstrap_parts.stacks import STACKS
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "work_dirs" / "matrix"
-TABLE, README = ROOT / "docs" / "versions.md", ROOT / "README.md"
+LOGS = ROOT / "work_dirs" / "matrix"
+RESULTS, TABLE, README = ROOT / "docs" / "versions.json", ROOT / "docs" / "versions.md", ROOT / "README.md"
 BEGIN, END = "<!-- made by tools/matrix.py -->", "<!-- end of versions -->"
 SHOWN = ("torch", "mmcv", "mmdet", "mmcls", "onnxruntime", "numpy")
 SHORT = SHOWN[:5]
@@ -92,9 +93,8 @@ def run_row(row: str, short: bool, discard: bool) -> List[str]:
         if discard:
             shutil.rmtree(str(venv))
     result["seconds"] = round(time.monotonic() - start)
-    RESULTS.mkdir(parents=True, exist_ok=True)
     if not short:
-        (RESULTS / f"{row}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        keep(result)
     print(f"== {row}: {result['seconds']} s", flush=True)
     return [text.split()[0].rstrip(":") for text in result["checks"].values()]
 
@@ -107,8 +107,8 @@ def run_checks(row: str, venv: Path, checks: List[Check]) -> Dict[str, str]:
         reason = reason or ("" if (ROOT / check.file).is_file() else "not in this checkout")
         found[check.title] = f"- {reason}" if reason else ""
     wanted = [check for check in checks if not found[check.title]]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    report, log = RESULTS / f"{row}.xml", RESULTS / f"{row}.log"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report, log = LOGS / f"{row}.xml", LOGS / f"{row}.log"
     if report.exists():
         report.unlink()
     # One process: importing mmcv takes longest. Plain tracebacks: torch 1.8 dies of printing a dead graph's values.
@@ -148,10 +148,21 @@ def versions(venv: Path) -> Dict[str, str]:
     return json.loads(subprocess.check_output([str(venv / "bin" / "python"), "-c", code]).decode())
 
 
+def known() -> Dict[str, Dict[str, Any]]:
+    """What each row gave the last time, by row, the oldest versions first."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    return {row: results[row] for row in ROWS if row in results}
+
+
+def keep(result: Dict[str, Any]) -> None:
+    """Put what a row gave in the place of what it gave before."""
+    text = json.dumps({**known(), result["row"]: result}, indent=1)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
 def write_tables() -> None:
     """Write docs/versions.md and the short table in README.md from what the rows gave."""
-    found = [RESULTS / f"{row}.json" for row in ROWS]
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()]
+    results = list(known().values())
     TABLE.write_text(page(results), encoding="utf-8")
     README.write_text(with_table(README.read_text(encoding="utf-8"), results), encoding="utf-8")
 
@@ -230,6 +241,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         f"{words.count(word)} {name}" for word, name in (("failed", "failed"), ("ok", "passed"), ("-", "skipped"))
     ]
     print(f"{', '.join(counts)} in {time.monotonic() - start:.2f}s")
+    if set(words) == {"-"}:
+        return SKIPPED
     return 1 if "failed" in words or "ok" not in words else 0
 
 

@@ -1,4 +1,4 @@
-"""Write mmcv's operators and what becomes of each into docs/operators.md and README.md. No arguments."""
+"""Write mmcv's operators and what becomes of each into docs/operators.md and docs/targets.md. No arguments."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnx
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operators.md"
-README = ROOT / "README.md"
+TARGETS_PAGE = ROOT / "docs" / "targets.md"
 _BEGIN, _END = "<!-- made by tools/operators_table.py -->", "<!-- end -->"
 sys.path.insert(0, str(ROOT))
 
@@ -80,13 +80,13 @@ def table() -> str:
     return _HEAD + "\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
-def with_table(readme: str) -> str:
-    """The README with its short table as the code gives it.
+def with_table(page: str) -> str:
+    """docs/targets.md with its short table as the code gives it.
 
     Args:
-        readme: its text, with the two marks that the table is between.
+        page: its text, with the two marks that the table is between.
     """
-    before, rest = readme.split(_BEGIN)
+    before, rest = page.split(_BEGIN)
     head = ["custom operator", "ONNX's own from opset", "body before that"]
     lines = [head, ["---"] * len(head), *_short_rows()]
     middle = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -131,4 +131,4 @@ def _describe(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(table())
-    README.write_text(with_table(README.read_text()))
+    TARGETS_PAGE.write_text(with_table(TARGETS_PAGE.read_text()))

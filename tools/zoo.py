@@ -1,7 +1,7 @@
 """Export configs of the installed codebases, one after the other, and tell which of them give PyTorch's answers.
 
     python tools/zoo.py --codebase mmcls --families
-    python tools/zoo.py --all --out work_dirs/everything --resume
+    python tools/zoo.py --codebase mmdet --all --sample 150 --out work_dirs/many --resume
     python tools/zoo.py 'mmdet::solo*/*' my_config.py
 
 Every config is exported in a process of its own, with seeded random weights; nothing is downloaded. One that fails,
@@ -81,7 +81,7 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
     """The configs that the command line asks for.
 
     Raises:
-        InputError: it asks for none, or in two ways.
+        InputError: it asks for none, or in two ways, or for a sample of something else than all.
     """
     ways = [options.families, options.all, options.quick, bool(options.patterns)]
     if sum(ways) != 1:
@@ -91,12 +91,15 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
             "give one",
         )
     codebases = [options.codebase] if options.codebase else list(selection.CODEBASES)
+    if options.sample and not options.all:
+        raise InputError(f"command line: --sample {options.sample} without --all", "both", "add --all")
     if options.patterns:
         return selection.matching(options.patterns, codebases)
     if options.quick:
         return [entry for entry in selection.quick() if entry.codebase in codebases]
     rule = selection.families if options.families else selection.everything
-    return [entry for codebase in codebases for entry in rule(codebase)]
+    found = [entry for codebase in codebases for entry in rule(codebase)]
+    return selection.drawn(found, options.sample) if options.sample else found
 
 
 def follow(sweep: Sweep, todo: List[selection.Entry], lines: Path, report: Report) -> None:
@@ -137,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--codebase", choices=list(selection.CODEBASES), help="whose configs; default: all")
     add("--families", action="store_true", help="one config of each family")
     add("--all", action="store_true", help="every config")
+    add("--sample", type=_number, metavar="N", help="with --all: no more than N, always the same ones")
     add("--quick", action="store_true", help=f"{len(selection.QUICK)} fixed configs over all kinds of heads")
     add("--jobs", type=_number, default=1, metavar="N", help="configs at a time; default: 1")
     add("--resume", action="store_true", help="go on: leave out what OUT has a result of")

@@ -4,19 +4,20 @@ import logging
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import compat, fallback
 from ..errors import InputError, MmonnxError, type_and_line
 from ..memory import check_images
 from . import plain
+from .about import config_text
 from .base import Task
 from .callables import is_callable_name
 from .config import find_config, read_config
 from .imports import use_root
 from .options import LoadOptions
 
-__all__ = ["LoadOptions", "Task", "load"]
+__all__ = ["LoadOptions", "Task", "load", "read"]
 
 
 def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
@@ -37,18 +38,33 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
             return plain.load(config, checkpoint, options)
     if options.codebase_root:
         use_root(options.codebase_root)
+    owner, settings = read(config, options.cfg_options)
+    with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", "mend the config or --cfg-options"):
+        text = config_text(settings)  # before it is built from: upstream writes into it
+        task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+    task.config_text = text
+    return task
+
+
+def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any, Any]:
+    """Read a config of mmdet or mmcls.
+
+    Returns:
+        The codebase that its model belongs to (a module of this package), and the ``mmcv.Config``.
+
+    Raises:
+        InputError: it does not exist, cannot be read, is of neither codebase, or of a release that is out of range.
+    """
     find_config(config)
     with _quiet_imports():
         fallback.ensure()
         from . import mmcls, mmdet
 
-        settings = read_config(config, options.cfg_options)
+        settings = read_config(config, cfg_options)
         owner = next((codebase for codebase in (mmdet, mmcls) if codebase.owns(settings)), None)
-    if options.codebase_root:
-        compat.check_versions()  # of the source tree
+    compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
-        with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", "mend the config or --cfg-options"):
-            return owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
+        return owner, settings
     raise InputError(
         f"config {config!r} has model type {settings.model.type!r}",
         "a detector of mmdet or a classifier of mmcls",

@@ -40,6 +40,7 @@ class Task:
         palette: (red, green, blue) of each class, may be empty.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
         config_text: the whole config as Python; empty where there is none.
+        weights: where the weights are from that no checkpoint's file holds.
         mask_thr: the probability from which on a pixel belongs to a mask.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
@@ -62,6 +63,7 @@ class Task:
     palette: Sequence[Sequence[int]] = ()
     pipeline: Optional[List[Dict[str, Any]]] = None
     config_text: str = ""
+    weights: str = "random weights"
     mask_thr: float = 0.5
     notes: List[str] = field(default_factory=list)
 

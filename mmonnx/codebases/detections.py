@@ -34,7 +34,7 @@ def meta(height: Any, width: Any) -> Dict[str, Any]:
 def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     """The detector's own inference: upstream's result for each image."""
     image = feeds["input"]
-    if image.shape[0] > 1 and _one_by_one(model):
+    if image.shape[0] > 1 and one_by_one(model):
         each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(len(image))]
         return [run_detector(model, one)[0] for one in each]
     metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
@@ -48,7 +48,7 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 
-def _one_by_one(model: nn.Module) -> bool:
+def one_by_one(model: nn.Module) -> bool:
     """Whether upstream's inference takes, or is right for, one image alone.
 
     mmcv's masked convolution has one mask, and asserts one image; QueryInst gives all masks by the last image's boxes.
@@ -87,12 +87,12 @@ def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
 def _to_result(result: Any, size: Tuple[int, int]) -> Found:
     """From what upstream gives for an image of (height, width)."""
     if not isinstance(result, dict):
-        return _to_detections(result, size)
-    instances = _to_detections(result["ins_results"], size) if "ins_results" in result else None
+        return to_detections(result, size)
+    instances = to_detections(result["ins_results"], size) if "ins_results" in result else None
     return Panoptic(result["pan_results"], instances)
 
 
-def _to_detections(result: Any, size: Tuple[int, int]) -> Detections:
+def to_detections(result: Any, size: Tuple[int, int]) -> Detections:
     """From upstream's lists per class; sorted by score, as the file gives them."""
     boxes, segments = result if isinstance(result, tuple) else (result, None)
     if isinstance(boxes, np.ndarray):  # proposals of an RPN

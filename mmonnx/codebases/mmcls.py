@@ -4,7 +4,7 @@ import inspect
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 import torch
@@ -42,7 +42,6 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device, the image or an option is wrong.
         ExportError: the model cannot be built.
     """
-    from mmcls.datasets import DATASETS
     from mmcls.models import build_classifier
 
     if options.skip_postprocess and (options.topk is not None or not options.softmax):
@@ -57,9 +56,16 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     pair = _feeds((sample_images(options) * 2)[:2], task.shape, norm, device)
     run = partial(_inference(model, options, task.inputs), pair)
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
-    describe(task, config, meta, DATASETS)
+    describe_by(task, config, meta)
     task.notes += [warning] if warning else []
     return task
+
+
+def describe_by(task: Task, config: Any, meta: Mapping[str, Any]) -> None:
+    """Let a classifier's task know what its config and its checkpoint's meta data say of it."""
+    from mmcls.datasets import DATASETS
+
+    describe(task, config, meta, DATASETS)
 
 
 def owns_model(model: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
@@ -22,6 +22,8 @@ from .raw import RawModule, raw_names, raw_predict, raw_read
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
+_ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
+"""What gives the answers of a detector or of its head, by the kind of the head."""
 _PADDING = 21
 """Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
@@ -42,7 +44,6 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
         InputError: the checkpoint, the device or the image is wrong.
         ExportError: the model cannot be built.
     """
-    from mmdet.datasets import DATASETS
     from mmdet.models import build_detector
 
     if options.topk is not None or not options.softmax:
@@ -56,12 +57,19 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
-    task.divisor = size_divisor(config)
-    describe(task, config, about, DATASETS)
+    describe_by(task, config, about)
     task.notes += [warning] if warning else []
     if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
         task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
     return task
+
+
+def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
+    """Let a detector's task know what its config and its checkpoint's meta data say of it."""
+    from mmdet.datasets import DATASETS
+
+    task.divisor = size_divisor(config)
+    describe(task, config, about, DATASETS)
 
 
 def owns_model(model: nn.Module) -> bool:
@@ -72,11 +80,15 @@ def owns_model(model: nn.Module) -> bool:
 
 
 def covers(model: nn.Module) -> bool:
-    """Whether the rewrites let its own inference be traced: that of its RPN, or of its only head, has a stand-in."""
-    head = getattr(model, "rpn_head", None) or getattr(model, "bbox_head", None)
-    owner = next((kind for kind in type(head).__mro__ if "get_bboxes" in vars(kind)), None)
-    found = owner is not None and f"{owner.__module__}.{owner.__qualname__}.get_bboxes" in REGISTRY
-    return owns_model(model) and found
+    """Whether the rewrites let its own inference be traced: there is a stand-in for what its answers come from."""
+    parts = [getattr(model, name, None) for name in ("rpn_head", "bbox_head", "mask_head", "roi_head")]
+    return owns_model(model) and any(_replaced(part, name) for part in [model, *parts] for name in _ANSWERS)
+
+
+def _replaced(part: Any, name: str) -> bool:
+    """Whether the function of this name that the part has or inherits is one that a rewrite stands in for."""
+    owner = next((kind for kind in type(part).__mro__ if name in vars(kind)), None)
+    return owner is not None and f"{owner.__module__}.{owner.__qualname__}.{name}" in REGISTRY
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:

@@ -111,6 +111,7 @@ def module_task(
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=None,
         samples=samples,
+        weights="the module's own weights",
     )
 
 

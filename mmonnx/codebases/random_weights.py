@@ -17,6 +17,7 @@ _OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
 _PEAKS = re.compile(r"(^|[._])deconv2$")
 _SHIFTS = re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$")
+_WHERE = re.compile(r"[._]conv_mask$")
 _EACH_A_MASK = re.compile(r"^mask_head\.conv_cls$")
 _RARE = -9.0
 """The bias of class heads that make a mask for every score above the threshold: one in 300 then is."""
@@ -24,6 +25,10 @@ _SPREAD = 2.5
 """Standard deviation that class logits get: with 80 classes some scores then pass the usual threshold of 0.05."""
 _MOVE = 0.2
 """Standard deviation of offsets, in pixels: with more, a stack of deformable layers makes chaos of a rounding error."""
+_HEAT = 1.0
+"""The same of heat maps, of which the greatest count: further out, sigmoids of different logits are equal."""
+_PRESENT = 8
+"""The classes that the greatest heats are of: with more, the corners that are found make no pairs."""
 _FEW = 4
 """A class head with no more rows than these judges whole images."""
 _DIFFERENT = 0.1
@@ -38,6 +43,8 @@ _WAY = 1.5
 """The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
 _STEADY = 0.2
 """The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
+_EPS = 1e-12
+"""Of a batch norm that looks at its input: configs with 0 are about, and torch 2.14 takes none in training."""
 _BRANCH = 0.2
 """The scale that a residual branch gets: it counts, and a stack of many does not blow up."""
 
@@ -62,15 +69,16 @@ def revive(model: nn.Module) -> None:
         if parameter.dim() == 1:  # one scale for each channel
             nn.init.constant_(parameter, _BRANCH)
         else:
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+            nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)
 
 
 def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     """Scale the random weights of a model by what they do to a real input.
 
-    What is zero is drawn, see :func:`revive`. The running statistics of the batch norms are taken from the input, and
-    offsets of deformable layers are scaled to a part of a pixel. Then the last layers of the classifiers, of the box
-    regressors and of what makes maps (masks, grid points) are scaled so that their outputs spread.
+    What is zero is drawn, see :func:`revive`. The running statistics of the batch norms are taken from the input.
+    Offsets of deformable layers are scaled to a part of a pixel, and what chooses the places of global context to a
+    soft choice: a hard one hangs on a rounding error. Then the last layers of the classifiers, of the box regressors
+    and of what makes maps (masks, grid points) are scaled so that their outputs spread.
 
     Args:
         model: in eval mode, which it stays in.
@@ -81,12 +89,13 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
     for module in _find(model, _REGRESSORS).values() if stages > _CASCADE else ():
         module.weight.data.div_(stages)  # boxes that walk out of the image are more than upstream can paste masks into
     _normalise(model, run)
-    if _find(model, _OFFSETS):
-        _scale(model, _OFFSETS, _MOVE, run)
-        _normalise(model, run)
+    for pattern, spread in ((_OFFSETS, _MOVE), (_WHERE, 1.0)):
+        if _find(model, pattern):
+            _scale(model, pattern, spread, run)
+            _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
     step = 0.5 / stages if stages > _CASCADE else 0.5
-    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _SPREAD), (_REGRESSORS, step), (_MAPS, _SPREAD)):
+    for pattern, spread in ((_CLASSIFIERS, _SPREAD), (_HEATS, _HEAT), (_REGRESSORS, step), (_MAPS, _SPREAD)):
         _scale(model, pattern, spread, run)
     _scale(model, _PEAKS, 1.0, run)  # where a map is greatest is a grid point: those of saturated maps tie
     _scale(model, _SHIFTS, 0.3, run)
@@ -102,16 +111,16 @@ def _stages(model: nn.Module) -> int:
 def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
     """Take the running statistics of the batch norms from what they see."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    settings = [(norm.momentum, norm.eps) for norm in norms]
     for norm in norms:
-        norm.momentum = 1.0
+        norm.momentum, norm.eps = 1.0, max(norm.eps, _EPS)
         norm.train()
     try:
         with torch.no_grad():
             run()
     finally:
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
+        for norm, (momentum, eps) in zip(norms, settings):
+            norm.momentum, norm.eps = momentum, eps
             norm.eval()
             if norm.running_var is not None:
                 norm.running_var.clamp_(min=_STEADY * float(norm.running_var.mean()))
@@ -155,20 +164,23 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor], heats: bool) -> None:
-    """Scale a layer; centre the classes of heat maps too, and those of whole images where these differ enough.
+    """Scale a layer; centre the first classes of heat maps too, and those of whole images where these differ enough.
 
     One class would get all otherwise.
     """
     middle: Any = 0.0
     if heats and module.bias is not None:  # of all places that are compared, one class would have all the best
         mean = torch.cat([output.mean((0, 2, 3))[None] for output in outputs]).mean(0)
-        deviation = float(torch.cat([(output - mean[:, None, None]).flatten() for output in outputs]).std())
+        centred = torch.cat([(output - mean[:, None, None]).flatten() for output in outputs])
+        deviation = max(float(centred.std()), float(centred.abs().max()) / _TAIL)
         middle = mean - module.bias.data
     if module.bias is not None and len(outputs) == 1 and outputs[0].dim() == 2 and len(outputs[0]) <= _FEW:
         mean = outputs[0].mean(0)
-        centred = float((outputs[0] - mean).std())
-        if centred > _DIFFERENT * deviation:
-            middle, deviation = mean - module.bias.data, centred
+        own = float((outputs[0] - mean).std())
+        if own > _DIFFERENT * deviation:
+            middle, deviation = mean - module.bias.data, own
     module.weight.data.mul_(spread / deviation)
     if module.bias is not None:
         module.bias.data.zero_().sub_(middle * spread / deviation)
+        if heats:
+            module.bias.data[_PRESENT:] -= spread

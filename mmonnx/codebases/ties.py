@@ -3,6 +3,9 @@
 ``torch.sort`` leaves the order of equal values open, and takes another one than ONNX's TopK, which goes by index. On a
 blank image thousands of scores are exactly equal, so that which boxes survive would be an accident. Where a file is
 compared with PyTorch, PyTorch therefore breaks its ties by index as well; nothing else of its inference changes.
+
+A runtime whose sigmoid rounds otherwise sees no tie where PyTorch has one, and the reverse. ``ties_at_random`` tells
+what then is an accident.
 """
 
 import functools
@@ -16,15 +19,22 @@ import torch
 from .. import compat
 from ..fallback.nms import nms as nms_by_index
 
+_generators: List[torch.Generator] = []
+"""Of the ``ties_at_random`` blocks that are open, the innermost last."""
+
 
 @contextmanager
 def ties_by_index() -> Iterator[None]:
-    """Make sorting stable, and suppression with it, inside the block."""
+    """Make sorting stable, and suppression and the choice of the greatest with it, inside the block."""
     extension = importlib.import_module("mmcv._ext")
-    replaced: List[Tuple[Any, str, Any]] = [(torch.Tensor, "sort", vars(torch.Tensor).get("sort"))]
-    replaced += [(torch, "sort", torch.sort), (extension, "nms", extension.nms)]
-    torch.Tensor.sort, torch.sort = _stable(torch.Tensor.sort), _stable(torch.sort)
-    extension.nms = nms_by_index  # the compiled one sorts as torch does
+    stable = {"sort": _stable, "topk": _greatest}
+    replaced: List[Tuple[Any, str, Any]] = [(torch.Tensor, name, vars(torch.Tensor).get(name)) for name in stable]
+    replaced += [(torch, name, getattr(torch, name)) for name in stable] + [(extension, "nms", extension.nms)]
+    sort = torch.sort
+    for owner in (torch.Tensor, torch):
+        for name, make in stable.items():
+            setattr(owner, name, make(getattr(owner, name), sort))
+    extension.nms = _nms  # the compiled one sorts as torch does
     try:
         yield
     finally:
@@ -35,15 +45,50 @@ def ties_by_index() -> Iterator[None]:
                 setattr(owner, name, value)
 
 
-def _stable(sort: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(sort)
+@contextmanager
+def ties_at_random(generator: torch.Generator) -> Iterator[None]:
+    """Let values that are a rounding or two apart take any order, wherever ``ties_by_index`` has a say in the block."""
+    _generators.append(generator)
+    try:
+        yield
+    finally:
+        _generators.pop()
+
+
+def _keys(values: torch.Tensor) -> torch.Tensor:
+    """What the values are sorted by: themselves, or, in a ``ties_at_random`` block, others a rounding error away."""
+    if not _generators or not values.is_floating_point():
+        return values
+    noise = torch.randn(values.shape, generator=_generators[-1]).to(values)
+    return values + noise * values.abs() * torch.finfo(values.dtype).eps
+
+
+def _stable(function: Callable[..., Any], sort: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
     def stable_sort(values: torch.Tensor, dim: int = -1, descending: bool = False, **kwargs: Any) -> Any:
-        if compat.has_stable_sort():
-            return sort(values, dim=dim, descending=descending, **{**kwargs, "stable": True})
-        found = sort(values, dim, descending)
-        array = values.detach().cpu().numpy()
-        order = np.argsort(-array if descending else array, axis=dim, kind="stable")
-        index = torch.from_numpy(order).to(values.device)
-        return type(found)((values.gather(dim, index), index))
+        index = _order(values, dim, descending, sort)
+        return type(function(values.new_zeros(1)))((values.gather(dim, index), index))
 
     return stable_sort
+
+
+def _greatest(function: Callable[..., Any], sort: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def stable_topk(values: torch.Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+        index = _order(values, dim, largest, sort).narrow(dim, 0, int(k))
+        return type(function(values.new_zeros(1), 1))((values.gather(dim, index), index))
+
+    return stable_topk
+
+
+def _order(values: torch.Tensor, dim: int, descending: bool, sort: Callable[..., Any]) -> torch.Tensor:
+    keys = _keys(values)
+    if compat.has_stable_sort():
+        return sort(keys, dim=dim, descending=descending, stable=True)[1]
+    array = keys.detach().cpu().numpy()
+    order = np.argsort(-array if descending else array, axis=dim, kind="stable")
+    return torch.from_numpy(order).to(values.device)
+
+
+def _nms(boxes: torch.Tensor, scores: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return nms_by_index(boxes, _keys(scores), *args, **kwargs)

@@ -5,6 +5,9 @@ from typing import Dict
 import numpy as np
 import onnx
 
+_OF_TOOLS = ("onnxsim.",)
+"""What simplifiers leave of their own settings, which say nothing of the model."""
+
 
 def with_default(model: onnx.ModelProto, name: str, value: np.ndarray) -> onnx.ModelProto:
     """Let an input be left out: it has this value then. A model without the input stays as it is."""
@@ -21,12 +24,12 @@ def annotate(model: onnx.ModelProto, properties: Dict[str, str], version: str = 
 
     Args:
         model: the model.
-        properties: what to record, by name; a property that is there already is replaced.
+        properties: what to record, by name; one that is there already is replaced, a simplifier's own dropped.
         version: mmonnx's own version, for the producer's.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     result.producer_name, result.producer_version = "mmonnx", version
-    known = {entry.key: entry.value for entry in result.metadata_props}
+    known = {entry.key: entry.value for entry in result.metadata_props if not entry.key.startswith(_OF_TOOLS)}
     onnx.helper.set_model_props(result, {**known, **{key: str(value) for key, value in properties.items()}})
     return result

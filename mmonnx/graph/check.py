@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..targets import Form, Operator, Target, full_name
 from ..targets.base import STANDARD_DOMAINS
 from .emptiness.follow import Followed, follow, node_name
 from .emptiness.sizes import covers
+from .large import check_valid, without_weights
 from .names import module_path
 
 _KINDS = {
@@ -57,7 +59,7 @@ def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -
         ExportError: it is not valid, does not load or does not run.
     """
     try:
-        onnx.checker.check_model(model)
+        check_valid(model)
         session = Session(model)
         for feed in feeds:
             session.run(feed)
@@ -91,9 +93,10 @@ def check_target(model: onnx.ModelProto, target: Target) -> List[Finding]:
         if whole.functions:
             known = [(function.domain, function.name) for function in whole.functions]
             kept = [entry for entry in known if full_name(*entry) in target.operators]
-            whole = onnx.inliner.inline_selected_functions(whole, kept, exclude=True)
-        whole = onnx.shape_inference.infer_shapes(whole, data_prop=True)
-    except Exception as error:  # InferenceError, that of a function that calls itself, or ValueError over 2 GiB
+            inline = partial(onnx.inliner.inline_selected_functions, function_ids=kept, exclude=True)
+            whole = without_weights(inline, whole)
+        whole = without_weights(partial(onnx.shape_inference.infer_shapes, data_prop=True), whole)
+    except Exception as error:  # onnx has several, one of them for a function that calls itself
         raise InputError(
             f"the types of the model cannot be inferred ({first_line(error)})", "a valid model", "export it again"
         ) from error
@@ -189,12 +192,20 @@ def _empty_rule(causes: Sequence[str]) -> Tuple[str, str]:
     return rule, "add an element that is always there (Concat) before it"
 
 
+def _last_scope(text: str) -> str:
+    """The module in the list of scopes that torch's newer exporter writes; empty if it is no such list."""
+    try:
+        scopes = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ""
+    return str(scopes[-2]) if isinstance(scopes, list) and len(scopes) > 1 else ""
+
+
 def module_of(node: onnx.NodeProto) -> str:
     """The PyTorch module that a node came from, ``backbone.layer1.0.conv1``; its own name if that is not told."""
     for entry in getattr(node, "metadata_props", ()):
         if entry.key == "pkg.torch.onnx.name_scopes":  # the exporter that does not trace
-            scopes = ast.literal_eval(entry.value)
-            return scopes[-2] if len(scopes) > 1 and scopes[-2] else node_name(node)
+            return _last_scope(entry.value) or node_name(node)
     if node.name.startswith("/"):
         return module_path(node.name) or node_name(node)
     return node.name.rsplit("/", 1)[0] if "/" in node.name else node_name(node)

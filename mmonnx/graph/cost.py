@@ -1,11 +1,15 @@
 """How many floating-point operations a model takes at a shape."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import onnx
 
 from ..errors import InputError, first_line
+from .check import module_of
+from .large import without_weights
 
 _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -17,11 +21,15 @@ class Cost:
     Attributes:
         flops: of the convolutions and matrix products whose sizes the input's shape decides, a multiplication and an
             addition being two.
-        uncounted: how many of these nodes have a size that hangs on the image's content (its RoIs, for example).
+        uncounted: how many of these nodes have a size that the shape does not tell: it hangs on the image's content
+            (its RoIs, for example), or on what onnx's shape inference does not follow.
+        by_operator, by_module: the same operations by the type of their node, and by the module that it is of.
     """
 
     flops: int
     uncounted: int
+    by_operator: Dict[str, int] = field(default_factory=dict)
+    by_module: Dict[str, int] = field(default_factory=dict)
 
 
 def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> Cost:
@@ -36,8 +44,8 @@ def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> C
     del fixed.graph.value_info[:]  # those of the trace's own size
     _fix(fixed, shape, batch)
     try:
-        inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
-    except Exception as error:  # InferenceError, or ValueError over 2 GiB
+        inferred = without_weights(partial(onnx.shape_inference.infer_shapes, data_prop=True), fixed)
+    except Exception as error:  # onnx has several
         raise InputError(
             f"the shapes of the model cannot be inferred at {shape[0]}x{shape[1]} ({first_line(error)})",
             "a valid model of such an input",
@@ -48,8 +56,16 @@ def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> C
         value.name: _dims(value) for value in (*graph.value_info, *graph.input, *graph.output)
     }
     shapes.update({tensor.name: list(tensor.dims) for tensor in graph.initializer})
-    found = [_node(node, shapes) for node in graph.node if node.op_type in _COUNTED]
-    return Cost(sum(value for value in found if value is not None), sum(value is None for value in found))
+    operators: Dict[str, int] = Counter()
+    modules: Dict[str, int] = Counter()
+    uncounted = 0
+    for node in graph.node:
+        flops = _node(node, shapes) if node.op_type in _COUNTED else 0
+        uncounted += flops is None
+        if flops:
+            operators[node.op_type] += flops
+            modules[module_of(node)] += flops
+    return Cost(sum(operators.values()), uncounted, dict(operators), dict(modules))
 
 
 def _fix(model: onnx.ModelProto, shape: Tuple[int, int], batch: int) -> None:

@@ -7,6 +7,7 @@ import onnx.inliner
 
 from ..symbolics.functions import DOMAIN, MMCV, Function, attributes_of, find_function
 from .functions import opset_of, walk_nodes
+from .large import without_weights
 
 
 def inline_functions(model: onnx.ModelProto, kept: AbstractSet[str] = frozenset()) -> onnx.ModelProto:
@@ -29,7 +30,7 @@ def inline_functions(model: onnx.ModelProto, kept: AbstractSet[str] = frozenset(
     if not any(entry.domain == DOMAIN for entry in whole.opset_import):
         whole.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
     whole.ir_version = max(whole.ir_version, 8)  # functions need it; what is left has none
-    result = onnx.inliner.inline_local_functions(whole)
+    result = without_weights(onnx.inliner.inline_local_functions, whole)
     result.ir_version = model.ir_version
     _name_nodes(result)
     used = {node.domain for node in walk_nodes(result.graph)}

@@ -1,6 +1,7 @@
 """Names that read like the model: nodes and tensors are called by the path of the module that they came from."""
 
-from typing import Dict, Iterator, List, Set
+import re
+from typing import Dict, Iterable, Iterator, List, Set
 
 import onnx
 
@@ -11,19 +12,20 @@ _WRAPPER = "model"
 _ROLES = {"Conv": ("", "weight", "bias"), "ConvTranspose": ("", "weight", "bias"), "Gemm": ("", "weight", "bias")}
 
 
-def named(model: onnx.ModelProto) -> onnx.ModelProto:
+def named(model: onnx.ModelProto, modules: Iterable[str] = ()) -> onnx.ModelProto:
     """A model with names such as ``backbone.layer1.0.conv1/Conv``; inputs, outputs and functions keep theirs.
 
     Torch before 1.13 says nothing of modules: there a node is called by the weight that it reads, if it has one.
 
     Args:
         model: the model; it is not changed.
+        modules: the paths of the modules of what was traced, by which torch's own names of them are put right.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graphs = list(_graphs(result.graph))
     fixed = {value.name for value in (*result.graph.input, *result.graph.output)} | {""}
-    new = _node_names(result)
+    new = _node_names(result, _Paths(modules))
     values = _value_names(graphs, new, fixed)
     for graph in graphs:
         for tensor in graph.initializer:
@@ -47,7 +49,43 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
                     yield from _graphs(inner)
 
 
-def _node_names(model: onnx.ModelProto) -> List[onnx.NodeProto]:
+class _Paths:
+    """The paths of modules, found by what torch makes of them.
+
+    It numbers the calls of a module that is called again, ``rpn_head.rpn_conv_1``, and leaves out the modules whose
+    ``forward`` was not called, ``fc`` for ``head.fc``.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {_inside(name): _inside(name).split(".") for name in names}
+        self._known = {name: name for name in self._names}
+
+    def true(self, path: str) -> str:
+        """The one module that a path can mean; where there is none, or there are several, the path as it is."""
+        if path not in self._known:
+            parts = path.split(".")
+            found = [name for name, own in self._names.items() if _is_called(own, parts)]
+            same = [name for name in found if len(self._names[name]) == len(parts)]
+            self._known[path] = (same or found)[0] if len(same or found) == 1 else path
+        return self._known[path]
+
+
+def _is_called(own: List[str], parts: List[str]) -> bool:
+    """Whether a module's path can be called by these parts, in order and with its own last one."""
+    left = list(own)
+    for part in reversed(parts):
+        names = (part, re.sub(r"_\d+$", "", part))
+        while left and left[-1] not in names:
+            if len(left) == len(own):
+                return False
+            left.pop()
+        if not left:
+            return False
+        left.pop()
+    return True
+
+
+def _node_names(model: onnx.ModelProto, paths: _Paths) -> List[onnx.NodeProto]:
     """Name every node; all of them, in order."""
     taken: Set[str] = set()
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -57,7 +95,7 @@ def _node_names(model: onnx.ModelProto) -> List[onnx.NodeProto]:
         if not node.name.startswith("/"):
             read = next((one for one in node.input if one in weights and one.endswith((".weight", ".bias"))), None)
             module, name = (_inside(read.rsplit(".", 1)[0]), node.op_type) if read else ("", node.name or node.op_type)
-        node.name = _free(f"{module}/{name}" if module else name, taken)
+        node.name = _free(f"{paths.true(module)}/{name}" if module else name, taken)
     return nodes
 
 

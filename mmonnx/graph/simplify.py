@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from mmonnx.errors import first_line
+from mmonnx.graph import large
 from mmonnx.graph.check import does_not_run
 from mmonnx.graph.functions import opset_of, walk_nodes, with_functions, without_functions
 from mmonnx.runtimes.onnxruntime import Session
@@ -76,7 +77,7 @@ def simplify(
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
         source = os.path.join(folder, "traced.onnx")
         # Simplifiers drop functions, put them into the graph, or die; the nodes that call them they leave alone.
-        onnx.save(without_functions(model), source)
+        large.save(without_functions(model), source)
         for tool, command in TOOLS:
             try:
                 candidate = _apply(command, source, os.path.join(folder, f"{tool}.onnx"), timeout)
@@ -196,7 +197,7 @@ def _check(
     if opset_of(candidate) != opset_of(model):
         raise _Rejected(f"it changed the opset from {opset_of(model)} to {opset_of(candidate)}")
     try:
-        onnx.checker.check_model(candidate)
+        large.check_valid(candidate)
         session = Session(candidate)
     except Exception as error:
         raise _Rejected(f"its result does not load: {first_line(error)[:300]}") from error
@@ -226,7 +227,7 @@ def count_nodes(model: onnx.ModelProto) -> int:
 
 def file_size(model: Union[onnx.ModelProto, str, "os.PathLike[str]"]) -> str:
     """The size of a model or a file, for people: ``167.1 MiB``."""
-    size = float(model.ByteSize() if isinstance(model, onnx.ModelProto) else os.path.getsize(model))
+    size = float(large.byte_size(model) if isinstance(model, onnx.ModelProto) else os.path.getsize(model))
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

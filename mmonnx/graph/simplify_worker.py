@@ -4,8 +4,9 @@ Simplifiers are C++ in part and have died from segmentation faults; here that co
 file is run by its path and imports nothing of mmonnx, so that it starts fast and changes nothing in mmcv or mmdet.
 """
 
+import os
 import sys
-from typing import Callable, Dict
+from typing import Any, Callable, Dict
 
 
 def run_onnxsim(source: str, target: str) -> None:
@@ -14,14 +15,14 @@ def run_onnxsim(source: str, target: str) -> None:
 
     # Without its own check: it feeds random numbers at one shape, which says nothing about a detector.
     model, _ = onnxsim.simplify(onnx.load(source), check_n=0)
-    onnx.save(model, target)
+    _save(model, target)
 
 
 def run_onnxslim(source: str, target: str) -> None:
     import onnx
     import onnxslim
 
-    onnx.save(onnxslim.slim(onnx.load(source)), target)
+    _save(onnxslim.slim(onnx.load(source)), target)
 
 
 def run_onnxruntime(source: str, target: str) -> None:
@@ -33,6 +34,15 @@ def run_onnxruntime(source: str, target: str) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = target
     onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def _save(model: Any, target: str) -> None:
+    import onnx
+
+    try:
+        onnx.save(model, target)
+    except Exception:  # over 2 GiB, for which protobuf has several errors
+        onnx.save(model, target, save_as_external_data=True, location=f"{os.path.basename(target)}.data")
 
 
 TOOLS: Dict[str, Callable[[str, str], None]] = {

@@ -4,18 +4,15 @@ import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Set, Union
+from typing import Optional, Set, Union
 
 import onnx
 
 from ..atomic import alone_in, check_writable, ending_signals_exit, replacing
-
-LIMIT = 2**31 - 1
-"""Bytes that protobuf can hold."""
-_SMALL = 1024
+from . import large
 
 
-def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], limit: int = LIMIT) -> None:
+def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], limit: Optional[int] = None) -> None:
     """Write a model: it is there whole, or what was there before is.
 
     A model over the limit gets its weights in a second file, whose name ends in a digest of them: the first file, which
@@ -25,14 +22,15 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
     Args:
         model: the model.
         path: the file; the weights go beside it, to ``NAME.DIGEST.data``, and those of the model that was there go.
-        limit: bytes from which on the weights are written beside it.
+        limit: bytes from which on the weights are written beside it, None for what protobuf can serialize.
 
     Raises:
         InputError: the folder cannot be made or written to.
         OSError: a file cannot be written (a full disk).
     """
     target = Path(path).resolve()
-    if model.ByteSize() <= limit and not _data_files(target):
+    beside = large.byte_size(model) > (large.LIMIT if limit is None else limit)
+    if not beside and not _data_files(target):
         with replacing(target) as temporary:
             onnx.save(model, str(temporary))
         return
@@ -40,7 +38,7 @@ def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], li
     # Each of two that write there at once would remove what it takes for the other's former weights.
     with ending_signals_exit(), alone_in(_existing(target.parent)):
         former = _data_files(target)
-        names = _write_with_data(model, target) if model.ByteSize() > limit else _write_alone(model, target)
+        names = _write_with_data(model, target) if beside else _write_alone(model, target)
         _remove(target.parent, former - names)
 
 
@@ -58,7 +56,7 @@ def _write_with_data(model: onnx.ModelProto, target: Path) -> Set[str]:
     there = (target.parent / name).exists()
     try:
         with replacing(target) as temporary:
-            onnx.save(copied, str(temporary), save_as_external_data=True, location=name, size_threshold=_SMALL)
+            onnx.save(copied, str(temporary), save_as_external_data=True, location=name, size_threshold=large.SMALL)
             with replacing(target.parent / name) as data:
                 os.replace(str(temporary.parent / name), str(data))
     except BaseException:

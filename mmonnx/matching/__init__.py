@@ -34,8 +34,8 @@ def match(
         score_thr: the model's score threshold; 0.0 for none.
         limit: the most detections that the model returns per image, if known: a list of that length is full.
         tolerances: what may differ; the defaults are those that mmonnx promises.
-        unsteady: indices of PyTorch's detections that PyTorch itself does not give again; they may be missing, and as
-            many others may be there instead.
+        unsteady: indices of PyTorch's detections that PyTorch itself does not give again; they may be missing or have
+            other masks, and as many others may be there instead.
         slack: how far PyTorch's own class probabilities are from each other when it is asked again; up to ten times
             the tolerance, the runtime's may be as far.
 

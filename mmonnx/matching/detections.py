@@ -40,11 +40,14 @@ class DetectionMatcher:
         bad_masks, max_mask = self._masks(pairs)
         rest = np.setdiff1d(np.arange(len(left)), [i for i, _ in pairs])
         extra = np.setdiff1d(np.arange(len(right)), [j for _, j in pairs])
-        missing = [int(i) for i in rest]
+        missing = sorted({*map(int, rest), *bad_masks})
         rest, extra, excused = self._excuse(rest, extra)
+        # a mask that PyTorch itself does not give again
+        wrong = [line for i, line in bad_masks.items() if i not in self.unsteady]
+        excused += len(bad_masks) - len(wrong)
         near = self._near(rest, extra)
         shown = pairs + near
-        lines = bad_masks + self._lines(rest, extra, dict(near))
+        lines = wrong + self._lines(rest, extra, dict(near))
         return Match(
             matched=len(pairs) - len(bad_masks),
             total=len(left) + len(extra),
@@ -167,22 +170,23 @@ class DetectionMatcher:
         rows, columns = linear_sum_assignment(alike, maximize=True)
         return [(int(rest[r]), int(extra[c])) for r, c in zip(rows, columns) if alike[r, c] > 0.5]
 
-    def _masks(self, pairs: List[Tuple[int, int]]) -> Tuple[List[str], Optional[float]]:
-        """Compare the masks of the pairs: a line for each that differs too much, and 1 - the lowest IoU."""
+    def _masks(self, pairs: List[Tuple[int, int]]) -> Tuple[Dict[int, str], Optional[float]]:
+        """Compare the masks of the pairs: by PyTorch's index a line for what differs; 1 - the lowest IoU."""
+        lines: Dict[int, str] = {}
         if self.expected.masks is None or self.actual.masks is None:
-            return [], None
-        lines, lowest = [], 1.0
+            return lines, None
+        lowest = 1.0
         for i, j in pairs:
             ours, theirs = (masks > 0.5 for masks in (self.expected.masks[i], self.actual.masks[j]))
             union, wrong = int((ours | theirs).sum()), int((ours ^ theirs).sum())
             lowest = min(lowest, 1 - wrong / union if union else 1.0)
             if wrong > max(self.tolerances.mask_pixels, self.tolerances.mask_share * union):
-                lines.append(f"mask of {self._name(self.expected, i)}: {wrong} of {union} pixels differ")
+                lines[i] = f"mask of {self._name(self.expected, i)}: {wrong} of {union} pixels differ"
                 continue
             if self.expected.mask_scores is not None:
                 gap = abs(float(self.expected.mask_scores[i]) - float(self.actual.mask_scores[j]))
                 if gap > self.tolerances.score:
-                    lines.append(f"mask score of {self._name(self.expected, i)}: off by {gap:.2g}")
+                    lines[i] = f"mask score of {self._name(self.expected, i)}: off by {gap:.2g}"
         return lines, 1 - lowest
 
     @staticmethod

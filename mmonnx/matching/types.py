@@ -46,7 +46,7 @@ class Match:
             threshold, or tied; class probabilities that differ as PyTorch's own do when it is asked again.
         unmatched: what does not match, one line each, the first few.
         ok: whether the two results are the same answer.
-        missing: indices of PyTorch's detections without a counterpart, the excused ones too.
+        missing: indices of PyTorch's detections without a counterpart, or with another mask, the excused ones too.
     """
 
     matched: int

@@ -49,6 +49,7 @@ class ExportContext:
         capabilities: what the runtime can do.
         custom_ops: types of the domain ``mmcv`` that the file may have as nodes; all others become their bodies.
         opset: the opset of the file.
+        dynamic_size: more of the inputs' axes than the batch is dynamic.
         image: the traced input (N, 3, H, W).
         image_size: (height, width) in pixels that boxes are clipped to, traced.
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
@@ -64,6 +65,7 @@ class ExportContext:
     capabilities: Capabilities = field(default_factory=Capabilities)
     custom_ops: FrozenSet[str] = frozenset()
     opset: int = 11
+    dynamic_size: bool = False
     image: Optional[torch.Tensor] = None
     image_size: Any = None
     image_index: Optional[torch.Tensor] = None

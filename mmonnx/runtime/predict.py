@@ -13,6 +13,7 @@ import numpy as np
 
 from ..atomic import check_writable, replacing_many
 from ..errors import InputError
+from ..printable import printable
 from ..results import Detections, Scores
 from .images import Video, find_sources, is_video, read_image
 from .models import Detector, open_model
@@ -67,7 +68,7 @@ def predict(settings: PredictSettings) -> int:
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(replacing_many())
         writers = [stack.enter_context(_Answers(place(path), kind, model)) for path, kind in _kinds(settings)]
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(_progress(len(sources)))
         private = {source: place(target) for source, target in targets.items()}
         return sum(_source(model, path, private.get(path), settings, writers, progress) for path in sources)
 
@@ -106,7 +107,7 @@ def _source(
         _tell(writers, path, None, picture, found)
         if target is not None:
             _write_image(target, model.draw(picture, found, settings.score_thr))
-        progress(path, None)
+        progress(path)
         return 1
     video, count = Video(path), 0
     with contextlib.ExitStack() as stack:
@@ -116,7 +117,8 @@ def _source(
             _tell(writers, path, count - 1, frame, found)
             if write is not None:
                 write(model.draw(frame, found, settings.score_thr))
-            progress(f"{path} {count}", video.frames)
+            progress(path, count, video.frames)
+        progress(path)
         if not count:
             raise InputError(f"video {path!r} has no frame", "a whole video", "give another one")
     return count
@@ -215,14 +217,29 @@ def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    """A function that shows how far it is, on a terminal alone."""
+def _progress(sources: int) -> Iterator[Any]:
+    """A function that shows how far it is, on a terminal alone.
+
+    It is told the picture or video that is done; or a video, the number of a frame of it that is done, and how many
+    frames there are (0 where that is not known).
+    """
     if not sys.stderr.isatty():
-        yield lambda name, total: None
+        yield lambda name, frame=None, frames=0: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("predict", total=None)
-        yield lambda name, total: bar.update(task, description=name, total=total, advance=1)
+        whole = bar.add_task("predict", total=sources)
+        inside = bar.add_task("", total=None, visible=False)
+
+        def show(name: str, frame: Optional[int] = None, frames: int = 0) -> None:
+            shown = escape(printable(name))
+            if frame is None:
+                bar.update(inside, visible=False)
+                bar.update(whole, description=shown, advance=1)
+            else:
+                bar.update(inside, description=f"{shown}, frames", completed=frame, total=frames or None, visible=True)
+
+        yield show

@@ -1,7 +1,8 @@
 """Running an ONNX model in ONNX Runtime."""
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Session:
     """One loaded model.
 
     Args:
-        model: the file's path, or the model itself (under 2 GiB, protobuf's limit).
+        model: the file's path, or the model itself.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: threads within an operator; None leaves it to ONNX Runtime (one per core).
         custom_op_library: path of a library of custom operators, whose kernels come before a model's own functions.
@@ -47,8 +48,9 @@ class Session:
             options.intra_op_num_threads = num_threads
         if custom_op_library is not None:
             _register(options, custom_op_library, onnxruntime)
-        source = os.fspath(model) if isinstance(model, (str, os.PathLike)) else model.SerializeToString()
-        self._session = onnxruntime.InferenceSession(source, options, providers=_providers(device, onnxruntime))
+        providers = _providers(device, onnxruntime)
+        with _loadable(model) as source:
+            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
         # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
         if device != "cpu" and "CUDAExecutionProvider" not in self._session.get_providers():
             raise InputError(
@@ -72,6 +74,29 @@ class Session:
     def input_shape(self, name: str) -> Sequence[Any]:
         """The shape of an input: a number where an axis is fixed, its name or None where it is not."""
         return next(value.shape for value in self._session.get_inputs() if value.name == name)
+
+    def output_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an output, as ``input_shape``."""
+        return next(value.shape for value in self._session.get_outputs() if value.name == name)
+
+    def input_type(self, name: str) -> str:
+        """The type of an input in ONNX Runtime's words, such as ``tensor(float)``."""
+        return str(next(value.type for value in self._session.get_inputs() if value.name == name))
+
+
+@contextlib.contextmanager
+def _loadable(model: Union[str, "os.PathLike[str]", "onnx.ModelProto"]) -> Iterator[Union[str, bytes]]:
+    """What ONNX Runtime loads: a path, or a model's bytes; of one over 2 GiB the path of a temporary file."""
+    if isinstance(model, (str, os.PathLike)):
+        yield os.fspath(model)
+        return
+    from ..graph import large  # who runs a file need not have onnx
+
+    if large.is_large(model):
+        with large.on_disk(model) as path:
+            yield path
+    else:
+        yield model.SerializeToString()
 
 
 def has_cuda() -> bool:

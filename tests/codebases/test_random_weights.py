@@ -6,7 +6,7 @@ from models import load_small
 from torch import nn
 
 from mmonnx.codebases.images import photographs
-from mmonnx.codebases.random_weights import revive
+from mmonnx.codebases.random_weights import calibrate, revive
 
 DEFORMABLE = "mmdet::dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco.py"
 
@@ -42,3 +42,34 @@ def test_scores_tell_photographs_apart(tmp_path):
     task = load_small(name, tmp_path, options, shape=(64, 64))
     one, other = (scores.probs for scores in task.predict(task.preprocess(photographs()[:2], (64, 64))))
     assert np.abs(one - other).max() > 0.1
+
+
+class Heats(nn.Module):
+    """A backbone without training whose heat maps have outliers, and a choice of places that is as good as hard."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8, eps=0.0), nn.ReLU())
+        self.context = nn.ModuleDict({"conv_mask": nn.Conv2d(8, 1, 1)})
+        self.bbox_head = nn.Module()
+        self.bbox_head.heatmap_head = nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 20, 1))
+
+    def forward(self, images):
+        features = self.stem(images)
+        where = self.context["conv_mask"](features)
+        return self.bbox_head.heatmap_head(features), where
+
+
+def test_heats_have_a_few_classes_on_top_and_are_not_saturated():
+    torch.manual_seed(0)
+    model, images = Heats().eval(), torch.rand(2, 3, 32, 32)
+    images[0, :, 4, 4] = 100.0
+    model.context["conv_mask"].weight.data.mul_(100)
+    calibrate(model, lambda: model(images))
+    with torch.no_grad():
+        heats, where = model(images)
+    assert heats.abs().max() < 8 and len(heats.max(0)[0].flatten(1).max(1)[0].unique()) == 20
+    best = heats.transpose(0, 1).flatten(1).quantile(0.9, dim=1)
+    assert best[:8].min() > best[8:].max()
+    assert 0.1 < where.std() < 2 and where.abs().max() < 8
+    assert model.stem[1].eps == 0.0 and not model.stem[1].training

@@ -54,6 +54,24 @@ def test_of_a_torch_that_says_nothing_of_modules_the_weights_tell():
     assert list(found.graph.node[0].input) == ["input", "backbone.conv1.weight"]
 
 
+def test_calls_and_modules_that_torch_leaves_out_are_those_of_the_module():
+    modules = ["model", "model.rpn_head.rpn_conv", "model.head.fc", "model.roi_head.bbox_head.0.fc", "model.one.relu_1"]
+    names = {
+        "/model/rpn_head/rpn_conv/Conv": "rpn_head.rpn_conv/Conv",
+        "/model/rpn_head/rpn_conv_1/Conv": "rpn_head.rpn_conv/Conv_1",
+        "/model/one/relu_1/Relu": "one.relu_1/Relu",
+        "/bbox_head.0/fc/Gemm": "roi_head.bbox_head.0.fc/Gemm",
+        "/fc/Gemm": "fc/Gemm",  # either one
+        "/other/fc/Gemm": "other.fc/Gemm",
+    }
+    nodes = [helper.make_node("Relu", ["input"], [f"o{number}"], name=name) for number, name in enumerate(names)]
+    nodes.append(helper.make_node("Relu", ["input"], ["dets"], name="/model/Relu"))
+    found = named(model_of(nodes, []), modules)
+    assert [node.name for node in found.graph.node] == [*names.values(), "Relu"]
+    found = named(model_of(nodes, []), [name for name in modules if "bbox_head" not in name])
+    assert [node.name for node in found.graph.node][4] == "head.fc/Gemm"
+
+
 def test_subgraphs_keep_reading_what_they_read():
     body = helper.make_graph(
         [helper.make_node("Add", ["outer", "one"], ["inner"], name="/model/Add")],

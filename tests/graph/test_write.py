@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from mmonnx.graph import write
+from mmonnx.graph import large, write
 from mmonnx.graph.read import read_model
 from mmonnx.runtimes.onnxruntime import Session
 
@@ -36,6 +36,30 @@ def test_weights_go_beside_a_model_over_the_limit_and_the_former_ones_go(tmp_pat
 
     write.write_model(model_of(3), path)
     assert answer(path) == 3 and os.listdir(str(tmp_path)) == ["m.onnx"]
+
+
+def test_what_serializes_does_not_see_the_weights_of_a_large_model(monkeypatch):
+    model = model_of(3)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, -1], np.int64), "shape"))
+    model.graph.node.append(helper.make_node("Reshape", ["y", "shape"], ["z"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("z", 1, ["rows", "columns"]))
+    monkeypatch.setattr(large, "LIMIT", 2000)
+    before, seen = model.SerializeToString(), []
+
+    def infer(given):
+        seen.append(given.ByteSize())
+        return onnx.shape_inference.infer_shapes(given, data_prop=True)
+
+    found = large.without_weights(infer, model)
+    assert large.is_large(model) and seen[0] < 1500 and model.SerializeToString() == before
+    (shape,) = [value.type.tensor_type.shape for value in found.graph.value_info if value.name == "y"]
+    assert [dim.dim_value for dim in shape.dim] == [1000]
+    assert [dim.dim_value for dim in found.graph.output[0].type.tensor_type.shape.dim] == [1, 1000]
+    assert list(found.graph.initializer) == list(model.graph.initializer)
+    large.check_valid(model)
+    model.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(onnx.checker.ValidationError):
+        large.check_valid(model)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])

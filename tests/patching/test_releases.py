@@ -130,6 +130,8 @@ def test_each_patch_is_tried_on_a_release():
 SETUP = """
 import sys
 import setuptools, torch.utils.cpp_extension  # which imports pkg_resources too, in torch 1.13
+
+pytestmark = pytest.mark.once
 sys.modules["pkg_resources"] = None
 torch.__version__ = {torch!r}
 setuptools.setup = lambda **how: print(how["version"], [m.extra_compile_args["cxx"] for m in how["ext_modules"]])

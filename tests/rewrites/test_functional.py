@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from mmonnx import compat
-from mmonnx.rewrites import rewriting
+from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.runtimes.onnxruntime import Session
 
 
@@ -43,3 +43,50 @@ def test_max_pooling_to_any_size(session, size, wanted):
     features = torch.randn(2, 2, *size)
     (found,) = session.run({"features": features.numpy(), "other": np.zeros((1, 2, *wanted), np.float32)}).values()
     np.testing.assert_array_equal(found, functional.adaptive_max_pool2d(features, wanted).numpy())
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    """Three average poolings of a map of any size."""
+    wanted = {"square": 7, "flat": (3, 5), "rows": (4, None)}
+
+    class Pool(torch.nn.Module):
+        def forward(self, features):
+            return tuple(functional.adaptive_avg_pool2d(features, size) for size in wanted.values())
+
+    buffer = io.BytesIO()
+    with rewriting(ExportContext(dynamic_size=True)):
+        torch.onnx.export(
+            Pool(),
+            (torch.rand(1, 2, 14, 15),),
+            buffer,
+            opset_version=11,
+            input_names=["features"],
+            output_names=list(wanted),
+            dynamic_axes={"features": {0: "batch", 2: "height", 3: "width"}},
+            **compat.export_kwargs(),
+        )
+    return Session(onnx.load_model_from_string(buffer.getvalue())), wanted
+
+
+@pytest.mark.parametrize("size", [(14, 15), (9, 13), (28, 21), (7, 50), (4, 4), (1, 1)])
+def test_average_pooling_from_any_size(pooled, size):
+    session, wanted = pooled
+    features = torch.randn(2, 2, *size)
+    for name, found in session.run({"features": features.numpy()}).items():
+        expected = functional.adaptive_avg_pool2d(features, wanted[name]).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_file_of_one_size_has_the_pooling_of_onnx():
+    buffer = io.BytesIO()
+    with rewriting(ExportContext()):
+        torch.onnx.export(
+            torch.nn.AdaptiveAvgPool2d(7),
+            (torch.rand(1, 2, 14, 21),),
+            buffer,
+            opset_version=11,
+            **compat.export_kwargs(),
+        )
+    (node,) = onnx.load_model_from_string(buffer.getvalue()).graph.node
+    assert node.op_type == "AveragePool"

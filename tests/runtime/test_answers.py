@@ -13,7 +13,7 @@ from models import small_config
 
 from mmonnx import cli
 from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.detections import _to_detections
+from mmonnx.codebases.detections import to_detections
 from mmonnx.codebases.images import photographs
 from mmonnx.matching import match
 from mmonnx.pipeline import ExportSettings, export
@@ -59,7 +59,7 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     from mmdet.apis import inference_detector
 
     detector, image = Detector(path), str(folder / "even.png")
-    expected = _to_detections(inference_detector(model, image), EVEN)
+    expected = to_detections(inference_detector(model, image), EVEN)
     found = detector(image)
     result = match(expected, found, score_thr=0.05, limit=100)
     assert result.ok and result.matched > 10, result
@@ -68,12 +68,28 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     assert detector.draw(image, found).shape == (*EVEN, 3)
     assert len(detector.classes) == len(detector.description.palette) == 80 and detector.classes[0] == "person"
 
+    if found.masks is not None:
+        check_masks_as_coco(path, image, found)
+
     # with padding, to which neither proposals nor boxes reach
     padded = detector(str(folder / "odd.png"))
-    expected = _to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
+    expected = to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
     result = match(expected, padded, score_thr=0.05, limit=100)
     assert result.ok and result.matched > 10, result
     assert padded.dets[:, 2].max() <= ODD[1] + 1e-3 and padded.dets[:, 3].max() <= ODD[0] + 1e-3
+
+
+def check_masks_as_coco(path, image, found):
+    """What ``--json`` and ``--coco`` write of masks is what pycocotools reads."""
+    mask_tools = pytest.importorskip("pycocotools.mask")
+    coco, answers = (f"{path}.{kind}.json" for kind in ("coco", "answers"))
+    assert cli.main(["predict", path, image, "--coco", coco, "--json", answers]) == 0
+    annotations = json.loads(Path(coco).read_text())["annotations"]
+    (picture,) = json.loads(Path(answers).read_text())
+    assert len(annotations) == len(picture["detections"]) == len(found.masks) > 10
+    for annotation, detection, mask in zip(annotations, picture["detections"], found.masks):
+        assert annotation["segmentation"] == detection["mask"] and annotation["area"] == mask.sum()
+        assert (mask_tools.decode(detection["mask"]) == mask).all()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """A test pipeline as data makes of an image, bit for bit, what the pipeline of mmdet or mmcls makes of it."""
 
+import importlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,6 +81,25 @@ def test_of_mmcls(name, size):
     expected = Compose(CLASSIFICATION[name])({"img": image.copy()})["img"]
     found = pipeline.apply(steps_of(CLASSIFICATION[name]), image)
     assert (found.image == expected).all()
+
+
+@pytest.mark.parametrize("package, pipelines", [("mmdet", DETECTION), ("mmcls", CLASSIFICATION)])
+def test_built_transforms_tell_what_their_config_tells(package, pipelines):
+    fallback.ensure()
+    compose = importlib.import_module(f"{package}.datasets.pipelines").Compose
+    from mmonnx.training.data import config_of_tests
+
+    for name, transforms in pipelines.items():
+        dataset = SimpleNamespace(pipeline=compose(transforms))
+        hook = SimpleNamespace(dataloader=SimpleNamespace(dataset=SimpleNamespace(datasets=[dataset])))
+        found = config_of_tests(SimpleNamespace(hooks=[object(), hook]))
+        assert close(steps_of(found.data.test.pipeline), steps_of(transforms)), name
+
+
+def close(one, other):
+    """Whether steps are the same: what is built keeps means in single precision."""
+    numbers = [[step.pop(key) for step in steps for key in ("mean", "std") if key in step] for steps in (one, other)]
+    return one == other and np.array_equal(*np.float32(numbers))
 
 
 def test_what_cannot_be_applied_is_said():

@@ -19,6 +19,8 @@ sys.path.insert(0, str(TOOLS))
 import benchmark  # noqa: E402
 from benchmark_parts import measuring, profiling, report, variants  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 FASTER_RCNN = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 SMALL = {
     "model.test_cfg.rpn.nms_pre": 100,

@@ -1,6 +1,5 @@
 """The matrix's reading of what pytest reports."""
 
-import json
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -11,11 +10,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import matrix  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 
 def case(classname="tests.test_guide", name="test_mobilenet_v2", inner=""):
     return ElementTree.fromstring(f'<testcase classname="{classname}" name="{name}">{inner}</testcase>')
 
 
+DATE = "2026-11-24"
 FAILURE = '<failure message="assert 1 == 2">text</failure>'
 
 
@@ -52,13 +54,15 @@ def test_every_row_is_a_stack_and_every_test_of_the_table_is_named_once():
 
 
 def test_the_tables_have_a_row_for_each_result_and_a_note_for_what_is_to_be_told(tmp_path, monkeypatch):
-    for name, file in (("RESULTS", ""), ("TABLE", "versions.md"), ("README", "README.md")):
+    for name, file in (("RESULTS", "versions.json"), ("TABLE", "versions.md"), ("README", "README.md")):
         monkeypatch.setattr(matrix, name, tmp_path / file)
     (tmp_path / "README.md").write_text(f"before\n{matrix.BEGIN}\n| old |\n{matrix.END}\nafter\n")
     checks = {"hook": "failed (1 of 2): test_it: no", "digit models": "ok (4)", "patches": "- no patch"}
     versions = {"python": "3.8.18", "torch": "1.8.1"}
-    write(tmp_path, "torch1.8", versions=versions, checks=checks)
-    write(tmp_path, "torch1.13", versions=versions, checks={"upstream's command": "ok (6)", "hook": "ok (2)"})
+    matrix.keep({"row": "torch1.13", "date": DATE, "versions": versions, "checks": {"hook": "failed"}})
+    later = {"upstream's command": "ok (6)", "hook": "ok (2)"}
+    for row, given in (("torch1.8", checks), ("torch1.13", later)):
+        matrix.keep({"row": row, "date": DATE, "versions": versions, "checks": given})
     matrix.write_tables()
     text = (tmp_path / "versions.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| torch1.8 ")]
@@ -70,11 +74,16 @@ def test_the_tables_have_a_row_for_each_result_and_a_note_for_what_is_to_be_told
     assert "| 3.8.18 | 1.8.1 |  |  |  |  | 1 of 2 | 2026-11-24 |" in readme and "| 2 of 2 |" in readme
 
 
-def write(folder, row, **found):
-    (folder / f"{row}.json").write_text(json.dumps({"row": row, "date": "2026-11-24", **found}))
-
-
 def test_an_unknown_row_is_refused(capsys):
     with pytest.raises(SystemExit) as caught:
         matrix.main(["torch0.4"])
     assert caught.value.code == 2 and "torch0.4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given, status", [([["-"], ["-"]], matrix.SKIPPED), ([["-"], ["ok"]], 0), ([["ok"], ["ok", "failed"]], 1)]
+)
+def test_a_row_without_a_python_is_no_failure_and_no_success(given, status, monkeypatch, capsys):
+    monkeypatch.setattr(matrix, "run_row", lambda *arguments: given.pop(0))
+    assert matrix.main(["--short", "torch1.8", "newest"]) == status
+    assert " in " in capsys.readouterr().out

@@ -21,6 +21,8 @@ import torch
 from torch import nn
 from mmcls.models.builder import BACKBONES
 
+pytestmark = pytest.mark.once
+
 class Tiny(nn.Module):
     def __init__(self):
         super().__init__()
@@ -188,6 +190,7 @@ def test_one_that_hangs_is_a_result(tmp_path):
         ([], "0 ways to choose configs"),
         (["--all", "--families"], "2 ways"),
         (["lenet/*", "--quick"], "2 ways"),
+        (["--quick", "--sample", "5"], "--sample 5 without --all"),
         (["none/*"], "names no config"),
         (["--all", "--codebase", "mmseg"], "invalid choice"),
         (["--all", "--jobs", "0"], "no number of 1 or more"),

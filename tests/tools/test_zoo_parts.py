@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from zoo_parts import selection, sweep  # noqa: E402
 from zoo_parts.process import Limits, run_limited, tree  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 HAS_PROC = Path("/proc/self/statm").exists()
 LINUX = pytest.mark.skipif(not HAS_PROC, reason="memory and descendants are told on Linux alone")
 ROOMY = Limits(seconds=600, gigabytes=8)
@@ -114,6 +116,15 @@ def test_every_config_but_former_names():
     assert "mmcls::resnet/resnet18_8xb16_cifar10.py" in names
     assert "mmcls::resnet/resnet18_b16x8_cifar10.py" not in names
     assert not any("_base_" in name for name in names)
+
+
+def test_a_sample_is_the_same_every_time_and_of_many_families():
+    every = selection.everything("mmdet")
+    sample = selection.drawn(every, 150)
+    assert sample == selection.drawn(every, 150) and len(set(sample)) == 150
+    assert sample == [entry for entry in every if entry in sample]
+    assert len({entry.family for entry in sample}) >= 40
+    assert selection.drawn(every[:3], 150) == every[:3]
 
 
 def test_patterns(tmp_path):

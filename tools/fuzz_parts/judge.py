@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 
 from mmonnx import cli
+from mmonnx.printable import printable
 
 REFUSAL = re.compile(r"mmonnx: error: [^\n]+; expected [^\n]+; [^\n]+")
 _TOOL = Path(__file__).resolve().parents[1] / "pytorch2onnx.py"
@@ -142,7 +143,7 @@ def _problem(status: int, trace: str, told: Dict[str, str], before: Tree, after:
         return f"{len(lines)} lines on stderr"
     if not REFUSAL.fullmatch(lines[0]):
         return "a refusal of another form"
-    if not lines[0].isprintable():
+    if printable(lines[0]) != lines[0]:
         return "control characters in the refusal"
     if before != after:
         changed = sorted(set(before) ^ set(after)) or [path for path in before if before[path] != after.get(path)]

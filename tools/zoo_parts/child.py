@@ -34,8 +34,12 @@ REACHED = {"load": "built", "trace": "traced", "simplify": "simplified", "check"
 """By stage of the pipeline, what is reached when it is over. ``matched`` comes after these, ``nothing`` before."""
 MIN_DETECTIONS = 10
 _DYNAMIC = ({"dynamic": True}, {"dynamic_batch": True})
-_PROPOSALS = {"model.test_cfg.rpn.max_per_img": 300, "model.test_cfg.rpn.nms_pre": 500}
-"""Fewer than configs ask for: the same graph, in less time."""
+_FEWER = {
+    "model.test_cfg.rpn.max_per_img": 150,
+    "model.test_cfg.rpn.nms_pre": 300,
+    "model.test_cfg.rcnn.max_per_img": 50,
+}
+"""Proposals and detections, fewer than configs ask for: the same graph, in less time."""
 
 Request = Dict[str, Any]
 """``config``, ``shape`` ((height, width) or None), ``model`` (the file to write), ``answer`` (the JSON to write)."""
@@ -97,10 +101,15 @@ def _export(request: Request, recorder: Recorder) -> Exported:
 
 
 def _cheaper(config: str) -> Dict[str, int]:
-    """Overrides that leave fewer proposals, where the config has any."""
+    """Overrides that leave fewer proposals and detections, where the config has any."""
     node = read_config(config).model.get("test_cfg") or {}
-    rpn = node.get("rpn") or {}
-    return {key: value for key, value in _PROPOSALS.items() if (rpn.get(key.rsplit(".", 1)[1]) or 0) > value}
+    found = {}
+    for key, value in _FEWER.items():
+        part, name = key.split(".")[2:]
+        settings = node.get(part)
+        if isinstance(settings, dict) and (settings.get(name) or 0) > value:
+            found[key] = value
+    return found
 
 
 def _judge(exported: Exported) -> Dict[str, Any]:

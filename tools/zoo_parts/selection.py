@@ -1,5 +1,6 @@
 """Which configs are swept: data, and the rules that choose from the installed packages."""
 
+import random
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -127,6 +128,12 @@ def everything(codebase: str) -> List[Entry]:
     if codebase == "torchvision":
         return [Entry(codebase, *pair) for pair in torchvision_models.models()]
     return [_entry(codebase, path) for path in _configs(codebase) if not _deprecated(codebase, path)]
+
+
+def drawn(entries: Sequence[Entry], number: int) -> List[Entry]:
+    """So many of the entries, the same at every call, in their order; all of them if there are no more."""
+    chosen = set(random.Random(0).sample(range(len(entries)), min(number, len(entries))))
+    return [entry for index, entry in enumerate(entries) if index in chosen]
 
 
 def quick() -> List[Entry]:

@@ -13,13 +13,16 @@ from ..registry import rewrite
 
 @rewrite("torch.nn.functional.adaptive_avg_pool2d")
 def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tensor, output_size: Any) -> torch.Tensor:
-    """Pool to the size of another tensor of RoI features, which the tracer takes for an unknown one.
+    """Pool to the size of another tensor of RoI features, which the tracer takes for an unknown one, or from any size.
 
     Args:
         input: (K, C, H, W).
         output_size: (h, w); taken as constant only where they divide H and W, as the sizes of RoI features do.
     """
     if not _is_traced(output_size):
+        wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+        if context.dynamic_size and any(value not in (None, 1) for value in wanted):
+            return _pooled_from_any_size(input, *wanted)
         return original(input, output_size)
     size, wanted = [int(value) for value in input.shape[2:]], [int(value) for value in output_size]
     if any(have % want for have, want in zip(size, wanted)):
@@ -37,6 +40,23 @@ def adaptive_max_pool2d(
         return original(input, output_size, return_indices)
     rows = input[:, :, _bins(input.shape[2], output_size[0])].max(3)[0]
     return rows[:, :, :, _bins(input.shape[3], output_size[1])].max(4)[0]
+
+
+def _pooled_from_any_size(input: torch.Tensor, height: Optional[int], width: Optional[int]) -> torch.Tensor:
+    """The means of the bins of each axis, by matrices; ONNX has windows for known sizes alone."""
+    if height is not None:
+        input = torch.matmul(_shares(input.shape[2], height).to(input), input)
+    if width is not None:
+        input = torch.matmul(input, _shares(input.shape[3], width).to(input).t())
+    return input
+
+
+def _shares(size: torch.Tensor, bins: int) -> torch.Tensor:
+    """(bins, size) float32, what each place of an axis adds to each bin's mean, as torch divides the axis."""
+    number, place = torch.arange(bins), torch.arange(size)
+    first, end = divide(number * size, bins), divide((number + 1) * size + bins - 1, bins)
+    inside = (place >= first[:, None]) & (place < end[:, None])
+    return inside.float() / (end - first)[:, None].float()
 
 
 def _is_traced(size: Any) -> bool:

@@ -1,0 +1,61 @@
+"""``mmonnx test``."""
+
+import argparse
+
+
+def add_test(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command; upstream's two tools of that name have some of them by other names."""
+    add = parser.add_argument
+    add("config", help="config file, or mmdet::FOLDER/FILE.py or mmcls::... inside the package")
+    add("file", help="ONNX file")
+    add("--eval", "--metrics", dest="metrics", nargs="+", default=[], metavar="METRIC", help=_EVAL)
+    add("--eval-options", "--metric-options", nargs="+", default=[], metavar="KEY=VALUE", help=_OPTIONS)
+    add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
+    add("--batch-size", type=int, metavar="N", help="images of a batch; default: the config's own")
+    add("--workers", type=int, metavar="N", help="processes that load images; default: the config's own")
+    add("--compare-with", metavar="CKPT", help="run PyTorch with this checkpoint too, and show both scores")
+    add("--trust-checkpoint", action="store_true", help="read a checkpoint that can run code when it is read")
+    add("--out", metavar="FILE", help="write the results to this pickle file, as upstream's tools do")
+    add("--format-only", action="store_true", help="write the results for a test server, and evaluate nothing")
+    add("--show-dir", metavar="DIR", help="write the pictures with what was found in them to this folder")
+    add("--show-score-thr", type=float, default=0.3, metavar="X", help="draw from this score on; default: 0.3")
+    add("--launcher", choices=("none", "pytorch", "slurm"), default="none", help="what started several processes")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N; default: cpu")
+    add("--backend", choices=("onnxruntime",), help="as upstream's tools take it; there is this one")
+    add("--local_rank", "--local-rank", help=argparse.SUPPRESS)  # torch.distributed.launch without --use_env gives it
+    add("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=_test)
+
+
+_EVAL = "bbox, segm, ... of a detector's dataset; accuracy, precision, ... of a classifier's"
+_OPTIONS = "arguments of the dataset's evaluation, for example classwise=True or topk=1"
+
+
+def _test(options: argparse.Namespace) -> int:
+    from ..errors import InputError
+    from ..evaluation import EvaluationSettings, evaluate
+    from ..key_values import parse
+
+    for name, value, least in (("batch-size", options.batch_size, 1), ("workers", options.workers, 0)):
+        if value is not None and value < least:
+            raise InputError(f"--{name} {value} is too small", f"{least} or more", "give a greater one")
+    evaluate(
+        EvaluationSettings(
+            config=options.config,
+            file=options.file,
+            metrics=options.metrics,
+            options=parse(options.eval_options, "--eval-options"),
+            cfg_options=parse(options.cfg_options, "--cfg-options"),
+            batch_size=options.batch_size,
+            workers=options.workers,
+            launcher=options.launcher,
+            compare_with=options.compare_with,
+            trust_checkpoint=options.trust_checkpoint,
+            out=options.out,
+            format_only=options.format_only,
+            show_dir=options.show_dir,
+            show_score_thr=options.show_score_thr,
+            device=options.device,
+        )
+    )
+    return 0

@@ -1,0 +1,114 @@
+"""Classifiers: the file's outputs, and PyTorch's own inference, as mmcls's datasets evaluate them."""
+
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from ..codebases.base import Task
+from ..errors import InputError
+from ..results import Scores
+from .data import Group
+from .file import OnnxFile
+
+_ALL, _BEST = ({"probs"}, {"logits"}), {"scores", "labels"}
+_OF_THE_FIRST = ("precision", "recall", "f1_score", "support")
+
+
+def check(file: OnnxFile, metrics: Sequence[str], options: Dict[str, Any], num_classes: int) -> None:
+    """Refuse a file that does not give what the metrics need.
+
+    Raises:
+        InputError: it has no scores of classes, or those of the best few alone where more are asked for.
+    """
+    names = set(file.outputs)
+    if names not in (*_ALL, _BEST):
+        raise InputError(
+            f"'{file.path}' gives {', '.join(file.outputs)}",
+            "probs, logits, or scores and labels",
+            "export it without --skip-postprocess",
+        )
+    length = file.last_axis("scores" if names == _BEST else file.outputs[0])
+    if names == _BEST:
+        _check_best(file, length, metrics, options)
+    elif length is not None and length != num_classes:
+        raise InputError(
+            f"'{file.path}' has {length} classes, the test set {num_classes}",
+            "a test set with the file's classes",
+            "give the file's own config, or the classes: --cfg-options data.test.classes=...",
+        )
+
+
+def _check_best(file: OnnxFile, best: Optional[int], metrics: Sequence[str], options: Dict[str, Any]) -> None:
+    """Refuse what cannot be known of the best few classes."""
+    for metric in metrics:
+        if metric != "accuracy" and metric not in _OF_THE_FIRST:
+            raise InputError(
+                f"'{file.path}' gives the best {best} classes alone", f"all for {metric}", "export it without --topk"
+            )
+        asked = options.get("metric_options", {}).get("topk", (1, 5))
+        most = max(asked) if isinstance(asked, (list, tuple)) else asked
+        if metric == "accuracy" and best is not None and most > best:
+            raise InputError(
+                f"'{file.path}' gives the best {best} classes alone",
+                f"{most} for the accuracy of the best {most}",
+                f"give --eval-options topk={best}, or export it with a greater --topk",
+            )
+
+
+def run_file(file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
+    """What gives the file's probabilities, (num_classes,) each; of classes that the file leaves out they are 0."""
+    squash = _sigmoid if "MultiLabel" in str((config.model.get("head") or {}).get("type")) else _softmax
+
+    def run(group: Group) -> List[Any]:
+        height, width = group.images.shape[2:]
+        rows = file(group.images.numpy(), (int(height), int(width)))
+        if "labels" in file.outputs:
+            return [_all_classes(row["scores"], row["labels"], num_classes) for row in rows]
+        return [row["probs"] if "probs" in row else squash(row["logits"]) for row in rows]
+
+    return run
+
+
+def run_pytorch(task: Task) -> Callable[[Group], List[Any]]:
+    """What gives the classifier's own probabilities."""
+    device = task.inputs["input"].device
+    return lambda group: [one.probs for one in task.predict({"input": group.images.to(device)})]
+
+
+def packed(results: List[Any]) -> List[Any]:
+    """Results as upstream keeps them."""
+    return results
+
+
+def drawable(result: Any, meta: Dict[str, Any], file: OnnxFile) -> Scores:
+    """One result for a picture."""
+    return Scores(result)
+
+
+def to_write(results: List[Any], classes: Sequence[str], scores: Dict[str, Any]) -> Any:
+    """What ``--out`` holds: the metrics, and the scores and the best class of each image by upstream's names."""
+    all_scores = np.vstack(results)
+    labels = all_scores.argmax(axis=1)
+    named = [classes[label] for label in labels] if classes else []
+    best = {"pred_score": all_scores.max(axis=1), "pred_label": labels, "pred_class": named}
+    return {**scores, "class_scores": all_scores, **best}
+
+
+def needs_image_size(config: Any) -> bool:
+    """Whether its answers hang on where padding begins."""
+    return False
+
+
+def _all_classes(scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    found = np.zeros(num_classes, np.float32)
+    found[labels] = scores
+    return found
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max())
+    return raised / raised.sum()
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))

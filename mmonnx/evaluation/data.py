@@ -1,0 +1,185 @@
+"""The test set that a config names, and its batches, by upstream's own builders."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images of one size out of a batch.
+
+    Attributes:
+        places: where in the batch each is.
+        images: (n, C, H, W) float32, as the pipeline made them, without what a batch of several sizes pads them with.
+        metas: upstream's ``img_metas``, a dict an image.
+    """
+
+    places: List[int]
+    images: torch.Tensor
+    metas: List[Dict[str, Any]]
+
+
+def build_test_set(package: str, config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
+    """The dataset of ``data.test``, in test mode.
+
+    Args:
+        package: ``mmdet`` or ``mmcls``.
+        config: is changed: images are to be collated with their own sizes.
+        name: the config's, for messages.
+        size: the greatest (height, width) of a detector's images, None for no limit.
+
+    Raises:
+        InputError: there is no ``data.test``, its files are missing or wrong, or it has no image.
+    """
+    test = config.get("data", {}).get("test")
+    if not test:
+        raise InputError(f"config {name!r} has no data.test", "a dataset to test on", "give a config with one")
+    datasets = importlib.import_module(f"{package}.datasets")
+    for part in _parts(test):
+        part["test_mode"] = True
+        part.pop("samples_per_gpu", None)
+        if package == "mmdet" and "pipeline" in part:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it recommends to write the config so
+                part["pipeline"] = datasets.replace_ImageToTensor(part["pipeline"])
+            if size is not None:
+                from .fitting import fitted
+
+                part["pipeline"] = fitted(part["pipeline"], size)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it reads
+            dataset = datasets.build_dataset(test)
+    except Exception as error:  # a dataset raises whatever its own code raises
+        raise InputError(
+            f"the test set of config {name!r} cannot be built ({_reason(error)})",
+            "the files that data.test names",
+            "put them there, or name others: --cfg-options data.test.ann_file=... data.test.img_prefix=... (mmdet), "
+            "data.test.data_prefix=... (mmcls)",
+        ) from error
+    if not len(dataset):
+        raise InputError(f"the test set of config {name!r} has no image", "one or more", "check what data.test names")
+    return dataset
+
+
+def _parts(test: Any) -> Iterator[Any]:
+    """The datasets that a config's wrappers hold."""
+    for part in test if isinstance(test, (list, tuple)) else [test]:
+        inner = part.get("datasets") or part.get("dataset")
+        if inner:
+            yield from _parts(inner)
+        else:
+            yield part
+
+
+def batch_size_of(package: str, config: Any) -> int:
+    """The batch that upstream's test tools take of a config; ask before ``build_test_set``."""
+    data = config.get("data", {})
+    sizes = [part.get("samples_per_gpu", 0) for part in _parts(data.get("test") or [])]
+    asked = data.get("test_dataloader", {}).get("samples_per_gpu") or max(sizes, default=0)
+    return int(asked or (data.get("samples_per_gpu") if package == "mmcls" else None) or 1)
+
+
+def workers_of(config: Any) -> int:
+    """The workers that upstream's test tools take of a config."""
+    data = config.get("data", {})
+    found = data.get("test_dataloader", {}).get("workers_per_gpu", data.get("workers_per_gpu"))
+    return int(found or 0)
+
+
+def build_loader(package: str, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    """Upstream's loader of some of a dataset's images, in their order.
+
+    Upstream's own way of sharing a set out among processes is not taken: it repeats images to make the shares equal,
+    and some releases need a GPU for it.
+    """
+    build = importlib.import_module(f"{package}.datasets").build_dataloader
+    more: Dict[str, Any] = {"persistent_workers": False}  # newer ones ask for it without workers, which torch refuses
+    if "pin_memory" in inspect.signature(build).parameters:
+        more["pin_memory"] = False
+    return build(torch.utils.data.Subset(dataset, indices), batch_size, workers, dist=False, shuffle=False, **more)
+
+
+def read_batches(loader: Any) -> Iterator[Tuple[int, List[Group]]]:
+    """The number of images of each batch, and these by their size.
+
+    Raises:
+        InputError: an image cannot be read, or does not go through the pipeline.
+    """
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:  # the pipeline raises whatever its own code raises
+            raise InputError(
+                f"an image of the test set cannot be loaded ({_reason(error)})",
+                "the images that the annotations name, and the config's own pipeline",
+                "put them there, or name another folder: --cfg-options data.test.img_prefix=... (mmdet), "
+                "data.test.data_prefix=... (mmcls)",
+            ) from error
+        metas = _first_pass(batch["img_metas"])
+        yield len(metas), _groups(_first_pass(batch["img"]), metas)
+
+
+def _first_pass(value: Any) -> Any:
+    """What a collated batch holds, of the first pass alone if the pipeline makes several (flipped, at more scales)."""
+    while isinstance(value, (list, tuple)):
+        value = value[0]
+    return value if isinstance(value, torch.Tensor) else value.data[0]
+
+
+def _groups(images: torch.Tensor, metas: List[Dict[str, Any]]) -> List[Group]:
+    """The images of a batch by their size; where padding begins is part of it, since a file is told one such place."""
+    places: Dict[Any, List[int]] = {}
+    for place, meta in enumerate(metas):
+        sizes = tuple(tuple(meta[key][:2]) for key in ("pad_shape", "img_shape") if meta.get(key) is not None)
+        places.setdefault(sizes, []).append(place)
+    found = []
+    for chosen in places.values():
+        height, width = _size(metas[chosen[0]], images)
+        found.append(Group(chosen, images[chosen, :, :height, :width].float(), [metas[place] for place in chosen]))
+    return found
+
+
+def _size(meta: Dict[str, Any], images: torch.Tensor) -> Tuple[int, int]:
+    """(height, width) of an image with the padding of its own pipeline."""
+    height, width = (meta.get("pad_shape") or images.shape[2:])[:2]
+    return int(height), int(width)
+
+
+def is_fitted(package: str, config: Any, size: Optional[Tuple[int, int]]) -> bool:
+    """Whether images may have to be made smaller than a detector's config says; ask before ``build_test_set``."""
+    if package != "mmdet" or size is None:
+        return False
+    from .fitting import may_be_larger
+
+    return any(may_be_larger(part.get("pipeline", ()), size) for part in _parts(config.get("data", {}).get("test", [])))
+
+
+def several_passes(config: Any) -> Optional[str]:
+    """What a config's test pipeline does beyond one pass over an image; None if nothing."""
+    from ..codebases.images import find_transform, test_pipeline
+
+    found = find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}
+    scales = found.get("img_scale")
+    more = len(scales) - 1 if isinstance(scales, list) else 0
+    parts = [f"{more} more scales"] if more else []
+    return " and ".join(parts + (["flipped images"] if found.get("flip") else [])) or None
+
+
+def _reason(error: Exception) -> str:
+    """An error in a line; of one out of a worker, which has its traceback in the message, the last line."""
+    lines = str(error).strip().splitlines() or [""]
+    if lines[0].startswith("Caught "):
+        return lines[-1][:300]
+    return f"{type(error).__name__}: {lines[0]}"[:300]

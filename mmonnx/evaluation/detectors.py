@@ -1,0 +1,142 @@
+"""Detectors: the file's outputs, and PyTorch's own inference, as mmdet's datasets evaluate them."""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from ..codebases.base import Task
+from ..codebases.detections import one_by_one, to_detections
+from ..errors import InputError
+from ..results import Detections
+from ..runtime import masks as masking
+from .data import Group
+from .file import OnnxFile, Outputs
+
+_FROM_ZERO = ("CornerHead", "CentripetalHead")
+_UNCLIPPED = ("YOLOV3Head", "YOLOXHead")
+"""Heads that let boxes reach out of the image: upstream's own clip them, each in its own place."""
+
+
+def check(file: OnnxFile, metrics: Sequence[str], options: Dict[str, Any], num_classes: int) -> None:
+    """Refuse a file that does not give what the metrics need.
+
+    Raises:
+        InputError: it has no detections, no masks for ``segm``, or other classes than the dataset.
+    """
+    if not {"dets", "labels"} <= set(file.outputs):
+        raise InputError(
+            f"'{file.path}' gives {', '.join(file.outputs)}", "dets and labels", "export it without --skip-postprocess"
+        )
+    known = len(file.description.classes)
+    if known and known != num_classes:
+        raise InputError(
+            f"'{file.path}' has {known} classes, the test set {num_classes}",
+            "a test set with the file's classes",
+            "give the file's own config, or the classes: --cfg-options data.test.classes=...",
+        )
+    if "segm" in metrics and "masks" not in file.outputs:
+        raise InputError(f"'{file.path}' has no masks", "masks for --eval segm", "leave segm out")
+
+
+def run_file(file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
+    """What gives the file's detections in upstream's form."""
+
+    head = config.model.get("bbox_head")
+    kind = str(head.get("type")) if isinstance(head, dict) else ""
+
+    def run(group: Group) -> List[Any]:
+        first = group.metas[0]
+        # an image in the middle of the input has no padding that a file could be told of
+        size = _pair(group.images.shape[2:] if "border" in first else first["img_shape"])
+        found = [_read(row, meta, file, kind) for row, meta in zip(file(group.images.numpy(), size), group.metas)]
+        return [one.dets if proposals_alone(config) else _by_class(one, num_classes) for one in found]
+
+    return run
+
+
+def run_pytorch(task: Task) -> Callable[[Group], List[Any]]:
+    """What gives the detector's own detections, as upstream's test tools get them."""
+    model = task.module.model
+    device = next(model.parameters()).device
+
+    def run(group: Group) -> List[Any]:
+        step = 1 if one_by_one(model) else len(group.metas)
+        found: List[Any] = []
+        for start in range(0, len(group.metas), step):
+            images, metas = group.images[start : start + step].to(device), group.metas[start : start + step]
+            with torch.no_grad():
+                found += model(return_loss=False, rescale=True, img=[images], img_metas=[metas])
+        return found
+
+    return run
+
+
+def packed(results: List[Any]) -> List[Any]:
+    """Results as upstream keeps and writes them: masks as run lengths."""
+    from mmdet.core import encode_mask_results
+
+    return [(one[0], encode_mask_results(one[1])) if isinstance(one, tuple) else one for one in results]
+
+
+def drawable(result: Any, meta: Dict[str, Any], file: OnnxFile) -> Detections:
+    """One result for a picture."""
+    return to_detections(result, tuple(meta["ori_shape"][:2]))
+
+
+def to_write(results: List[Any], classes: Sequence[str], scores: Dict[str, Any]) -> Any:
+    """What ``--out`` holds: the results."""
+    return results
+
+
+def proposals_alone(config: Any) -> bool:
+    """Whether a detector is nothing but an RPN."""
+    return "rpn_head" in config.model and "roi_head" not in config.model
+
+
+def needs_image_size(config: Any) -> bool:
+    """Whether its answers hang on where padding begins: those of a second stage do, by the proposals."""
+    return "rpn_head" in config.model and "roi_head" in config.model
+
+
+def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile, head: str) -> Detections:
+    """An image's detections, in pixels of its picture; ``head`` is the type of a one-stage detector's."""
+    real = outputs["labels"] >= 0
+    dets, labels = outputs["dets"][real].astype(np.float32), outputs["labels"][real]
+    shape, original = _pair(meta["img_shape"]), _pair(meta["ori_shape"])
+    boxes = _within(dets[:, :4], meta, shape, head) / np.float32(meta["scale_factor"])
+    masks = None
+    if "masks" in outputs:
+        masks = outputs["masks"][real]
+        if file.description.mask_output == "roi":
+            masks = masking.paste(masks, boxes, original, file.description.mask_thr)
+        else:
+            masks = masking.resize(masks, shape, original)
+    mask_scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
+    return Detections(np.concatenate([boxes, dets[:, 4:]], 1), labels, masks, mask_scores)
+
+
+def _within(boxes: np.ndarray, meta: Dict[str, Any], shape: Tuple[int, int], head: str) -> np.ndarray:
+    """Boxes (n, 4) in pixels of the image's part of the input, as far inside of it as PyTorch has them."""
+    if "border" in meta:  # the image lies in the middle of the input
+        top, _, left, _ = meta["border"]
+        boxes = boxes - np.float32([left, top, left, top])
+        return np.maximum(boxes, 0) if head in _FROM_ZERO else boxes
+    # where the file does not know where the padding begins, boxes may reach into it
+    return boxes if head in _UNCLIPPED else np.clip(boxes, 0, np.float32(shape[::-1] * 2))
+
+
+def _pair(shape: Sequence[int]) -> Tuple[int, int]:
+    return int(shape[0]), int(shape[1])
+
+
+def _by_class(found: Detections, num_classes: int) -> Any:
+    """Upstream's form: a list with an array for each class; with masks, a tuple of two such lists."""
+    rows = [np.flatnonzero(found.labels == label) for label in range(num_classes)]
+    boxes = [found.dets[each] for each in rows]
+    if found.masks is None:
+        return boxes
+    masks: Any = [[found.masks[row] for row in each] for each in rows]
+    if found.mask_scores is not None:  # Mask Scoring R-CNN
+        masks = masks, [[found.mask_scores[row] for row in each] for each in rows]
+    return boxes, masks

@@ -1,0 +1,124 @@
+"""An ONNX file that takes any number of images, whatever batch and size it was exported for."""
+
+import os
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import InputError, first_line
+from ..runtime.description import PREFIX, Description
+from ..runtime.models import IMAGE_SIZE
+from ..runtimes.onnxruntime import Session
+
+Outputs = Dict[str, np.ndarray]
+
+
+class OnnxFile:
+    """A loaded file.
+
+    Args:
+        path: the file; what upstream's own tools export is taken as well.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        num_threads: see ``Session``.
+
+    Attributes:
+        path: as given.
+        outputs: their names.
+        description: what the file says of itself; the defaults where it says nothing.
+        size: the (height, width) that it was exported for, None where they are dynamic.
+        takes_image_size: whether it can be told where padding begins.
+
+    Raises:
+        InputError: it does not exist, does not load, or takes something other than images.
+    """
+
+    def __init__(self, path: str, device: str = "cpu", num_threads: Optional[int] = None) -> None:
+        if not os.path.isfile(path):
+            problem = "is not a file" if os.path.exists(path) else "does not exist"
+            raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
+        self.path = path
+        try:
+            self._session = Session(path, device, num_threads)
+        except InputError:
+            raise
+        except Exception as error:  # ONNX Runtime has many
+            raise InputError(
+                f"'{path}' cannot be loaded by ONNX Runtime ({first_line(error)[:300]})",
+                "an ONNX file that it takes",
+                "export it again",
+            ) from error
+        properties = self._session.properties
+        described = f"{PREFIX}task" in properties
+        self.description = Description.from_properties(properties, path) if described else Description()
+        self.outputs = tuple(self._session.output_names)
+        self.takes_image_size = IMAGE_SIZE in self._session.optional_names
+        self._batch, self.size = self._fixed()
+
+    def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
+        """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
+        names = [name for name in self._session.input_names if name != IMAGE_SIZE]
+        shape: Sequence[Any] = self._session.input_shape("input") if names == ["input"] else ()
+        if len(shape) != 4:
+            raise InputError(
+                f"'{self.path}' takes {', '.join(names)}", "one input of images, named input", "give another file"
+            )
+        size = [side if isinstance(side, int) else None for side in shape]
+        return size[0], None if None in size[2:] else (int(size[2] or 0), int(size[3] or 0))
+
+    def last_axis(self, name: str) -> Optional[int]:
+        """How long an output's last axis is, None where that is dynamic: of scores, how many classes there are."""
+        length = self._session.output_shape(name)[-1]
+        return length if isinstance(length, int) else None
+
+    def __call__(self, images: np.ndarray, size: Tuple[int, int]) -> List[Outputs]:
+        """Run on images of one size.
+
+        Args:
+            images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below.
+            size: (height, width) of their part that is no padding.
+
+        Returns:
+            Each image's outputs by name, without the batch's axis.
+
+        Raises:
+            InputError: the file does not take images of this size.
+        """
+        feed = self._padded(images, size)
+        found: List[Outputs] = []
+        for chunk in self._chunks(feed):
+            feeds = {"input": chunk}
+            if self.takes_image_size:
+                feeds[IMAGE_SIZE] = np.array(size, np.float32)
+            try:
+                outputs = self._session.run(feeds)
+            except Exception as error:  # ONNX Runtime has many
+                raise InputError(
+                    f"'{self.path}' does not run on {'x'.join(map(str, chunk.shape))} ({first_line(error)[:300]})",
+                    "a file for the images that the config's test pipeline makes",
+                    "export it with --dynamic-export, or change the pipeline with --cfg-options",
+                ) from error
+            found += [{name: value[row] for name, value in outputs.items()} for row in range(len(chunk))]
+        return found[: len(images)]
+
+    def _padded(self, images: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+        """The images at the file's own size: with more padding, or less."""
+        if self.size is None or self.size == images.shape[2:]:
+            return images
+        if size[0] > self.size[0] or size[1] > self.size[1]:
+            raise InputError(
+                f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
+                f"one of {size[0]}x{size[1]}",
+                "images that fit",
+                "export it with --dynamic-export, or change the pipeline with --cfg-options",
+            )
+        images = images[:, :, : self.size[0], : self.size[1]]
+        below, right = self.size[0] - images.shape[2], self.size[1] - images.shape[3]
+        return np.pad(images, ((0, 0), (0, 0), (0, below), (0, right)))
+
+    def _chunks(self, images: np.ndarray) -> Iterator[np.ndarray]:
+        """Batches that the file takes: a last one that is too small repeats its last image."""
+        step = self._batch or len(images)
+        for start in range(0, len(images), step):
+            chunk = images[start : start + step]
+            missing = step - len(chunk)
+            yield np.ascontiguousarray(np.concatenate([chunk, np.repeat(chunk[-1:], missing, axis=0)]))
