@@ -12,7 +12,7 @@ from export_driver import SIGNALS, STAGES
 
 from mmonnx.graph.read import read_model
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+pytestmark = [pytest.mark.once, pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")]
 TESTS = Path(__file__).resolve().parent
 
 

@@ -14,6 +14,8 @@ from fuzz_parts import entries, mutations, runner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.once
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 FEW = settings(
     max_examples=10,

@@ -12,6 +12,8 @@ from fuzz_parts.corpus import png_header
 from mmonnx.errors import InputError
 from mmonnx.runtime.images import MAX_PIXELS, Video, read_image
 
+pytestmark = pytest.mark.once
+
 KINDS = ["colour.png", "grey.png", "alpha.png", "deep.png", "one.png", "colour.jpg", "turned.jpg", "colour.bmp"]
 
 

@@ -15,6 +15,8 @@ from mmonnx import cli
 from mmonnx.page.write import _POLICY
 from mmonnx.resources import config_root
 
+pytestmark = pytest.mark.once
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--headless",

@@ -311,6 +311,7 @@ print(len(seen), seen[100], seen[-1])
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
 def test_memory_is_flat_over_a_thousand_pictures(folder, tmp_path):
     (tmp_path / "many").mkdir()
