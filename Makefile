@@ -50,7 +50,7 @@ fuzz: ## 10,000 hostile inputs for all entry points, then those that atheris fin
 	$(BOOTSTRAP)
 	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz.py --count $(COUNT) --seed $(SEED)
 	if .venv/bin/python -c "import atheris" 2>/dev/null; then \
-	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz_atheris.py -max_total_time=$$(($(COUNT) / 20)); fi
+	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz_atheris.py -rss_limit_mb=0 -max_total_time=$$(($(COUNT) / 20)); fi
 
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)

@@ -1,5 +1,6 @@
 """PyTorch's own inference against the exported file, case by case."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
@@ -14,8 +15,9 @@ from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
-_ROUNDINGS = (1, 1, 2, 2, 4, 4, 8, 8)
-"""Noise of further runs of PyTorch where it and the file differ, in roundings of the input; a network adds to it."""
+_FURTHER = [(size, shaken) for shaken in (False, True) for size in (1, 1, 2, 2, 4, 4, 8, 8)]
+"""Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of ties as well as of
+the input, to which a network adds."""
 
 Run = Callable[[Dict[str, np.ndarray]], Dict[str, np.ndarray]]
 
@@ -150,10 +152,10 @@ def _verify(
         matches = [compare(task, *pair, tolerances) for pair in zip(expected, actual)]
         unsteady: List[Set[int]] = [set() for _ in expected]
         slack = [0.0] * len(expected)
-        for number, roundings in enumerate(_ROUNDINGS):
+        for number, further in enumerate(_FURTHER):
             if all(found.ok for found in matches):
                 break
-            for image, moved in enumerate(_moved(task, case, expected, tolerances, number, roundings)):
+            for image, moved in enumerate(_moved(task, case, expected, tolerances, number, *further)):
                 unsteady[image].update(moved.missing)
                 slack[image] = max(slack[image], moved.max_score or 0.0)
             given = zip(expected, actual, unsteady, slack)
@@ -221,6 +223,7 @@ def _moved(
     tolerances: Optional[Tolerances],
     seed: int,
     roundings: float,
+    shaken: bool,
 ) -> List[Match]:
     """For each image how PyTorch's answer compares with its answer when it rounds otherwise.
 
@@ -233,7 +236,7 @@ def _moved(
         name: tensor + _rounding(tensor, generator) * roundings if tensor.is_floating_point() else tensor
         for name, tensor in case.feeds.items()
     }
-    with torch.no_grad(), ties_at_random(generator):
+    with torch.no_grad(), ties_at_random(generator, roundings) if shaken else contextlib.nullcontext():
         again = task.predict(feeds)
     return [compare(task, one, other, tolerances) for one, other in zip(expected, again)]
 

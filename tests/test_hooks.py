@@ -14,7 +14,7 @@ from trainings import folder_dataset, load_weights, make_data, train
 
 from mmonnx import codebases, compat, fallback
 from mmonnx.codebases.config import find_config
-from mmonnx.codebases.detections import _to_detections
+from mmonnx.codebases.detections import to_detections
 from mmonnx.errors import ExportError, InputError
 from mmonnx.inspecting import inspect
 from mmonnx.matching import match
@@ -116,7 +116,7 @@ def check_that_it_runs_as_upstream(path, kind, checkpoint, data):
         assert score == pytest.approx(expected["pred_score"], rel=1e-3)
     else:
         size = cv2.imread(picture).shape[:2]
-        expected = _to_detections(inference_detector(model, picture), size)
+        expected = to_detections(inference_detector(model, picture), size)
         assert match(expected, runtime(picture), score_thr=0.05).ok
 
 

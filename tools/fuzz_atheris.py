@@ -3,10 +3,10 @@
     python tools/fuzz_atheris.py -max_total_time=60
     python tools/fuzz_atheris.py -atheris_runs=1000 FOLDER    # that of the inputs, which grows
 
-The arguments are those of libFuzzer. The first byte of an input says what it is: an ONNX file for check, inspect or
-predict, what such a file says of itself, or the text of an option. One that ends otherwise than in a right result or a
-clean refusal is written to the current folder as ``crash-...``, and ends the run; with its path as argument it is run
-again.
+The arguments are those of libFuzzer; with ``-rss_limit_mb=0``, as PyTorch alone takes most of its 2 GiB. The first byte
+of an input says what it is: an ONNX file for check, inspect or predict, what such a file says of itself, or the text of
+an option. One that ends otherwise than in a right result or a clean refusal is written to the current folder as
+``crash-...``, and ends the run; with its path as argument it is run again.
 """
 
 import contextlib

@@ -19,8 +19,8 @@ import torch
 from .. import compat
 from ..fallback.nms import nms as nms_by_index
 
-_generators: List[torch.Generator] = []
-"""Of the ``ties_at_random`` blocks that are open, the innermost last."""
+_noises: List[Tuple[torch.Generator, float]] = []
+"""The generator and the size of the noise of the ``ties_at_random`` blocks that are open, the innermost last."""
 
 
 @contextmanager
@@ -46,21 +46,22 @@ def ties_by_index() -> Iterator[None]:
 
 
 @contextmanager
-def ties_at_random(generator: torch.Generator) -> Iterator[None]:
-    """Let values that are a rounding or two apart take any order, wherever ``ties_by_index`` has a say in the block."""
-    _generators.append(generator)
+def ties_at_random(generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
+    """Let values that are some roundings apart take any order, wherever ``ties_by_index`` has a say in the block."""
+    _noises.append((generator, roundings))
     try:
         yield
     finally:
-        _generators.pop()
+        _noises.pop()
 
 
 def _keys(values: torch.Tensor) -> torch.Tensor:
     """What the values are sorted by: themselves, or, in a ``ties_at_random`` block, others a rounding error away."""
-    if not _generators or not values.is_floating_point():
+    if not _noises or not values.is_floating_point():
         return values
-    noise = torch.randn(values.shape, generator=_generators[-1]).to(values)
-    return values + noise * values.abs() * torch.finfo(values.dtype).eps
+    generator, roundings = _noises[-1]
+    noise = torch.randn(values.shape, generator=generator).to(values)
+    return values + noise * values.abs() * (roundings * torch.finfo(values.dtype).eps)
 
 
 def _stable(function: Callable[..., Any], sort: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,6 +18,8 @@ from mmonnx.patching.series import read_series
 from mmonnx.patching.target import find_targets
 from mmonnx.resources import patch_root
 
+pytestmark = pytest.mark.once
+
 WHEELS = {"mmdet": ["2.17.0", "2.20.0", "2.25.3", "2.28.2"], "mmcls": ["0.16.0", "0.20.1", "0.25.0"]}
 SDISTS = {"mmcv-full": ["1.3.18", "1.5.3", "1.7.2"]}
 RELEASES = [(name, version) for name, versions in [*WHEELS.items(), *SDISTS.items()] for version in versions]
@@ -130,8 +132,6 @@ def test_each_patch_is_tried_on_a_release():
 SETUP = """
 import sys
 import setuptools, torch.utils.cpp_extension  # which imports pkg_resources too, in torch 1.13
-
-pytestmark = pytest.mark.once
 sys.modules["pkg_resources"] = None
 torch.__version__ = {torch!r}
 setuptools.setup = lambda **how: print(how["version"], [m.extra_compile_args["cxx"] for m in how["ext_modules"]])

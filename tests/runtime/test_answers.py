@@ -55,13 +55,16 @@ DETECTORS = [
 
 @pytest.mark.parametrize("name, load", DETECTORS, ids=lambda value: str(value).split("/")[0][7:])
 def test_a_detector_answers_as_inference_detector(folder, name, load):
-    path, model = exported(folder, name, {"data.test.pipeline.1.img_scale": (512, 384)}, **load)
+    options = {"data.test.pipeline.1.img_scale": (512, 384)}
+    if "retinanet" in name:  # mmcv moves the boxes of each class away, and the overlaps of 80 classes are right to 1e-4
+        options["model.test_cfg.max_per_img"] = 50
+    path, model = exported(folder, name, options, **load)
     from mmdet.apis import inference_detector
 
     detector, image = Detector(path), str(folder / "even.png")
     expected = to_detections(inference_detector(model, image), EVEN)
     found = detector(image)
-    result = match(expected, found, score_thr=0.05, limit=100)
+    result = match(expected, found, score_thr=0.05, limit=options.get("model.test_cfg.max_per_img", 100))
     assert result.ok and result.matched > 10, result
     assert found.dets[:, 2].max() <= EVEN[1] and found.dets[:, 3].max() <= EVEN[0], "in pixels of the picture"
     assert (found.masks is None) == ("mask" not in name)
@@ -74,7 +77,7 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     # with padding, to which neither proposals nor boxes reach
     padded = detector(str(folder / "odd.png"))
     expected = to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
-    result = match(expected, padded, score_thr=0.05, limit=100)
+    result = match(expected, padded, score_thr=0.05, limit=options.get("model.test_cfg.max_per_img", 100))
     assert result.ok and result.matched > 10, result
     assert padded.dets[:, 2].max() <= ODD[1] + 1e-3 and padded.dets[:, 3].max() <= ODD[0] + 1e-3
 

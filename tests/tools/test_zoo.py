@@ -16,12 +16,12 @@ from zoo_parts import selection, sweep, table  # noqa: E402
 from zoo_parts.child import shorten  # noqa: E402
 from zoo_parts.process import Limits  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 MODELS = """
 import torch
 from torch import nn
 from mmcls.models.builder import BACKBONES
-
-pytestmark = pytest.mark.once
 
 class Tiny(nn.Module):
     def __init__(self):
