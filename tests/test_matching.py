@@ -211,6 +211,28 @@ def test_a_mask_that_pytorch_itself_does_not_give_again_is_excused_and_no_other(
     assert not match(expected, actual, unsteady=[1]).ok
 
 
+def boxes(*scores, start=0):
+    return [(10 * place, 0, 10 * place + 8, 8, score, 1) for place, score in enumerate(scores, start)]
+
+
+@pytest.mark.parametrize(
+    "lowest, limit, unsteady, ok",
+    [
+        (0.3, 4, [1], True),
+        (0.3, 4, [], False),  # there is no accident that could have taken its place
+        (0.3, 5, [1], False),  # there was room for it
+        (0.6, 4, [1], False),  # it comes before what is there
+    ],
+)
+def test_an_accident_may_crowd_out_the_last_of_a_full_list(lowest, limit, unsteady, ok):
+    """PyTorch's second is an accident; the runtime has two others in its place and in that of the last."""
+    expected = make(*boxes(0.9, 0.8, 0.7), (30, 0, 38, 8, lowest, 1))
+    actual = make(boxes(0.9)[0], boxes(0.7, start=2)[0], (50, 0, 58, 8, 0.85, 1), (70, 0, 78, 8, 0.5, 1))
+    assert match(expected, actual, score_thr=0.05, limit=limit, unsteady=unsteady).ok is ok
+    one_more = make(*boxes(0.9, 0.8, 0.7), (30, 0, 38, 8, 0.4, 1), (40, 0, 48, 8, 0.35, 1))
+    assert not match(one_more, actual, score_thr=0.05, limit=4, unsteady=unsteady).ok  # two for one accident
+
+
 def test_small_and_empty_masks():
     small, other = np.zeros((1, 9, 9), bool), np.zeros((1, 9, 9), bool)
     assert match(make((*BOX, 0.9, 1), masks=small), make((*BOX, 0.9, 1), masks=other)).max_mask == 0

@@ -137,11 +137,23 @@ class DetectionMatcher:
             gone = tied[rows, columns]
             rest, extra = np.delete(rest, rows[gone]), np.delete(extra, columns[gone])
         # What PyTorch itself gives or not may be missing, and as many others may be in its place.
-        steady = rest[~np.isin(rest, self.unsteady)]
+        steady = self._not_crowded_out(rest[~np.isin(rest, self.unsteady)], int(np.isin(rest, self.unsteady).sum()))
         near = [j for _, j in self._near(steady, extra)]
         extra = extra[np.argsort(np.isin(extra, near), kind="stable")]  # these explain what is wrong: they go last
         rest, extra = steady, extra[len(rest) - len(steady) :]
         return rest, extra, unmatched - len(rest) - len(extra)
+
+    def _not_crowded_out(self, steady: np.ndarray, accidents: int) -> np.ndarray:
+        """Without those for which the runtime's full list has no room: other accidents than PyTorch's may score higher.
+
+        Args:
+            steady: indices of PyTorch's detections that it does give again, by falling score.
+            accidents: how many others it does not; each may crowd out one.
+        """
+        if self.limit is None or len(self.actual.dets) < self.limit or not len(steady):
+            return steady
+        low = self.expected.dets[steady, 4] <= self.actual.dets[:, 4].min()
+        return steady[: max(int((~low).sum()), len(steady) - accidents)]
 
     def _tied(self, i: int, j: int) -> bool:
         """Whether PyTorch's i and the runtime's j are different objects of one score, either of which may win.
