@@ -49,11 +49,18 @@ def test_code_in_a_checkpoint_runs_only_if_it_is_trusted(corpus, judged, refused
     assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0 and ran.exists()
 
 
-def test_a_torch_that_cannot_read_without_running_code_reads_nothing_untrusted(corpus, judged, refused, monkeypatch):
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
+def test_a_torch_that_cannot_tell_weights_from_code_reads_weights_alone_too(
+    corpus, judged, refused, monkeypatch, tmp_path, new
+):
     monkeypatch.setattr(compat, "reads_weights_alone", lambda: False)
-    data = corpus.checkpoints["zip"]
-    assert "reads no file without running" in refused(COMMAND, to(data))
-    assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0
+    ran = tmp_path / "it-ran"
+    content = {"state_dict": sound(corpus), "meta": {"CLASSES": ("one", "two"), "epoch": 1}}
+    assert judged(COMMAND, to(saved(content, _use_new_zipfile_serialization=new))).status == 0
+    data = saved({**content, "meta": Runs(str(ran))}, _use_new_zipfile_serialization=new)
+    line = refused(COMMAND, to(data))
+    assert "could run code" in line and "--trust-checkpoint" in line and not ran.exists()
+    assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0 and ran.exists()
 
 
 def test_archives_that_are_programs_are_refused(refused):
