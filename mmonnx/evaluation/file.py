@@ -1,14 +1,12 @@
 """An ONNX file that takes any number of images, whatever batch and size it was exported for."""
 
-import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import InputError, first_line
 from ..runtime.description import PREFIX, Description
-from ..runtime.models import IMAGE_SIZE
-from ..runtimes.onnxruntime import Session
+from ..runtime.models import IMAGE_SIZE, load_session
 
 Outputs = Dict[str, np.ndarray]
 
@@ -33,20 +31,8 @@ class OnnxFile:
     """
 
     def __init__(self, path: str, device: str = "cpu", num_threads: Optional[int] = None) -> None:
-        if not os.path.isfile(path):
-            problem = "is not a file" if os.path.exists(path) else "does not exist"
-            raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
         self.path = path
-        try:
-            self._session = Session(path, device, num_threads)
-        except InputError:
-            raise
-        except Exception as error:  # ONNX Runtime has many
-            raise InputError(
-                f"'{path}' cannot be loaded by ONNX Runtime ({first_line(error)[:300]})",
-                "an ONNX file that it takes",
-                "export it again",
-            ) from error
+        self._session = load_session(path, device, num_threads)
         properties = self._session.properties
         described = f"{PREFIX}task" in properties
         self.description = Description.from_properties(properties, path) if described else Description()

@@ -40,7 +40,7 @@ class _Model:
     tasks: Tuple[str, ...] = ()
 
     def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto") -> None:
-        self._start(os.fspath(path), _session(os.fspath(path), device))
+        self._start(os.fspath(path), load_session(os.fspath(path), device))
 
     def _start(self, path: str, session: Session) -> None:
         self._path, self._session = path, session
@@ -190,7 +190,7 @@ class Classifier(_Model):
 
 def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Union[Detector, Classifier]:
     """A detector or a classifier, as the file says; arguments and errors are those of both."""
-    session = _session(os.fspath(path), device)
+    session = load_session(os.fspath(path), device)
     task = _description(session, os.fspath(path)).task
     kind = Classifier if task in Classifier.tasks else Detector
     model = kind.__new__(kind)
@@ -216,7 +216,12 @@ def _as_exported(path: str, problem: str) -> Iterator[None]:
         ) from error
 
 
-def _session(path: str, device: str) -> Session:
+def load_session(path: str, device: str, num_threads: Optional[int] = None) -> Session:
+    """A session of a file that somebody gives; ``device`` may be ``auto``, the rest is as ``Session`` takes it.
+
+    Raises:
+        InputError: it does not exist, its weights are elsewhere, or ONNX Runtime does not take it.
+    """
     if not os.path.isfile(path):
         problem = "is not a file" if os.path.exists(path) else "does not exist"
         raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
@@ -224,8 +229,8 @@ def _session(path: str, device: str) -> Session:
     try:
         if device == "auto" and has_cuda():
             with contextlib.suppress(InputError):  # its libraries do not load
-                return Session(path, "cuda")
-        return Session(path, "cpu" if device == "auto" else device)
+                return Session(path, "cuda", num_threads)
+        return Session(path, "cpu" if device == "auto" else device, num_threads)
     except InputError:
         raise
     except Exception as error:  # ONNX Runtime has many
