@@ -27,7 +27,7 @@ _noises: List[Tuple[torch.Generator, float]] = []
 def ties_by_index() -> Iterator[None]:
     """Make sorting stable, and suppression and the choice of the greatest with it, inside the block."""
     extension = importlib.import_module("mmcv._ext")
-    stable = {"sort": _stable, "topk": _greatest}
+    stable = {"sort": _stable, "topk": _greatest, "max": _maximum, "argmax": _index_of_maximum}
     replaced: List[Tuple[Any, str, Any]] = [(torch.Tensor, name, vars(torch.Tensor).get(name)) for name in stable]
     replaced += [(torch, name, getattr(torch, name)) for name in stable] + [(extension, "nms", extension.nms)]
     sort = torch.sort
@@ -80,6 +80,31 @@ def _greatest(function: Callable[..., Any], sort: Callable[..., Any]) -> Callabl
         return type(function(values.new_zeros(1), 1))((values.gather(dim, index), index))
 
     return stable_topk
+
+
+def _maximum(function: Callable[..., Any], sort: Callable[..., Any]) -> Callable[..., Any]:
+    """The best class of a position, say: the first of equals anyway, so that it is only shaken."""
+
+    @functools.wraps(function)
+    def shaken_max(values: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        dim = args[0] if args else kwargs.get("dim")
+        if not (_noises and isinstance(dim, int) and values.dim()):
+            return function(values, *args, **kwargs)
+        found = function(_keys(values), *args, **kwargs)
+        keeps_dim = found[1].dim() == values.dim()
+        index = found[1] if keeps_dim else found[1].unsqueeze(dim)
+        greatest = values.gather(dim, index)
+        return type(found)((greatest if keeps_dim else greatest.squeeze(dim), found[1]))
+
+    return shaken_max
+
+
+def _index_of_maximum(function: Callable[..., Any], sort: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def shaken_argmax(values: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(_keys(values), *args, **kwargs)
+
+    return shaken_argmax
 
 
 def _order(values: torch.Tensor, dim: int, descending: bool, sort: Callable[..., Any]) -> torch.Tensor:

@@ -52,3 +52,18 @@ def test_at_random_scores_that_are_a_rounding_apart_swap_and_no_others():
     assert set(values.tolist()) == set(SCORES.tolist())  # sorted by something else, and the same values
     with ties_by_index():
         assert len({tuple(order.tolist()) for order in orders(SCORES)}) == 1
+
+
+def test_the_best_class_is_shaken_among_classes_a_rounding_apart_and_no_others():
+    rows = SCORES[:4].repeat(64, 1)
+    generator = torch.Generator().manual_seed(0)
+    with ties_by_index(), ties_at_random(generator):
+        values, labels = rows.max(1)
+        kept, columns = torch.max(rows, dim=-1, keepdim=True)
+        assert set(rows.argmax(1).tolist()) == set(torch.argmax(rows, dim=1).tolist()) == {1, 2, 3}
+        assert rows.max() == SCORES[2] and torch.equal(rows.max(rows + 1), rows + 1)
+    assert set(labels.tolist()) == {1, 2, 3}
+    assert torch.equal(values, rows.gather(1, labels[:, None])[:, 0])  # chosen by something else, and the same values
+    assert kept.shape == columns.shape == (64, 1) and torch.equal(kept, rows.gather(1, columns))
+    with ties_by_index():
+        assert rows.max(1)[1].tolist() == [2] * 64 == rows.argmax(1).tolist()
