@@ -48,6 +48,7 @@ def properties(
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
         mask_output=_mask_output(task, options),
+        box_limits=task.box_limits,
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}

@@ -4,7 +4,7 @@ import pprint
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Tuple
 
-from ..runtime.pipeline import from_config
+from ..runtime.transforms import from_config
 from .base import Task
 from .images import test_pipeline
 

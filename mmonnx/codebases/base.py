@@ -42,6 +42,7 @@ class Task:
         config_text: the whole config as Python; empty where there is none.
         weights: where the weights are from that no checkpoint's file holds.
         mask_thr: the probability from which on a pixel belongs to a mask.
+        box_limits: what boxes may reach, see ``runtime.boxes``.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
 
@@ -65,6 +66,7 @@ class Task:
     config_text: str = ""
     weights: str = "random weights"
     mask_thr: float = 0.5
+    box_limits: str = "image"
     notes: List[str] = field(default_factory=list)
 
     @property

@@ -24,6 +24,8 @@ DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
 """What gives the answers of a detector or of its head, by the kind of the head."""
+_BOX_LIMITS = {"YOLOXHead": "none", "YOLOV3Head": "none", "CenterNetHead": "none", "CornerHead": "origin"}
+"""What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 _PADDING = 21
 """Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
@@ -114,6 +116,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         preprocess=prepare,
         score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
+        box_limits=_box_limits(model),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
@@ -220,6 +223,15 @@ def _test_cfg(model: nn.Module) -> Dict[str, Any]:
     """The part of ``test_cfg`` that filters the final detections."""
     test_cfg = getattr(model, "test_cfg", None) or {}
     return test_cfg.get("rcnn") or test_cfg.get("rpn") or test_cfg
+
+
+def _box_limits(model: nn.Module) -> str:
+    """The task's ``box_limits``, by the head that the final boxes are from."""
+    head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
+    head = head[-1] if isinstance(head, nn.ModuleList) else head
+    if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):
+        return "none"
+    return next((_BOX_LIMITS[kind.__name__] for kind in type(head).__mro__ if kind.__name__ in _BOX_LIMITS), "image")
 
 
 def _make_raw(task: Task, model: nn.Module) -> None:

@@ -10,12 +10,9 @@ from ..codebases.detections import one_by_one, to_detections
 from ..errors import InputError
 from ..results import Detections
 from ..runtime import masks as masking
+from ..runtime.boxes import in_picture
 from .data import Group
 from .file import OnnxFile, Outputs
-
-_FROM_ZERO = ("CornerHead", "CentripetalHead")
-_UNCLIPPED = ("YOLOV3Head", "YOLOXHead")
-"""Heads that let boxes reach out of the image: upstream's own clip them, each in its own place."""
 
 
 def check(file: OnnxFile, metrics: Sequence[str], options: Dict[str, Any], num_classes: int) -> None:
@@ -42,14 +39,11 @@ def check(file: OnnxFile, metrics: Sequence[str], options: Dict[str, Any], num_c
 def run_file(file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
     """What gives the file's detections in upstream's form."""
 
-    head = config.model.get("bbox_head")
-    kind = str(head.get("type")) if isinstance(head, dict) else ""
-
     def run(group: Group) -> List[Any]:
         first = group.metas[0]
         # an image in the middle of the input has no padding that a file could be told of
         size = _pair(group.images.shape[2:] if "border" in first else first["img_shape"])
-        found = [_read(row, meta, file, kind) for row, meta in zip(file(group.images.numpy(), size), group.metas)]
+        found = [_read(row, meta, file) for row, meta in zip(file(group.images.numpy(), size), group.metas)]
         return [one.dets if proposals_alone(config) else _by_class(one, num_classes) for one in found]
 
     return run
@@ -99,12 +93,13 @@ def needs_image_size(config: Any) -> bool:
     return "rpn_head" in config.model and "roi_head" in config.model
 
 
-def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile, head: str) -> Detections:
-    """An image's detections, in pixels of its picture; ``head`` is the type of a one-stage detector's."""
+def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:
+    """An image's detections, in pixels of its picture."""
     real = outputs["labels"] >= 0
     dets, labels = outputs["dets"][real].astype(np.float32), outputs["labels"][real]
     shape, original = _pair(meta["img_shape"]), _pair(meta["ori_shape"])
-    boxes = _within(dets[:, :4], meta, shape, head) / np.float32(meta["scale_factor"])
+    top, _, left, _ = meta.get("border", (0.0,) * 4)  # of an image in the middle of the input
+    boxes = in_picture(dets[:, :4], file.description.box_limits, shape, meta["scale_factor"], (left, top))
     masks = None
     if "masks" in outputs:
         masks = outputs["masks"][real]
@@ -114,16 +109,6 @@ def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile, head: str) -> 
             masks = masking.resize(masks, shape, original)
     mask_scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
     return Detections(np.concatenate([boxes, dets[:, 4:]], 1), labels, masks, mask_scores)
-
-
-def _within(boxes: np.ndarray, meta: Dict[str, Any], shape: Tuple[int, int], head: str) -> np.ndarray:
-    """Boxes (n, 4) in pixels of the image's part of the input, as far inside of it as PyTorch has them."""
-    if "border" in meta:  # the image lies in the middle of the input
-        top, _, left, _ = meta["border"]
-        boxes = boxes - np.float32([left, top, left, top])
-        return np.maximum(boxes, 0) if head in _FROM_ZERO else boxes
-    # where the file does not know where the padding begins, boxes may reach into it
-    return boxes if head in _UNCLIPPED else np.clip(boxes, 0, np.float32(shape[::-1] * 2))
 
 
 def _pair(shape: Sequence[int]) -> Tuple[int, int]:

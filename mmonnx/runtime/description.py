@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import InputError
+from .boxes import LIMITS
 
 PREFIX = "mmonnx."
 TASKS = ("detection", "segmentation", "classification", "raw")
@@ -24,6 +25,7 @@ class Description:
         max_per_img: the greatest number of detections in an image, None for no limit.
         mask_thr: the probability from which on a pixel belongs to a mask.
         mask_output: ``image`` or ``roi``: whether masks are pasted.
+        box_limits: what boxes may reach, see ``runtime.boxes``.
         outputs: what each output holds.
     """
 
@@ -35,6 +37,7 @@ class Description:
     max_per_img: Optional[int] = None
     mask_thr: float = 0.5
     mask_output: str = "image"
+    box_limits: str = "image"
     outputs: Optional[Dict[str, str]] = None
 
     def to_properties(self) -> Dict[str, str]:
@@ -80,6 +83,8 @@ def _check(found: Description) -> None:
     """Raise ValueError, TypeError or KeyError where a value cannot be one that mmonnx wrote."""
     if found.task not in TASKS:
         raise ValueError(f"task {found.task!r}")
+    if found.box_limits not in LIMITS:
+        raise ValueError(f"box_limits {found.box_limits!r}")
     if not all(isinstance(name, str) for name in found.classes):
         raise ValueError("classes")
     if not all(len(color) == 3 and all(0 <= int(value) <= 255 for value in color) for color in found.palette):

@@ -12,6 +12,7 @@ from ..results import Detections, Scores
 from ..runtimes.onnxruntime import Session, has_cuda
 from . import masks as masking
 from . import pipeline
+from .boxes import in_picture
 from .description import Description
 from .external import check_external
 from .images import read_image
@@ -128,9 +129,8 @@ class Detector(_Model):
     def _found(self, prepared: pipeline.Prepared, outputs: Dict[str, np.ndarray]) -> Detections:
         real = outputs["labels"] >= 0
         dets = outputs["dets"][real].astype(np.float32).reshape(-1, 5)
-        # where the file does not know where the padding begins, boxes may reach into it
-        limit = np.float32(prepared.shape[::-1] * 2)
-        boxes = np.clip(dets[:, :4], 0, limit) / np.float32(prepared.scale * 2)
+        limits, scale = self.description.box_limits, np.float32(prepared.scale * 2)
+        boxes = in_picture(dets[:, :4], limits, prepared.shape, scale, prepared.offset)
         found = None
         if "masks" in outputs:
             given = outputs["masks"][real]

@@ -1,4 +1,4 @@
-"""A test pipeline as data: read from a config of mmdet or mmcls, kept in the file, and applied without either of them.
+"""A test pipeline as data, applied without mmdet or mmcls; ``transforms`` reads it from a config, a file keeps it.
 
 A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 
@@ -7,7 +7,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   longer side), ``exact`` (to ``size``), ``factor`` (by ``factor``), or ``short``, ``long``, ``height``, ``width`` (that
   side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
-- ``pad``: right and below, with ``value``: to multiples of ``divisor``, to ``size``, or to a ``square``;
+- ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
+  ``square``, or to sides that have all ``bits``, and ``more`` pixels;
 - ``normalize``: ``mean``, ``std``, and whether ``to_rgb`` comes first;
 - ``grey``: one channel;
 - ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
@@ -33,7 +34,6 @@ _INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "lanczos": cv2.INTER_LANCZOS4,
 }
-_WITHOUT_EFFECT = {"ImageToTensor", "DefaultFormatBundle", "Collect", "ToTensor", "ToDataContainer", "LoadProposals"}
 
 
 @dataclass(frozen=True)
@@ -45,109 +45,20 @@ class Prepared:
         original: (height, width) of the picture, in pixels.
         shape: (height, width) of its part of ``image``; the rest is padding.
         scale: how many times as wide and as high the picture has become.
+        offset: (left, top) of its part of ``image``, in pixels.
     """
 
     image: np.ndarray
     original: Size
     shape: Size
     scale: Tuple[float, float] = (1.0, 1.0)
+    offset: Tuple[int, int] = (0, 0)
 
     @property
     def feed(self) -> np.ndarray:
         """(1, C, H, W) float32."""
         image = self.image if self.image.ndim == 3 else self.image[..., None]
         return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
-
-
-def from_config(transforms: Sequence[Dict[str, Any]]) -> List[Step]:
-    """The steps of a config's test pipeline.
-
-    Args:
-        transforms: the list of the config; those that do nothing to the image of a test are left out.
-    """
-    return [step for transform in transforms for step in _steps(dict(transform), {})]
-
-
-def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
-    """The steps of one transform; ``given`` is what MultiScaleFlipAug says of those inside it."""
-    kind = transform.get("type")
-    if kind in _WITHOUT_EFFECT:
-        return []
-    if kind == "LoadImageFromFile":
-        return [{"type": "float"}] if transform.get("to_float32") else []
-    if kind == "MultiScaleFlipAug":
-        return _test_time(transform)
-    if kind == "RandomFlip":
-        ratio = transform.get("flip_ratio", transform.get("flip_prob")) if not given else 0
-        return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
-    if kind == "Resize":
-        return _resize(transform, given)
-    if kind == "CenterCrop":
-        step = {"type": "crop", "size": _pair(transform["crop_size"]), **_how(transform)}
-        return [{**step, "padding": transform.get("crop_padding", 32)} if transform.get("efficientnet_style") else step]
-    if kind == "Pad" and transform.get("padding_mode", "constant") == "constant":
-        return [_pad(transform)]
-    if kind == "Normalize":
-        mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
-        grey = [{"type": "grey"}] if len(mean) == 1 else []
-        to_rgb = not grey and bool(transform.get("to_rgb", True))
-        return [*grey, {"type": "normalize", "mean": mean, "std": std, "to_rgb": to_rgb}]
-    return [{"type": "unknown", "what": str(kind)}]
-
-
-def _test_time(transform: Dict[str, Any]) -> List[Step]:
-    """The steps of the first pass of a test-time augmentation."""
-    found: List[Step] = []
-    given = {}
-    for name in ("img_scale", "scale_factor"):
-        value = transform.get(name)
-        if value is not None:
-            given[name] = value[0] if isinstance(value, list) else value
-            if isinstance(value, list) and len(value) > 1:
-                found.append({"type": "left out", "what": f"{len(value) - 1} more scales"})
-    if transform.get("flip"):
-        found.append({"type": "left out", "what": "flipped images"})
-    return found + [step for inner in transform["transforms"] for step in _steps(dict(inner), given)]
-
-
-def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
-    step: Step = {"type": "resize", **_how(transform)}
-    if "size" in transform:  # mmcls: (height, width)
-        size = _pair(transform["size"])
-        if size[1] == -1:
-            return [{**step, "rule": transform.get("adaptive_side", "short"), "size": [size[0]]}]
-        return [{**step, "rule": "exact", "size": size}]
-    if given.get("scale_factor") is not None:
-        return [{**step, "rule": "factor", "factor": float(given["scale_factor"])}]
-    scale = given.get("img_scale", transform.get("img_scale"))  # mmdet: (width, height), or (long, short)
-    scales = scale if isinstance(scale, list) else [scale]
-    if len(scales) != 1 or not isinstance(scales[0], (tuple, list)) or transform.get("ratio_range"):
-        return [{"type": "unknown", "what": "Resize to a size that is drawn by chance"}]
-    width, height = (int(value) for value in scales[0])
-    rule = "within" if transform.get("keep_ratio", True) else "exact"
-    return [{**step, "rule": rule, "size": [height, width]}]
-
-
-def _pad(transform: Dict[str, Any]) -> Step:
-    value = transform.get("pad_val", 0)
-    value = value.get("img", 0) if isinstance(value, dict) else value
-    step = {"type": "pad", "value": [float(one) for one in value] if isinstance(value, (tuple, list)) else float(value)}
-    if transform.get("pad_to_square"):
-        return {**step, "square": True}
-    if transform.get("size") is not None:
-        return {**step, "size": _pair(transform["size"])}
-    return {**step, "divisor": int(transform["size_divisor"])}
-
-
-def _pair(size: Any) -> List[int]:
-    return [int(size)] * 2 if isinstance(size, (int, float)) else [int(value) for value in size]
-
-
-def _how(transform: Dict[str, Any]) -> Dict[str, str]:
-    return {
-        "interpolation": transform.get("interpolation", "bilinear"),
-        "backend": transform.get("backend") or "cv2",
-    }
 
 
 def check(steps: Sequence[Step], where: str) -> None:
@@ -179,7 +90,8 @@ def for_fixed_size(steps: Sequence[Step], size: Size) -> List[Step]:
         elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
-            step = {"type": "pad", "value": step["value"], "size": list(size)}
+            step = {key: step[key] for key in ("type", "value", "centred") if key in step}
+            step["size"] = list(size)
         result.append(step)
     return result
 
@@ -275,23 +187,44 @@ def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
 
 def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     height, width = prepared.image.shape[:2]
-    if step.get("square"):
-        target = (max(height, width),) * 2
-    elif "size" in step:
-        target = (step["size"][0], step["size"][1])
-    else:
-        target = (-(-height // step["divisor"]) * step["divisor"], -(-width // step["divisor"]) * step["divisor"])
-    below, right = target[0] - height, target[1] - width
-    if below < 0 or right < 0:
+    target = padded(step, (height, width))
+    if target[0] < height or target[1] < width:
         raise InputError(
             f"an image of {width}x{height} pixels does not fit into the pipeline's {target[1]}x{target[0]}",
             "a smaller image",
             "export the file with a greater --shape, or with --dynamic-export",
         )
     _check_size((height, width), target)
-    value = step["value"]
-    image = cv2.copyMakeBorder(prepared.image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=value)
-    return replace(prepared, image=image)
+    if step.get("centred"):
+        return _centre(prepared, target, step["value"])
+    edges = 0, target[0] - height, 0, target[1] - width
+    return replace(prepared, image=cv2.copyMakeBorder(prepared.image, *edges, cv2.BORDER_CONSTANT, value=step["value"]))
+
+
+def padded(step: Step, size: Size) -> Size:
+    """(height, width) that a padding step makes of an image of ``size``."""
+    if step.get("square"):
+        return max(size), max(size)
+    if "size" in step:
+        return step["size"][0], step["size"][1]
+    if "bits" in step:
+        return (size[0] | step["bits"]) + step["more"], (size[1] | step["bits"]) + step["more"]
+    return -(-size[0] // step["divisor"]) * step["divisor"], -(-size[1] // step["divisor"]) * step["divisor"]
+
+
+def _centre(prepared: Prepared, target: Size, value: Any) -> Prepared:
+    """Put the image into the middle of a larger one, by the rounding of mmdet's RandomCenterCropPad."""
+    image = prepared.image
+    parts, before = [], []
+    for side, whole in zip(image.shape[:2], target):
+        first = max(0, side // 2 - whole // 2)
+        parts.append(slice(first, min(side // 2 + whole // 2, side)))  # an odd side that fills the target loses a row
+        before.append(whole // 2 - side // 2 + first)
+    image = image[parts[0], parts[1]]
+    after = [whole - start - side for whole, start, side in zip(target, before, image.shape[:2])]
+    edges = before[0], after[0], before[1], after[1]
+    image = cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=value)
+    return replace(prepared, image=image, offset=(before[1], before[0]))
 
 
 def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:

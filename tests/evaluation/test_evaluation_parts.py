@@ -8,23 +8,7 @@ from mmcv import Config
 
 from mmonnx import describe
 from mmonnx.codebases import LoadOptions
-from mmonnx.evaluation import detectors, pictures, scoring
-
-BOXES = np.float32([[-2, 5, 70, 58], [1, 2, 3, 4]])
-
-
-@pytest.mark.parametrize(
-    "head, meta, expected",
-    [
-        ("RetinaHead", {}, [0, 5, 60, 50]),
-        ("YOLOXHead", {}, [-2, 5, 70, 58]),
-        ("CornerHead", {"border": np.array([6, 56, 10, 70])}, [0, 0, 60, 52]),
-        ("CenterNetHead", {"border": np.array([6, 56, 10, 70])}, [-12, -1, 60, 52]),
-    ],
-)
-def test_boxes_reach_out_of_the_image_as_far_as_upstreams_head_lets_them(head, meta, expected):
-    found = detectors._within(BOXES, meta, (50, 60), head)
-    assert found[0].tolist() == expected
+from mmonnx.evaluation import pictures, scoring
 
 
 def test_options_are_the_configs_and_then_those_that_are_asked_for():

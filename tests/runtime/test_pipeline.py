@@ -10,6 +10,7 @@ import pytest
 from mmonnx import fallback
 from mmonnx.errors import InputError
 from mmonnx.runtime import pipeline
+from mmonnx.runtime.transforms import from_config
 
 NORM = {"type": "Normalize", "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "to_rgb": True}
 CAFFE = {**NORM, "std": [1.0, 1.0, 1.0], "to_rgb": False}
@@ -20,6 +21,11 @@ def flip_aug(*transforms, **keywords):
     return [{"type": "MultiScaleFlipAug", "flip": False, "transforms": list(transforms), **keywords}]
 
 
+CENTRED = {
+    **{"type": "RandomCenterCropPad", "crop_size": None, "ratios": None, "border": None, "test_mode": True},
+    **{"test_pad_mode": ["logical_or", 127], **{key: NORM[key] for key in ("mean", "std", "to_rgb")}},
+}
+ONE_MORE = {"test_pad_mode": ["logical_or", 31], "test_pad_add_pix": 1}
 RATIO = {"type": "Resize", "keep_ratio": True}
 DETECTION = {
     "two-stage": flip_aug(RATIO, NORM, {"type": "Pad", "size_divisor": 32}, img_scale=(133, 80)),
@@ -30,6 +36,9 @@ DETECTION = {
         RATIO, {"type": "Pad", "pad_to_square": True, "pad_val": {"img": (114.0,) * 3}}, img_scale=(96, 96)
     ),
     "factor": flip_aug(RATIO, NORM, scale_factor=1.5),
+    "cornernet": flip_aug({"type": "Resize"}, CENTRED, NORM, scale_factor=1.0),
+    "centernet": flip_aug({"type": "Resize"}, {**CENTRED, **ONE_MORE, "to_rgb": False}, CAFFE, scale_factor=1.0),
+    "centred": flip_aug(RATIO, {**CENTRED, "test_pad_mode": ["size_divisor", 32]}, NORM, img_scale=(133, 80)),
     "pad first": flip_aug(RATIO, {"type": "Pad", "size": (140, 140)}, NORM, img_scale=(133, 80)),
 }
 CLASSIFICATION = {
@@ -46,7 +55,7 @@ CLASSIFICATION = {
 
 def steps_of(transforms):
     """As a file keeps them."""
-    return json.loads(json.dumps(pipeline.from_config(transforms)))
+    return json.loads(json.dumps(from_config(transforms)))
 
 
 def image_of(size):
@@ -60,15 +69,19 @@ def test_of_mmdet(name, size):
     from mmdet.datasets.pipelines import Compose
 
     image, transforms = image_of(size), DETECTION[name]
-    collect = {"type": "Collect", "keys": ["img"], "meta_keys": ("img_shape", "scale_factor")}
+    if CENTRED["type"] in str(transforms):
+        image = image.astype(np.float32)  # upstream insists on it
+    collect = {"type": "Collect", "keys": ["img"], "meta_keys": ("img_shape", "scale_factor", "border")}
     collected = [{**transforms[0], "transforms": [*transforms[0]["transforms"], collect]}]
     data = {"img": image.copy(), "img_shape": image.shape, "ori_shape": image.shape, "img_fields": ["img"]}
+    data["border"] = (0, 0, 0, 0)
     expected = Compose(collected)(data)
     prepared = pipeline.apply(steps_of(transforms), image)
     assert (prepared.image == expected["img"][0]).all() and prepared.feed.dtype == np.float32
     meta = expected["img_metas"][0].data
     assert prepared.shape == meta["img_shape"][:2] and prepared.original == size
     assert np.float32(prepared.scale * 2).tolist() == meta["scale_factor"].tolist()
+    assert prepared.offset == (meta["border"][2], meta["border"][0])
 
 
 @pytest.mark.parametrize("size", SIZES[:3])

@@ -1,0 +1,110 @@
+"""The test pipeline of a config of mmdet or mmcls as the steps of ``pipeline``."""
+
+from typing import Any, Dict, List, Sequence
+
+from .pipeline import Step
+
+_WITHOUT_EFFECT = {"ImageToTensor", "DefaultFormatBundle", "Collect", "ToTensor", "ToDataContainer", "LoadProposals"}
+
+
+def from_config(transforms: Sequence[Dict[str, Any]]) -> List[Step]:
+    """The steps of a config's test pipeline.
+
+    Args:
+        transforms: the list of the config; those that do nothing to the image of a test are left out.
+    """
+    return [step for transform in transforms for step in _steps(dict(transform), {})]
+
+
+def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
+    """The steps of one transform; ``given`` is what MultiScaleFlipAug says of those inside it."""
+    kind = transform.get("type")
+    if kind in _WITHOUT_EFFECT:
+        return []
+    if kind == "LoadImageFromFile":
+        return [{"type": "float"}] if transform.get("to_float32") else []
+    if kind == "MultiScaleFlipAug":
+        return _test_time(transform)
+    if kind == "RandomFlip":
+        ratio = transform.get("flip_ratio", transform.get("flip_prob")) if not given else 0
+        return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
+    if kind == "Resize":
+        return _resize(transform, given)
+    if kind == "CenterCrop":
+        step = {"type": "crop", "size": _pair(transform["crop_size"]), **_how(transform)}
+        return [{**step, "padding": transform.get("crop_padding", 32)} if transform.get("efficientnet_style") else step]
+    if kind == "Pad" and transform.get("padding_mode", "constant") == "constant":
+        return [_pad(transform)]
+    if kind == "Normalize":
+        mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
+        grey = [{"type": "grey"}] if len(mean) == 1 else []
+        to_rgb = not grey and bool(transform.get("to_rgb", True))
+        return [*grey, {"type": "normalize", "mean": mean, "std": std, "to_rgb": to_rgb}]
+    if kind == "RandomCenterCropPad" and transform.get("test_mode"):
+        return [_centred(transform)]
+    return [{"type": "unknown", "what": str(kind)}]
+
+
+def _test_time(transform: Dict[str, Any]) -> List[Step]:
+    """The steps of the first pass of a test-time augmentation."""
+    found: List[Step] = []
+    given = {}
+    for name in ("img_scale", "scale_factor"):
+        value = transform.get(name)
+        if value is not None:
+            given[name] = value[0] if isinstance(value, list) else value
+            if isinstance(value, list) and len(value) > 1:
+                found.append({"type": "left out", "what": f"{len(value) - 1} more scales"})
+    if transform.get("flip"):
+        found.append({"type": "left out", "what": "flipped images"})
+    return found + [step for inner in transform["transforms"] for step in _steps(dict(inner), given)]
+
+
+def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
+    step: Step = {"type": "resize", **_how(transform)}
+    if "size" in transform:  # mmcls: (height, width)
+        size = _pair(transform["size"])
+        if size[1] == -1:
+            return [{**step, "rule": transform.get("adaptive_side", "short"), "size": [size[0]]}]
+        return [{**step, "rule": "exact", "size": size}]
+    if given.get("scale_factor") is not None:
+        return [{**step, "rule": "factor", "factor": float(given["scale_factor"])}]
+    scale = given.get("img_scale", transform.get("img_scale"))  # mmdet: (width, height), or (long, short)
+    scales = scale if isinstance(scale, list) else [scale]
+    if len(scales) != 1 or not isinstance(scales[0], (tuple, list)) or transform.get("ratio_range"):
+        return [{"type": "unknown", "what": "Resize to a size that is drawn by chance"}]
+    width, height = (int(value) for value in scales[0])
+    rule = "within" if transform.get("keep_ratio", True) else "exact"
+    return [{**step, "rule": rule, "size": [height, width]}]
+
+
+def _pad(transform: Dict[str, Any]) -> Step:
+    value = transform.get("pad_val", 0)
+    value = value.get("img", 0) if isinstance(value, dict) else value
+    step = {"type": "pad", "value": [float(one) for one in value] if isinstance(value, (tuple, list)) else float(value)}
+    if transform.get("pad_to_square"):
+        return {**step, "square": True}
+    if transform.get("size") is not None:
+        return {**step, "size": _pair(transform["size"])}
+    return {**step, "divisor": int(transform["size_divisor"])}
+
+
+def _centred(transform: Dict[str, Any]) -> Step:
+    """The image in the middle of a larger one, as CornerNet and CenterNet have it."""
+    means = transform.get("input_mean", transform["mean"])  # a built transform keeps what it was given under that name
+    step = {"type": "pad", "centred": True, "value": [float(one) for one in means[:: -1 if transform["to_rgb"] else 1]]}
+    mode, number = transform.get("test_pad_mode", ("logical_or", 127))
+    if mode == "logical_or":
+        return {**step, "bits": int(number), "more": int(transform.get("test_pad_add_pix", 0))}
+    return {**step, "divisor": int(number)}
+
+
+def _pair(size: Any) -> List[int]:
+    return [int(size)] * 2 if isinstance(size, (int, float)) else [int(value) for value in size]
+
+
+def _how(transform: Dict[str, Any]) -> Dict[str, str]:
+    return {
+        "interpolation": transform.get("interpolation", "bilinear"),
+        "backend": transform.get("backend") or "cv2",
+    }
