@@ -11,13 +11,14 @@ import torch
 
 from mmonnx.codebases.base import Feeds, Result, Task
 from mmonnx.codebases.images import photographs, second_shape
+from mmonnx.codebases.roundings import layers_round_otherwise, rounding_noise
 from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
-_FURTHER = [(size, shaken) for shaken in (False, True) for size in (1, 1, 2, 2, 4, 4, 8, 8)]
-"""Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of ties as well as of
-the input, to which a network adds."""
+_FURTHER = [(size, False) for size in (1, 1, 2, 2, 4, 4, 8, 8)] + [(size, True) for size in (1, 2, 4, 8, 8, 16, 32, 32)]
+"""Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of each layer and of
+ties as well as of the input."""
 
 Run = Callable[[Dict[str, np.ndarray]], Dict[str, np.ndarray]]
 
@@ -223,7 +224,7 @@ def _moved(
     tolerances: Optional[Tolerances],
     seed: int,
     roundings: float,
-    shaken: bool,
+    everywhere: bool,
 ) -> List[Match]:
     """For each image how PyTorch's answer compares with its answer when it rounds otherwise.
 
@@ -233,15 +234,12 @@ def _moved(
     """
     generator = torch.Generator().manual_seed(seed)
     feeds = {
-        name: tensor + _rounding(tensor, generator) * roundings if tensor.is_floating_point() else tensor
+        name: tensor + rounding_noise(tensor, generator) * roundings if tensor.is_floating_point() else tensor
         for name, tensor in case.feeds.items()
     }
-    with torch.no_grad(), ties_at_random(generator, roundings) if shaken else contextlib.nullcontext():
+    with torch.no_grad(), contextlib.ExitStack() as stack:
+        if everywhere:
+            stack.enter_context(layers_round_otherwise(task.module, generator, roundings))
+            stack.enter_context(ties_at_random(generator, roundings))
         again = task.predict(feeds)
     return [compare(task, one, other, tolerances) for one, other in zip(expected, again)]
-
-
-def _rounding(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Noise of the size of float32's rounding of the greatest value."""
-    noise = torch.randn(tensor.shape, generator=generator).to(tensor)
-    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=1.0))

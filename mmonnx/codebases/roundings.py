@@ -1,0 +1,33 @@
+"""PyTorch's own inference as it is when its sums round otherwise."""
+
+from contextlib import ExitStack, contextmanager
+from typing import Any, Iterator
+
+import torch
+from torch import nn
+
+
+def rounding_noise(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Noise of the size of float32's rounding of the greatest value."""
+    noise = torch.randn(tensor.shape, generator=generator).to(tensor)
+    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=1.0))
+
+
+@contextmanager
+def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
+    """Add such noise, some times over, to what each layer with weights gives inside the block.
+
+    A runtime rounds in every layer, and not only once: of a plane of equal values, as a blank image gives, the mean
+    that ONNX Runtime normalizes with is wrong by a hundred roundings, since all its additions round the same way.
+    """
+
+    def add_noise(layer: nn.Module, inputs: Any, output: Any) -> Any:
+        if not (isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()):
+            return None
+        return output + rounding_noise(output, generator) * roundings
+
+    with ExitStack() as stack:
+        for layer in module.modules():
+            if any(True for _ in layer.parameters(recurse=False)):
+                stack.callback(layer.register_forward_hook(add_noise).remove)
+        yield
