@@ -5,9 +5,9 @@
     python tools/zoo.py 'mmdet::solo*/*' my_config.py
 
 Every config is exported in a process of its own, with seeded random weights; nothing is downloaded. One that fails,
-hangs or crashes is a row of the table. In the folder OUT are then results.jsonl, from which --resume goes on, and
-coverage.md; of a table that --coverage names, the sections of other codebases stay. Exit status: 0 every config
-matched, 1 some did not, 2 wrong use.
+hangs or crashes is a row of the table; of installed configs with one and the same model, one is exported. In the
+folder OUT are then results.jsonl, from which --resume goes on, and coverage.md; of a table that --coverage names, the
+sections of other codebases stay. Exit status: 0 every config matched, 1 some did not, 2 wrong use.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Dict, List, NoReturn, Optional
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from zoo_parts import selection
+from zoo_parts.likeness import Likeness
 from zoo_parts.process import Limits
 from zoo_parts.sweep import Record, Sweep, append, read_records
 from zoo_parts.table import causes, coverage
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     report = Report()
     report.text(f"{len(todo)} configs to sweep, {len(chosen) - len(todo)} known; {lines}")
     sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions())
-    follow(sweep, todo, lines, report)
+    follow(sweep, Likeness(todo, [record for record in known if record["config"] in done]), lines, report)
     records = read_records(lines)
     document = options.coverage or options.out / "coverage.md"
     previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""
@@ -102,13 +103,13 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
     return selection.drawn(found, options.sample) if options.sample else found
 
 
-def follow(sweep: Sweep, todo: List[selection.Entry], lines: Path, report: Report) -> None:
+def follow(sweep: Sweep, todo: Likeness, lines: Path, report: Report) -> None:
     """Sweep, with a line for every result and a bar below them; the results go into a file as they come."""
     text = "{task.fields[good]} matched, {task.fields[bad]} not"
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(text), TimeElapsedColumn())
     with Progress(*columns, console=report.console, transient=True, disable=not report.live) as bar:
-        task, count = bar.add_task("", total=len(todo), good=0, bad=0), {True: 0, False: 0}
-        for record in sweep.run(todo):
+        task, count = bar.add_task("", total=todo.total, good=0, bad=0), {True: 0, False: 0}
+        for record in todo.with_alike(sweep.run(todo.different)):
             append(lines, record)
             count[record["ok"]] += 1
             report.text(line(record))

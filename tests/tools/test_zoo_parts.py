@@ -14,13 +14,16 @@ from mmonnx.errors import InputError
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from zoo_parts import selection, sweep  # noqa: E402
+from zoo_parts.likeness import Likeness  # noqa: E402
 from zoo_parts.process import Limits, run_limited, tree  # noqa: E402
+from zoo_parts.table import coverage  # noqa: E402
 
 pytestmark = pytest.mark.once
 
 HAS_PROC = Path("/proc/self/statm").exists()
 LINUX = pytest.mark.skipif(not HAS_PROC, reason="memory and descendants are told on Linux alone")
 ROOMY = Limits(seconds=600, gigabytes=8)
+WHEN = {"date": "2026-01-01", "versions": {}}
 
 
 def python(code):
@@ -125,6 +128,33 @@ def test_a_sample_is_the_same_every_time_and_of_many_families():
     assert sample == [entry for entry in every if entry in sample]
     assert len({entry.family for entry in sample}) >= 40
     assert selection.drawn(every[:3], 150) == every[:3]
+
+
+def entry(name, codebase="mmdet"):
+    return selection.Entry(codebase, name.split("/")[0], f"{codebase}::{name}")
+
+
+def test_of_configs_with_one_model_one_is_swept_and_the_others_get_its_result():
+    once, twice, deeper, other = (
+        entry(f"faster_rcnn/faster_rcnn_{kind}_coco.py")
+        for kind in ("r50_fpn_1x", "r50_fpn_2x", "r101_fpn_1x", "r50_fpn_soft_nms_1x")
+    )
+    missing = entry("mobilenet_v3/mobilenet-v3-small_8xb16_cifar10.py", "mmcls")  # upstream left its base out
+
+    def record(one):
+        return {"codebase": one.codebase, "family": one.family, "config": one.config, "ok": True, "seconds": 9.0}
+
+    entries = [once, deeper, twice, other, missing]
+    likeness = Likeness(entries, [])
+    assert likeness.different == [once, deeper, other, missing] and likeness.total == 5
+    found = list(likeness.with_alike(map(record, likeness.different)))
+    assert [one["config"] for one in found] == [one.config for one in (once, twice, deeper, other, missing)]
+    assert found[1]["like"] == once.config and found[1]["seconds"] == 0 and found[1]["ok"] and "like" not in found[0]
+    # what is known already need not be swept again
+    likeness = Likeness([twice, deeper], [record(once)])
+    assert likeness.different == [deeper]
+    assert [one.get("like") for one in likeness.with_alike(map(record, [deeper]))] == [once.config, None]
+    assert f"the same model as {once.name}.py" in coverage([{**found[1], "reached": "matched", "cause": "", **WHEN}])
 
 
 def test_patterns(tmp_path):

@@ -17,7 +17,8 @@ from .selection import CODEBASES, Entry
 
 Record = Dict[str, Any]
 """One result: ``codebase``, ``family``, ``config``, ``reached``, ``ok``, ``cause``, ``seconds``, ``date``,
-``versions``; where it came so far also ``matched``, ``total``, ``nodes``, ``dynamic``, ``notes``."""
+``versions``; where it came so far also ``matched``, ``total``, ``nodes``, ``dynamic``, ``notes``; ``like``: the config
+of the same model that it is the result of."""
 _TOOLS = Path(__file__).resolve().parent.parent
 _MAX_CAUSE = 300
 

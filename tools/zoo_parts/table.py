@@ -83,8 +83,12 @@ def _row(record: Record) -> Sequence[str]:
         counted,
         _figure(record.get("nodes")),
         _figure(record["seconds"]),
-        record["cause"] or "; ".join(record.get("notes", ())),
+        record["cause"] or "; ".join([*_like(record), *record.get("notes", ())]),
     )
+
+
+def _like(record: Record) -> List[str]:
+    return [f"the same model as {record['like'].rsplit('/', 1)[-1]}"] if "like" in record else []
 
 
 def _kind(record: Record) -> str:
