@@ -13,6 +13,7 @@ from . import codebases, compat, describe, visualize
 from .atomic import check_writable
 from .codebases.base import Task
 from .codebases.images import read_image, second_shape
+from .codebases.sizes import refusal
 from .errors import ExportError, InputError
 from .graph.annotate import annotate, with_default
 from .graph.check import check_runs, check_target
@@ -199,8 +200,9 @@ def _simplify(
     # not the blank image: there, what survives hangs on rounding, which a simplifier changes
     feeds = [_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
     if task.dynamic_size:
-        third = second_shape(second_shape(task.shape, task.divisor), task.divisor)
-        feeds.append(_numpy(task.preprocess(cases[0].images, third)))
+        third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
+        if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
+            feeds.append(_numpy(third))
 
     with report.stage("simplify") as stage:
         result = simplify(traced, feeds, partial(difference, task))

@@ -16,9 +16,12 @@ from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
 
-_FURTHER = [(size, False) for size in (1, 1, 2, 2, 4, 4, 8, 8)] + [(size, True) for size in (1, 2, 4, 8, 8, 16, 32, 32)]
+_FURTHER = [
+    *((size, False) for size in (1, 1, 2, 2, 4, 4, 8, 8)),
+    *((size, True) for size in (4, 8, 8, 16, 16, 32, 32, 32)),
+]
 """Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of each layer and of
-ties as well as of the input."""
+ties as well as of the input. On a blank image, ONNX Runtime's instance norms are off by as much as by 8 in each layer."""
 
 Run = Callable[[Dict[str, np.ndarray]], Dict[str, np.ndarray]]
 

@@ -5,8 +5,12 @@ import pytest
 from kernels import compiled
 from models import case, load_small, with_all_values
 
+from mmonnx.codebases import LoadOptions
 from mmonnx.codebases.images import photographs
+from mmonnx.codebases.sizes import another_size
+from mmonnx.errors import FixedSizeError
 from mmonnx.graph.lower import lower
+from mmonnx.pipeline import ExportSettings, export_task
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.tracing import trace
@@ -23,6 +27,7 @@ HOURGLASS = {
     "model.test_cfg.corner_topk": 200,
     "model.test_cfg.distance_threshold": 2.0,
 }
+SSD = {"dynamic": True, "shape": (300, 300)}
 RPN = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 50}
 OTHERS = [
     ("centernet/centernet_resnet18_140e_coco.py", {}),
@@ -72,6 +77,21 @@ def test_keypoints_and_proposals_of_their_own(tmp_path, name, options):
     task = load_small("mmdet::" + name, tmp_path, options, dynamic=True, shape=(128, 160))
     one, two, three = photographs()[:3]
     check(task, ExportContext(), [case(task, (128, 160), [one]), case(task, (160, 128), [two, three])])
+
+
+def test_a_detector_that_takes_no_small_image_is_compared_on_larger_ones(tmp_path):
+    task = load_small("mmdet::ssd/ssd300_coco.py", tmp_path, {"model.test_cfg.max_per_img": 20}, **SSD)
+    assert task.other_shape == (332, 364)  # not (192, 256), where its last convolutions have nothing to stand on
+    path = str(tmp_path / "ssd.onnx")
+    settings = ExportSettings("ssd300", output_file=path, load=LoadOptions(**SSD), simplify=True, verify=True)
+    result = export_task(task, settings)
+    assert result.ok and [one.shape for one in result.results] == [(300, 300), (332, 364), (332, 364), (300, 300)]
+    with pytest.raises(FixedSizeError, match="takes images of 300x300 and not of 332x364"):
+        another_size("it", (300, 300), one_size_alone)
+
+
+def one_size_alone(shape):
+    assert shape == (300, 300)
 
 
 def test_a_flipped_copy_that_is_left_out_is_told(tmp_path):

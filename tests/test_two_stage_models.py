@@ -6,6 +6,7 @@ from kernels import compiled
 from models import case, load_small, with_all_values
 
 from mmonnx.codebases.images import photographs
+from mmonnx.errors import ExportError
 from mmonnx.graph.lower import lower
 from mmonnx.rewrites import Capabilities, ExportContext
 from mmonnx.runtimes.onnxruntime import Session
@@ -32,11 +33,19 @@ MODELS = {
         "model.roi_head.bbox_roi_extractor.roi_layer.deform_fc_channels": 32,
     },
     "rpn/rpn_r50_fpn_1x_coco.py": FAST,
+    "tridentnet/tridentnet_r50_caffe_1x_coco.py": {**FAST, "model.test_cfg.rpn.max_per_img": 40},
     "sabl/sabl_faster_rcnn_r50_fpn_1x_coco.py": FAST,
     "fast_rcnn/fast_rcnn_r50_fpn_1x_coco.py": {},
 }
 GPU_ONLY = ("carafe", "mdpool")
 """Parts of the names of those whose operators mmcv compiles for GPUs alone."""
+
+
+def test_all_branches_of_tridentnet_are_refused(tmp_path):
+    options = {"model.backbone.test_branch_idx": -1, "model.roi_head.test_branch_idx": -1, **FAST}
+    task = load_small("mmdet::tridentnet/tridentnet_r50_caffe_1x_coco.py", tmp_path, options, shape=(96, 96))
+    with pytest.raises(ExportError, match="test_branch_idx=1"):
+        trace(task, 11, ExportContext())
 
 
 def make_file(task, context):

@@ -14,11 +14,12 @@ from ..rewrites.panoptic import panoptic_outputs
 from .about import describe
 from .base import Feeds, Task
 from .detections import meta, predict, read, run_detector
-from .images import find_transform, make_input, sample_images, size_divisor, test_pipeline
+from .images import find_transform, make_input, photographs, sample_images, size_divisor, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .proposals import is_proposal, sample_proposals
 from .raw import RawModule, raw_names, raw_predict, raw_read
+from .sizes import another_size
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
@@ -72,6 +73,14 @@ def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
 
     task.divisor = size_divisor(config)
     describe(task, config, about, DATASETS)
+    if task.dynamic_size:
+        task.other_shape = another_size(task.title, task.shape, partial(_try_size, task), task.divisor)
+
+
+def _try_size(task: Task, shape: Tuple[int, int]) -> None:
+    """Run a detector on an image of a size, which may be too small for what it has behind its backbone."""
+    with torch.no_grad():
+        task.predict(task.preprocess(photographs()[:1], shape))
 
 
 def owns_model(model: nn.Module) -> bool:

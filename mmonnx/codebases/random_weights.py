@@ -13,7 +13,7 @@ _CLASSIFIERS = re.compile(
 )
 _HEATS = re.compile(r"[._](heatmap_head\.2|(tl|br)_heat\.\d+\.1\.conv)$")
 _REGRESSORS = re.compile(r"(^|[._])(\w*reg|\w*bbox_pred|convs_pred)(\.\d+)?$")
-_OFFSETS = re.compile(r"(^|[._])(\w*offset)(_fc\.\d+)?$")
+_OFFSETS = re.compile(r"(^|[._])(\w*offset)(_[sl]|_fc\.\d+)?$")
 _MAPS = re.compile(r"(^|[._])(conv_logits|conv_mask_list(_[xy])?\.\d+|mask_embed\.4)$")
 _PEAKS = re.compile(r"(^|[._])deconv2$")
 _SHIFTS = re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$")

@@ -7,9 +7,16 @@ import torch
 from torch import nn
 
 
-def rounding_noise(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Noise of the size of float32's rounding of the greatest value."""
-    noise = torch.randn(tensor.shape, generator=generator).to(tensor)
+def rounding_noise(tensor: torch.Tensor, generator: torch.Generator, planes: bool = False) -> torch.Tensor:
+    """Noise of the size of float32's rounding of the greatest value.
+
+    Args:
+        tensor: any size.
+        generator: of the noise.
+        planes: one and the same for a whole plane of a map (N, C, H, W), to be added to it.
+    """
+    shape = [size if axis < 2 else 1 for axis, size in enumerate(tensor.shape)] if planes else tensor.shape
+    noise = torch.randn(shape, generator=generator).to(tensor)
     return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=1.0))
 
 
@@ -17,14 +24,18 @@ def rounding_noise(tensor: torch.Tensor, generator: torch.Generator) -> torch.Te
 def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
     """Add such noise, some times over, to what each layer with weights gives inside the block.
 
-    A runtime rounds in every layer, and not only once: of a plane of equal values, as a blank image gives, the mean
-    that ONNX Runtime normalizes with is wrong by a hundred roundings, since all its additions round the same way.
+    A runtime rounds in every layer, and not only once. Of a plane of equal values, as a blank image gives, the mean
+    that ONNX Runtime normalizes with is wrong by a hundred roundings, since all its additions round the same way: the
+    whole plane is off by as much, and noise of each value would not show that.
     """
 
     def add_noise(layer: nn.Module, inputs: Any, output: Any) -> Any:
         if not (isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()):
             return None
-        return output + rounding_noise(output, generator) * roundings
+        noise = rounding_noise(output, generator)
+        if output.dim() > 2:
+            noise = noise + rounding_noise(output, generator, planes=True)
+        return output + noise * roundings
 
     with ExitStack() as stack:
         for layer in module.modules():

@@ -33,9 +33,22 @@ def check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: L
             "a size that it was made for",
             "give it as --shape, or leave --shape out for the config's own",
         )
-    if not options.dynamic:
-        return None
-    for other in (second_shape(shape), (shape[0] + 32, shape[1] + 64)):
+    return another_size(title, shape, run) if options.dynamic else None
+
+
+def another_size(title: str, shape: Shape, run: Callable[[Shape], Any], divisor: int = 32) -> Shape:
+    """Another (height, width) that a model takes, a smaller one if it can be.
+
+    Args:
+        title: what the model is.
+        shape: (height, width) that it takes, in pixels.
+        run: runs the model on images of a size.
+        divisor: what the heights and widths are multiples of that the model is made for.
+
+    Raises:
+        FixedSizeError: it takes no other.
+    """
+    for other in (second_shape(shape, divisor), (shape[0] + 32, shape[1] + 64)):
         problem = refusal(partial(run, other))
         if not problem:
             return other

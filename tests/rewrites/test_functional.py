@@ -90,3 +90,30 @@ def test_a_file_of_one_size_has_the_pooling_of_onnx():
         )
     (node,) = onnx.load_model_from_string(buffer.getvalue()).graph.node
     assert node.op_type == "AveragePool"
+
+
+def test_no_rows_at_all_are_flattened():
+    """``x.view(x.size(0), -1)``, as box heads have it behind their pooling."""
+
+    class Flat(torch.nn.Module):
+        def forward(self, features):
+            rows = features[(features[:, 0, 0, 0] > 0).nonzero()[:, 0]]
+            return rows.view(rows.size(0), -1), rows.view((rows.shape[0], -1)), rows.view(-1, 2)
+
+    buffer = io.BytesIO()
+    with rewriting():
+        torch.onnx.export(
+            Flat(),
+            (torch.rand(3, 4, 2, 2) + 1,),
+            buffer,
+            opset_version=11,
+            input_names=["features"],
+            dynamic_axes={"features": {0: "rows"}},
+            **compat.export_kwargs(),
+        )
+    session = Session(onnx.load_model_from_string(buffer.getvalue()))
+    for features in (torch.rand(5, 4, 2, 2) - 0.5, -torch.ones(2, 4, 2, 2)):
+        found = session.run({"features": features.numpy()}).values()
+        kept = features[features[:, 0, 0, 0] > 0]
+        for value, expected in zip(found, (kept.flatten(1), kept.flatten(1), kept.reshape(-1, 2))):
+            np.testing.assert_array_equal(value, expected.numpy())

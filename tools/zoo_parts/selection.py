@@ -53,8 +53,8 @@ CODEBASES = {
             "sabl": "sabl_faster_rcnn_r50_fpn_1x_coco.py",
         },
         shape=(192, 256),
-        # a reflecting border of two; levels that are joined have to fit
-        shapes={"detectors": (256, 320), "fpg": (256, 384), "nas_fpn": (256, 384)},
+        # a reflecting border of two; levels that are joined have to fit; convolutions without padding
+        shapes={"detectors": (256, 320), "fpg": (256, 384), "nas_fpn": (256, 384), "ssd": (320, 320)},
     ),
     "mmcls": Codebase(
         skipped=("_base_",),

@@ -42,3 +42,26 @@ def unflatten(context: ExportContext, original: Any, self: torch.Tensor, dim: in
     """A reshape: ONNX has no such operator, and torch's own attention calls it where query and key are one tensor."""
     axis = dim % self.dim()
     return self.reshape([*self.shape[:axis], *sizes, *self.shape[axis + 1 :]])
+
+
+@rewrite("torch.Tensor.view")
+def view(context: ExportContext, original: Any, self: torch.Tensor, *shape: Any) -> torch.Tensor:
+    """``x.view(x.size(0), -1)`` as ``x.flatten(1)``: where there are no rows, Reshape cannot tell what the -1 is."""
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list, torch.Size)) else shape
+    if len(sizes) == 2 and self.dim() > 2 and torch.jit.is_tracing():
+        rows, rest = sizes
+        if isinstance(rest, int) and rest == -1 and isinstance(rows, torch.Tensor) and _is_first_size(rows, self):
+            return self.flatten(1)
+    return original(self, *shape)
+
+
+def _is_first_size(size: torch.Tensor, tensor: torch.Tensor) -> bool:
+    """Whether the trace has ``size`` for ``tensor.size(0)``."""
+    node = torch._C._get_value_trace(size).node()
+    while node.kind() in ("prim::NumToTensor", "aten::Int"):
+        node = next(node.inputs()).node()
+    if node.kind() != "aten::size":
+        return False
+    inputs = list(node.inputs())
+    traced = torch._C._get_value_trace(tensor)
+    return inputs[0].debugName() == traced.debugName() and len(inputs) == 2 and inputs[1].toIValue() == 0
