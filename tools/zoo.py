@@ -29,7 +29,7 @@ from mmonnx.atomic import check_writable, replacing
 from mmonnx.errors import InputError, MmonnxError
 from mmonnx.report import Report
 
-_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls")
+_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls", "timm")
 
 
 class _Parser(argparse.ArgumentParser):

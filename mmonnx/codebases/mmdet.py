@@ -79,8 +79,7 @@ def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
 
 def _try_size(task: Task, shape: Tuple[int, int]) -> None:
     """Run a detector on an image of a size, which may be too small for what it has behind its backbone."""
-    with torch.no_grad():
-        task.predict(task.preprocess(photographs()[:1], shape))
+    task.predict(task.preprocess(photographs()[:1], shape))
 
 
 def owns_model(model: nn.Module) -> bool:

@@ -22,7 +22,7 @@ def remove_pretrained(node: Any) -> None:
     if isinstance(node, dict):
         for name in ("pretrained", "teacher_ckpt"):
             if node.get(name):
-                node[name] = None
+                node[name] = False if node[name] is True else None  # timm's models take nothing but a bool
         init = node.get("init_cfg")
         if isinstance(init, dict) and (init.get("type") == "Pretrained" or "checkpoint" in init):
             node["init_cfg"] = None

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any, Callable, Optional, Tuple
 
+import torch
+
 from ..errors import FixedSizeError, InputError, type_and_line
 from .images import second_shape
 from .options import LoadOptions
@@ -63,7 +65,8 @@ def another_size(title: str, shape: Shape, run: Callable[[Shape], Any], divisor:
 def refusal(run: Callable[[], Any]) -> Optional[str]:
     """Why a model does not run, in a line; None if it does."""
     try:
-        run()
+        with torch.no_grad():
+            run()
     except Exception as error:  # the model raises whatever its own code raises
         return type_and_line(error)[:160]
     return None

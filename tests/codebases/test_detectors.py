@@ -1,6 +1,8 @@
-"""Detectors as tasks: which axes are dynamic."""
+"""Detectors as tasks: which axes are dynamic, and what of a config is left out."""
 
 from models import load_small
+
+from mmonnx.codebases.model import remove_pretrained
 
 
 def test_the_batch_alone_is_dynamic(tmp_path):
@@ -14,4 +16,18 @@ def test_the_batch_alone_is_dynamic(tmp_path):
         1: "num_dets",
         2: "height",
         3: "width",
+    }
+
+
+def test_what_would_be_downloaded_is_taken_out_of_a_config():
+    model = {
+        "pretrained": "torchvision://resnet50",
+        "backbone": {"pretrained": True, "depth": 50, "init_cfg": {"type": "Pretrained", "checkpoint": "somewhere"}},
+        "heads": [{"pretrained": False, "init_cfg": {"type": "Normal"}}],
+    }
+    remove_pretrained(model)
+    assert model == {
+        "pretrained": None,
+        "backbone": {"pretrained": False, "depth": 50, "init_cfg": None},  # timm's take a bool alone
+        "heads": [{"pretrained": False, "init_cfg": {"type": "Normal"}}],
     }
