@@ -69,10 +69,18 @@ def test_nothing_stays_behind_after_an_error_or_a_nested_block():
     assert_untouched(before)
 
 
+NEWER = {"torch.nn.functional.scaled_dot_product_attention"}
+"""What the oldest stack of the tests lacks."""
+
+
 def test_no_module_keeps_a_name_that_the_registry_forgot():
     """Who imported a rewritten function by name is in its imported_by, or would go on calling upstream's."""
     for item in REGISTRY.values():
-        owner, name = resolve(item.path)
+        try:
+            owner, name = resolve(item.path)
+        except LookupError:  # this release has none
+            assert item.path in NEWER
+            continue
         if isinstance(owner, type):
             continue
         original = getattr(owner, name)
