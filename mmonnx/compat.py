@@ -221,6 +221,12 @@ def has_stable_sort() -> bool:
     return TORCH >= (1, 9)
 
 
+def script_builtins() -> Dict[int, str]:
+    """TorchScript's own table of the operators that functions are compiled to, by the functions' ids."""
+    table: Dict[int, str] = torch.jit._builtins._get_builtin_table()
+    return table
+
+
 def reads_weights_alone() -> bool:
     """Whether ``torch.load`` can be told to run no code (1.13 and later)."""
     return "weights_only" in inspect.signature(torch.load).parameters

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .. import compat
 from .context import ExportContext
 
 _MISSING = object()
@@ -70,6 +71,7 @@ def rewriting(
     context = context or ExportContext()
     stack = _active.__dict__.setdefault("stack", [])
     undo: List[Tuple[Any, str, Any]] = []
+    scripted: List[int] = []
     stack.append(context)
     try:
         if len(stack) == 1:
@@ -77,9 +79,11 @@ def rewriting(
             for item, owners in [
                 (item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()
             ]:
-                _replace(item, owners, undo)
+                _replace(item, owners, undo, scripted)
         yield context
     finally:
+        for stand_in in scripted:
+            del compat.script_builtins()[stand_in]
         for owner, name, value in reversed(undo):
             if value is _MISSING:
                 delattr(owner, name)
@@ -127,9 +131,17 @@ def _owners(item: Rewrite) -> List[Any]:
     return owners
 
 
-def _replace(item: Rewrite, owners: List[Any], undo: List[Tuple[Any, str, Any]]) -> None:
+def _replace(item: Rewrite, owners: List[Any], undo: List[Tuple[Any, str, Any]], scripted: List[int]) -> None:
+    if not owners:
+        return
     name = item.path.rsplit(".", 1)[1]
-    stand_in = _bind(item.function, getattr(owners[0], name)) if owners else None
+    original = getattr(owners[0], name)
+    stand_in = _bind(item.function, original)
+    # what torchvision scripts while it is traced is compiled with torch's own function, of which there is no source
+    operator = compat.script_builtins().get(id(original))
+    if operator is not None:
+        compat.script_builtins()[id(stand_in)] = operator
+        scripted.append(id(stand_in))
     for owner in owners:
         _set(owner, name, stand_in, undo)
 

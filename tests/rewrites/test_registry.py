@@ -7,7 +7,7 @@ import pytest
 import torch
 from models import load_small
 
-from mmonnx import fallback
+from mmonnx import compat, fallback
 from mmonnx.errors import ExportError
 from mmonnx.rewrites import REGISTRY, ExportContext, current, rewriting
 from mmonnx.rewrites.registry import resolve, rewrite
@@ -119,3 +119,16 @@ def test_inference_is_the_same_to_the_bit_after_an_export_and_after_a_failed_one
     again = task.predict(task.inputs)
     assert len(expected[0].dets) >= 10
     assert (again[0].dets == expected[0].dets).all() and (again[0].labels == expected[0].labels).all()
+
+
+@torch.jit.script_if_tracing
+def _one_more(values):
+    return values + torch.tensor(1)
+
+
+def test_what_is_scripted_while_it_is_traced_has_torchs_own_functions():
+    """As the suppression of torchvision's detectors."""
+    known = len(compat.script_builtins())
+    with rewriting():
+        traced = torch.jit.trace(lambda values: _one_more(values), torch.zeros(2))
+    assert traced(torch.ones(3)).tolist() == [2, 2, 2] and len(compat.script_builtins()) == known
