@@ -226,7 +226,7 @@ def test_masks_are_compared_where_the_file_gives_them_pasted(given):
     pasted = np.zeros((1, 32, 32), bool)
     pasted[:, 2:20, 2:20] = True
     truth = measuring.Detections(boxes, np.array([1]), pasted)
-    task = Task("mmdet", "", None, {}, [], {}, lambda feeds: [truth], None, None, score_thr=0.05)
+    task = Task("mmdet", "", torch.nn.Module(), {}, [], {}, lambda feeds: [truth], None, None, score_thr=0.05)
     outputs = {"dets": boxes[None], "labels": np.array([[1]])}
     if given:
         outputs["masks"] = ~pasted[None]
