@@ -44,7 +44,7 @@ matrix-ends: ## the quickest of these tests on the oldest and the newest set
 
 sweep: ## export 25 full models of all kinds, and compare each with PyTorch
 	$(BOOTSTRAP)
-	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick --jobs $(JOBS) --out work_dirs/sweep
+	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick --jobs $(JOBS) --seconds 600 --out work_dirs/sweep
 
 fuzz: ## 10,000 hostile inputs for all entry points, then those that atheris finds in COUNT/20 seconds (COUNT=..., SEED=0)
 	$(BOOTSTRAP)
