@@ -1,17 +1,19 @@
 """Small models for the tests, made from upstream's own configs, and what they are tried on."""
 
 import contextlib
+import io
 from typing import Any, Dict, Optional
 
 import numpy as np
 import onnx
+import torch
 
-from mmonnx import codebases, fallback
+from mmonnx import codebases, compat, fallback
 from mmonnx.codebases.config import find_config
 from mmonnx.codebases.images import photographs
 from mmonnx.errors import InputError
 from mmonnx.graph.lower import lower
-from mmonnx.rewrites import ExportContext
+from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.tracing import trace
 from mmonnx.verify import Case, verify
@@ -21,6 +23,17 @@ NARROW = {256: 64, 512: 128, 1024: 128}
 """Channels of necks and heads, and of how many a small version has."""
 QUERIES = {"transformer", "proposal_feature_channel", "proposal_feature_channels"}
 """Keys of heads with queries, whose lengths go together: detectors with these keep their heads as they are."""
+HOURGLASS = {
+    "model.backbone.downsample_times": 2,
+    "model.backbone.stage_channels": [32, 32, 32],
+    "model.backbone.stage_blocks": [1, 1, 1],
+    "model.backbone.feat_channel": 32,
+    "model.bbox_head.in_channels": 32,
+    "model.bbox_head.num_classes": 2,  # corners of one class make a box
+    "model.test_cfg.corner_topk": 200,
+    "model.test_cfg.distance_threshold": 2.0,
+}
+"""Options that make a small detector by corners of upstream's config."""
 HEADS = ("neck", "rpn_head", "roi_head", "bbox_head", "mask_head", "segm_head", "semantic_head")
 
 
@@ -80,6 +93,15 @@ def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None,
     """The task of a small version of an installed config, with seeded random weights."""
     path = small_config(name, folder, options)
     return codebases.load(path, None, codebases.LoadOptions(shape=load.pop("shape", SHAPE), **load))
+
+
+def exported(module, inputs, context=None, opset=11, **options):
+    """The model of a module that is exported by torch itself with the stand-ins in place."""
+    context, buffer = context or ExportContext(), io.BytesIO()
+    context.opset = opset
+    with rewriting(context):
+        torch.onnx.export(module, inputs, buffer, opset_version=opset, **options, **compat.export_kwargs())
+    return onnx.load_model_from_string(buffer.getvalue())
 
 
 def case(task, shape, pictures):

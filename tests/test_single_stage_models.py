@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kernels import compiled
-from models import case, load_small, with_all_values
+from models import HOURGLASS, case, load_small, with_all_values
 
 from mmonnx.codebases import LoadOptions
 from mmonnx.codebases.images import photographs
@@ -17,16 +17,6 @@ from mmonnx.tracing import trace
 from mmonnx.verify import verify
 
 FAST = {"model.test_cfg.nms_pre": 200}
-HOURGLASS = {
-    "model.backbone.downsample_times": 2,
-    "model.backbone.stage_channels": [32, 32, 32],
-    "model.backbone.stage_blocks": [1, 1, 1],
-    "model.backbone.feat_channel": 32,
-    "model.bbox_head.in_channels": 32,
-    "model.bbox_head.num_classes": 2,  # corners of one class make a box
-    "model.test_cfg.corner_topk": 200,
-    "model.test_cfg.distance_threshold": 2.0,
-}
 SSD = {"dynamic": True, "shape": (300, 300)}
 RPN = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 50}
 OTHERS = [

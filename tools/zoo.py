@@ -60,12 +60,13 @@ def run(options: argparse.Namespace) -> int:
     known = read_records(lines) if options.resume else []
     if not options.resume:
         lines.unlink(missing_ok=True)
-    done = {record["config"] for record in known if record["ok"] or not options.retry}
+    settled = [record for record in known if record["ok"] or not options.retry]
+    done = {record["config"] for record in settled}
     todo = [entry for entry in chosen if entry.config not in done]
     report = Report()
     report.text(f"{len(todo)} configs to sweep, {len(chosen) - len(todo)} known; {lines}")
     sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions())
-    follow(sweep, Likeness(todo, [record for record in known if record["config"] in done]), lines, report)
+    follow(sweep, Likeness(todo, settled), lines, report)
     records = read_records(lines)
     document = options.coverage or options.out / "coverage.md"
     previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""

@@ -74,12 +74,13 @@ def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
     task.divisor = size_divisor(config)
     describe(task, config, about, DATASETS)
     if task.dynamic_size:
-        task.other_shape = another_size(task.title, task.shape, partial(_try_size, task), task.divisor)
+        pictures = photographs()[:1]
 
+        def run(shape: Tuple[int, int]) -> None:
+            task.predict(task.preprocess(pictures, shape))
 
-def _try_size(task: Task, shape: Tuple[int, int]) -> None:
-    """Run a detector on an image of a size, which may be too small for what it has behind its backbone."""
-    task.predict(task.preprocess(photographs()[:1], shape))
+        # a small image may leave nothing to what is behind the backbone
+        task.other_shape = another_size(task.title, task.shape, run, task.divisor)
 
 
 def owns_model(model: nn.Module) -> bool:

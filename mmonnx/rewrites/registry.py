@@ -4,7 +4,7 @@ import functools
 import importlib
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -70,26 +70,16 @@ def rewriting(
     """
     context = context or ExportContext()
     stack = _active.__dict__.setdefault("stack", [])
-    undo: List[Tuple[Any, str, Any]] = []
-    scripted: List[int] = []
     stack.append(context)
-    try:
+    with ExitStack() as undo:
+        undo.callback(stack.pop)
         if len(stack) == 1:
             # All are found before any is replaced: a module that is imported on the way has to get the original.
             for item, owners in [
                 (item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()
             ]:
-                _replace(item, owners, undo, scripted)
+                _replace(item, owners, undo)
         yield context
-    finally:
-        for stand_in in scripted:
-            del compat.script_builtins()[stand_in]
-        for owner, name, value in reversed(undo):
-            if value is _MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
-        stack.pop()
 
 
 def resolve(path: str) -> Tuple[Any, str]:
@@ -131,17 +121,17 @@ def _owners(item: Rewrite) -> List[Any]:
     return owners
 
 
-def _replace(item: Rewrite, owners: List[Any], undo: List[Tuple[Any, str, Any]], scripted: List[int]) -> None:
+def _replace(item: Rewrite, owners: List[Any], undo: ExitStack) -> None:
     if not owners:
         return
     name = item.path.rsplit(".", 1)[1]
     original = getattr(owners[0], name)
     stand_in = _bind(item.function, original)
     # what torchvision scripts while it is traced is compiled with torch's own function, of which there is no source
-    operator = compat.script_builtins().get(id(original))
-    if operator is not None:
-        compat.script_builtins()[id(stand_in)] = operator
-        scripted.append(id(stand_in))
+    table = compat.script_builtins()
+    if id(original) in table:
+        table[id(stand_in)] = table[id(original)]
+        undo.callback(table.pop, id(stand_in))
     for owner in owners:
         _set(owner, name, stand_in, undo)
 
@@ -157,7 +147,10 @@ def _bind(function: Callable[..., Any], original: Callable[..., Any]) -> Callabl
     return stand_in
 
 
-def _set(owner: Any, name: str, value: Any, undo: List[Tuple[Any, str, Any]]) -> None:
-    # A method may be inherited: then the owner's own dictionary has no entry, and none must stay behind.
-    undo.append((owner, name, vars(owner).get(name, _MISSING)))
+def _set(owner: Any, name: str, value: Any, undo: ExitStack) -> None:
+    before = vars(owner).get(name, _MISSING)
+    if before is _MISSING:  # a method may be inherited: then the owner has no entry of its own, and none must stay
+        undo.callback(delattr, owner, name)
+    else:
+        undo.callback(setattr, owner, name, before)
     setattr(owner, name, value)

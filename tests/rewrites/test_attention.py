@@ -1,15 +1,12 @@
 """Torch's attention in the operators of an old opset, at lengths that the trace has not seen."""
 
-import io
-
 import numpy as np
-import onnx
 import pytest
 import torch
+from models import exported
 from torch.nn import functional
 
 from mmonnx import compat
-from mmonnx.rewrites import rewriting
 from mmonnx.runtimes.onnxruntime import Session
 
 pytestmark = pytest.mark.skipif(
@@ -18,19 +15,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def traced(module, inputs, opset=11):
-    names, buffer = [f"input_{number}" for number in range(len(inputs))], io.BytesIO()
-    with rewriting() as context:
-        context.opset = opset
-        torch.onnx.export(
-            module,
-            inputs,
-            buffer,
-            opset_version=opset,
-            input_names=names,
-            dynamic_axes={name: {0: f"{name}_batch", 2: f"{name}_length"} for name in names[:3]},
-            **compat.export_kwargs(),
-        )
-    session = Session(onnx.load_model_from_string(buffer.getvalue()))
+    names = [f"input_{number}" for number in range(len(inputs))]
+    dynamic = {name: {0: f"{name}_batch", 2: f"{name}_length"} for name in names[:3]}
+    session = Session(exported(module, inputs, opset=opset, input_names=names, dynamic_axes=dynamic))
     return lambda *values: next(iter(session.run(dict(zip(names, (value.numpy() for value in values)))).values()))
 
 

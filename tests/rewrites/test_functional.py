@@ -1,15 +1,12 @@
 """The stand-ins for ``torch.nn.functional``, in ONNX Runtime, at sizes that the trace has not seen."""
 
-import io
-
 import numpy as np
-import onnx
 import pytest
 import torch
+from models import exported
 from torch.nn import functional
 
-from mmonnx import compat
-from mmonnx.rewrites import ExportContext, rewriting
+from mmonnx.rewrites import ExportContext
 from mmonnx.runtimes.onnxruntime import Session
 
 
@@ -20,19 +17,10 @@ class PoolLikeAnother(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def session():
-    buffer, axes = io.BytesIO(), {0: "batch", 2: "height", 3: "width"}
+    axes = {0: "batch", 2: "height", 3: "width"}
     inputs = (torch.rand(1, 2, 8, 12), torch.rand(1, 2, 4, 6))
-    with rewriting():
-        torch.onnx.export(
-            PoolLikeAnother(),
-            inputs,
-            buffer,
-            opset_version=11,
-            input_names=["features", "other"],
-            dynamic_axes={"features": axes, "other": {key: f"other_{name}" for key, name in axes.items()}},
-            **compat.export_kwargs(),
-        )
-    return Session(onnx.load_model_from_string(buffer.getvalue()))
+    dynamic = {"features": axes, "other": {key: f"other_{name}" for key, name in axes.items()}}
+    return Session(exported(PoolLikeAnother(), inputs, input_names=["features", "other"], dynamic_axes=dynamic))
 
 
 @pytest.mark.parametrize(
@@ -54,19 +42,15 @@ def pooled():
         def forward(self, features):
             return tuple(functional.adaptive_avg_pool2d(features, size) for size in wanted.values())
 
-    buffer = io.BytesIO()
-    with rewriting(ExportContext(dynamic_size=True)):
-        torch.onnx.export(
-            Pool(),
-            (torch.rand(1, 2, 14, 15),),
-            buffer,
-            opset_version=11,
-            input_names=["features"],
-            output_names=list(wanted),
-            dynamic_axes={"features": {0: "batch", 2: "height", 3: "width"}},
-            **compat.export_kwargs(),
-        )
-    return Session(onnx.load_model_from_string(buffer.getvalue())), wanted
+    model = exported(
+        Pool(),
+        (torch.rand(1, 2, 14, 15),),
+        ExportContext(dynamic_size=True),
+        input_names=["features"],
+        output_names=list(wanted),
+        dynamic_axes={"features": {0: "batch", 2: "height", 3: "width"}},
+    )
+    return Session(model), wanted
 
 
 @pytest.mark.parametrize("size", [(14, 15), (9, 13), (28, 21), (7, 50), (4, 4), (1, 1)])
@@ -79,16 +63,7 @@ def test_average_pooling_from_any_size(pooled, size):
 
 
 def test_a_file_of_one_size_has_the_pooling_of_onnx():
-    buffer = io.BytesIO()
-    with rewriting(ExportContext()):
-        torch.onnx.export(
-            torch.nn.AdaptiveAvgPool2d(7),
-            (torch.rand(1, 2, 14, 21),),
-            buffer,
-            opset_version=11,
-            **compat.export_kwargs(),
-        )
-    (node,) = onnx.load_model_from_string(buffer.getvalue()).graph.node
+    (node,) = exported(torch.nn.AdaptiveAvgPool2d(7), (torch.rand(1, 2, 14, 21),)).graph.node
     assert node.op_type == "AveragePool"
 
 
@@ -100,18 +75,8 @@ def test_no_rows_at_all_are_flattened():
             rows = features[(features[:, 0, 0, 0] > 0).nonzero()[:, 0]]
             return rows.view(rows.size(0), -1), rows.view((rows.shape[0], -1)), rows.view(-1, 2)
 
-    buffer = io.BytesIO()
-    with rewriting():
-        torch.onnx.export(
-            Flat(),
-            (torch.rand(3, 4, 2, 2) + 1,),
-            buffer,
-            opset_version=11,
-            input_names=["features"],
-            dynamic_axes={"features": {0: "rows"}},
-            **compat.export_kwargs(),
-        )
-    session = Session(onnx.load_model_from_string(buffer.getvalue()))
+    inputs, dynamic = (torch.rand(3, 4, 2, 2) + 1,), {"features": {0: "rows"}}
+    session = Session(exported(Flat(), inputs, input_names=["features"], dynamic_axes=dynamic))
     for features in (torch.rand(5, 4, 2, 2) - 0.5, -torch.ones(2, 4, 2, 2)):
         found = session.run({"features": features.numpy()}).values()
         kept = features[features[:, 0, 0, 0] > 0]

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from models import small_config
+from models import HOURGLASS, small_config
 
 from mmonnx import cli
 from mmonnx.codebases import LoadOptions
@@ -20,12 +20,6 @@ from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import Classifier, Detector
 
 # as large as it becomes a whole number of 32 pixels, and so that the right and the lower edge are padding
-HOURGLASS = {
-    **{"model.backbone.downsample_times": 2, "model.backbone.stage_channels": [32, 32, 32]},
-    **{"model.backbone.stage_blocks": [1, 1, 1], "model.backbone.feat_channel": 32},
-    **{"model.bbox_head.in_channels": 32, "model.bbox_head.num_classes": 2, "model.test_cfg.corner_topk": 200},
-    "model.test_cfg.distance_threshold": 2.0,
-}
 EVEN, ODD = (192, 256), (150, 230)
 BLOCKED = ["torch", "torchvision", "mmcv", "mmdet", "mmcls", "onnx", "onnxsim", "onnxslim", "skimage", "rich"]
 

@@ -7,7 +7,7 @@ from mmonnx.codebases.config import read_config
 from mmonnx.codebases.images import test_pipeline
 from mmonnx.errors import InputError
 
-from .selection import CODEBASES, Entry
+from .selection import CODEBASES, Entry, shape_of
 from .sweep import Record
 
 _TRAINING = {"train_cfg", "init_cfg", "pretrained"}
@@ -30,7 +30,6 @@ class Likeness:
         self.total = len(entries)
         self.different: List[Entry] = []
         self._alike: Dict[str, List[Entry]] = {}
-        self._known: List[Record] = []
         first = {_key(Entry(one["codebase"], one["family"], one["config"])): one["config"] for one in known}
         for entry in entries:
             config = first.setdefault(_key(entry), entry.config)
@@ -56,15 +55,13 @@ class Likeness:
 
 def _key(entry: Entry) -> str:
     """A text that two configs have in common if the same is exported for both."""
-    codebase = CODEBASES.get(entry.codebase)
-    if codebase is None or entry.codebase == "torchvision":
+    if entry.codebase not in CODEBASES or entry.codebase == "torchvision":
         return entry.config  # a config of the user's may do anything when it is read: its own process reads it
     try:
         config = read_config(entry.config)
     except InputError:  # the sweep itself tells why
         return entry.config
-    shape = codebase.shapes.get(entry.family, codebase.shape)
-    content = (entry.codebase, shape, _tested(config.model), config.get("test_cfg"), test_pipeline(config))
+    content = (entry.codebase, shape_of(entry), _tested(config.model), config.get("test_cfg"), test_pipeline(config))
     return json.dumps(content, sort_keys=True, default=str)
 
 

@@ -111,6 +111,12 @@ class Entry:
         return Path(self.config).stem
 
 
+def shape_of(entry: Entry) -> Optional[Shape]:
+    """(height, width) that a config is exported at; None for its own."""
+    codebase = CODEBASES.get(entry.codebase)
+    return codebase.shapes.get(entry.family, codebase.shape) if codebase else None
+
+
 def families(codebase: str) -> List[Entry]:
     """One config of each family, of the smaller ones the plainest: that with the shortest name."""
     if codebase == "torchvision":

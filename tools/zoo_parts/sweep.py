@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .process import Limits, run_limited
-from .selection import CODEBASES, Entry
+from .selection import Entry, shape_of
 
 Record = Dict[str, Any]
 """One result: ``codebase``, ``family``, ``config``, ``reached``, ``ok``, ``cause``, ``seconds``, ``date``,
@@ -74,10 +74,9 @@ def _next(pool: ThreadPoolExecutor, one: Any, todo: Iterator[Entry], stop: Event
 def _run_child(entry: Entry, folder: Path, limits: Limits, stop: Event) -> Tuple[Record, Optional[str]]:
     """What the child left, and why it came to no good end."""
     request, answer = folder / "request.json", folder / "answer.json"
-    codebase = CODEBASES.get(entry.codebase)
     content = {
         "config": entry.config,
-        "shape": codebase.shapes.get(entry.family, codebase.shape) if codebase else None,
+        "shape": shape_of(entry),
         "model": str(folder / "model.onnx"),
         "answer": str(answer),
     }
