@@ -1,7 +1,7 @@
 """What a model finds in one image, whoever ran it: numpy alone, so that it serves where no torch is installed."""
 
-from dataclasses import dataclass
-from typing import Dict, Optional, Union
+from dataclasses import dataclass, field
+from typing import Dict, Mapping, Optional, Union
 
 import numpy as np
 
@@ -16,12 +16,14 @@ class Detections:
         labels: (n,) int64 class indices.
         masks: (n, H, W) bool at that size, or (n, h, w) float of the head; None without a mask branch.
         mask_scores: (n,) float32; None where the model does not judge its masks.
+        more: what else there is of each detection, (n, ...) by name, such as key points.
     """
 
     dets: np.ndarray
     labels: np.ndarray
     masks: Optional[np.ndarray] = None
     mask_scores: Optional[np.ndarray] = None
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,50 @@ def test_a_mask_that_pytorch_itself_does_not_give_again_is_excused_and_no_other(
     assert not match(expected, actual, unsteady=[1]).ok
 
 
+def with_more(result, **more):
+    return Detections(result.dets, result.labels, more=more)
+
+
+def test_key_points_go_with_their_boxes_and_may_be_as_unsteady():
+    expected, points = crowd(6), np.random.RandomState(2).uniform(0, 400, (6, 17, 3)).astype(np.float32)
+    ours = with_more(expected, keypoints=points)
+    order = np.random.RandomState(1).permutation(6)
+    theirs = Detections(expected.dets[order], expected.labels[order], more={"keypoints": points[order]})
+    assert match(ours, theirs).ok
+    far = points.copy()
+    far[3, 5, 0] += 60
+    found = match(ours, with_more(expected, keypoints=far))
+    assert not found.ok and (found.matched, found.total, found.missing) == (5, 6, [3])
+    assert len(found.unmatched) == 1 and found.unmatched[0].startswith("keypoints of label ")
+    assert "off by 60, at most 0.4 is right" in found.unmatched[0]
+    assert match(ours, with_more(expected, keypoints=far), unsteady=[3]).excused == 1
+    assert not match(ours, with_more(expected, keypoints=far), unsteady=[2]).ok
+
+
+def test_whole_numbers_of_each_box_are_exact():
+    expected = crowd(4)
+    ours, theirs = np.arange(4), np.array([0, 1, 2, 4])
+    found = match(with_more(expected, track=ours), with_more(expected, track=theirs))
+    assert not found.ok and found.missing == [3]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (None, "keypoints: only PyTorch gives any"),
+        (np.zeros((3, 17, 3), np.float32), "keypoints: 3 of the runtime for 4 detections"),
+        (np.zeros((4, 16, 3), np.float32), "the shape"),
+        (np.zeros((4, 17, 3), np.float64), "float64"),
+        (np.full((4, 17, 3), np.nan, np.float32), "NaN"),
+    ],
+)
+def test_key_points_that_cannot_be_compared(values, said):
+    expected = crowd(4)
+    more = {} if values is None else {"keypoints": values}
+    found = match(with_more(expected, keypoints=np.zeros((4, 17, 3), np.float32)), with_more(expected, **more))
+    assert not found.ok and said in found.unmatched[0]
+
+
 def boxes(*scores, start=0):
     return [(10 * place, 0, 10 * place + 8, 8, score, 1) for place, score in enumerate(scores, start)]
 

@@ -4,7 +4,7 @@ import inspect
 import sys
 import warnings
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
-from .base import Detections, Feeds, RawOutputs, Result, Task
+from .base import Detections, Feeds, RawOutputs, Task
 from .callables import build_callable
 from .images import make_input, sample_images
 from .model import check_device, load_or_calibrate
@@ -192,8 +192,8 @@ def _detector_task(
         inputs=feeds,
         output_names=names,
         dynamic_axes=axes,
-        predict=lambda feeds: [one for image in _run(model, feeds) for one in _detections(_numpy(image))],
-        read=_detections,
+        predict=lambda feeds: [_detections(_numpy(image)) for image in _run(model, feeds)],
+        read=lambda outputs: [_detections(outputs)],
         preprocess=prepare,
         score_thr=float(getattr(head, "score_thresh", 0.0)),
         max_per_img=getattr(head, "detections_per_img", None),
@@ -219,13 +219,12 @@ def _is_detections(results: Any) -> bool:
     )
 
 
-def _detections(outputs: Mapping[str, np.ndarray]) -> List[Result]:
-    """One image's boxes with scores, labels and masks; what else there is, by name."""
+def _detections(outputs: Mapping[str, np.ndarray]) -> Detections:
+    """One image's boxes with scores, labels and masks; what else there is of each, by name."""
     masks = outputs.get("masks")
     dets = np.concatenate([outputs["boxes"], outputs["scores"][:, None]], 1)
-    found: List[Result] = [Detections(dets, outputs["labels"], None if masks is None else masks[:, 0])]
-    rest = {name: value for name, value in outputs.items() if name not in (*_BOXES, "masks")}
-    return found + ([RawOutputs(rest)] if rest else [])
+    more = {name: value for name, value in outputs.items() if name not in (*_BOXES, "masks")}
+    return Detections(dets, outputs["labels"], None if masks is None else masks[:, 0], more=more)
 
 
 def _run(model: nn.Module, feeds: Feeds) -> Any:

@@ -79,6 +79,15 @@ def match_raw(expected: RawOutputs, actual: RawOutputs, tolerances: Tolerances) 
     )
 
 
+def raw_tolerance(expected: np.ndarray, tolerances: Tolerances) -> float:
+    """How far a value of an output may be from PyTorch's, which are all finite floats, and one at least.
+
+    The range, not the magnitude: the logits of an untrained head all lie within 0.01 of -4.6. The floor is for outputs
+    that are constant, where float32 noise is all there is.
+    """
+    return max(tolerances.score * float(np.ptp(expected)), 1e-5 * float(np.abs(expected).max()), 1e-6)
+
+
 def _compare_raw(
     name: str, expected: np.ndarray, actual: np.ndarray, tolerances: Tolerances
 ) -> Tuple[Optional[float], Optional[str]]:
@@ -95,9 +104,7 @@ def _compare_raw(
     expected, actual = expected[finite].astype(np.float64), actual[finite].astype(np.float64)
     if not expected.size:
         return None, None
-    # The range, not the magnitude: the logits of an untrained head all lie within 0.01 of -4.6. The floor is for
-    # outputs that are constant, where float32 noise is all there is.
-    allowed = max(tolerances.score * float(np.ptp(expected)), 1e-5 * float(np.abs(expected).max()), 1e-6)
+    allowed = raw_tolerance(expected, tolerances)
     difference = float(np.abs(expected - actual).max())
     wrong = not difference <= allowed
     return difference, f"{name}: differs by {difference:.2g}, at most {allowed:.2g} is right" if wrong else None

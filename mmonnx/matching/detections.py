@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mmonnx.codebases.base import Detections
+from mmonnx.matching.arrays import raw_tolerance, unlike
 from mmonnx.matching.types import MAX_LINES, Match, Tolerances
 
 _SAMPLE = 128
@@ -38,18 +39,19 @@ class DetectionMatcher:
         self.same = label_same & self._masks_alike() if self._boxless() else label_same
         pairs = self._assign()
         bad_masks, max_mask = self._masks(pairs)
+        bad = {**self._more(pairs), **bad_masks}
         rest = np.setdiff1d(np.arange(len(left)), [i for i, _ in pairs])
         extra = np.setdiff1d(np.arange(len(right)), [j for _, j in pairs])
-        missing = sorted({*map(int, rest), *bad_masks})
+        missing = sorted({*map(int, rest), *bad})
         rest, extra, excused = self._excuse(rest, extra)
-        # a mask that PyTorch itself does not give again
-        wrong = [line for i, line in bad_masks.items() if i not in self.unsteady]
-        excused += len(bad_masks) - len(wrong)
+        # a mask or a key point that PyTorch itself does not give again
+        wrong = [line for i, line in bad.items() if i not in self.unsteady]
+        excused += len(bad) - len(wrong)
         near = self._near(rest, extra)
         shown = pairs + near
         lines = wrong + self._lines(rest, extra, dict(near))
         return Match(
-            matched=len(pairs) - len(bad_masks),
+            matched=len(pairs) - len(bad),
             total=len(left) + len(extra),
             max_box=max((float(self.box_gap[pair]) for pair in shown), default=None),
             max_score=max((float(self.score_gap[pair]) for pair in shown), default=None),
@@ -74,7 +76,7 @@ class DetectionMatcher:
             ours, theirs = getattr(self.expected, name).dtype, getattr(self.actual, name).dtype
             if ours != theirs:
                 return f"{name}: the runtime gives {theirs}, PyTorch {ours}"
-        return self._mask_problem()
+        return self._mask_problem() or self._more_problem()
 
     def _mask_problem(self) -> Optional[str]:
         ours, theirs = self.expected.masks, self.actual.masks
@@ -91,6 +93,22 @@ class DetectionMatcher:
         for masks in (ours, theirs):
             if masks.dtype.kind == "f" and np.isnan(masks).any():
                 return "masks: some values are NaN"
+        return None
+
+    def _more_problem(self) -> Optional[str]:
+        """Say why what else there is of each detection cannot be compared at all."""
+        for name in sorted({*self.expected.more, *self.actual.more}):
+            if name not in self.expected.more or name not in self.actual.more:
+                return f"{name}: only {'PyTorch' if name in self.expected.more else 'the runtime'} gives any"
+            ours, theirs = self.expected.more[name], self.actual.more[name]
+            if len(theirs) != len(self.actual.dets):
+                return f"{name}: {len(theirs)} of the runtime for {len(self.actual.dets)} detections"
+            if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+                return f"{name}: some values are NaN or infinite"
+            # how many there are is for the boxes to say
+            problem = unlike(name, ours[:1], theirs[:1]) if len(ours) and len(theirs) else None
+            if problem:
+                return problem
         return None
 
     def _boxless(self) -> bool:
@@ -200,6 +218,18 @@ class DetectionMatcher:
                 if gap > self.tolerances.score:
                     lines[i] = f"mask score of {self._name(self.expected, i)}: off by {gap:.2g}"
         return lines, 1 - lowest
+
+    def _more(self, pairs: List[Tuple[int, int]]) -> Dict[int, str]:
+        """Compare what else there is of the pairs: by PyTorch's index a line for what differs."""
+        lines: Dict[int, str] = {}
+        for name, ours in self.expected.more.items() if pairs else ():
+            allowed = raw_tolerance(ours, self.tolerances) if ours.dtype.kind == "f" else 0.0
+            for i, j in pairs:
+                gap = np.abs(ours[i].astype(np.float64) - self.actual.more[name][j]).max(initial=0.0)
+                if gap > allowed:
+                    where = self._name(self.expected, i)
+                    lines[i] = f"{name} of {where}: off by {gap:.2g}, at most {allowed:.2g} is right"
+        return lines
 
     @staticmethod
     def _name(result: Detections, index: int) -> str:
