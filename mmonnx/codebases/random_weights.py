@@ -90,8 +90,7 @@ def calibrate(model: nn.Module, run: Callable[[], Any]) -> None:
         module.weight.data.div_(stages)  # boxes that walk out of the image are more than upstream can paste masks into
     _normalise(model, run)
     for pattern, spread in ((_OFFSETS, _MOVE), (_WHERE, 1.0)):
-        if _find(model, pattern):
-            _scale(model, pattern, spread, run)
+        if _scale(model, pattern, spread, run):
             _normalise(model, run)
     # stage by stage: what the RoI heads see depends on the proposals
     step = 0.5 / stages if stages > _CASCADE else 0.5
@@ -134,8 +133,11 @@ def _find(model: nn.Module, pattern: Any) -> Dict[str, nn.Module]:
     }
 
 
-def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]) -> None:
+def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]) -> bool:
+    """Scale the layers of a pattern so that their outputs spread; whether there are any."""
     layers = _find(model, pattern)
+    if not layers:
+        return False
     seen: Dict[str, List[torch.Tensor]] = {name: [] for name in layers}
 
     def record(name: str) -> Callable[..., None]:
@@ -161,6 +163,7 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
             _set_spread(module, spread, deviation, seen[name], heats=pattern is _HEATS)
         if _EACH_A_MASK.search(name) and module.bias is not None:
             module.bias.data.fill_(_RARE)
+    return True
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor], heats: bool) -> None:
