@@ -16,8 +16,10 @@ Each config is built with seeded random weights, exported with every axis dynami
 run in ONNX Runtime on photographs at two sizes, on a batch of two and on a blank image, and compared with the model's
 own inference. *reached* is how far it came: built, traced, simplified, checked, run, matched; the last means that every
 answer is PyTorch's, and that there was something to compare (at least 10 detections; scores that tell photographs
-apart). *matched* counts detections, or images of a classifier. *seconds* are of the export with its verification. Of
-configs with one and the same model and test pipeline one was run, and the others say which.
+apart). *matched* counts detections, or images of a classifier; of a config that matches, what is left of the total is
+tied, at the score threshold, or such as PyTorch itself gives otherwise when its sums round otherwise. *seconds* are of
+the export with its verification. Of configs with one and the same model and test pipeline one was run, and the others
+say which.
 """
 
 
