@@ -4,7 +4,7 @@ from typing import Any, Optional, Sequence, Union
 
 from torch import nn
 
-from .codebases.plain import AxesAsked, module_task
+from .codebases.modules import AxesAsked, module_task
 from .errors import InputError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings

@@ -4,14 +4,14 @@ import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
 
 from . import codebases, compat, describe, visualize
 from .atomic import check_writable
-from .codebases.base import Task
+from .codebases.base import Task, to_numpy
 from .codebases.images import read_image, second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError
@@ -194,15 +194,15 @@ def _simplify(
     """The simplified model, or the traced one, checked either way."""
     if not settings.simplify:
         with report.stage("run") as stage:
-            check_runs(traced, [_numpy(task.inputs)])
+            check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return Simplified(traced, None)
     # not the blank image: there, what survives hangs on rounding, which a simplifier changes
-    feeds = [_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
+    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
     if task.dynamic_size:
         third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
         if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
-            feeds.append(_numpy(third))
+            feeds.append(to_numpy(third))
 
     with report.stage("simplify") as stage:
         result = simplify(traced, feeds, partial(difference, task))
@@ -298,7 +298,3 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     parts += ("--image-size-input",) if settings.load.image_size else ()
     return " ".join(parts)
-
-
-def _numpy(feeds: Any) -> Dict[str, np.ndarray]:
-    return {name: tensor.detach().cpu().numpy() for name, tensor in feeds.items()}

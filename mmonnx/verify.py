@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from mmonnx.codebases.base import Feeds, Result, Task
+from mmonnx.codebases.base import Feeds, Result, Task, to_numpy
 from mmonnx.codebases.images import photographs, second_shape
 from mmonnx.codebases.roundings import layers_round_otherwise, rounding_noise
 from mmonnx.codebases.ties import ties_at_random
@@ -149,7 +149,7 @@ def _verify(
             expected = task.predict(case.feeds)
         between = time.perf_counter()
         where = "the runtime"
-        actual = task.read(run({name: tensor.detach().cpu().numpy() for name, tensor in case.feeds.items()}))
+        actual = task.read(run(to_numpy(case.feeds)))
         seconds = between - started, time.perf_counter() - between
         if len(expected) != len(actual):
             raise ValueError(f"{len(actual)} results for {len(expected)} images")

@@ -1,7 +1,7 @@
 """What a codebase hands to the rest of mmonnx: a Task and the results that it predicts and reads."""
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 
 from ..results import Detections, Panoptic, RawOutputs, Result, Scores
 
-__all__ = ["Detections", "Feeds", "Panoptic", "RawOutputs", "Result", "Scores", "Task"]
+__all__ = ["Detections", "Feeds", "Panoptic", "RawOutputs", "Result", "Scores", "Task", "to_numpy"]
 
 
 Feeds = Dict[str, torch.Tensor]
@@ -91,3 +91,8 @@ class Task:
     @property
     def _first(self) -> Tuple[str, torch.Tensor]:
         return next(iter(self.inputs.items()))
+
+
+def to_numpy(tensors: Mapping[str, torch.Tensor]) -> Dict[str, np.ndarray]:
+    """Tensors of any device, by name, as arrays."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}

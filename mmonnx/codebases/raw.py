@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .base import RawOutputs
+from .base import RawOutputs, to_numpy
 
 
 def flatten(value: Any) -> List[torch.Tensor]:
@@ -42,7 +42,7 @@ def raw_names(module: RawModule, sample: torch.Tensor) -> List[str]:
 def raw_predict(module: RawModule, names: List[str], input: torch.Tensor) -> List[RawOutputs]:
     """PyTorch's raw outputs for a batch."""
     with torch.no_grad():
-        return [RawOutputs({name: value.cpu().numpy() for name, value in zip(names, module(input))})]
+        return [RawOutputs(to_numpy(dict(zip(names, module(input)))))]
 
 
 def raw_read(outputs: Dict[str, np.ndarray]) -> List[RawOutputs]:
