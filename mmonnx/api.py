@@ -35,7 +35,7 @@ def export(
         output_file: the file to write.
         input_names, output_names: names of the tensors in order; None for names by what they are.
         dynamic_axes: ``{name: {axis: axis name}}`` or ``{name: [axes]}``, of inputs; those of outputs follow.
-        opset: opset of the file, None for the best one that the target takes.
+        opset: opset of the file, None for the target's best one, or a later one that the model needs.
         target: the runtime that the file is for.
         custom_ops: see ``ExportSettings``.
         check: refuse a file of which the target does not take every node.

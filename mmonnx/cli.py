@@ -110,7 +110,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--custom-ops", choices=("none", "mmcv"), help="mmcv's operators as nodes, with their bodies; default: target's"
     )
     add("--ort-custom-op-library", metavar="FILE", help="verify such a file with this library too; default: mmcv's own")
-    add("--opset-version", type=int, metavar="N", help="11 and up; default: the best one for the target, 11")
+    add(
+        "--opset-version", type=int, metavar="N", help="11 and up; default: the target's, 11, or what an operator needs"
+    )
     add("--no-check", action="store_true", help="write the file even if the target does not take all of it")
     add("--dynamic-export", action="store_true", help="make batch, height and width dynamic")
     add("--dynamic-batch", action="store_true", help="make the batch alone dynamic")

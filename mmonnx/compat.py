@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pickle
+import re
 import sys
 from contextlib import contextmanager
 from importlib import metadata
@@ -121,6 +122,15 @@ def max_opset() -> int:
 
             newest = max(symbolic_helper._onnx_stable_opsets + [symbolic_helper._onnx_main_opset])
     return int(newest)
+
+
+_FIRST_OPSET = re.compile(r"(?:added in|try opset) version (\d+)")
+
+
+def first_opset(error: BaseException) -> Optional[int]:
+    """The first opset at which torch's exporter has the operator that it fails on; None if it does not say."""
+    found = _FIRST_OPSET.search(str(error))
+    return int(found.group(1)) if found else None
 
 
 @contextmanager

@@ -50,6 +50,19 @@ class ExportError(MmonnxError):
         super().__init__(_one_line("; ".join([what, *([f"expected {expected}", fix] if expected else [])])))
 
 
+class NewerOpsetError(ExportError):
+    """The model has an operator that cannot be written at the opset of the file.
+
+    Args:
+        what: what is wrong.
+        opset: the first one at which it can be.
+    """
+
+    def __init__(self, what: str, opset: int) -> None:
+        self.what, self.opset = what, opset
+        super().__init__(what, f"opset {opset} or later", f"give --opset-version {opset}")
+
+
 class MissingOperatorError(MmonnxError, NotImplementedError):
     """A compiled operator of mmcv was called that the fallback does not provide."""
 

@@ -14,7 +14,7 @@ from .atomic import check_writable
 from .codebases.base import Task, to_numpy
 from .codebases.images import read_image, second_shape
 from .codebases.sizes import refusal
-from .errors import ExportError, InputError
+from .errors import ExportError, InputError, NewerOpsetError
 from .graph.annotate import annotate, with_default
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
@@ -47,7 +47,7 @@ class ExportSettings:
         output_file: the ONNX file to write.
         load: how the model is loaded.
         target: name of the runtime that the file is for.
-        opset: opset of the file, None for the best one that the target takes.
+        opset: opset of the file, None for the target's best one, or a later one that the model needs.
         custom_ops: ``mmcv`` to have mmcv's operators as nodes, ``none`` for standard operators alone, None for what the
             target has.
         custom_op_library: path of the library with which ``verify`` runs such a file as well, None for the one that
@@ -140,10 +140,7 @@ def _export(
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
-    with report.stage("trace") as stage:
-        context = ExportContext(target.capabilities, custom_operators(target, settings.custom_ops or target.custom_ops))
-        traced = lower(trace(task, opset, context), context.custom_ops)
-        stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
+    traced = _trace(settings, task, target, opset, report)
     simplified = _simplify(settings, task, cases, traced, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
     model = named(simplified.model, (name for name, _ in task.module.named_modules()))
@@ -171,7 +168,7 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[Lis
     """Refuse what cannot work before anything is built; the target, the opset, and the images to verify on."""
     target = find_target(settings.target)
     opset = target.best_opset if settings.opset is None else settings.opset
-    newest = min(compat.max_opset(), target.max_opset or compat.max_opset())
+    newest = _newest_opset(target)
     if not MIN_OPSET <= opset <= newest:
         expected = f"{MIN_OPSET} to {newest} with this torch and {target.name}"
         raise InputError(f"opset {opset} is not supported", expected, "give one of these")
@@ -186,6 +183,30 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[Lis
         check_writable(Path(settings.show_dir) / "picture.png")
     image = settings.test_image or settings.load.image
     return target, opset, [read_image(image)] if image else None
+
+
+def _newest_opset(target: Target) -> int:
+    return min(compat.max_opset(), target.max_opset or compat.max_opset())
+
+
+def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, report: Report) -> onnx.ModelProto:
+    """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks."""
+    custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
+    reasons = []
+    with report.stage("trace") as stage:
+        while True:
+            try:
+                traced = lower(trace(task, opset, ExportContext(target.capabilities, custom_ops)), custom_ops)
+                break
+            except NewerOpsetError as error:
+                if settings.opset is not None or not opset < error.opset <= _newest_opset(target):
+                    raise
+                opset = error.opset
+                reasons.append(error.what)
+        stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
+    for reason in reasons:
+        report.warn(f"the file has opset {opset}: {reason}")
+    return traced
 
 
 def _simplify(

@@ -12,7 +12,7 @@ import torch
 
 from . import compat
 from .codebases.base import Task
-from .errors import ExportError, type_and_line
+from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
@@ -29,6 +29,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
         context: what the rewrites share; its opset and what is dynamic are set here.
 
     Raises:
+        NewerOpsetError: the model has an operator that the opset lacks, and a later one has.
         ExportError: the tracer or a rewrite cannot do it.
     """
     import onnx
@@ -61,7 +62,12 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 do_constant_folding=True,
                 **compat.export_kwargs(large),
             )
+        except NewerOpsetError:
+            raise
         except Exception as error:  # the tracer raises whatever the model's own code raises
+            first = compat.first_opset(error)
+            if first is not None and first > opset:
+                raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
             raise ExportError(
                 f"{task.title} cannot be traced: {type_and_line(error)}",
                 "a model that torch.onnx.export can trace",

@@ -5,7 +5,7 @@ from typing import Optional
 import torch
 from torch.nn import functional
 
-from ..errors import ExportError
+from ..errors import ExportError, NewerOpsetError
 from .body import Body, Value
 from .operator import Operator
 from .sampling import Maps, repeat, to_maps
@@ -59,10 +59,8 @@ def _write(
     if body.opset >= FIRST_GRID_SAMPLE:
         return grid_sample(body, input, grid, mode, padding, bool(align_corners))
     if mode == "bicubic":
-        raise ExportError(
-            f"grid_sampler has interpolation_mode={interpolation_mode} (bicubic), which opset {body.opset} cannot "
-            f"express; expected bilinear or nearest; export with --opset-version {FIRST_GRID_SAMPLE} or later"
-        )
+        what = f"grid_sampler has interpolation_mode={interpolation_mode} (bicubic)"
+        raise NewerOpsetError(f"{what}, which opset {body.opset} cannot express", FIRST_GRID_SAMPLE)
     batch, height, width = (body.size(grid, axis) for axis in range(3))
     x, y = (
         _place(

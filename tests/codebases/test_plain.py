@@ -10,11 +10,12 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import mmonnx
-from mmonnx import cli, codebases
+from mmonnx import cli, codebases, compat
 from mmonnx.codebases.structure import named_tensors
-from mmonnx.errors import FixedSizeError, InputError
+from mmonnx.errors import FixedSizeError, InputError, NewerOpsetError
 from mmonnx.runtimes.onnxruntime import Session
 
 BLOCKED = """
@@ -36,7 +37,6 @@ sys.exit(status)
 def test_the_guides_script_in_one_line(tmp_path, monkeypatch):
     """The same numbers as the file of the guide's own script, whose model has the same weights."""
     torchvision = pytest.importorskip("torchvision")
-    from mmonnx import compat
     from mmonnx.tracing import quiet
 
     torch.manual_seed(0)
@@ -218,3 +218,41 @@ def test_what_the_tracer_bakes_in_is_found(tmp_path):
     done = mmonnx.export(BakesIn(), torch.ones(2, 6), str(file), dynamic_axes={"input": {0: "batch"}}, verify=True)
     assert not done.ok and not file.exists()
     assert {result.name for result in done.results if not result.ok} == {"batch 3"}
+
+
+class Sums(nn.Module):
+    """Adds rows by an index that names some twice, in three ways."""
+
+    def forward(self, rows, index):
+        full = torch.zeros(4, rows.shape[1])
+        wide = index[:, None].expand_as(rows)
+        return full.scatter_add(0, wide, rows), full.index_add(0, index, rows, alpha=2), full.index_add_(0, index, rows)
+
+
+class Bicubic(nn.Module):
+    def forward(self, maps, grid):
+        return functional.grid_sample(maps, grid, "bicubic", align_corners=False)
+
+
+NEEDS_MORE = [
+    (nn.CELU(0.5), torch.randn(2, 3), 12),
+    (Sums(), (torch.randn(5, 3), torch.tensor([1, 3, 1, 0, 1])), 16),
+    (Bicubic(), (torch.randn(1, 2, 5, 6), torch.rand(1, 3, 4, 2)), 16),
+]
+
+
+@pytest.mark.parametrize(("model", "inputs", "opset"), NEEDS_MORE)
+def test_an_operator_that_opset_11_lacks_gets_the_first_that_has_it(tmp_path, capsys, model, inputs, opset):
+    if opset > compat.max_opset():
+        pytest.skip("this torch's exporter knows no such opset")
+    done = mmonnx.export(model, inputs, str(tmp_path / "x.onnx"), verify=True)
+    assert done.ok and done.model.opset_import[0].version == opset
+    assert f"warning: the file has opset {opset}: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("model", "inputs", "opset"), NEEDS_MORE)
+def test_an_opset_that_was_asked_for_is_not_raised(tmp_path, model, inputs, opset):
+    file = tmp_path / "x.onnx"
+    with pytest.raises(NewerOpsetError, match=f"expected opset {opset} or later; give --opset-version {opset}$"):
+        mmonnx.export(model, inputs, str(file), opset=11)
+    assert not file.exists()

@@ -1,6 +1,6 @@
 """Stand-ins for ``torch.nn.functional``."""
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch.nn import functional
@@ -20,14 +20,16 @@ def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tens
         output_size: (h, w); taken as constant only where they divide H and W, as the sizes of RoI features do.
     """
     if not _is_traced(output_size):
-        wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-        if context.dynamic_size and any(value not in (None, 1) for value in wanted):
+        wanted = _pair(output_size)
+        if any(value not in (None, 1) for value in wanted) and (
+            context.dynamic_size or not _divides(wanted, input)
+        ):  # torch's exporter takes neither
             return _pooled_from_any_size(input, *wanted)
         return original(input, output_size)
-    size, wanted = [int(value) for value in input.shape[2:]], [int(value) for value in output_size]
-    if any(have % want for have, want in zip(size, wanted)):
+    wanted = [int(value) for value in output_size]
+    if not _divides(wanted, input):
         return original(input, wanted)
-    kernel = [have // want for have, want in zip(size, wanted)]
+    kernel = [int(have) // want for have, want in zip(input.shape[2:], wanted)]
     return functional.avg_pool2d(input, kernel, kernel)
 
 
@@ -35,11 +37,25 @@ def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tens
 def adaptive_max_pool2d(
     context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
-    """Pool (N, C, H, W) to the size (h, w) of another feature map, for any H and W: ONNX has it for no traced size."""
-    if return_indices or not _is_traced(output_size):
+    """Pool (N, C, H, W) to (h, w), for any H and W; torch's exporter needs known ones that these divide."""
+    wanted = _pair(output_size)
+    easy = not _is_traced(output_size) and not context.dynamic_size and _divides(wanted, input)
+    if return_indices or easy or not _is_traced(wanted) and set(wanted) <= {None, 1}:
         return original(input, output_size, return_indices)
-    rows = input[:, :, _bins(input.shape[2], output_size[0])].max(3)[0]
-    return rows[:, :, :, _bins(input.shape[3], output_size[1])].max(4)[0]
+    if wanted[0] is not None:
+        input = input[:, :, _bins(input.shape[2], wanted[0])].max(3)[0]
+    if wanted[1] is not None:
+        input = input[:, :, :, _bins(input.shape[3], wanted[1])].max(4)[0]
+    return input
+
+
+def _pair(size: Any) -> Tuple[Any, Any]:
+    return tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+
+
+def _divides(wanted: Sequence[Any], input: torch.Tensor) -> bool:
+    """Whether a map (..., H, W) has a whole number of places for each of (h, w)."""
+    return all(want is None or int(have) % int(want) == 0 for have, want in zip(input.shape[-2:], wanted))
 
 
 def _pooled_from_any_size(input: torch.Tensor, height: Optional[int], width: Optional[int]) -> torch.Tensor:
@@ -63,7 +79,7 @@ def _is_traced(size: Any) -> bool:
     return isinstance(size, (tuple, list)) and any(isinstance(value, torch.Tensor) for value in size)
 
 
-def _bins(size: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+def _bins(size: torch.Tensor, bins: Any) -> torch.Tensor:
     """The indices in each bin of an axis, as torch divides it: (bins, longest) int64, the last one repeated."""
     number = torch.arange(bins)
     first = divide(number * size, bins)
@@ -84,3 +100,79 @@ def grid_sample(
 ) -> torch.Tensor:
     """Sample (N, C, H, W) maps at (N, h, w, 2) places, at opsets that have no such operator too."""
     return grid_sampler(input, grid, mode, padding_mode, align_corners)
+
+
+@rewrite("torch.nn.functional.interpolate")
+def interpolate(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Optional[bool] = None,
+    recompute_scale_factor: Optional[bool] = None,
+    **kwargs: Any,
+) -> torch.Tensor:
+    """Resize (N, C, ...) maps; ``nearest-exact``, which torch's exporter has not, by the index of each place."""
+    if mode != "nearest-exact" or not torch.jit.is_tracing():
+        return original(input, size, scale_factor, mode, align_corners, recompute_scale_factor, **kwargs)
+    axes = range(2, input.dim())
+    given = scale_factor if size is None else size
+    for axis, value in zip(axes, given if isinstance(given, (tuple, list)) else [given] * len(axes)):
+        have = torch.as_tensor(input.shape[axis], device=input.device)
+        want = value if size is not None else (have * value).long()
+        exact = have.float() / want if size is not None or recompute_scale_factor else 1.0 / value
+        place = ((torch.arange(want, device=input.device) + 0.5) * exact).long()
+        input = input.index_select(axis, torch.where(place < have, place, have - 1))
+    return input
+
+
+@rewrite("torch.nn.functional.affine_grid")
+def affine_grid(
+    context: ExportContext, original: Any, theta: torch.Tensor, size: Any, align_corners: Optional[bool] = None
+) -> torch.Tensor:
+    """The places (N, H, W, 2) that ``theta`` (N, 2, 3) moves those of a map to; ONNX has no such operator before 20."""
+    if len(size) != 4:
+        return original(theta, size, align_corners)
+    x, y = (_across(length, bool(align_corners), theta) for length in (size[3], size[2]))
+    x, y = x[None].expand(size[2], size[3]), y[:, None].expand(size[2], size[3])
+    places = torch.stack([x, y, torch.ones_like(x)], -1).reshape(1, -1, 3)
+    return torch.matmul(places, theta.transpose(1, 2)).reshape(-1, size[2], size[3], 2)
+
+
+def _across(length: Any, align_corners: bool, like: torch.Tensor) -> torch.Tensor:
+    """(length,) the places of an axis: -1 to 1 from middle to middle of the outermost cells, or from edge to edge."""
+    length = torch.as_tensor(length, device=like.device)
+    middle = torch.arange(length, device=like.device) * 2 - (length - 1)
+    return middle.to(like) / ((length - 1).clamp(min=1) if align_corners else length).to(like)
+
+
+@rewrite("torch.nn.functional.fold")
+def fold(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> torch.Tensor:
+    """Sum windows (N, C * h * w, L) into maps (N, C, H, W) by a convolution; ONNX has Col2Im from opset 18 on."""
+    size, kernel, dilation, padding, stride = map(_pair, (output_size, kernel_size, dilation, padding, stride))
+    if input.dim() != 3:
+        return original(input, size, kernel, dilation, padding, stride)
+    reach = [step * (side - 1) + 1 for step, side in zip(dilation, kernel)]
+    free = [side + 2 * edge - one for side, edge, one in zip(size, padding, reach)]
+    windows = [divide(torch.as_tensor(all_), step) + 1 for all_, step in zip(free, stride)]
+    count = kernel[0] * kernel[1]
+    each = input.reshape(-1, count, *windows)
+    place = torch.eye(count, device=input.device).to(input).reshape(count, 1, *kernel)
+    maps = functional.conv_transpose2d(each, place, stride=stride, dilation=dilation)
+    # what the last windows do not reach
+    rest = [side + 2 * edge - have for side, edge, have in zip(size, padding, maps.shape[2:])]
+    maps = functional.pad(maps, (0, rest[1], 0, rest[0]))
+    for axis, (side, edge) in enumerate(zip(size, padding), 2):
+        maps = maps.narrow(axis, edge, side)
+    return maps.reshape(input.shape[0], -1, *size)

@@ -44,6 +44,31 @@ def unflatten(context: ExportContext, original: Any, self: torch.Tensor, dim: in
     return self.reshape([*self.shape[:axis], *sizes, *self.shape[axis + 1 :]])
 
 
+@rewrite("torch.tile")
+def tile(context: ExportContext, original: Any, input: torch.Tensor, dims: Any) -> torch.Tensor:
+    """``repeat``, which older opsets have too; fewer numbers than axes are those of the last ones."""
+    dims = tuple(dims)
+    return input.repeat((1,) * (input.dim() - len(dims)) + dims)
+
+
+@rewrite("torch.Tensor.tile")
+def tensor_tile(context: ExportContext, original: Any, self: torch.Tensor, *dims: Any) -> torch.Tensor:
+    """As :func:`tile`."""
+    return tile(context, original, self, dims[0] if isinstance(dims[0], (tuple, list)) else dims)
+
+
+@rewrite("torch.trunc")
+def trunc(context: ExportContext, original: Any, input: torch.Tensor) -> torch.Tensor:
+    """The whole part, by the operators that ONNX has."""
+    return torch.where(input < 0, input.ceil(), input.floor()) if torch.jit.is_tracing() else original(input)
+
+
+@rewrite("torch.Tensor.trunc")
+def tensor_trunc(context: ExportContext, original: Any, self: torch.Tensor) -> torch.Tensor:
+    """As :func:`trunc`."""
+    return trunc(context, original, self)
+
+
 @rewrite("torch.Tensor.view")
 def view(context: ExportContext, original: Any, self: torch.Tensor, *shape: Any) -> torch.Tensor:
     """``x.view(x.size(0), -1)`` as ``x.flatten(1)``: where there are no rows, Reshape cannot tell what the -1 is."""
