@@ -61,7 +61,9 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any
         from . import mmcls, mmdet
 
         settings = read_config(config, cfg_options)
-        owner = next((codebase for codebase in (mmdet, mmcls) if codebase.owns(settings)), None)
+        # to ask a codebase is to import it: the one that the name says is asked first
+        asked = (mmcls, mmdet) if config.startswith("mmcls::") else (mmdet, mmcls)
+        owner = next((codebase for codebase in asked if codebase.owns(settings)), None)
     compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
         return owner, settings

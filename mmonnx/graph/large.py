@@ -10,16 +10,30 @@ import onnx
 
 LIMIT = 2**31 - 1
 """Bytes that protobuf can serialize."""
+_HEADER = 32
+"""Bytes that a part of a message needs at most besides what it holds."""
+_QUICK = 2**24
+"""Bytes that are serialized in no time."""
 SMALL = 1024
 """Bytes up to which a tensor stays in the graph."""
 
 
 def byte_size(model: onnx.ModelProto) -> int:
-    """The size of a model, its weights included."""
-    try:
+    """The size of a model, its weights included; of a large one, a few bytes for each tensor and node too many.
+
+    Protobuf counts by serializing, which takes seconds for large models and fails for those over 2 GiB.
+    """
+    weights = sum(map(_tensor_size, model.graph.initializer))
+    if weights < _QUICK:
         return int(model.ByteSize())
-    except Exception:  # protobuf counts by serializing
-        return sum(tensor.ByteSize() for tensor in model.graph.initializer)
+    parts = [*model.graph.node, *model.functions, *model.metadata_props, *model.graph.value_info]
+    return weights + sum(part.ByteSize() + _HEADER for part in parts)
+
+
+def _tensor_size(tensor: onnx.TensorProto) -> int:
+    if not tensor.HasField("raw_data"):
+        return int(tensor.ByteSize()) + _HEADER
+    return len(tensor.raw_data) + len(tensor.name.encode()) + 10 * len(tensor.dims) + _HEADER
 
 
 def is_large(model: onnx.ModelProto) -> bool:
