@@ -21,11 +21,9 @@ def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tens
     """
     if not _is_traced(output_size):
         wanted = _pair(output_size)
-        if any(value not in (None, 1) for value in wanted) and (
-            context.dynamic_size or not _divides(wanted, input)
-        ):  # torch's exporter takes neither
-            return _pooled_from_any_size(input, *wanted)
-        return original(input, output_size)
+        if set(wanted) <= {None, 1} or _is_easy(context, wanted, input):
+            return original(input, output_size)
+        return _pooled_from_any_size(input, *wanted)
     wanted = [int(value) for value in output_size]
     if not _divides(wanted, input):
         return original(input, wanted)
@@ -39,8 +37,8 @@ def adaptive_max_pool2d(
 ) -> Any:
     """Pool (N, C, H, W) to (h, w), for any H and W; torch's exporter needs known ones that these divide."""
     wanted = _pair(output_size)
-    easy = not _is_traced(output_size) and not context.dynamic_size and _divides(wanted, input)
-    if return_indices or easy or not _is_traced(wanted) and set(wanted) <= {None, 1}:
+    known = not _is_traced(wanted) and (set(wanted) <= {None, 1} or _is_easy(context, wanted, input))
+    if known or return_indices or input.dim() != 4:
         return original(input, output_size, return_indices)
     if wanted[0] is not None:
         input = input[:, :, _bins(input.shape[2], wanted[0])].max(3)[0]
@@ -53,6 +51,11 @@ def _pair(size: Any) -> Tuple[Any, Any]:
     return tuple(size) if isinstance(size, (tuple, list)) else (size, size)
 
 
+def _is_easy(context: ExportContext, wanted: Sequence[Any], input: torch.Tensor) -> bool:
+    """Whether torch's exporter can pool a map to this size."""
+    return not context.dynamic_size and _divides(wanted, input)
+
+
 def _divides(wanted: Sequence[Any], input: torch.Tensor) -> bool:
     """Whether a map (..., H, W) has a whole number of places for each of (h, w)."""
     return all(want is None or int(have) % int(want) == 0 for have, want in zip(input.shape[-2:], wanted))
@@ -61,9 +64,9 @@ def _divides(wanted: Sequence[Any], input: torch.Tensor) -> bool:
 def _pooled_from_any_size(input: torch.Tensor, height: Optional[int], width: Optional[int]) -> torch.Tensor:
     """The means of the bins of each axis, by matrices; ONNX has windows for known sizes alone."""
     if height is not None:
-        input = torch.matmul(_shares(input.shape[2], height).to(input), input)
+        input = torch.matmul(_shares(input.shape[-2], height).to(input), input)
     if width is not None:
-        input = torch.matmul(input, _shares(input.shape[3], width).to(input).t())
+        input = torch.matmul(input, _shares(input.shape[-1], width).to(input).t())
     return input
 
 
