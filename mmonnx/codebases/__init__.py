@@ -39,7 +39,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
-    with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", "mend the config or --cfg-options"):
+    fix = "mend the config or --cfg-options, or give another --shape"
+    with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", fix):
         text = config_text(settings)  # before it is built from: upstream writes into it
         task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     task.config_text = text

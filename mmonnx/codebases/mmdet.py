@@ -56,8 +56,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
     samples = sample_images(options)
-    small = (min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1]))
-    run = partial(run_detector, model, _preparation(model, norm, device)((samples * 2)[:2], small))
+    run = _runner(model, partial(_preparation(model, norm, device), (samples * 2)[:2]), shape)
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
@@ -65,6 +64,23 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
         task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
     return task
+
+
+def _runner(model: nn.Module, prepare: Callable[..., Feeds], shape: Tuple[int, int]) -> Callable[[], Any]:
+    """What runs the model on a small size, or on that of the export if it takes no smaller one."""
+    small = (min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1]))
+    sizes = list(dict.fromkeys((small, shape)))
+
+    def run() -> Any:
+        try:
+            return run_detector(model, prepare(sizes[0]))
+        except Exception:  # the model raises whatever its own code raises
+            if len(sizes) == 1:
+                raise
+        sizes.pop(0)
+        return run()
+
+    return run
 
 
 def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:

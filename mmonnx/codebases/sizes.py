@@ -30,11 +30,7 @@ def check_size(title: str, shape: Shape, run: Callable[[Shape], Any], options: L
     """
     problem = refusal(lambda: run(shape))
     if problem:
-        raise InputError(
-            f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",
-            "a size that it was made for",
-            "give it as --shape, or leave --shape out for the config's own",
-        )
+        raise _not_taken(title, shape, problem)
     return another_size(title, shape, run) if options.dynamic else None
 
 
@@ -49,16 +45,28 @@ def another_size(title: str, shape: Shape, run: Callable[[Shape], Any], divisor:
 
     Raises:
         FixedSizeError: it takes no other.
+        InputError: it does not take this one either.
     """
     for other in (second_shape(shape, divisor), (shape[0] + 32, shape[1] + 64)):
         problem = refusal(partial(run, other))
         if not problem:
             return other
+    own = refusal(partial(run, shape))
+    if own:
+        raise _not_taken(title, shape, own)
     raise FixedSizeError(
         f"{title} takes images of {shape[0]}x{shape[1]} and not of {other[0]}x{other[1]} ({problem}), so that its "
         "height and width cannot be dynamic",
         "a model of any size for --dynamic-export",
         "use --dynamic-batch instead",
+    )
+
+
+def _not_taken(title: str, shape: Shape, problem: str) -> InputError:
+    return InputError(
+        f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",
+        "a size that it was made for",
+        "give it as --shape, or leave --shape out for the config's own",
     )
 
 

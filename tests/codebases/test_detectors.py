@@ -1,8 +1,11 @@
 """Detectors as tasks: which axes are dynamic, and what of a config is left out."""
 
+import pytest
 from models import load_small
 
 from mmonnx.codebases.model import remove_pretrained
+from mmonnx.codebases.sizes import another_size
+from mmonnx.errors import FixedSizeError, InputError
 
 
 def test_the_batch_alone_is_dynamic(tmp_path):
@@ -31,3 +34,22 @@ def test_what_would_be_downloaded_is_taken_out_of_a_config():
         "backbone": {"pretrained": False, "depth": 50, "init_cfg": None},  # timm's take a bool alone
         "heads": [{"pretrained": False, "init_cfg": {"type": "Normal"}}],
     }
+
+
+def test_a_detector_that_takes_no_small_image_is_scaled_on_one_of_the_exports_size(tmp_path):
+    ssd512 = "mmdet::ssd/ssd512_coco.py"
+    task = load_small(ssd512, tmp_path, shape=(512, 512))
+    (found,) = task.predict(task.inputs)
+    assert len(found.dets) >= 10
+    with pytest.raises(InputError, match=r"Kernel size can't be greater .* give another --shape$"):
+        load_small(ssd512, tmp_path, shape=(192, 256))
+
+
+def test_a_size_that_a_model_does_not_take_is_not_said_to_be_the_only_one():
+    def run(shape):
+        assert shape[0] >= 512, "too small"
+
+    with pytest.raises(InputError, match="ssd does not take images of 320x320 .*too small") as caught:
+        another_size("ssd", (320, 320), run)
+    assert not isinstance(caught.value, FixedSizeError)
+    assert another_size("ssd", (512, 512), run) == (544, 576)

@@ -24,7 +24,7 @@ class Codebase:
             models of other folders.
         representatives: the config of a family of which the rule would choose one that lacks what makes the family.
         shape: (height, width) of the export; None for each config's own.
-        shapes: that of families that need larger ones, for the smaller sizes that follow from it as well.
+        shapes: that of configs that need larger ones, by patterns of ``family/name``, the first one counts.
     """
 
     skipped: Tuple[str, ...]
@@ -54,13 +54,19 @@ CODEBASES = {
         },
         shape=(192, 256),
         # a reflecting border of two; levels that are joined have to fit; convolutions without padding
-        shapes={"detectors": (256, 320), "fpg": (256, 384), "nas_fpn": (256, 384), "ssd": (320, 320)},
+        shapes={
+            "detectors/*": (256, 320),
+            "fpg/*": (256, 384),
+            "nas_fpn/*": (256, 384),
+            "*/*ssd512*": (512, 512),
+            "ssd/*": (320, 320),
+        },
     ),
     "mmcls": Codebase(
         skipped=("_base_",),
         representatives={"regnet": "regnetx-400mf_8xb128_in1k.py", "vgg": "vgg11_8xb32_in1k.py"},
         shape=None,
-        shapes={"swin_transformer_v2": (448, 384)},  # the last of four stages has to hold a window
+        shapes={"swin_transformer_v2/*": (448, 384)},  # the last of four stages has to hold a window
     ),
     "torchvision": Codebase(skipped=(), representatives={}, shape=None, shapes={}),
 }
@@ -114,7 +120,10 @@ class Entry:
 def shape_of(entry: Entry) -> Optional[Shape]:
     """(height, width) that a config is exported at; None for its own."""
     codebase = CODEBASES.get(entry.codebase)
-    return codebase.shapes.get(entry.family, codebase.shape) if codebase else None
+    if codebase is None:
+        return None
+    found = (shape for pattern, shape in codebase.shapes.items() if fnmatch(f"{entry.family}/{entry.name}", pattern))
+    return next(found, codebase.shape)
 
 
 def families(codebase: str) -> List[Entry]:
