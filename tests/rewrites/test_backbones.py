@@ -2,11 +2,14 @@
 
 import importlib
 
+import numpy as np
 import pytest
 import torch
+from models import exported
 
 from mmonnx import fallback
 from mmonnx.rewrites import ExportContext, rewriting
+from mmonnx.runtimes.onnxruntime import Session
 
 fallback.ensure()
 importlib.import_module("mmdet.models")
@@ -125,3 +128,27 @@ def test_einsum(equation, one, other):
     torch.testing.assert_close(found, expected)
     with rewriting(ExportContext()):
         torch.testing.assert_close(torch.einsum(equation, [one, other]), expected)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (7, 9), (8, 5), (1, 1), (2, 6), (14, 15)])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_filters_in_the_frequency_domain(size, dynamic):
+    hornet = pytest.importorskip("mmcls.models.backbones.hornet")
+    module, maps = randomized(hornet.GlobalLocalFilter(8, h=14, w=8)), torch.randn(2, 8, *size)
+    with torch.no_grad():
+        expected = module(maps)
+        with rewriting(ExportContext(dynamic_size=dynamic)):
+            torch.testing.assert_close(module(maps), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_filters_in_a_file_at_sizes_that_the_trace_has_not_seen():
+    hornet = pytest.importorskip("mmcls.models.backbones.hornet")
+    module = randomized(hornet.GlobalLocalFilter(8, h=14, w=8))
+    axes = {"x": {0: "batch", 2: "height", 3: "width"}}
+    context = ExportContext(dynamic_size=True)
+    model = exported(module, (torch.randn(1, 8, 14, 14),), context, input_names=["x"], dynamic_axes=axes)
+    session = Session(model)
+    for shape in ((1, 8, 14, 14), (2, 8, 10, 7), (3, 8, 5, 16)):
+        maps = torch.randn(*shape)
+        (found,) = session.run({"x": maps.numpy()}).values()
+        np.testing.assert_allclose(found, module(maps).detach().numpy(), rtol=1e-4, atol=1e-4)
