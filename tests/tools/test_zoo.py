@@ -244,3 +244,8 @@ def test_messages_of_the_runtime_begin_with_what_they_say():
         "FAIL : Status Message: /onnxruntime_src/onnxruntime/core/x/y.h:91 onnxruntime::R::R(const T&, V&) size was 3"
     )
     assert shorten(text) == "FAIL : Status Message: size was 3"
+
+
+def test_a_cause_does_not_tell_where_packages_lie():
+    text = 'FileNotFoundError: file "/home/me/.venv/lib/python3.11/site-packages/mmcls/configs/a.py" does not exist'
+    assert shorten(text) == 'FileNotFoundError: file "mmcls/configs/a.py" does not exist'

@@ -159,7 +159,8 @@ def _cause(error: Exception) -> str:
 
 
 def shorten(line: str) -> str:
-    """A line without the places in ONNX Runtime's own source that its messages begin with."""
+    """A line without the places in ONNX Runtime's own source that its messages begin with, or where packages lie."""
+    line = re.sub(r"/[^\s\"']*/site-packages/", "", line)
     return re.sub(r"/\S*onnxruntime/\S+:\d+ \w[^(]*\([^)]*\)( \[with [^\]]*\])? ", "", line)
 
 
