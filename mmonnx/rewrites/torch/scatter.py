@@ -1,6 +1,6 @@
 """Stand-ins for ``torch``'s sums by index: at opsets without sums, torch's exporter keeps one value of each place."""
 
-from typing import Any
+from typing import Any, Tuple
 
 import torch
 
@@ -37,19 +37,11 @@ def tensor_scatter_add_(context: ExportContext, original: Any, *args: Any, **kwa
 
 
 @rewrite("torch.index_add")
-def index_add(
-    context: ExportContext,
-    original: Any,
-    input: torch.Tensor,
-    dim: int,
-    index: torch.Tensor,
-    source: torch.Tensor,
-    alpha: float = 1,
-) -> torch.Tensor:
+def index_add(context: ExportContext, original: Any, input: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """Rows that are added by index, as :func:`scatter_add`: torch's exporter has no sum for them at any opset."""
     if not torch.jit.is_tracing():
-        return original(input, dim, index, source, alpha=alpha)
-    return input.scatter_add(dim, _of_each_value(index, source, dim), source * alpha)
+        return original(input, *args, **kwargs)
+    return input.scatter_add(*_by_value(*args, **kwargs))
 
 
 @rewrite("torch.Tensor.index_add")
@@ -59,22 +51,16 @@ def tensor_index_add(context: ExportContext, original: Any, self: torch.Tensor, 
 
 
 @rewrite("torch.Tensor.index_add_")
-def tensor_index_add_(
-    context: ExportContext,
-    original: Any,
-    self: torch.Tensor,
-    dim: int,
-    index: torch.Tensor,
-    source: torch.Tensor,
-    alpha: float = 1,
-) -> torch.Tensor:
+def tensor_index_add_(context: ExportContext, original: Any, self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """As :func:`index_add`, in place."""
     if not torch.jit.is_tracing():
-        return original(self, dim, index, source, alpha=alpha)
-    return self.scatter_add_(dim, _of_each_value(index, source, dim), source * alpha)
+        return original(self, *args, **kwargs)
+    return self.scatter_add_(*_by_value(*args, **kwargs))
 
 
-def _of_each_value(index: torch.Tensor, source: torch.Tensor, dim: int) -> torch.Tensor:
-    """The index (n,) of rows along an axis, for each of their values."""
+def _by_value(
+    dim: int, index: torch.Tensor, source: torch.Tensor, alpha: float = 1
+) -> Tuple[int, torch.Tensor, torch.Tensor]:
+    """What ``scatter_add`` takes for rows along an axis: the index (n,) of each is that of all of its values."""
     after = source.dim() - 1 - dim % source.dim()
-    return index.reshape([-1] + [1] * after).expand_as(source)
+    return dim, index.reshape([-1] + [1] * after).expand_as(source), source * alpha
