@@ -35,6 +35,8 @@ _DIFFERENT = 0.1
 """The share of a class head's deviation that has to be due to the images, for these to be centred."""
 _ASLEEP = 1e-3
 """The greatest value of parameters that do nothing; layer scales begin with 1e-5 or so."""
+_UNDRAWN = {"TridentConv"}
+"""Upstream's modules that never draw their weights: these are what the memory happened to hold, other in each run."""
 _CASCADE = 3
 """A detector of no more stages than these keeps its boxes inside the image."""
 _TAIL = 5.0
@@ -62,7 +64,11 @@ def revive(model: nn.Module) -> None:
 
     Such are the last norms and the layer scales of residual branches, what moves the taps of deformable convolutions
     and attention or the bins of poolings, context blocks, class heads of transformers. Biases may stay at zero.
+    What upstream leaves undrawn is drawn as well.
     """
+    for module in model.modules():
+        if not _UNDRAWN.isdisjoint(base.__name__ for base in type(module).__mro__):
+            nn.init.zeros_(module.weight)
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
             continue

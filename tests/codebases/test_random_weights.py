@@ -5,8 +5,9 @@ import torch
 from models import load_small
 from torch import nn
 
+from mmonnx import fallback
 from mmonnx.codebases.images import photographs
-from mmonnx.codebases.random_weights import calibrate, revive
+from mmonnx.codebases.random_weights import calibrate, revive, seeded
 
 DEFORMABLE = "mmdet::dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco.py"
 
@@ -21,6 +22,20 @@ def test_what_sleeps_is_woken_and_nothing_else_changes():
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"norm.weight", "conv.weight", "scale"}
     assert model["conv"].weight.std() > 1e-3 and (model.scale == model["norm"].weight).all()
+
+
+def test_what_upstream_never_draws_does_not_hang_on_the_memory():
+    fallback.ensure()
+    from mmdet.models.backbones.trident_resnet import TridentConv
+
+    weights = []
+    for held in (1e6, 0.3):
+        model = nn.ModuleDict({"before": nn.Conv2d(3, 3, 1), "conv": TridentConv(4, 4, 3)})
+        nn.init.constant_(model["conv"].weight, held)
+        with seeded(0):
+            revive(model)
+        weights.append(model["conv"].weight.detach())
+    assert torch.equal(*weights) and 1e-3 < weights[0].std() < 1
 
 
 def test_no_branch_of_a_deformable_residual_network_is_asleep(tmp_path):
