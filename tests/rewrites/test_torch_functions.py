@@ -105,6 +105,22 @@ def test_poolings_that_do_not_divide(axes):
     compare(functions, SIZES if 2 in axes else [SIZES[0], (1, 3, 6, 9)], axes, atol=1e-6)
 
 
+def test_maxima_go_back_to_where_they_were():
+    def there_and_back(maps, given=False, **options):
+        maxima, places = functional.max_pool2d(maps, return_indices=True, **options)
+        size = maps.size() if given else None
+        return functional.max_unpool2d(maxima * 2, places, output_size=size, **options)
+
+    functions = [
+        lambda maps: there_and_back(maps, given=True, kernel_size=(2, 3)),
+        lambda maps: there_and_back(maps, given=True, kernel_size=3, stride=2, padding=1),
+        lambda maps: nn.MaxUnpool2d(3, 3)(*nn.MaxPool2d(3, 3, return_indices=True)(maps), output_size=maps.shape[2:]),
+    ]
+    compare(functions, SIZES, AXES)
+    compare(functions, [SIZES[0], (1, 3, 6, 9)], {0: "batch"})
+    compare([lambda maps: there_and_back(maps, kernel_size=2)], [(2, 3, 6, 8), (3, 3, 12, 4)], AXES)
+
+
 @pytest.mark.skipif(compat.version_tuple(torch.__version__) < (1, 11), reason="torch has no nearest-exact yet")
 def test_the_exact_nearest():
     functions = [

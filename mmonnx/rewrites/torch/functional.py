@@ -179,3 +179,26 @@ def fold(
     for axis, (side, edge) in enumerate(zip(size, padding), 2):
         maps = maps.narrow(axis, edge, side)
     return maps.reshape(input.shape[0], -1, *size)
+
+
+@rewrite("torch.nn.functional.max_unpool2d")
+def max_unpool2d(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    indices: torch.Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> torch.Tensor:
+    """Put maxima (N, C, h, w) back where ``indices`` say that they were in (N, C, H, W); torch's exporter cannot."""
+    if not torch.jit.is_tracing():
+        return original(input, indices, kernel_size, stride, padding, output_size)
+    size = output_size
+    if size is None:
+        sides = zip(input.shape[-2:], _pair(kernel_size), _pair(stride or kernel_size), _pair(padding))
+        size = [(side - 1) * step - 2 * edge + kernel for side, kernel, step, edge in sides]
+    height, width = size[-2:]
+    planes = input.new_zeros([*input.shape[:-2], height * width])
+    return planes.scatter(-1, indices.flatten(-2), input.flatten(-2)).reshape([*input.shape[:-2], height, width])
