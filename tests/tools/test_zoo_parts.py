@@ -163,3 +163,11 @@ def test_patterns(tmp_path):
     assert [entry.config for entry in found] == ["mmcls::lenet/lenet5_mnist.py", str(tmp_path / "own.py")]
     with pytest.raises(InputError, match="names no config"):
         selection.matching(["nothing/*"], ["mmcls"])
+    with pytest.raises(InputError, match="names no config"):
+        selection.matching(["_base_/*"], ["mmcls"])
+
+
+def test_patterns_name_configs_of_other_data_sets_too():
+    found = selection.matching(["cityscapes/*", "fcos/*"], ["mmdet"])
+    assert {entry.family for entry in found} == {"cityscapes", "fcos"}
+    assert {entry.family for entry in selection.everything("mmdet")} & {"cityscapes", "fcos"} == {"fcos"}

@@ -20,13 +20,15 @@ class Codebase:
     """How the configs of one codebase are swept.
 
     Attributes:
-        skipped: folders of configs that are no family: shared parts, other data sets or training recipes for the
-            models of other folders.
+        parts: folders of what configs are made of.
+        skipped: folders of configs that are no family: other data sets or training recipes for the models of other
+            folders. A pattern may name them.
         representatives: the config of a family of which the rule would choose one that lacks what makes the family.
         shape: (height, width) of the export; None for each config's own.
         shapes: that of configs that need larger ones, by patterns of ``family/name``, the first one counts.
     """
 
+    parts: Tuple[str, ...]
     skipped: Tuple[str, ...]
     representatives: Dict[str, str]
     shape: Optional[Shape]
@@ -35,8 +37,8 @@ class Codebase:
 
 CODEBASES = {
     "mmdet": Codebase(
+        parts=("_base_", "common"),
         skipped=(
-            *("_base_", "common"),
             *("cityscapes", "deepfashion", "lvis", "objects365", "openimages", "pascal_voc", "wider_face"),
             *("albu_example", "instaboost", "selfsup_pretrain", "simple_copy_paste", "strong_baselines"),
         ),
@@ -63,12 +65,13 @@ CODEBASES = {
         },
     ),
     "mmcls": Codebase(
-        skipped=("_base_",),
+        parts=("_base_",),
+        skipped=(),
         representatives={"regnet": "regnetx-400mf_8xb128_in1k.py", "vgg": "vgg11_8xb32_in1k.py"},
         shape=None,
         shapes={"swin_transformer_v2/*": (448, 384)},  # the last of four stages has to hold a window
     ),
-    "torchvision": Codebase(skipped=(), representatives={}, shape=None, shapes={}),
+    "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 QUICK = (
     "mmcls::deit/deit-tiny-distilled_pt-4xb256_in1k.py",
@@ -131,7 +134,7 @@ def families(codebase: str) -> List[Entry]:
     if codebase == "torchvision":
         return [Entry(codebase, *pair) for pair in torchvision_models.smallest()]
     by_family: Dict[str, List[Path]] = {}
-    for path in _configs(codebase):
+    for path in _configs_of_families(codebase):
         if len(path.parts) == 2:
             by_family.setdefault(path.parts[0], []).append(path)
     chosen = {family: min(paths, key=lambda path: _rank(codebase, path)) for family, paths in by_family.items()}
@@ -142,7 +145,7 @@ def everything(codebase: str) -> List[Entry]:
     """Every config of every family, but the former names of configs that have another one now."""
     if codebase == "torchvision":
         return [Entry(codebase, *pair) for pair in torchvision_models.models()]
-    return [_entry(codebase, path) for path in _configs(codebase) if not _deprecated(codebase, path)]
+    return [_entry(codebase, path) for path in _configs_of_families(codebase) if not _deprecated(codebase, path)]
 
 
 def drawn(entries: Sequence[Entry], number: int) -> List[Entry]:
@@ -187,7 +190,11 @@ def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
 def _configs(codebase: str) -> List[Path]:
     root = package_configs(codebase)
     paths = [path.relative_to(root) for path in sorted(root.rglob("*.py"))]
-    return [path for path in paths if path.parts[0] not in CODEBASES[codebase].skipped]
+    return [path for path in paths if path.parts[0] not in CODEBASES[codebase].parts]
+
+
+def _configs_of_families(codebase: str) -> List[Path]:
+    return [path for path in _configs(codebase) if path.parts[0] not in CODEBASES[codebase].skipped]
 
 
 def _rank(codebase: str, path: Path) -> Tuple[bool, bool, bool, bool, int, str]:
