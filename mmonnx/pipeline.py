@@ -20,7 +20,7 @@ from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
-from .graph.simplify import Simplified, count_nodes, file_size, simplify
+from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
@@ -140,10 +140,11 @@ def _export(
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
-    traced = _trace(settings, task, target, opset, report)
-    simplified = _simplify(settings, task, cases, traced, report)
-    about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, simplified.tool)
-    model = named(simplified.model, (name for name, _ in task.module.named_modules()))
+    model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
+    before = count_nodes(model) if settings.simplify else None
+    model, tool = _simplify(settings, task, cases, model, report)
+    about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
+    model = named(model, (name for name, _ in task.module.named_modules()))
     model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
@@ -158,7 +159,6 @@ def _export(
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
-    before, tool = (count_nodes(traced), simplified.tool) if settings.simplify else (None, None)
     report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
     _close(settings, file, results, held, report)
     return Exported(Path(settings.output_file) if held else None, task, file, results)
@@ -211,13 +211,13 @@ def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, rep
 
 def _simplify(
     settings: ExportSettings, task: Task, cases: Sequence[Case], traced: onnx.ModelProto, report: Report
-) -> Simplified:
-    """The simplified model, or the traced one, checked either way."""
+) -> Tuple[onnx.ModelProto, Optional[str]]:
+    """The simplified model and the simplifier, or the traced one and None, checked either way."""
     if not settings.simplify:
         with report.stage("run") as stage:
             check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
-        return Simplified(traced, None)
+        return traced, None
     # not the blank image: there, what survives hangs on rounding, which a simplifier changes
     feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
     if task.dynamic_size:
@@ -232,7 +232,7 @@ def _simplify(
         report.warn(f"{tool} was not used: {reason}")
     if result.tool is None:
         report.warn("no simplifier kept the model right: the file is the unsimplified one")
-    return result
+    return result.model, result.tool
 
 
 def _check(model: onnx.ModelProto, target: Target, report: Report) -> None:

@@ -23,13 +23,11 @@ def attach_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ExportError: standard operators cannot tell the nodes of a type apart, or cannot do what one asks for.
     """
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
-    opset = opset_of(whole)
+    opset = opset_of(model)
     bodies = Bodies(opset)
     found: Dict[str, List[Variant]] = {}
     used: Dict[str, Function] = {}
-    for node in walk_nodes(whole.graph):
+    for node in walk_nodes(model.graph):
         function = find_function(node)
         if function is None or function.domain != MMCV:
             continue
@@ -40,6 +38,8 @@ def attach_functions(model: onnx.ModelProto) -> onnx.ModelProto:
             variants.append((attributes, bodies.name(function, node)))
     if not found:
         return model
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
     protos = {proto.name: proto for proto in bodies.protos(MMCV)}
     for name, variants in found.items():
         if len({body for _, body in variants}) == 1:

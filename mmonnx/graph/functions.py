@@ -20,7 +20,9 @@ def walk_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph in a file without functions; the model that is given is not changed."""
+    """The same graph in a file without functions: a copy, or the model itself if it has none."""
+    if not model.functions:
+        return model
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.functions[:]
@@ -29,7 +31,11 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def with_functions(model: onnx.ModelProto, source: onnx.ModelProto) -> onnx.ModelProto:
     """The model, with those functions of the source that it calls; the model that is given is not changed."""
-    result = without_functions(model)
+    if not source.functions:
+        return without_functions(model)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.functions[:]
     known = {(function.domain, function.name): function for function in source.functions}
     called = {}
     waiting = [(node.domain, node.op_type) for node in walk_nodes(model.graph)]

@@ -36,5 +36,7 @@ def lower(traced: onnx.ModelProto, custom_ops: AbstractSet[str] = frozenset()) -
         traced: the model; it is not changed.
         custom_ops: mmcv's operators that stay nodes; the model then has a function for each of them.
     """
-    model = inline_functions(sink_permutations(traced), custom_ops)
-    return attach_functions(constants_to_initializers(model))
+    model = sink_permutations(traced)
+    model = inline_functions(model, custom_ops)  # one name for all: a large model is not held twice
+    model = constants_to_initializers(model)
+    return attach_functions(model)

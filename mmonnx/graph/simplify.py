@@ -77,10 +77,12 @@ def simplify(
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
         source = os.path.join(folder, "traced.onnx")
         # Simplifiers drop functions, put them into the graph, or die; the nodes that call them they leave alone.
-        large.save(without_functions(model), source)
+        light, weights = large.weights_as_inputs(model)
+        large.save(without_functions(light), source)
         for tool, command in TOOLS:
             try:
                 candidate = _apply(command, source, os.path.join(folder, f"{tool}.onnx"), timeout)
+                large.inputs_as_weights(candidate, weights)
                 candidate = with_functions(_restore_interface(candidate, model), model)
                 _check(candidate, model, feeds, expected, agree)
             except _Rejected as reason:

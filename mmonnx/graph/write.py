@@ -51,12 +51,10 @@ def _write_alone(model: onnx.ModelProto, target: Path) -> Set[str]:
 def _write_with_data(model: onnx.ModelProto, target: Path) -> Set[str]:
     """Write the model and its weights; the name of the weights' file."""
     name = f"{target.stem}.{_digest(model)}.data"
-    copied = onnx.ModelProto()
-    copied.CopyFrom(model)  # onnx takes the weights out of what it saves
     there = (target.parent / name).exists()
     try:
         with replacing(target) as temporary:
-            onnx.save(copied, str(temporary), save_as_external_data=True, location=name, size_threshold=large.SMALL)
+            large.save_with_data(model, str(temporary), name)
             with replacing(target.parent / name) as data:
                 os.replace(str(temporary.parent / name), str(data))
     except BaseException:
