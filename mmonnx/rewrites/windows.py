@@ -5,42 +5,68 @@ from typing import Any, Callable, Tuple
 import torch
 from torch.nn.functional import pad
 
-from .sizes import ceil_divide, floor_divide
+from .sizes import ceil_divide, floor_divide, is_traced
 
 _MASKED = -100.0
+Pair = Tuple[Any, Any]
 
 
 def shifted_window_attention(
-    query: torch.Tensor, size: Tuple[Any, Any], window: int, shift: Any, attention: Callable[..., torch.Tensor]
+    query: torch.Tensor, size: Pair, window: int, shift: Any, attention: Callable[..., torch.Tensor]
 ) -> torch.Tensor:
-    """Attend inside windows of a map that is padded to whole windows and rolled by a shift.
+    """Attend inside square windows of a map that is given as a row of cells; see :func:`attend_in_windows`.
 
     Args:
         query: (N, H * W, C).
         size: (H, W).
         window: height and width of a window, in cells.
-        shift: cells that the windows are shifted by; an int (0 for windows that are not), or a tensor where that
-            depends on the size.
-        attention: ``(windows (K, window ** 2, C), mask=) -> (K, window ** 2, C)``; K counts the windows of all images,
-            the mask (windows of an image, window ** 2, window ** 2) is None where nothing is shifted.
+        shift: cells that the windows are shifted by, in both directions.
+        attention: what is done in the windows.
 
     Returns:
         (N, H * W, C).
     """
+    x = query.reshape(-1, *size, int(query.shape[2]))
+    x = attend_in_windows(x, size, (window, window), (shift, shift), attention)
+    return x.reshape(-1, size[0] * size[1], x.shape[3])
+
+
+def attend_in_windows(
+    x: torch.Tensor, size: Pair, window: Tuple[int, int], shift: Pair, attention: Callable[..., torch.Tensor]
+) -> torch.Tensor:
+    """Attend inside windows of a map that is padded to whole windows and rolled by a shift.
+
+    Args:
+        x: (N, H, W, C).
+        size: (H, W).
+        window: height and width of a window, in cells.
+        shift: cells that the windows are shifted by, down and to the right; each an int (0 for windows that are not),
+            or a tensor where that depends on the size.
+        attention: ``(windows (K, h * w, C), mask=) -> (K, h * w, C)``; K counts the windows of all images, the mask
+            (windows of an image, h * w, h * w) is None where nothing is shifted.
+
+    Returns:
+        (N, H, W, C).
+    """
     height, width = size
-    channels = int(query.shape[2])
-    below, right = (ceil_divide(length, window) * window - length for length in (height, width))
-    full = height + below, width + right
-    x = pad(query.reshape(-1, height, width, channels), (0, 0, 0, right, 0, below))
-    shifted, mask = isinstance(shift, torch.Tensor) or shift > 0, None
+    channels = int(x.shape[3])
+    full = padded(size, window)
+    x = pad(x, (0, 0, 0, full[1] - width, 0, full[0] - height))
+    shifted, mask = is_traced(shift) or sum(shift) > 0, None
     if shifted:
-        x = _roll(_roll(x, shift, 1, full[0]), shift, 2, full[1])
-        mask = _mask(full, window, shift, query)
-    windows = attention(partition(x, full, window).reshape(-1, window * window, channels), mask=mask)
+        x = _roll(_roll(x, shift[0], 1, full[0]), shift[1], 2, full[1])
+        mask = _mask(full, window, shift, x)
+    windows = attention(partition(x, full, window).reshape(-1, window[0] * window[1], channels), mask=mask)
     x = join(windows, full, window, channels)
     if shifted:
-        x = _roll(_roll(x, -shift, 1, full[0]), -shift, 2, full[1])
-    return x[:, :height, :width].reshape(-1, height * width, channels)
+        x = _roll(_roll(x, -shift[0], 1, full[0]), -shift[1], 2, full[1])
+    return x[:, :height, :width]
+
+
+def padded(size: Pair, window: Tuple[int, int]) -> Pair:
+    """The size of a map with whole windows."""
+    height, width = (ceil_divide(length, side) * side for length, side in zip(size, window))
+    return height, width
 
 
 def _roll(x: torch.Tensor, shift: Any, dim: int, length: Any) -> torch.Tensor:
@@ -50,30 +76,30 @@ def _roll(x: torch.Tensor, shift: Any, dim: int, length: Any) -> torch.Tensor:
     return x.index_select(dim, torch.where(index < 0, index + length, index))
 
 
-def partition(x: torch.Tensor, size: Tuple[Any, Any], window: int) -> torch.Tensor:
-    """(N, H, W, C) -> (N * windows, window, window, C)."""
-    rows, columns = (floor_divide(length, window) for length in size)
+def partition(x: torch.Tensor, size: Pair, window: Tuple[int, int]) -> torch.Tensor:
+    """(N, H, W, C) -> (N * windows, h, w, C)."""
+    rows, columns = (floor_divide(length, side) for length, side in zip(size, window))
     channels = int(x.shape[3])
-    x = x.reshape(-1, rows, window, columns, window, channels)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, window, window, channels)
+    x = x.reshape(-1, rows, window[0], columns, window[1], channels)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, *window, channels)
 
 
-def join(windows: torch.Tensor, size: Tuple[Any, Any], window: int, channels: int) -> torch.Tensor:
-    """(N * windows, window ** 2, C) -> (N, H, W, C)."""
-    rows, columns = (floor_divide(length, window) for length in size)
-    x = windows.reshape(-1, rows, columns, window, window, channels)
+def join(windows: torch.Tensor, size: Pair, window: Tuple[int, int], channels: int) -> torch.Tensor:
+    """(N * windows, h * w, C) -> (N, H, W, C)."""
+    rows, columns = (floor_divide(length, side) for length, side in zip(size, window))
+    x = windows.reshape(-1, rows, columns, *window, channels)
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, size[0], size[1], channels)
 
 
-def _mask(size: Tuple[Any, Any], window: int, shift: Any, like: torch.Tensor) -> torch.Tensor:
-    """What is added to the attention of each window (windows, window ** 2, window ** 2).
+def _mask(size: Pair, window: Tuple[int, int], shift: Pair, like: torch.Tensor) -> torch.Tensor:
+    """What is added to the attention of each window (windows, h * w, h * w).
 
     Cells that the roll brought together from far apart do not see each other: those of different regions, which end
-    ``window`` and ``shift`` cells from the border.
+    a window and a shift from the border.
     """
-    rows, columns = (_regions(length, window, shift, like.device) for length in size)
+    rows, columns = (_regions(*axis, like.device) for axis in zip(size, window, shift))
     regions = (rows[:, None] * 3 + columns)[None, :, :, None]
-    regions = partition(regions, size, window).reshape(-1, window * window)
+    regions = partition(regions, size, window).reshape(-1, window[0] * window[1])
     apart = regions[:, None] != regions[:, :, None]
     return torch.where(apart, like.new_full((1,), _MASKED), like.new_zeros(1))
 

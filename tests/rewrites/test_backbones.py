@@ -51,6 +51,27 @@ def test_shifted_windows(size, shift, codebase, options, batch):
         torch.testing.assert_close(module(query, traced(*size)), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("window", [(7, 7), (4, 6)])
+@pytest.mark.parametrize("shift", [(0, 0), (3, 3), (2, 0)])
+@pytest.mark.parametrize("name", ["ShiftedWindowAttention", "ShiftedWindowAttentionV2"])
+def test_shifted_windows_of_torchvision(window, shift, name):
+    swin = importlib.import_module("torchvision.models.swin_transformer")
+    if not hasattr(swin, name):
+        pytest.skip("torchvision does not have it yet")
+    module = randomized(getattr(swin, name)(8, list(window), list(shift), 2))
+    axes = {0: "batch", 1: "height", 2: "width"}
+    sizes = [(14, 14), (7, 7), (4, 6), (7, 15), (10, 5), (21, 8), (1, 1)]
+    for size in sizes[:2]:  # more than one window, and one alone
+        given = (torch.randn(1, *size, 8),)
+        model = exported(module, given, ExportContext(dynamic_size=True), input_names=["x"], dynamic_axes={"x": axes})
+        session = Session(model)
+        for other in sizes:
+            x = torch.randn(2, *other, 8)
+            (found,) = session.run({"x": x.numpy()}).values()
+            with torch.no_grad():
+                np.testing.assert_allclose(found, module(x).numpy(), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [(14, 14), (7, 9), (10, 14), (14, 10)])
 def test_windows_of_twins(size):
     from mmcls.models.backbones.twins import LocallyGroupedSelfAttention

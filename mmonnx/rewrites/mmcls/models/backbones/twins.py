@@ -7,8 +7,7 @@ from torch.nn.functional import pad
 
 from ....context import ExportContext
 from ....registry import rewrite
-from ....sizes import ceil_divide
-from ....windows import join, partition
+from ....windows import join, padded, partition
 
 _MASKED = -1000.0
 
@@ -18,10 +17,10 @@ def forward(
     context: ExportContext, original: Any, self: Any, x: torch.Tensor, hw_shape: Tuple[Any, Any]
 ) -> torch.Tensor:
     """Attend inside windows of (N, H * W, C)."""
-    (height, width), window, heads = hw_shape, self.window_size, self.num_heads
-    channels, cells = int(x.shape[2]), window * window
-    below, right = (ceil_divide(length, window) * window - length for length in hw_shape)
-    full = height + below, width + right
+    (height, width), window, heads = hw_shape, (self.window_size, self.window_size), self.num_heads
+    channels, cells = int(x.shape[2]), window[0] * window[1]
+    full = padded(hw_shape, window)
+    below, right = full[0] - height, full[1] - width
     x = pad(x.reshape(-1, height, width, channels), (0, 0, 0, right, 0, below))
     windows = partition(x, full, window).reshape(-1, cells, channels)
     qkv = self.qkv(windows).reshape(-1, cells, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
@@ -34,7 +33,7 @@ def forward(
     return self.proj_drop(self.proj(x))
 
 
-def _mask(size: Tuple[Any, Any], padding: Tuple[Any, Any], window: int, like: torch.Tensor) -> torch.Tensor:
+def _mask(size: Tuple[Any, Any], padding: Tuple[Any, Any], window: Tuple[int, int], like: torch.Tensor) -> torch.Tensor:
     """What is added to the attention of each window (windows, cells, cells): padding and picture do not see each other.
 
     Where an axis has no padding upstream's slice ``-0:`` is all of it, so that nothing is masked on either axis.
@@ -43,6 +42,6 @@ def _mask(size: Tuple[Any, Any], padding: Tuple[Any, Any], window: int, like: to
         (torch.arange(length, device=like.device) >= length - more) | (torch.as_tensor(more, device=like.device) == 0)
         for length, more in zip(size, padding)
     )
-    padded = (rows[:, None] | columns).long()[None, :, :, None]
-    padded = partition(padded, size, window).reshape(-1, window * window)
-    return torch.where(padded[:, None] != padded[:, :, None], like.new_full((1,), _MASKED), like.new_zeros(1))
+    outside = (rows[:, None] | columns).long()[None, :, :, None]
+    outside = partition(outside, size, window).reshape(-1, window[0] * window[1])
+    return torch.where(outside[:, None] != outside[:, :, None], like.new_full((1,), _MASKED), like.new_zeros(1))
