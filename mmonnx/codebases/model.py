@@ -33,6 +33,22 @@ def remove_pretrained(node: Any) -> None:
             remove_pretrained(value)
 
 
+def desynchronise_norms(node: Any) -> None:
+    """Make mmcv's own synchronised batch norms of a model's config ordinary ones; their weights have the same names.
+
+    They ask for a process group when they are built. Torch's do not, and are replaced afterwards.
+    """
+    if isinstance(node, dict):
+        if node.get("type") == "MMSyncBN":
+            node["type"] = "BN"
+            node.pop("stats_mode", None)
+        for value in node.values():
+            desynchronise_norms(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            desynchronise_norms(value)
+
+
 def find_teacher(config: Any) -> None:
     """Make the path of a teacher's config one that exists: upstream has it relative to its own root.
 
@@ -52,6 +68,7 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
         ExportError: the codebase cannot build it.
     """
     remove_pretrained(config.model)
+    desynchronise_norms(config.model)
     find_teacher(config)
     config.model.pop("train_cfg", None) if config.get("train_cfg") is None else None
     try:

@@ -1,7 +1,9 @@
 """Detectors as tasks: which axes are dynamic, and what of a config is left out."""
 
+import numpy as np
 import pytest
 from models import load_small
+from torch import nn
 
 from mmonnx.codebases.model import remove_pretrained
 from mmonnx.codebases.sizes import another_size
@@ -34,6 +36,18 @@ def test_what_would_be_downloaded_is_taken_out_of_a_config():
         "backbone": {"pretrained": False, "depth": 50, "init_cfg": None},  # timm's take a bool alone
         "heads": [{"pretrained": False, "init_cfg": {"type": "Normal"}}],
     }
+
+
+def test_norms_that_ask_for_a_process_group_are_ordinary_ones(tmp_path):
+    results = []
+    for options in ({"type": "MMSyncBN", "stats_mode": "N"}, {"type": "SyncBN"}, {"type": "BN"}):
+        options = {f"model.roi_head.bbox_head.norm_cfg.{key}": value for key, value in options.items()}
+        options["model.roi_head.bbox_head.type"] = "Shared4Conv1FCBBoxHead"
+        task = load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", tmp_path, options, shape=(64, 64))
+        norm = task.module.model.roi_head.bbox_head.shared_convs[0].bn
+        assert isinstance(norm, nn.modules.batchnorm._BatchNorm) and not isinstance(norm, nn.SyncBatchNorm)
+        results.append(task.predict(task.inputs)[0].dets)
+    assert len(results[0]) >= 10 and all(np.array_equal(one, results[0]) for one in results)
 
 
 def test_a_detector_that_takes_no_small_image_is_scaled_on_one_of_the_exports_size(tmp_path):
