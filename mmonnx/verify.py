@@ -83,7 +83,7 @@ class CaseResult:
 def make_cases(
     task: Task, images: Optional[Sequence[np.ndarray]], shape: Tuple[int, int], batch: int = 1
 ) -> List[Case]:
-    """The inputs to compare on: as exported; in another size and batch as far as these are dynamic; blank.
+    """The inputs to compare on: as exported; in other sizes and batches as far as these are dynamic; blank.
 
     Args:
         task: the model.
@@ -111,6 +111,8 @@ def make_cases(
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))
     if task.dynamic_batch:
         cases.append(case("photograph", pictures[:2] if batch != 2 else pictures[:1], other))
+    if task.larger_shape:
+        cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], task.larger_shape))
     blank = np.zeros((shape[0], shape[1], 3), np.uint8)
     cases.append(case("blank", [blank] * batch, shape))
     return cases

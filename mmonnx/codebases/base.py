@@ -34,6 +34,8 @@ class Task:
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
+        larger_shape: a (height, width) larger than that of the sample input, to verify a model on of whose code nothing
+            is known: a branch in it may hang on the size, and the trace has one side of it. None for no such size.
         samples: inputs to verify a model on that is no model of images, by what they are.
         divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
@@ -58,6 +60,7 @@ class Task:
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None
+    larger_shape: Optional[Tuple[int, int]] = None
     samples: Dict[str, Feeds] = field(default_factory=dict)
     divisor: int = 32
     classes: Sequence[str] = ()

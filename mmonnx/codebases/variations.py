@@ -35,7 +35,9 @@ def sizes_of(feeds: Feeds, axes: Axes) -> Dict[str, int]:
 
 
 def variations(title: str, feeds: Feeds, axes: Axes, run: Run) -> Dict[str, Feeds]:
-    """Inputs to verify on, by what they are: as given, with other values, with each axis longer or shorter, with all.
+    """Inputs to verify on, by what they are: as given, with other values, with each axis of another length, with all.
+
+    The other lengths are often shorter ones, and a branch in the model may be for longer axes: last, all are longer.
 
     Args:
         title: what the model is.
@@ -63,10 +65,11 @@ def variations(title: str, feeds: Feeds, axes: Axes, run: Run) -> Dict[str, Feed
                 "axes of which the model takes other sizes",
                 "leave it out of dynamic_axes",
             )
-    if len(taken) > 1:
-        every = resized(feeds, axes, taken, len(found))
-        if refusal(lambda: run(every)) is None:
-            found[", ".join(f"{label} {size}" for label, size in taken.items())] = every
+    for sizes in (taken, {label: _longer(size) for label, size in own.items()}):
+        name = ", ".join(f"{label} {size}" for label, size in sizes.items())
+        every = resized(feeds, axes, sizes, len(found))
+        if sizes and name not in found and refusal(lambda every=every: run(every)) is None:
+            found[name] = every
     return found
 
 
@@ -95,6 +98,11 @@ def _candidates(size: int) -> List[int]:
     near = max(1, round(0.6 * size / 32)) * 32
     found = [near, size // 2, 2 * size, size + 1, size + 32]
     return [other for number, other in enumerate(found) if other != size and other not in found[:number]]
+
+
+def _longer(size: int) -> int:
+    """A longer axis, in multiples of 32 where it is an image's."""
+    return size + 1 if size < 8 else 32 * (round(1.2 * size / 32) + 1) if size % 32 == 0 else size + size // 4 + 1
 
 
 def output_axes(run: Run, feeds: Feeds, axes: Axes, others: List[Feeds]) -> Axes:

@@ -1,5 +1,6 @@
 """Plain PyTorch models: by a callable's name, and as modules in Python."""
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -167,6 +168,35 @@ def test_a_module_with_inputs_and_outputs_of_any_structure(tmp_path):
     expected = model.eval()(tokens, *ARGUMENTS[1:])
     np.testing.assert_allclose(got["states"], expected["states"].detach().numpy(), atol=1e-6)
     assert (got["pair_1"] == expected["pair"][1].numpy()).all()
+
+
+class Branching(nn.Module):
+    """Adds a map up where it is large, which the trace of a small one knows nothing of."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x * 2 if x.shape[2] > 64 else x
+
+
+def test_a_branch_for_larger_images_is_found_out(tmp_path, monkeypatch, capfd):
+    file = tmp_path / "x.onnx"
+    axes = {"input": {0: "batch", 2: "height", 3: "width"}}
+    done = mmonnx.export(Branching(), torch.randn(1, 3, 64, 64), str(file), dynamic_axes=axes, verify=True)
+    assert [result.name for result in done.results if not result.ok] == ["batch 2, height 96, width 96"]
+    (tmp_path / "branching.py").write_text(
+        "import torch\nfrom torch import nn\n" + textwrap.dedent(inspect.getsource(Branching))
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = ["export", "branching:Branching", "--shape", "64", "64", "--output-file", str(file), "--verify"]
+    assert cli.main([*command, "--dynamic-batch"]) == 0
+    file.unlink()
+    capfd.readouterr()
+    assert cli.main([*command, "--dynamic-export"]) == 1 and not file.exists()
+    assert "does not agree with PyTorch on photograph 96x128\n" in capfd.readouterr().out
 
 
 def test_a_dict_of_inputs_and_names_of_ones_own(tmp_path):
