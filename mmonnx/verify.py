@@ -111,7 +111,7 @@ def make_cases(
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))
     if task.dynamic_batch:
         cases.append(case("photograph", pictures[:2] if batch != 2 else pictures[:1], other))
-    if task.larger_shape:
+    if task.dynamic_size and task.larger_shape:
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], task.larger_shape))
     blank = np.zeros((shape[0], shape[1], 3), np.uint8)
     cases.append(case("blank", [blank] * batch, shape))

@@ -83,12 +83,6 @@ def second_shape(shape: Tuple[int, int], divisor: int = 32) -> Tuple[int, int]:
     return height, width
 
 
-def larger_shape(shape: Tuple[int, int]) -> Tuple[int, int]:
-    """A larger (height, width) than ``shape``, of another aspect, in multiples of 32."""
-    height, width = (32 * (round(share * size / 32) + 1) for share, size in zip((1.2, 1.5), shape))
-    return height, width
-
-
 def photographs() -> List[np.ndarray]:
     """Real photographs that ship inside scikit-image, BGR uint8, of different sizes and contents."""
     import os

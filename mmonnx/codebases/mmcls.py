@@ -18,7 +18,7 @@ from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
 from .raw import RawModule, raw_names, raw_predict, raw_read
-from .sizes import check_size, refusal
+from .sizes import check_size, larger_size, refusal
 
 Shape = Tuple[int, int]
 DEFAULT_SHAPE = (224, 224)
@@ -89,7 +89,11 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
     prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
     infer = _inference(model, options, prepare(samples[:1], shape))
-    other = check_size(title, shape, lambda size: infer(prepare(samples[:1], size)), options)
+
+    def run(size: Tuple[int, int]) -> Any:
+        return infer(prepare(samples[:1], size))
+
+    other = check_size(title, shape, run, options)
     if options.topk is not None:
         _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
     flags = {} if options.softmax else _logits_flag(model)
@@ -104,6 +108,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         read=_read,
         preprocess=prepare,
         other_shape=other,
+        larger_shape=larger_size(shape, run, options),
     )
     if options.skip_postprocess:
         _make_raw(task, model)

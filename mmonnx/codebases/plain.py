@@ -10,12 +10,12 @@ from ..errors import InputError
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .callables import build_callable
 from .image_lists import detector_task, gives_detections
-from .images import larger_shape, make_input, sample_images
+from .images import make_input, sample_images
 from .model import check_device, load_or_calibrate
 from .modules import PlainModule, outputs_of, run_model
 from .options import LoadOptions
 from .random_weights import seeded
-from .sizes import check_size, refusal
+from .sizes import check_size, larger_size
 from .variations import Axes, output_axes
 
 DEFAULT_SHAPE = (224, 224)
@@ -66,7 +66,7 @@ def _image_task(
 ) -> Task:
     module = PlainModule(model, (feeds["input"],)).eval()
     run = partial(outputs_of, module, options.output_names)
-    names = list(run(feeds))
+    names, shape = list(run(feeds)), tuple(feeds["input"].shape[2:])
     axes: Axes = {}
     if options.dynamic or options.dynamic_batch:
         axes["input"] = {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}
@@ -74,7 +74,7 @@ def _image_task(
         image = feeds["input"][:1]
         bigger = nn.functional.interpolate(image, size=(int(height), int(width))).repeat(options.batch + 1, 1, 1, 1)
         axes.update(output_axes(run, feeds, axes, [{"input": bigger}]))
-    task = Task(
+    return Task(
         codebase="torch",
         title=title,
         module=module,
@@ -85,12 +85,8 @@ def _image_task(
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=prepare,
         other_shape=other,
+        larger_shape=larger_size(shape, lambda size: run(prepare(sample_images(options)[:1], size)), options),
     )
-    if options.dynamic:
-        larger = larger_shape(task.shape)
-        takes_it = refusal(lambda: run(prepare(sample_images(options)[:1], larger))) is None
-        task.larger_shape = larger if takes_it else None
-    return task
 
 
 def _norm(name: str, model: nn.Module) -> Dict[str, Any]:

@@ -62,6 +62,27 @@ def another_size(title: str, shape: Shape, run: Callable[[Shape], Any], divisor:
     )
 
 
+def larger_size(shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
+    """A larger (height, width) that a model takes, of another aspect; None if it takes none, or nothing is dynamic.
+
+    A branch in the model may be for larger images alone, and the smaller ones that verify it say nothing of that.
+
+    Args:
+        shape: (height, width) that it takes, in pixels.
+        run: runs the model on images of a size.
+        options: whether the size is to be dynamic.
+    """
+    height, width = longer(shape[0], 1.2), longer(shape[1], 1.5)
+    if not options.dynamic or refusal(lambda: run((height, width))):
+        return None
+    return height, width
+
+
+def longer(size: int, share: float) -> int:
+    """A multiple of 32 that is longer than a size, and than this share of it but for a rounding."""
+    return 32 * (round(share * size / 32) + 1)
+
+
 def _not_taken(title: str, shape: Shape, problem: str) -> InputError:
     return InputError(
         f"{title} does not take images of {shape[0]}x{shape[1]} ({problem})",

@@ -6,7 +6,7 @@ import torch
 
 from ..errors import InputError
 from .base import Feeds
-from .sizes import refusal
+from .sizes import longer, refusal
 
 Axes = Dict[str, Dict[int, str]]
 Run = Callable[[Feeds], Any]
@@ -102,7 +102,7 @@ def _candidates(size: int) -> List[int]:
 
 def _longer(size: int) -> int:
     """A longer axis, in multiples of 32 where it is an image's."""
-    return size + 1 if size < 8 else 32 * (round(1.2 * size / 32) + 1) if size % 32 == 0 else size + size // 4 + 1
+    return longer(size, 1.2) if size % 32 == 0 else size + size // 4 + 1
 
 
 def output_axes(run: Run, feeds: Feeds, axes: Axes, others: List[Feeds]) -> Axes:
