@@ -8,6 +8,7 @@ import torch
 from models import exported
 
 from mmonnx import fallback
+from mmonnx.graph.lower import lower
 from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.runtimes.onnxruntime import Session
 
@@ -173,3 +174,33 @@ def test_filters_in_a_file_at_sizes_that_the_trace_has_not_seen():
         maps = torch.randn(*shape)
         (found,) = session.run({"x": maps.numpy()}).values()
         np.testing.assert_allclose(found, module(maps).detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_deformable_convolution_of_maps_that_are_smaller_than_its_kernel(stride):
+    from mmcv.ops import DeformConv2d
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.offset = torch.nn.Conv2d(4, 18, 3, stride, 1)
+            self.conv = DeformConv2d(4, 6, 3, stride=stride, padding=1)
+
+        def forward(self, x):
+            return self.conv(x, self.offset(x))
+
+    module = randomized(Layer())
+    axes = {0: "batch", 2: "height", 3: "width"}
+    sizes = [(2, 2), (2, 5), (6, 7), (3, 2), (1, 1)]
+    if stride > 1:
+        sizes.remove((1, 1))  # upstream pads the offsets by as much as the map, which is too much then
+    for size in sizes[:3]:
+        given, context = (torch.randn(1, 4, *size),), ExportContext(dynamic_size=True)
+        with torch.no_grad():
+            model = exported(module, given, context, input_names=["x"], dynamic_axes={"x": axes})
+        session = Session(lower(model))
+        for other in sizes:
+            x = torch.randn(2, 4, *other)
+            (found,) = session.run({"x": x.numpy()}).values()
+            with torch.no_grad():
+                np.testing.assert_allclose(found, module(x).numpy(), rtol=1e-4, atol=1e-4)
