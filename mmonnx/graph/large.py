@@ -44,6 +44,11 @@ def _tensor_size(tensor: onnx.TensorProto) -> int:
     return len(tensor.raw_data) + len(tensor.name.encode()) + 10 * len(tensor.dims) + _HEADER
 
 
+def is_over_limit(model: onnx.ModelProto) -> bool:
+    """Whether a model has to have its weights beside it."""
+    return byte_size(model) > LIMIT
+
+
 def is_large(model: onnx.ModelProto) -> bool:
     """Whether a model is handed on without its weights: it need not be over the limit for that."""
     return byte_size(model) > LIMIT // 4

@@ -92,7 +92,7 @@ def _loadable(model: Union[str, "os.PathLike[str]", "onnx.ModelProto"]) -> Itera
         return
     from ..graph import large  # who runs a file need not have onnx
 
-    if large.is_large(model):
+    if large.is_over_limit(model):
         with large.on_disk(model) as path:
             yield path
     else:
