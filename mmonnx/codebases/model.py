@@ -14,39 +14,39 @@ from .options import LoadOptions
 from .random_weights import calibrate, seeded
 
 
-def remove_pretrained(node: Any) -> None:
+def remove_pretrained(model: Any) -> None:
     """Take what would be downloaded out of a model's config: ``pretrained``, checkpoints of ``init_cfg``, teachers.
 
     A teacher's weights are for training alone.
     """
-    if isinstance(node, dict):
+    for part in _parts(model):
         for name in ("pretrained", "teacher_ckpt"):
-            if node.get(name):
-                node[name] = False if node[name] is True else None  # timm's models take nothing but a bool
-        init = node.get("init_cfg")
+            if part.get(name):
+                part[name] = False if part[name] is True else None  # timm's models take nothing but a bool
+        init = part.get("init_cfg")
         if isinstance(init, dict) and (init.get("type") == "Pretrained" or "checkpoint" in init):
-            node["init_cfg"] = None
-        for value in node.values():
-            remove_pretrained(value)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            remove_pretrained(value)
+            part["init_cfg"] = None
 
 
-def desynchronise_norms(node: Any) -> None:
+def desynchronise_norms(model: Any) -> None:
     """Make mmcv's own synchronised batch norms of a model's config ordinary ones; their weights have the same names.
 
     They ask for a process group when they are built. Torch's do not, and are replaced afterwards.
     """
+    for part in _parts(model):
+        if part.get("type") == "MMSyncBN":
+            part["type"] = "BN"
+            part.pop("stats_mode", None)
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    """Every dict of a config, the outer ones first; what is taken out of one is not looked at."""
     if isinstance(node, dict):
-        if node.get("type") == "MMSyncBN":
-            node["type"] = "BN"
-            node.pop("stats_mode", None)
-        for value in node.values():
-            desynchronise_norms(value)
-    elif isinstance(node, (list, tuple)):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
         for value in node:
-            desynchronise_norms(value)
+            yield from _parts(value)
 
 
 def find_teacher(config: Any) -> None:

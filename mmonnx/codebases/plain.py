@@ -66,14 +66,16 @@ def _image_task(
 ) -> Task:
     module = PlainModule(model, (feeds["input"],)).eval()
     run = partial(outputs_of, module, options.output_names)
-    names, shape = list(run(feeds)), tuple(feeds["input"].shape[2:])
+    names, shape = list(run(feeds)), tuple(map(int, feeds["input"].shape[2:]))
+
+    def image(size: Tuple[int, int]) -> torch.Tensor:
+        return nn.functional.interpolate(feeds["input"][:1], size=size)
+
     axes: Axes = {}
     if options.dynamic or options.dynamic_batch:
         axes["input"] = {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}
-        height, width = other if options.dynamic else feeds["input"].shape[2:]
-        image = feeds["input"][:1]
-        bigger = nn.functional.interpolate(image, size=(int(height), int(width))).repeat(options.batch + 1, 1, 1, 1)
-        axes.update(output_axes(run, feeds, axes, [{"input": bigger}]))
+        more = image(other if options.dynamic else shape).repeat(options.batch + 1, 1, 1, 1)
+        axes.update(output_axes(run, feeds, axes, [{"input": more}]))
     return Task(
         codebase="torch",
         title=title,
@@ -85,7 +87,7 @@ def _image_task(
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=prepare,
         other_shape=other,
-        larger_shape=larger_size(shape, lambda size: run(prepare(sample_images(options)[:1], size)), options),
+        larger_shape=larger_size(shape, lambda size: run({"input": image(size)}), options),
     )
 
 

@@ -1,5 +1,6 @@
 """Modules that a config brings along, and source trees in the place of the installed packages."""
 
+import importlib
 import importlib.util
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from models import load_small
 
-from mmonnx import codebases
+from mmonnx import codebases, fallback
 from mmonnx.codebases.config import package_configs
 from mmonnx.errors import InputError
 from mmonnx.pipeline import ExportSettings, export, export_task
@@ -49,10 +50,13 @@ test_pipeline = [dict(type="Resize", size=64), dict(type="Normalize", mean=[127.
 def test_a_backbone_and_a_head_beside_the_config(tmp_path):
     (tmp_path / "own_modules_of_a_test.py").write_text(OWN)
     (tmp_path / "own.py").write_text(CONFIG)
+    fallback.ensure()
+    importlib.import_module("mmcls.models")  # setuptools, which it imports, adds a folder of its own
+    path = list(sys.path)
     options = codebases.LoadOptions(dynamic=True)
     done = export(ExportSettings(str(tmp_path / "own.py"), None, str(tmp_path / "x.onnx"), options, verify=True))
     assert done.ok and type(done.task.module.model.head).__name__ == "OwnHead"
-    assert str(tmp_path) not in sys.path
+    assert sys.path == path
 
 
 PLUGIN = """
