@@ -20,6 +20,7 @@ from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
+from .graph.parts import part
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
@@ -27,8 +28,21 @@ from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
-from .tracing import trace
-from .verify import Case, CaseResult, difference, make_cases, verify
+from .tracing import find_probes, trace
+from .verify import (
+    BUDGET,
+    NOTHING_COMPARED,
+    Case,
+    CaseResult,
+    Goal,
+    Run,
+    Verification,
+    difference,
+    make_cases,
+    verify,
+    verify_model,
+)
+from .verifying.cases import DARK
 from .version import __version__
 
 MIN_OPSET = 11
@@ -55,6 +69,7 @@ class ExportSettings:
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
+        verify_budget: the time that this may take, as a multiple of what comparing the answers takes.
         test_image: the image to verify on, None for photographs that scikit-image ships.
         show_graph: print the graph.
         show_dir: folder for pictures of both results, None for none.
@@ -71,6 +86,7 @@ class ExportSettings:
     check: bool = True
     simplify: bool = False
     verify: bool = False
+    verify_budget: float = BUDGET
     test_image: Optional[str] = None
     show_graph: bool = False
     show_dir: Optional[str] = None
@@ -85,12 +101,14 @@ class Exported:
         task: what was exported: its ``predict`` is PyTorch's own inference.
         model: the model.
         results: of the verification, None if it was not asked for.
+        goals: what the verification had to reach, and whether it did.
     """
 
     path: Optional[Path]
     task: Task
     model: onnx.ModelProto
     results: Optional[List[CaseResult]]
+    goals: List[Goal] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -144,24 +162,27 @@ def _export(
     before = count_nodes(model) if settings.simplify else None
     model, tool = _simplify(settings, task, cases, model, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
-    model = named(model, (name for name, _ in task.module.named_modules()))
+    probes = [value.name for value in model.graph.output if value.name not in task.output_names]
+    model = part(model, task.output_names)  # what the probes gave stays inside, under its name
+    model = named(model, (name for name, _ in task.module.named_modules()), probes)
     model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
-    results = _verify(settings, task, cases, model, report) if settings.verify else None
-    held = results is None or all(result.ok for result in results)
-    file = annotate(file, describe.verification(results), __version__)
+    verified = _verify(settings, task, cases, model, report) if settings.verify else None
+    held = verified is None or verified.ok
+    file = annotate(file, describe.verification(verified), __version__)
     if held:
         with report.stage("write") as stage:
             write_model(file, settings.output_file)
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
-    report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
-    _close(settings, file, results, held, report)
-    return Exported(Path(settings.output_file) if held else None, task, file, results)
+    report.table(summary(file, before, tool, verified, path=settings.output_file if held else ""))
+    _close(settings, file, verified, held, report)
+    path, results = Path(settings.output_file) if held else None, None if verified is None else verified.results
+    return Exported(path, task, file, results, [] if verified is None else verified.goals)
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
@@ -194,9 +215,11 @@ def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, rep
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
     with report.stage("trace") as stage:
+        probes = find_probes(task, opset, ExportContext(target.capabilities, custom_ops))
         while True:
             try:
-                traced = lower(trace(task, opset, ExportContext(target.capabilities, custom_ops)), custom_ops)
+                context = ExportContext(target.capabilities, custom_ops)
+                traced = lower(trace(task, opset, context, probes), custom_ops)
                 break
             except NewerOpsetError as error:
                 if settings.opset is not None or not opset < error.opset <= _newest_opset(target):
@@ -218,8 +241,8 @@ def _simplify(
             check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return traced, None
-    # not the blank image: there, what survives hangs on rounding, which a simplifier changes
-    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
+    # not the dark image: there, what survives hangs on rounding, which a simplifier changes
+    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith(DARK)]
     if task.dynamic_size:
         third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
         if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
@@ -252,7 +275,7 @@ def _check(model: onnx.ModelProto, target: Target, report: Report) -> None:
 
 def _verify(
     settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
-) -> List[CaseResult]:
+) -> Verification:
     def show(case: Case, expected: Any, actual: Any) -> None:
         if case.images:
             visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / visualize.file_name(case))
@@ -260,17 +283,24 @@ def _verify(
     if model.functions and not find_target(settings.target).capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:
-        results = []
-        for how, library in _ways(settings, model):
+        (_, first), *others = _ways(settings, model)
+        shown = show if settings.show_dir else None
+
+        def load(part: onnx.ModelProto) -> Run:
+            return Session(part, settings.load.device, custom_op_library=first).run
+
+        budget = settings.verify_budget
+        verified = verify_model(task, model, cases, load, budget, stage.progress, shown)
+        for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
             named = [replace(case, name=f"{case.name}{how}") for case in cases]
-            results += verify(task, session.run, named, stage.progress, show if settings.show_dir else None)
-        good = sum(result.ok for result in results)
-        stage.note(f"{good} of {len(results)} cases agree with PyTorch")
+            verified.results.extend(verify(task, session.run, named, stage.progress, shown))
+        good = sum(result.ok for result in verified.results)
+        stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
         if settings.show_dir:
             stage.note(f"pictures in {settings.show_dir}")
-    report.verification(results)
-    return results
+    report.verification(verified)
+    return verified
 
 
 def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, Optional[str]]]:
@@ -284,14 +314,15 @@ def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, O
 def _close(
     settings: ExportSettings,
     file: onnx.ModelProto,
-    results: Optional[Sequence[CaseResult]],
+    verified: Optional[Verification],
     held: bool,
     report: Report,
 ) -> None:
     if not held:
-        names = ", ".join(result.name for result in results or () if not result.ok)
-        report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
-    elif results is None and settings.config:
+        names = ", ".join(result.name for result in verified.results if not result.ok)
+        reason = f"the file does not agree with PyTorch on {names}" if names else NOTHING_COMPARED
+        report.warn(f"{settings.output_file} was not written: {reason}")
+    elif verified is None and settings.config:
         report.next_command(_command(settings) + " --verify")
     elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
         # no other runtime loads it

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
-from typing import Iterator
+from typing import Any, Dict, Iterator, List, Sequence
 
 import torch
 
@@ -16,9 +16,22 @@ from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
+from .verifying.probes import Probe, Recorder, find_ends
 
 
-def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
+def find_probes(task: Task, opset: int, context: ExportContext) -> List[Probe]:
+    """The ends of the task's model as it is traced; none of a model whose stand-ins record no gradients.
+
+    Arguments are those of ``trace``.
+    """
+    with _scopes(task, opset, context):
+        try:
+            return find_ends(task.module, lambda: task.module(*task.inputs.values()))
+        except Exception:  # the tracer comes next, and says more of it
+            return []
+
+
+def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe] = ()) -> "onnx.ModelProto":  # noqa: F821
     """Trace the task's module into an ONNX model.
 
     The model's mode, parameters and random state are as before when this returns or raises.
@@ -27,6 +40,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
         task: what to trace.
         opset: opset of the default domain.
         context: what the rewrites share; its opset and what is dynamic are set here.
+        probes: what the calls of these layers give are outputs as well, behind the task's own.
 
     Raises:
         NewerOpsetError: the model has an operator that the opset lacks, and a later one has.
@@ -34,17 +48,9 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     """
     import onnx
 
-    context.opset = opset
-    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
-        for scope in (
-            rewriting(context),
-            _symbolics(opset),
-            torch.no_grad(),
-            torch.random.fork_rng(devices=[]),
-            quiet(),
-        ):
-            stack.enter_context(scope)
+        stack.enter_context(_scopes(task, opset, context))
+        names = stack.enter_context(_also_giving(task.module, probes))
         large = _weights(task.module) > limits.LIMIT
         # torch puts the weights of a large model beside a file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-")) if large else ""
@@ -55,8 +61,8 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 tuple(task.inputs.values()),
                 target,
                 input_names=list(task.inputs),
-                output_names=task.output_names,
-                dynamic_axes=task.dynamic_axes or None,
+                output_names=[*task.output_names, *names],
+                dynamic_axes={**task.dynamic_axes, **names} or None,
                 opset_version=opset,
                 keep_initializers_as_inputs=False,
                 do_constant_folding=True,
@@ -75,6 +81,46 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
             ) from error
         model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
     return _only_our_axes(model, task)
+
+
+@contextlib.contextmanager
+def _scopes(task: Task, opset: int, context: ExportContext) -> Iterator[None]:
+    """Everything that holds while a task's module is traced."""
+    context.opset = opset
+    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
+    with contextlib.ExitStack() as stack:
+        for scope in (
+            rewriting(context),
+            _symbolics(opset),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            quiet(),
+        ):
+            stack.enter_context(scope)
+        yield
+
+
+@contextlib.contextmanager
+def _also_giving(module: torch.nn.Module, probes: Sequence[Probe]) -> Iterator[Dict[str, Dict[int, str]]]:
+    """Let a module give what some of its layers give behind its own outputs; their names, with axes of any size.
+
+    The names are there from the start, so that the tracer can be told them; a call that does not come is an error of
+    the tracer's, which counts outputs.
+    """
+    recorder = Recorder(module, probes)
+    axes = {probe.name: {axis: f"{probe.name}_{axis}" for axis in range(probe.rank)} for probe in probes}
+
+    def append(module: torch.nn.Module, inputs: Any, outputs: Any) -> Any:
+        own = outputs if isinstance(outputs, tuple) else (outputs,)
+        return (*own, *(recorder.outputs[name] for name in axes))
+
+    handle = module.register_forward_hook(append)
+    try:
+        # what the tracer is to know has to be the very tensor
+        with recorder.recording(copy=False):
+            yield axes
+    finally:
+        handle.remove()
 
 
 def _weights(module: torch.nn.Module) -> int:
