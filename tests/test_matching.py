@@ -37,6 +37,18 @@ def test_the_same_in_another_order():
     assert found == Match(50, 50, max_box=0.0, max_score=0.0)
 
 
+def test_the_order_counts_where_it_is_asked_for_but_not_among_equals():
+    expected = make(*[(100 * n, 0, 100 * n + 50, 50, score, 1) for n, score in enumerate((0.9, 0.8, 0.5, 0.5))])
+
+    def inorder(*order):
+        return match(expected, Detections(expected.dets[list(order)], expected.labels[list(order)]), ordered=True)
+
+    assert inorder(0, 1, 2, 3).ok and inorder(0, 1, 3, 2).ok
+    for wrong in ((1, 0, 2, 3), (3, 2, 1, 0), (0, 2, 1, 3)):
+        found = inorder(*wrong)
+        assert not found.ok and found.matched == 4 and found.unmatched[0].startswith("order: place ")
+
+
 def test_differences_within_the_tolerances_are_measured():
     expected = crowd(20)
     found = match(expected, moved(moved(expected, 3, 2, 0.006), 5, 4, 4e-5))

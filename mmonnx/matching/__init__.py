@@ -20,6 +20,7 @@ def match(
     limit: Optional[int] = None,
     tolerances: Optional[Tolerances] = None,
     noise: Optional[Noise] = None,
+    ordered: bool = False,
 ) -> Match:
     """Compare a runtime's result with PyTorch's.
 
@@ -37,6 +38,7 @@ def match(
         limit: the most detections that the model returns per image, if known: a list of that length is full.
         tolerances: what may differ; the defaults are those that mmonnx promises.
         noise: how PyTorch's own answer differs when it rounds otherwise, see :func:`noise_of`; None for not asked.
+        ordered: detections have to be in the same order as well, but for equal scores.
 
     Raises:
         TypeError: the results are of different kinds.
@@ -45,7 +47,7 @@ def match(
     if type(expected) is not type(actual):
         raise TypeError(f"cannot compare {type(expected).__name__} with {type(actual).__name__}")
     if isinstance(expected, Detections):
-        return DetectionMatcher(expected, actual, score_thr, limit, tolerances, noise).match()
+        return DetectionMatcher(expected, actual, score_thr, limit, tolerances, noise, ordered).match()
     if isinstance(expected, Panoptic):
         return match_panoptic(expected, actual, tolerances, limit, noise)
     if isinstance(expected, Scores):

@@ -20,7 +20,7 @@ class DetectionMatcher:
 
     Args:
         expected, actual: PyTorch's detections and the runtime's.
-        score_thr, limit, tolerances: see :func:`mmonnx.matching.match`.
+        score_thr, limit, tolerances, ordered: see :func:`mmonnx.matching.match`.
         noise: how PyTorch's detections move when it rounds otherwise, None if it was not asked.
     """
 
@@ -32,8 +32,9 @@ class DetectionMatcher:
         limit: Optional[int],
         tolerances: Tolerances,
         noise: Optional[DetectionNoise] = None,
+        ordered: bool = False,
     ) -> None:
-        self.expected, self.actual, self.noise = expected, actual, noise
+        self.expected, self.actual, self.noise, self.ordered = expected, actual, noise, ordered
         self.score_thr, self.limit, self.tolerances = score_thr, limit, tolerances
 
     def match(self) -> Match:
@@ -51,7 +52,7 @@ class DetectionMatcher:
         rest, extra, excused = self._excuse(rest, extra)
         near = self._near(rest, extra)
         shown = pairs + near
-        lines = list(bad.values()) + self._lines(rest, extra, dict(near))
+        lines = list(bad.values()) + self._lines(rest, extra, dict(near)) + self._disorder(pairs)
         noisy = [pair for pair in pairs if self._beyond(pair)]
         return Match(
             matched=len(pairs) - len(bad),
@@ -193,6 +194,18 @@ class DetectionMatcher:
                     where = self._name(self.expected, i)
                     lines[i] = f"{name} of {where}: off by {gap:.2g}, at most {allowed:.2g} is right"
         return lines
+
+    def _disorder(self, pairs: Pairs) -> List[str]:
+        """Say where the pairs are in another order on the two sides, though their scores are not equal."""
+        scores = self.expected.dets[:, 4].astype(np.float64)
+        ours = scores[[i for i, _ in sorted(pairs)]]
+        theirs = scores[[i for i, _ in sorted(pairs, key=lambda pair: pair[1])]]
+        tie = 2 * self.allowed_score.max(initial=0.0)
+        wrong = np.flatnonzero(np.abs(ours - theirs) > tie) if self.ordered else []
+        if not len(wrong):
+            return []
+        place = int(wrong[0])
+        return [f"order: place {place + 1} has the score {theirs[place]:.4f} of PyTorch's, not {ours[place]:.4f}"]
 
     @staticmethod
     def _name(result: Detections, index: int) -> str:

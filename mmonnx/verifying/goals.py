@@ -54,7 +54,7 @@ class Goals:
         self._counts: List[int] = []
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
-        self._masks = False
+        self._masks = self._clipped = False
 
     @property
     def lacks_levels(self) -> bool:
@@ -76,6 +76,7 @@ class Goals:
         self._counts.append(len(found.dets))
         self._labels.update(found.labels.tolist())
         self._masks |= found.masks is not None and bool(np.asarray(found.masks).any())
+        self._clipped |= bool((found.dets[:, :2] == 0).any())
         if len(found.dets):
             lowest = float(found.dets[:, 4].min())
             self._lowest = lowest if self._lowest is None else min(lowest, self._lowest)
@@ -116,6 +117,8 @@ class Goals:
             near = self._lowest is not None and self._lowest <= thr * (1 + _NEAR)
             lowest = "none" if self._lowest is None else f"{self._lowest:.4f}"
             found.append(Goal("the score threshold", near, f"{thr:g}, the lowest score is {lowest}"))
+        if self._task.box_limits == "image" and "dets" in self._task.output_names:
+            found.append(Goal("boxes that are clipped", self._clipped))
         if classes:
             known = len(self._labels & set(range(classes)))
             found.append(Goal("classes", known == classes, f"{known} of {classes}"))

@@ -195,7 +195,7 @@ def _matches(task: Task, expected: Sequence[Result], actual: Sequence[Result]) -
     if len(expected) != len(actual):
         return [Match(0, len(expected), unmatched=[f"{len(actual)} results for {len(expected)} images"], ok=False)]
     return [
-        match(one, other, score_thr=task.score_thr, limit=task.max_per_img, noise=noise_of(one))
+        match(one, other, score_thr=task.score_thr, limit=task.max_per_img, noise=noise_of(one), ordered=True)
         for one, other in zip(expected, actual)
     ]
 
