@@ -9,8 +9,10 @@ from .errors import InputError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
+from .threads import alone
 
 
+@alone()
 def export(
     model: Union[nn.Module, ExportSettings],
     args: Any = None,
@@ -28,6 +30,8 @@ def export(
     report: Optional[Report] = None,
 ) -> Exported:
     """Export a module to an ONNX file; its mode is as before when this returns or raises.
+
+    It may be called by several threads, of which one waits for the other.
 
     Args:
         model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` alone.

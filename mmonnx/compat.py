@@ -152,24 +152,26 @@ def no_graph_dump() -> Iterator[None]:
 
 @contextmanager
 def no_attention_fast_path() -> Iterator[None]:
-    """Keep ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` from operators that cannot be exported."""
+    """Keep ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` from operators that cannot be exported.
+
+    In this thread: another one that uses such a model goes on as before.
+    """
+    from .stand_ins import StandIn, standing_in
+
     switch = getattr(torch.backends, "mha", None)
     if switch is not None:
-        enabled = switch.get_fastpath_enabled()
-        switch.set_fastpath_enabled(False)
-        try:
+        with standing_in([StandIn([switch], "get_fastpath_enabled", lambda original: False)]):
             yield
-        finally:
-            switch.set_fastpath_enabled(enabled)
         return
     # Before `torch.backends.mha` these modules ask it of all their tensors at once, and take the ordinary path if the
     # answer is yes. `torch._assert` asks by the same name, of its one condition, and must have the true answer.
-    asked = torch.overrides.has_torch_function
-    torch.overrides.has_torch_function = lambda arguments: len(tuple(arguments)) > 1 or asked(arguments)
-    try:
+    asked = StandIn(
+        [torch.overrides],
+        "has_torch_function",
+        lambda original, arguments: len(tuple(arguments)) > 1 or original(arguments),
+    )
+    with standing_in([asked]):
         yield
-    finally:
-        torch.overrides.has_torch_function = asked
 
 
 @contextmanager
@@ -235,6 +237,15 @@ def script_builtins() -> Dict[int, str]:
     """TorchScript's own table of the operators that functions are compiled to, by the functions' ids."""
     table: Dict[int, str] = torch.jit._builtins._get_builtin_table()
     return table
+
+
+def know_constructors() -> None:
+    """Let torch (2.0 and later) list the functions that a default device is for while they are its own.
+
+    It does so once, at their first use under such a device.
+    """
+    if TORCH >= (2, 0):
+        importlib.import_module("torch.utils._device")._device_constructors()
 
 
 def reads_weights_alone() -> bool:

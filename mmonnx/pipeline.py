@@ -27,6 +27,7 @@ from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
+from .threads import alone
 from .tracing import trace
 from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
@@ -98,8 +99,9 @@ class Exported:
         return self.path is not None
 
 
+@alone()
 def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
-    """Export a model to ONNX: load, trace, simplify, check, verify, write.
+    """Export a model to ONNX: load, trace, simplify, check, verify, write; one export of a process after the other.
 
     Args:
         settings: what is asked for.
@@ -118,6 +120,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     return _export(task, settings, report, *checked)
 
 
+@alone()
 def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
     """Export a model that is a task already; arguments and errors are otherwise those of ``export``.
 

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import tempfile
+import threading
 import warnings
 from typing import Iterator
 
@@ -16,6 +17,7 @@ from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
+from .threads import alone
 
 
 def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
@@ -38,7 +40,9 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
         for scope in (
+            alone(),
             rewriting(context),
+            in_export_here_alone(),
             _symbolics(opset),
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
@@ -87,6 +91,17 @@ def _symbolics(opset: int) -> Iterator[None]:
     """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
     with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
         yield
+
+
+@contextlib.contextmanager
+def in_export_here_alone() -> Iterator[None]:
+    """Have ``torch.onnx.is_in_onnx_export`` answer for this thread: upstream's inference asks it in all of them."""
+    asked, exporting = torch.onnx.is_in_onnx_export, threading.get_ident()
+    torch.onnx.is_in_onnx_export = lambda: threading.get_ident() == exporting and asked()
+    try:
+        yield
+    finally:
+        torch.onnx.is_in_onnx_export = asked
 
 
 def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
+from ..threads import alone
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .structure import named_tensors, refilled
 from .variations import Axes, output_axes, variations
@@ -16,6 +17,7 @@ from .variations import Axes, output_axes, variations
 AxesAsked = Mapping[str, Union[Mapping[int, str], Sequence[int]]]
 
 
+@alone()
 def module_task(
     model: nn.Module,
     args: Any,

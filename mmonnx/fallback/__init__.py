@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Callable, Optional
 
 from ..errors import MissingOperatorError
+from ..threads import alone
 
 __all__ = ["active", "ensure"]
 
@@ -106,7 +107,10 @@ def ensure() -> str:
     reason = _reason_not_to_load()
     if reason is None:
         return "compiled"
-    _install()
+    with alone():
+        if active():  # another thread was first
+            return "fallback"
+        _install()
     if reason:
         warnings.warn(
             f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason}); "
