@@ -9,6 +9,7 @@ from .errors import InputError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
+from .surroundings import ordinary
 from .threads import alone
 
 
@@ -68,7 +69,8 @@ def export(
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
+        with ordinary(model):
+            return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
     finally:
         for module, training in modes:
             module.training = training

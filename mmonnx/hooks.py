@@ -12,6 +12,7 @@ from mmcv.runner import Hook, IterBasedRunner, TextLoggerHook, master_only
 
 from .atomic import replacing
 from .errors import ExportError, InputError
+from .surroundings import ordinary
 from .targets import TARGETS
 from .threads import alone
 from .training.best import Best
@@ -134,6 +135,7 @@ class ONNXExportHook(Hook):
             self._remove_old(unit, step)
 
     @alone()
+    @ordinary()
     def _export(self, runner: Any, paths: Sequence[Path], epoch_ended: bool) -> Optional[str]:
         """Export the weights to the first path, and copy the file to the others.
 

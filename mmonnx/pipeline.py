@@ -25,6 +25,7 @@ from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
 from .threads import alone
@@ -100,6 +101,7 @@ class Exported:
 
 
 @alone()
+@ordinary()
 def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
     """Export a model to ONNX: load, trace, simplify, check, verify, write; one export of a process after the other.
 
@@ -129,7 +131,8 @@ def export_task(task: Task, settings: ExportSettings, report: Optional[Report] =
         settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
         report: where progress is told.
     """
-    return _export(task, settings, report or Report(), *_check_settings(settings))
+    with ordinary(task.module):
+        return _export(task, settings, report or Report(), *_check_settings(settings))
 
 
 def _export(

@@ -16,6 +16,7 @@ from .codebases.base import Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .rewrites import ExportContext, rewriting
+from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
 from .threads import alone
 
@@ -41,6 +42,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     with contextlib.ExitStack() as stack:
         for scope in (
             alone(),
+            ordinary(task.module),
             rewriting(context),
             in_export_here_alone(),
             _symbolics(opset),

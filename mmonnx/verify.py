@@ -15,6 +15,7 @@ from mmonnx.codebases.roundings import layers_round_otherwise, rounding_noise
 from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import MAX_LINES, Match, Tolerances, match
+from mmonnx.surroundings import ordinary
 
 _FURTHER = [
     *((size, False) for size in (1, 1, 2, 2, 4, 4, 8, 8)),
@@ -138,7 +139,8 @@ def verify(
         show: called with the case, PyTorch's results and the runtime's, for every case in which both gave some.
         tolerances: what may differ.
     """
-    return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
+    with ordinary(task.module):
+        return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
 
 
 def _verify(

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 from .. import compat, fallback
 from ..errors import InputError, MmonnxError, type_and_line
 from ..memory import check_images
+from ..surroundings import ordinary
 from ..threads import alone
 from . import plain
 from .about import config_text
@@ -22,6 +23,7 @@ __all__ = ["LoadOptions", "Task", "load", "read"]
 
 
 @alone()
+@ordinary()
 def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..stand_ins import StandIn, standing_in
+from ..surroundings import inference
 from .base import Detections, Panoptic
 from .proposals import proposals_of_image
 from .ties import ties_by_index
@@ -45,7 +46,7 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     more = {}
     if "proposals" in feeds:
         more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]
-    with torch.no_grad():
+    with inference(model):
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 

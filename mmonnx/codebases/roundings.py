@@ -33,7 +33,9 @@ def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundi
     thread = threading.get_ident()
 
     def add_noise(layer: nn.Module, inputs: Any, output: Any) -> Any:
-        if threading.get_ident() != thread or not (isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()):
+        if threading.get_ident() != thread or not (
+            isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()
+        ):
             return None
         noise = rounding_noise(output, generator)
         if output.dim() > 2:

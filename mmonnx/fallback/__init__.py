@@ -104,12 +104,12 @@ def ensure() -> str:
     """
     if active():
         return "fallback"
-    reason = _reason_not_to_load()
-    if reason is None:
-        return "compiled"
     with alone():
         if active():  # another thread was first
             return "fallback"
+        reason = _reason_not_to_load()
+        if reason is None:
+            return "compiled"
         _install()
     if reason:
         warnings.warn(

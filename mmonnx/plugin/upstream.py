@@ -24,6 +24,7 @@ from ..errors import ExportError
 from ..graph.annotate import annotate
 from ..graph.lower import lower
 from ..rewrites import REGISTRY, ExportContext, Rewrite, rewriting
+from ..surroundings import ordinary
 from ..targets import find_target
 from ..threads import alone
 from ..tracing import in_export_here_alone, quiet, trace
@@ -63,7 +64,8 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return original(*args, **kwargs)
     modes = [(module, module.training) for module in asked["model"].modules()]
     try:
-        model, task = _export(original, images[0], asked)
+        with ordinary(asked["model"]):
+            model, task = _export(original, images[0], asked)
     finally:
         for module, training in modes:
             module.training = training
