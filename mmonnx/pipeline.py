@@ -26,8 +26,10 @@ from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
+from .threads import alone
 from .tracing import find_probes, trace
 from .verify import (
     BUDGET,
@@ -116,8 +118,10 @@ class Exported:
         return self.path is not None
 
 
+@alone()
+@ordinary()
 def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
-    """Export a model to ONNX: load, trace, simplify, check, verify, write.
+    """Export a model to ONNX: load, trace, simplify, check, verify, write; one export of a process after the other.
 
     Args:
         settings: what is asked for.
@@ -136,6 +140,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     return _export(task, settings, report, *checked)
 
 
+@alone()
 def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
     """Export a model that is a task already; arguments and errors are otherwise those of ``export``.
 
@@ -144,7 +149,8 @@ def export_task(task: Task, settings: ExportSettings, report: Optional[Report] =
         settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
         report: where progress is told.
     """
-    return _export(task, settings, report or Report(), *_check_settings(settings))
+    with ordinary(task.module):
+        return _export(task, settings, report or Report(), *_check_settings(settings))
 
 
 def _export(

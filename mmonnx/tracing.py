@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import tempfile
+import threading
 import warnings
 from typing import Any, Dict, Iterator, List, Sequence
 
@@ -15,7 +16,9 @@ from .codebases.base import Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .rewrites import ExportContext, rewriting
+from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
+from .threads import alone
 from .verifying.probes import Probe, Recorder, find_ends
 
 
@@ -90,7 +93,10 @@ def _scopes(task: Task, opset: int, context: ExportContext) -> Iterator[None]:
     context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
         for scope in (
+            alone(),
+            ordinary(task.module),
             rewriting(context),
+            in_export_here_alone(),
             _symbolics(opset),
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
@@ -133,6 +139,17 @@ def _symbolics(opset: int) -> Iterator[None]:
     """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
     with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
         yield
+
+
+@contextlib.contextmanager
+def in_export_here_alone() -> Iterator[None]:
+    """Have ``torch.onnx.is_in_onnx_export`` answer for this thread: upstream's inference asks it in all of them."""
+    asked, exporting = torch.onnx.is_in_onnx_export, threading.get_ident()
+    torch.onnx.is_in_onnx_export = lambda: threading.get_ident() == exporting and asked()
+    try:
+        yield
+    finally:
+        torch.onnx.is_in_onnx_export = asked
 
 
 def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821

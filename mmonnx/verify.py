@@ -14,6 +14,8 @@ from mmonnx.codebases.roundings import layers_round_otherwise, rounding_noise
 from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
 from mmonnx.matching import Match, Noise, Tolerances, match, noise_of
+from mmonnx.surroundings import ordinary
+from mmonnx.threads import alone
 from mmonnx.verifying.cases import make_cases, pictures_of
 from mmonnx.verifying.exploring import Explorer
 from mmonnx.verifying.goals import Goal, Goals
@@ -109,7 +111,9 @@ def verify_model(
     pictures = [case for case in cases if case.images]
     if not (inside.probes and pictures and all(result.ok for result in results)):
         return Verification(results, goals.all)
-    more = _inside(task, inside, goals, pictures, started + max(budget * spent, spent + _LEAST))
+    until = started + max(budget * spent, spent + _LEAST)
+    with alone(), ordinary(task.module):
+        more = _inside(task, inside, goals, pictures, until)
     return Verification(results + more, goals.all)
 
 
@@ -144,7 +148,8 @@ def verify(
         show: called with the case, PyTorch's results and the runtime's, for every case in which both gave some.
         tolerances: what may differ.
     """
-    return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
+    with ordinary(task.module):
+        return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
 
 
 def _verify(

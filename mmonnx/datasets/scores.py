@@ -9,6 +9,7 @@ import numpy as np
 
 from mmonnx.datasets import digits
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.threads import alone
 
 Detect = Callable[[np.ndarray], List[np.ndarray]]
 Classify = Callable[[np.ndarray], int]
@@ -21,7 +22,7 @@ def pytorch_detector(config: str, checkpoint: str) -> Detect:
     """mmdet's own inference: a BGR image (H, W, 3) to a (n, 5) array per class, in pixels of that image."""
     from mmdet.apis import inference_detector, init_detector
 
-    with contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
+    with alone(), contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
         model = init_detector(config, checkpoint, device="cpu")
     return lambda image: inference_detector(model, image)
 
@@ -46,7 +47,7 @@ def pytorch_classifier(config: str, checkpoint: str) -> Classify:
     """mmcls's own inference: a BGR image (H, W, 3) to its class."""
     from mmcls.apis import inference_model, init_model
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    with alone(), contextlib.redirect_stdout(io.StringIO()):
         model = init_model(config, checkpoint, device="cpu")
     return lambda image: int(inference_model(model, image)["pred_label"])
 

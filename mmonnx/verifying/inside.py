@@ -64,7 +64,11 @@ class Inside:
         if not recorder.complete:
             return None
         between, expected = time.perf_counter(), to_numpy(recorder.outputs)
-        found = self._run(list(expected), [], to_numpy(case.feeds))
+        try:
+            found = self._run(list(expected), [], to_numpy(case.feeds))
+        except Exception as error:  # the runtime's own
+            problem = f"the runtime failed: {type_and_line(error)}"
+            return CaseResult(f"inside, {case.name}", case.shape, len(case.images), problems=[problem])
         seconds = between - started, time.perf_counter() - between
         outcome = _Tensors(expected, found)
         if outcome.problems:
@@ -89,12 +93,16 @@ class Inside:
             draw: how the values are drawn; other seeds are tried where PyTorch's own answer hangs on its roundings.
 
         Returns:
-            None where PyTorch calls the ends otherwise than the file, or its answer hangs on roundings in all draws.
+            None where PyTorch calls the ends otherwise than the file, does not run on such values, or has an answer
+            that hangs on roundings in all draws.
         """
         for attempt in range(_SEEDS):
             started, tried = time.perf_counter(), replace(draw, seed=draw.seed + 7919 * attempt)
-            with torch.no_grad():
-                first = run_driven(self._task, case.feeds, self.probes, tried, self._memory.used())
+            try:
+                with torch.no_grad():
+                    first = run_driven(self._task, case.feeds, self.probes, tried, self._memory.used())
+            except Exception:  # the model's own code may not be made for such values
+                return None
             if not first.complete:
                 return None
             seconds = time.perf_counter() - started
@@ -126,8 +134,11 @@ class Inside:
     def _is_steady(self, case: Case, first: Driven) -> bool:
         """Whether PyTorch itself gives the same answers and ends when it rounds otherwise."""
         for seed, roundings in ((0, 1.0), (1, _ROUNDINGS)):
-            with torch.no_grad():
-                again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
+            try:
+                with torch.no_grad():
+                    again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
+            except Exception:  # as above
+                return False
             if not all(found.ok for found in _matches(self._task, first.results, again.results)):
                 return False
             if _Tensors(to_numpy(first.free), to_numpy(again.free)).by_chance(_CHANCE):
@@ -142,8 +153,11 @@ class Inside:
             if name not in names:
                 continue
             other = -value.flatten().roll(value.numel() // 2 + 1).reshape(value.shape)
-            after = self._outputs(case, {**driven.driven, name: other})
-            if any(not np.array_equal(before[one], after[one]) for one in before):
+            try:
+                after = self._outputs(case, {**driven.driven, name: other})
+            except Exception:  # another number of rows than other ends are made to give
+                after = {}
+            if any(not np.array_equal(before[one], after.get(one)) for one in before):
                 found.append(name)
         return found
 

@@ -7,6 +7,7 @@ file they are ordinary tensors, called ``rpn_head.rpn_cls.output_2`` by the laye
 """
 
 import re
+import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -166,16 +167,18 @@ class Recorder:
     def recording(
         self, drive: Optional[Callable[[Probe, torch.Tensor], Optional[torch.Tensor]]] = None, copy: bool = True
     ) -> Iterator[None]:
-        """Record inside the block.
+        """Record this thread's calls inside the block.
 
         Args:
             drive: what a call is made to give, from what it gave; None leaves it.
             copy: keep copies: the model may write into what its layers give.
         """
-        self.outputs, self._calls = {}, Counter()
+        self.outputs, self._calls, thread = {}, Counter(), threading.get_ident()
 
         def hook(path: str) -> Callable[..., Any]:
             def record(layer: nn.Module, inputs: Any, output: Any) -> Any:
+                if threading.get_ident() != thread:  # others may use the model meanwhile
+                    return None
                 probe = Probe(path, self._calls[path])
                 self._calls[path] += 1
                 if probe not in self._wanted or not isinstance(output, torch.Tensor):
