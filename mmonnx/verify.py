@@ -113,9 +113,21 @@ def make_cases(
         cases.append(case("photograph", pictures[:2] if batch != 2 else pictures[:1], other))
     if task.dynamic_size and task.larger_shape:
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], task.larger_shape))
+    if task.preprocess_padded is not None:
+        part = (max(shape[0] * 7 // 8, 1), max(shape[1] * 3 // 4, 1))
+        pasted = [_padded(picture, shape, part) for picture in pictures[:batch]]
+        feeds = task.preprocess_padded(pictures[:batch], shape, part)
+        cases.append(Case(f"padded {shape[0]}x{shape[1]}", feeds, pasted))
     blank = np.zeros((shape[0], shape[1], 3), np.uint8)
     cases.append(case("blank", [blank] * batch, shape))
     return cases
+
+
+def _padded(picture: np.ndarray, size: Tuple[int, int], part: Tuple[int, int]) -> np.ndarray:
+    """The picture resized to ``part`` (height, width), in the corner of a black one of ``size``, to draw on."""
+    canvas = np.zeros((*size, 3), np.uint8)
+    canvas[: part[0], : part[1]] = cv2.resize(picture, part[::-1], interpolation=cv2.INTER_LINEAR)
+    return canvas
 
 
 def verify(
