@@ -128,7 +128,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
     add("--mask-output", choices=("image", "roi"), default="image", help="masks in the image, or as the head has them")
-    add("--image-size-input", action="store_true", help="two-stage detectors: an input that says where padding begins")
+    add("--image-size-input", action="store_true", help="without effect: the file has it where answers hang on it")
+    add(
+        "--no-image-size-input",
+        action="store_true",
+        help="detectors: no optional input that says where padding begins, which is taken for a part of the image",
+    )
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
@@ -235,7 +240,7 @@ def _export(options: argparse.Namespace) -> int:
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
-            image_size=options.image_size_input,
+            image_size=not options.no_image_size_input,
         ),
         target=options.target,
         opset=options.opset_version,

@@ -15,11 +15,12 @@ from .codebases.base import Task, to_numpy
 from .codebases.images import read_image, second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
-from .graph.annotate import annotate, with_default
+from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
+from .graph.optional import unused, with_defaults, without_inputs
 from .graph.parts import part
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
@@ -49,7 +50,6 @@ from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
-_NO_PADDING = 2**24
 
 
 @dataclass(frozen=True)
@@ -161,17 +161,20 @@ def _export(
     opset: int,
     images: Optional[List[np.ndarray]],
 ) -> Exported:
+    task = _for_target(task, target)
     for note in task.notes:
         report.warn(note)
-    cases = make_cases(task, images, task.shape, settings.load.batch)
     model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
+    idle = unused(model, task.optional)
+    task, model = task.without(idle), without_inputs(model, idle)
+    cases = make_cases(task, images, task.shape, settings.load.batch)
     before = count_nodes(model) if settings.simplify else None
     model, tool = _simplify(settings, task, cases, model, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
     model = named(model, (name for name, _ in task.module.named_modules()), probes)
-    model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
+    model = with_defaults(model, task.optional)
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
@@ -210,6 +213,17 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[Lis
         check_writable(Path(settings.show_dir) / "picture.png")
     image = settings.test_image or settings.load.image
     return target, opset, [read_image(image)] if image else None
+
+
+def _for_target(task: Task, target: Target) -> Task:
+    """The task with no more inputs than the target takes; a note says what that means."""
+    if target.capabilities.optional_inputs or not task.optional:
+        return task
+    found = task.without(task.optional)
+    if task.box_limits != "none":
+        what = f"{target.name} has no inputs that may be left out: the file is not told where a picture is padded"
+        found.notes = [*task.notes, f"{what}, and takes the padding for a part of it"]
+    return found
 
 
 def _newest_opset(target: Target) -> int:
@@ -354,5 +368,5 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--simplify",) if settings.simplify else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
-    parts += ("--image-size-input",) if settings.load.image_size else ()
+    parts += ("--no-image-size-input",) if not settings.load.image_size else ()
     return " ".join(parts)

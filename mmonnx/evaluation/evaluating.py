@@ -223,10 +223,10 @@ def _run(
         each = {name: 1000 * spent / max(len(share), 1) for name, spent in seconds.items()}
         among = f" in {processes.size} processes" if processes.size > 1 else ""
         stage.note(f"batches of {test.batch_size}{among}, " + ", ".join(f"{n} {t:.0f} ms" for n, t in each.items()))
-    if padded and test.kind.needs_image_size(test.config) and not test.file.takes_image_size:
+    if padded and test.kind.is_misled(test.file, test.config):
         report.warn(
             "images are padded, and this file does not know where: near the padding its answers differ a little from "
-            "PyTorch's; export it with --image-size-input"
+            "PyTorch's; export it for ONNX Runtime, without --no-image-size-input"
         )
     return {name: merged([one[name] for one, _ in parts], len(test.dataset)) for name in part}
 

@@ -15,7 +15,7 @@ DARK = "dark"
 
 
 def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape, batch: int = 1) -> List[Case]:
-    """The inputs to compare on: as exported; in other sizes and batches as far as these are dynamic; dark.
+    """The inputs to compare on: as exported; in other sizes and batches as far as these are dynamic; padded; dark.
 
     Args:
         task: the model.
@@ -35,8 +35,21 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
     if task.dynamic_size and task.larger_shape:
         number = 1 if task.dynamic_batch else batch
         cases.append(picture_case(task, "photograph", pictures[:number], task.larger_shape))
+    if task.preprocess_padded is not None:
+        cases.append(padded_case(task, "padded", pictures[: 1 if task.dynamic_batch else batch], other))
     cases.append(picture_case(task, DARK, [darkness(shape)] * batch, shape))
     return cases
+
+
+def padded_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape) -> Case:
+    """Pictures that do not fill the input, by other shares of its height and of its width."""
+    part = max(size[0] * 7 // 8, 1), max(size[1] * 3 // 4, 1)
+    shown = []
+    for picture in chosen:
+        canvas = np.zeros((*size, 3), np.uint8)
+        canvas[: part[0], : part[1]] = cv2.resize(picture, part[::-1], interpolation=cv2.INTER_LINEAR)
+        shown.append(canvas)
+    return Case(_name(kind, size, len(chosen)), task.preprocess_padded(list(chosen), size, part), shown)
 
 
 def darkness(shape: Shape) -> np.ndarray:
@@ -66,5 +79,8 @@ def other_shape(task: Task, shape: Shape) -> Shape:
 def picture_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape) -> Case:
     """Pictures as one batch of a size."""
     resized = [cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR) for picture in chosen]
-    name = f"{kind} {size[0]}x{size[1]}" + (f" batch {len(chosen)}" if len(chosen) > 1 else "")
-    return Case(name, task.preprocess(list(chosen), size), resized)
+    return Case(_name(kind, size, len(chosen)), task.preprocess(list(chosen), size), resized)
+
+
+def _name(kind: str, size: Shape, batch: int) -> str:
+    return f"{kind} {size[0]}x{size[1]}" + (f" batch {batch}" if batch > 1 else "")

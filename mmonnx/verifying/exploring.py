@@ -8,7 +8,7 @@ import numpy as np
 
 from ..codebases.base import Task
 from ..codebases.sizes import refusal
-from .cases import Shape, other_shape, picture_case
+from .cases import Shape, other_shape, padded_case, picture_case
 from .driving import Draw, Driven, Lever
 from .goals import Goals
 from .inside import Inside
@@ -172,7 +172,11 @@ class Explorer:
         return None if found is None else self._taken(case, *found)
 
     def _case(self, kind: str, size: Shape) -> Case:
-        return picture_case(self._task, kind, self._pictures[: self._batch], size)
+        chosen = self._pictures[: self._batch]
+        if self._task.preprocess_padded is None:
+            return picture_case(self._task, kind, chosen, size)
+        # boxes are clipped to the picture
+        return padded_case(self._task, kind, chosen, size)
 
     def _smallest(self) -> Shape:
         """The smallest size on which the model is driven: what is behind its ends matters there, not its picture."""

@@ -117,6 +117,8 @@ class Goals:
             near = self._lowest is not None and self._lowest <= thr * (1 + _NEAR)
             lowest = "none" if self._lowest is None else f"{self._lowest:.4f}"
             found.append(Goal("the score threshold", near, f"{thr:g}, the lowest score is {lowest}"))
+        if self._task.preprocess_padded is not None:
+            found.append(Goal("padding", True))  # one of the cases
         if self._task.box_limits == "image" and "dets" in self._task.output_names:
             found.append(Goal("boxes that are clipped", self._clipped))
         if classes:

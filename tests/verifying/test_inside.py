@@ -128,6 +128,7 @@ def test_the_right_file_passes_and_says_what_was_exercised(exported):
         "the limit",
         "less than the limit",
         "the score threshold",
+        "padding",
         "boxes that are clipped",
         "classes",
     }
