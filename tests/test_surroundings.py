@@ -12,7 +12,7 @@ from models import small_config
 from torch import nn
 
 import mmonnx
-from mmonnx import codebases, fallback
+from mmonnx import codebases, compat, fallback
 from mmonnx.report import Report
 from mmonnx.surroundings import ordinary
 
@@ -29,6 +29,15 @@ def default_dtype(dtype):
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def default_tensor_type(kind):
+    torch.set_default_tensor_type(kind)
+    try:
+        yield
+    finally:
+        torch.set_default_tensor_type(torch.FloatTensor)
 
 
 @contextlib.contextmanager
@@ -61,6 +70,7 @@ def threads(number):
 
 SETTINGS = {
     "default dtype": lambda: default_dtype(torch.float64),
+    "default tensor type": lambda: default_tensor_type(torch.DoubleTensor),
     "deterministic": deterministic,
     "gradients": torch.enable_grad,
     "no gradients": torch.no_grad,
@@ -183,6 +193,22 @@ def test_inference_is_what_it_is_without_them_to_the_bit(name, task):
     tolerance = 1e-3 if name == "threads" else 0  # sums are then of other parts
     assert np.array_equal(expected.labels, found.labels)
     assert np.abs(expected.dets - found.dets).max() <= tolerance
+
+
+def test_mixed_precision_is_off_on_every_device():
+    devices = ("cpu", "cuda") if compat.TORCH >= (2, 4) else ()
+    for device in devices:
+        torch.set_autocast_enabled(device, True)
+        with ordinary():
+            assert not torch.is_autocast_enabled(device)
+        assert torch.is_autocast_enabled(device)
+        torch.set_autocast_enabled(device, False)
+    if not devices:
+        torch.set_autocast_enabled(True)
+        with ordinary():
+            assert not torch.is_autocast_enabled()
+        assert torch.is_autocast_enabled()
+        torch.set_autocast_enabled(False)
 
 
 def test_settings_are_back_after_an_error_inside():

@@ -14,6 +14,7 @@ import pytest
 import torch
 from crowds import in_thread, together
 from models import load_small, small_config
+from PIL import Image
 from torch import nn
 
 import mmonnx
@@ -26,6 +27,7 @@ from mmonnx.graph.lower import lower
 from mmonnx.report import Report
 from mmonnx.rewrites import REGISTRY, ExportContext, rewriting
 from mmonnx.rewrites.registry import resolve
+from mmonnx.runtime.images import read_image
 from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.tracing import trace
 
@@ -259,6 +261,34 @@ def test_noise_of_one_thread_does_not_shake_the_sorts_of_another():
 
     shaken, steady = together([shake, sort])
     assert steady and shaken >= 20
+
+
+def test_reading_an_image_puts_no_warnings_back_that_an_export_hid_meanwhile(tmp_path, monkeypatch):
+    image = Image.new("RGB", (8, 8))
+    image.save(str(tmp_path / "image.png"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # it is warned of
+    before, opened, hidden = list(warnings.filters), threading.Event(), threading.Event()
+    own = Image.open
+
+    def slow(path):
+        opened.set()
+        assert hidden.wait(60)
+        return own(path)
+
+    monkeypatch.setattr(Image, "open", slow)
+    thread = threading.Thread(target=read_image, args=(str(tmp_path / "image.png"),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        thread.start()
+        assert opened.wait(60)
+    hidden.set()
+    thread.join(60)
+    assert list(warnings.filters) == before
+    monkeypatch.setattr(Image, "open", own)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert read_image(str(tmp_path / "image.png")).shape == (8, 8, 3)
+    assert not seen
 
 
 def test_noise_of_layers_is_of_its_own_thread():
