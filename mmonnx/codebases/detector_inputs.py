@@ -1,7 +1,7 @@
 """The inputs of a detector: images, proposals of one that has no RPN, and where the picture lies in the input."""
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
