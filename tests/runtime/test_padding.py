@@ -3,12 +3,16 @@
 import numpy as np
 import onnx
 import pytest
-from models import small_file
+from models import HOURGLASS, SHAPE, load_small, small_file
 
+from mmonnx.codebases.base import to_numpy
 from mmonnx.codebases.detections import to_detections
 from mmonnx.codebases.images import photographs
 from mmonnx.matching import Tolerances, match
+from mmonnx.pipeline import ExportSettings, export_task
 from mmonnx.runtime import Detector
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.targets import TARGETS, find_target
 
 PICTURES = 100
 TESTS = "data.test.pipeline.1."
