@@ -132,7 +132,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--no-image-size-input",
         action="store_true",
-        help="detectors: no optional input that says where padding begins, which is taken for a part of the image",
+        help="detectors: no optional input that says where padding begins: it is taken for a part of the image",
     )
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")

@@ -220,7 +220,7 @@ def _for_target(task: Task, target: Target) -> Task:
     if target.capabilities.optional_inputs or not task.optional:
         return task
     found = task.without(task.optional)
-    if task.box_limits != "none":
+    if task.hangs_on_padding:
         what = f"{target.name} has no inputs that may be left out: the file is not told where a picture is padded"
         found.notes = [*task.notes, f"{what}, and takes the padding for a part of it"]
     return found

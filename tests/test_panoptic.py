@@ -6,7 +6,7 @@ import torch
 from mmonnx import fallback
 from mmonnx.codebases.base import Detections, Panoptic
 from mmonnx.matching import match, noise_of
-from mmonnx.rewrites import rewriting
+from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.rewrites.panoptic import panoptic_map
 from mmonnx.symbolics.lay_masks import lay_masks
 
@@ -85,10 +85,16 @@ def test_a_map_of_queries_is_upstreams():
     logits = torch.randn(3, 9, 12, generator=generator) * 4
     masks = torch.randn(3, 9, 10, 13, generator=generator) * 3
     logits[2, :, -1] = 50.0  # an image of nothing
+    context, told = ExportContext(), ExportContext(told_size=True, image_size=(7, 9))
     for low in (False, True):
         cfg = dict(object_mask_thr=0.3, iou_thr=0.3, filter_low_score=low)
         head = MaskFormerFusionHead(num_things_classes=8, num_stuff_classes=3, test_cfg=cfg)
         with rewriting():
-            found = panoptic_map(logits, masks, 11, 8, cfg)
+            found = panoptic_map(context, logits, masks, 11, 8, cfg)
+            # of images that end before their input does, upstream cuts the rest off
+            part = panoptic_map(told, logits, masks, 11, 8, cfg)
         for number in range(3):
             assert torch.equal(found[number], head.panoptic_postprocess(logits[number], masks[number]))
+            upstream = head.panoptic_postprocess(logits[number], masks[number, :, :7, :9])
+            assert torch.equal(part[number, :7, :9], upstream)
+            assert (part[number, 7:] == 11).all() and (part[number, :, 9:] == 11).all()

@@ -33,9 +33,9 @@ class Task:
         preprocess: ``(BGR uint8 images (H, W, 3), (height, width)) -> feeds``: resizes each image to exactly that
             size, normalises and stacks. None for a model that is no model of images. Nothing is padding.
         preprocess_padded: ``(images, (height, width), (height, width) of the pictures) -> feeds``: resizes each image
-            to the second size and fills up the first as the test pipelines do, with zeros after normalising, right of
-            and below the image or, of a model that has it so, around it. None where the model cannot be told the
-            padding, or gives the same answers if it is.
+            to the second size and fills up the first as test pipelines do, with zeros after normalising, right of and
+            below the image or, of a model that has it so, around it. None where the model cannot be told the padding,
+            or gives the same answers if it is.
         optional: what the inputs are that may be left out, by name, where they are.
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
@@ -51,6 +51,7 @@ class Task:
         weights: where the weights are from that no checkpoint's file holds.
         mask_thr: the probability from which on a pixel belongs to a mask.
         box_limits: what boxes may reach, see ``runtime.boxes``.
+        hangs_on_padding: the answers hang on where the padding of an image begins.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
 
@@ -78,6 +79,7 @@ class Task:
     weights: str = "random weights"
     mask_thr: float = 0.5
     box_limits: str = "image"
+    hangs_on_padding: bool = False
     notes: List[str] = field(default_factory=list)
 
     @property

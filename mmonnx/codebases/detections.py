@@ -80,8 +80,8 @@ def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) 
 def _at_input_size(found: Found, size: Tuple[int, int], void: int) -> Found:
     """The result with masks and maps as the file gives them: of the whole input (height, width), padding included."""
     if isinstance(found, Panoptic):
-        instances = found.instances and _at_input_size(found.instances, size, void)
-        return replace(found, segments=_enlarged(found.segments, size, void), instances=instances)
+        instances = found.detections and _at_input_size(found.detections, size, void)
+        return replace(found, segments=_enlarged(found.segments, size, void), detections=instances)
     return found if found.masks is None else replace(found, masks=_enlarged(found.masks, size, False))
 
 

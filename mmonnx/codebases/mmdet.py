@@ -25,7 +25,10 @@ DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
 """What gives the answers of a detector or of its head, by the kind of the head."""
-_BOX_LIMITS = {"YOLOXHead": "none", "YOLOV3Head": "none", "CenterNetHead": "none", "CornerHead": "origin"}
+_BOX_LIMITS = {
+    **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
+    "CornerHead": "origin",
+}
 """What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 
 
@@ -144,6 +147,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
         box_limits=limits,
+        hangs_on_padding=limits != "none" or hasattr(model, "roi_head"),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
@@ -175,6 +179,8 @@ def _test_cfg(model: nn.Module) -> Dict[str, Any]:
 
 def _box_limits(model: nn.Module) -> str:
     """The task's ``box_limits``, by the head that the final boxes are from."""
+    if hasattr(getattr(model, "roi_head", None), "grid_head"):  # it votes the sides, and upstream clips a copy of them
+        return "none"
     head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):

@@ -93,10 +93,8 @@ def is_misled(file: OnnxFile, config: Any) -> bool:
     """Whether a file takes padding for a part of the image, and a detector's answers hang on it."""
     if file.is_told:
         return False
-    if file.described:
-        return file.description.box_limits != "none"
-    # of one that mmonnx did not write, the proposals of a second stage do
-    return "rpn_head" in config.model and "roi_head" in config.model
+    two_stages = "roi_head" in config.model  # the proposals are clipped to the image
+    return two_stages or (file.described and file.description.box_limits != "none")
 
 
 def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:

@@ -20,9 +20,9 @@ def with_defaults(model: onnx.ModelProto, defaults: Mapping[str, Sequence[float]
 
 
 def unused(model: onnx.ModelProto, names: Collection[str]) -> List[str]:
-    """Those of these inputs that no node takes."""
+    """Those of these inputs that no node takes; the tracer may have left them out."""
     taken = {name for node in walk_nodes(model.graph) for name in node.input}
-    return [one.name for one in model.graph.input if one.name in names and one.name not in taken]
+    return [name for name in names if name not in taken]
 
 
 def without_inputs(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
