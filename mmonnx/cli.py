@@ -118,6 +118,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--dynamic-batch", action="store_true", help="make the batch alone dynamic")
     add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
     add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
+    add("--strict", action="store_true", help="refuse a model whose own code takes values out of the trace")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
@@ -238,6 +239,7 @@ def _export(options: argparse.Namespace) -> int:
         check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,
+        strict=options.strict,
         test_image=options.test_img,
         show_graph=options.show,
         show_dir=show_dir,

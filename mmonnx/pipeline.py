@@ -22,12 +22,13 @@ from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
+from .leaks import Taken, faults
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
-from .tracing import trace
+from .tracing import retrace, trace
 from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
@@ -55,6 +56,7 @@ class ExportSettings:
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
+        strict: refuse a model of which Python takes values out of the trace, which the file would hold as constants.
         test_image: the image to verify on, None for photographs that scikit-image ships.
         show_graph: print the graph.
         show_dir: folder for pictures of both results, None for none.
@@ -71,6 +73,7 @@ class ExportSettings:
     check: bool = True
     simplify: bool = False
     verify: bool = False
+    strict: bool = False
     test_image: Optional[str] = None
     show_graph: bool = False
     show_dir: Optional[str] = None
@@ -140,7 +143,9 @@ def _export(
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
-    model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
+    model = _trace(
+        settings, task, cases, target, opset, report
+    )  # of a large model no stage's result outlives the next stage
     before = count_nodes(model) if settings.simplify else None
     model, tool = _simplify(settings, task, cases, model, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
@@ -189,24 +194,47 @@ def _newest_opset(target: Target) -> int:
     return min(compat.max_opset(), target.max_opset or compat.max_opset())
 
 
-def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, report: Report) -> onnx.ModelProto:
+def _trace(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
+) -> onnx.ModelProto:
     """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks."""
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
     with report.stage("trace") as stage:
         while True:
             try:
-                traced = lower(trace(task, opset, ExportContext(target.capabilities, custom_ops)), custom_ops)
+                context = ExportContext(target.capabilities, custom_ops)
+                traced = lower(trace(task, opset, context), custom_ops)
                 break
             except NewerOpsetError as error:
                 if settings.opset is not None or not opset < error.opset <= _newest_opset(target):
                     raise
                 opset = error.opset
                 reasons.append(error.what)
+        found = _taken(task, cases, context)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
+    if found and settings.strict:
+        raise ExportError(
+            f"the file would not follow {task.title} everywhere: {'. '.join(found)}",
+            "a model whose values all stay tensors",
+            "mend these lines, or leave --strict out",
+        )
+    for line in found:
+        report.warn(line)
     return traced
+
+
+def _taken(task: Task, cases: Sequence[Case], context: ExportContext) -> List[str]:
+    """What to tell of the values that Python took out of the trace, see :func:`leaks.faults`."""
+
+    def again(case: Case) -> Sequence[Taken]:
+        return retrace(task, case.feeds, context.opset, ExportContext(context.capabilities, context.custom_ops))
+
+    # of each size one
+    sizes = {tuple(tuple(value.shape) for value in case.feeds.values()): case for case in cases[1:]}
+    return faults(context.taken, [partial(again, case) for case in sizes.values()])
 
 
 def _simplify(
@@ -315,6 +343,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()
     parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
+    parts += ("--strict",) if settings.strict else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     parts += ("--image-size-input",) if settings.load.image_size else ()

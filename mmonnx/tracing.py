@@ -6,14 +6,16 @@ import logging
 import os
 import tempfile
 import warnings
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import torch
 
 from . import compat
-from .codebases.base import Task
+from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
+from .leaks import Taken, watching
+from .leaks.places import innermost_user_place
 from .rewrites import ExportContext, rewriting
 from .symbolics.legacy import legacy_symbolics
 
@@ -26,7 +28,8 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     Args:
         task: what to trace.
         opset: opset of the default domain.
-        context: what the rewrites share; its opset and what is dynamic are set here.
+        context: what the rewrites share; its opset, what is dynamic, and what Python takes out of the trace are set
+            here.
 
     Raises:
         NewerOpsetError: the model has an operator that the opset lacks, and a later one has.
@@ -34,17 +37,8 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     """
     import onnx
 
-    context.opset = opset
-    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
-        for scope in (
-            rewriting(context),
-            _symbolics(opset),
-            torch.no_grad(),
-            torch.random.fork_rng(devices=[]),
-            quiet(),
-        ):
-            stack.enter_context(scope)
+        context.taken = stack.enter_context(_tracing(task, opset, context))
         large = _weights(task.module) > limits.LIMIT
         # torch puts the weights of a large model beside a file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-")) if large else ""
@@ -68,13 +62,45 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
             first = compat.first_opset(error)
             if first is not None and first > opset:
                 raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
+            place = innermost_user_place(error)
             raise ExportError(
-                f"{task.title} cannot be traced: {type_and_line(error)}",
+                f"{task.title} cannot be traced: {type_and_line(error)}" + (f", at {place}" if place else ""),
                 "a model that torch.onnx.export can trace",
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
         model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
     return _only_our_axes(model, task)
+
+
+def retrace(task: Task, feeds: Feeds, opset: int, context: ExportContext) -> Sequence[Taken]:
+    """What Python takes out of the trace of other inputs; nothing of what the model refuses.
+
+    Args:
+        task: the model.
+        feeds: inputs of any size.
+        opset: opset of the default domain.
+        context: a new one, see :func:`trace`.
+    """
+    with _tracing(task, opset, context) as taken, contextlib.suppress(Exception):
+        torch.jit._get_trace_graph(task.module, tuple(feeds.values()), strict=False)
+    return taken
+
+
+@contextlib.contextmanager
+def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequence[Taken]]:
+    """All that a trace needs; gives what Python takes out of it, which fills while it goes on."""
+    context.opset = opset
+    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
+    with contextlib.ExitStack() as stack:
+        for scope in (
+            rewriting(context),
+            _symbolics(opset),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            quiet(),
+        ):
+            stack.enter_context(scope)
+        yield stack.enter_context(watching(len(task.inputs))).taken
 
 
 def _weights(module: torch.nn.Module) -> int:
@@ -101,7 +127,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
+    """Hide the tracer's dump of a graph and its warnings, of which most are about what is taken on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
