@@ -28,6 +28,7 @@ def export(
     check: bool = True,
     simplify: bool = False,
     verify: bool = False,
+    strict: bool = False,
     report: Optional[Report] = None,
 ) -> Exported:
     """Export a module to an ONNX file; its mode is as before when this returns or raises.
@@ -46,6 +47,7 @@ def export(
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch on these inputs, on others, and on other sizes of the dynamic axes.
+        strict: refuse a model whose own code takes values out of the trace, which are warned of otherwise.
         report: where progress is told; standard output if None.
 
     Raises:
@@ -65,6 +67,7 @@ def export(
         check=check,
         simplify=simplify,
         verify=verify,
+        strict=strict,
     )
     modes = [(module, module.training) for module in model.modules()]
     try:

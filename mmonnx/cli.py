@@ -124,6 +124,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="time of --verify, as a multiple of what comparing the answers takes; default: 1.5",
     )
+    add("--strict", action="store_true", help="refuse a model whose own code takes values out of the trace")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
@@ -250,6 +251,7 @@ def _export(options: argparse.Namespace) -> int:
         simplify=options.simplify,
         verify=options.verify,
         verify_budget=_budget(options.verify_budget),
+        strict=options.strict,
         test_image=options.test_img,
         show_graph=options.show,
         show_dir=show_dir,

@@ -24,6 +24,7 @@ from .graph.optional import unused, with_defaults, without_inputs
 from .graph.parts import part
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
+from .leaks import Taken, faults
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
@@ -31,7 +32,7 @@ from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
 from .threads import alone
-from .tracing import find_probes, trace
+from .tracing import find_probes, retrace, trace
 from .verify import (
     BUDGET,
     NOTHING_COMPARED,
@@ -72,6 +73,7 @@ class ExportSettings:
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
         verify_budget: the time that this may take, as a multiple of what comparing the answers takes.
+        strict: refuse a model of which Python takes values out of the trace, which the file would hold as constants.
         test_image: the image to verify on, None for photographs that scikit-image ships.
         show_graph: print the graph.
         show_dir: folder for pictures of both results, None for none.
@@ -89,6 +91,7 @@ class ExportSettings:
     simplify: bool = False
     verify: bool = False
     verify_budget: float = BUDGET
+    strict: bool = False
     test_image: Optional[str] = None
     show_graph: bool = False
     show_dir: Optional[str] = None
@@ -164,10 +167,13 @@ def _export(
     task = _for_target(task, target)
     for note in task.notes:
         report.warn(note)
-    model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
-    idle = unused(model, task.optional)
-    task, model = task.without(idle), without_inputs(model, idle)
     cases = make_cases(task, images, task.shape, settings.load.batch)
+    # of a large model no stage's result outlives the next stage
+    model = _trace(settings, task, cases, target, opset, report)
+    idle = unused(model, task.optional)
+    if idle:
+        task, model = task.without(idle), without_inputs(model, idle)
+        cases = make_cases(task, images, task.shape, settings.load.batch)
     before = count_nodes(model) if settings.simplify else None
     model, tool = _simplify(settings, task, cases, model, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
@@ -230,7 +236,9 @@ def _newest_opset(target: Target) -> int:
     return min(compat.max_opset(), target.max_opset or compat.max_opset())
 
 
-def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, report: Report) -> onnx.ModelProto:
+def _trace(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
+) -> onnx.ModelProto:
     """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks."""
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
@@ -246,10 +254,34 @@ def _trace(settings: ExportSettings, task: Task, target: Target, opset: int, rep
                     raise
                 opset = error.opset
                 reasons.append(error.what)
+            except ExportError:
+                if not probes:
+                    raise
+                probes = []  # a layer may be called otherwise while it is traced
+        found = _taken(task, cases, context)
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
+    if found and settings.strict:
+        raise ExportError(
+            f"the file would not follow {task.title} everywhere: {'. '.join(found)}",
+            "a model whose values all stay tensors",
+            "mend these lines, or leave --strict out",
+        )
+    for line in found:
+        report.warn(line)
     return traced
+
+
+def _taken(task: Task, cases: Sequence[Case], context: ExportContext) -> List[str]:
+    """What to tell of the values that Python took out of the trace, see :func:`leaks.faults`."""
+
+    def again(case: Case) -> Sequence[Taken]:
+        return retrace(task, case.feeds, context.opset, ExportContext(context.capabilities, context.custom_ops))
+
+    # of each size one
+    sizes = {tuple(tuple(value.shape) for value in case.feeds.values()): case for case in cases[1:]}
+    return faults(context.taken, [partial(again, case) for case in sizes.values()])
 
 
 def _simplify(
@@ -366,6 +398,7 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()
     parts += ("--no-check",) if not settings.check else ()
     parts += ("--simplify",) if settings.simplify else ()
+    parts += ("--strict",) if settings.strict else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
     parts += ("--no-image-size-input",) if not settings.load.image_size else ()

@@ -12,9 +12,11 @@ from typing import Any, Dict, Iterator, List, Sequence
 import torch
 
 from . import compat
-from .codebases.base import Task
+from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
+from .leaks import Taken, watching
+from .leaks.places import innermost_user_place
 from .rewrites import ExportContext, rewriting
 from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
@@ -27,7 +29,7 @@ def find_probes(task: Task, opset: int, context: ExportContext) -> List[Probe]:
 
     Arguments are those of ``trace``.
     """
-    with _scopes(task, opset, context):
+    with _tracing(task, opset, context):
         try:
             return find_ends(task.module, lambda: task.module(*task.inputs.values()))
         except Exception:  # the tracer comes next, and says more of it
@@ -42,7 +44,8 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
     Args:
         task: what to trace.
         opset: opset of the default domain.
-        context: what the rewrites share; its opset and what is dynamic are set here.
+        context: what the rewrites share; its opset, what is dynamic, and what Python takes out of the trace are set
+            here.
         probes: what the calls of these layers give are outputs as well, behind the task's own.
 
     Raises:
@@ -52,7 +55,7 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
     import onnx
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_scopes(task, opset, context))
+        context.taken = stack.enter_context(_tracing(task, opset, context))
         names = stack.enter_context(_also_giving(task.module, probes))
         large = _weights(task.module) > limits.LIMIT
         # torch puts the weights of a large model beside a file
@@ -77,8 +80,9 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
             first = compat.first_opset(error)
             if first is not None and first > opset:
                 raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
+            place = innermost_user_place(error)
             raise ExportError(
-                f"{task.title} cannot be traced: {type_and_line(error)}",
+                f"{task.title} cannot be traced: {type_and_line(error)}" + (f", at {place}" if place else ""),
                 "a model that torch.onnx.export can trace",
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
@@ -86,9 +90,23 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
     return _only_our_axes(model, task)
 
 
+def retrace(task: Task, feeds: Feeds, opset: int, context: ExportContext) -> Sequence[Taken]:
+    """What Python takes out of the trace of other inputs; nothing of what the model refuses.
+
+    Args:
+        task: the model.
+        feeds: inputs of any size.
+        opset: opset of the default domain.
+        context: a new one, see :func:`trace`.
+    """
+    with _tracing(task, opset, context) as taken, contextlib.suppress(Exception):
+        torch.jit._get_trace_graph(task.module, tuple(feeds.values()), strict=False)
+    return taken
+
+
 @contextlib.contextmanager
-def _scopes(task: Task, opset: int, context: ExportContext) -> Iterator[None]:
-    """Everything that holds while a task's module is traced."""
+def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequence[Taken]]:
+    """All that a trace needs; gives what Python takes out of it, which fills while it goes on."""
     context.opset = opset
     context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
@@ -103,7 +121,7 @@ def _scopes(task: Task, opset: int, context: ExportContext) -> Iterator[None]:
             quiet(),
         ):
             stack.enter_context(scope)
-        yield
+        yield stack.enter_context(watching(len(task.inputs))).taken
 
 
 @contextlib.contextmanager
@@ -164,7 +182,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
+    """Hide the tracer's dump of a graph and its warnings, of which most are about what is taken on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
