@@ -140,12 +140,8 @@ def _export(
     for note in task.notes:
         report.warn(note)
     cases = make_cases(task, images, task.shape, settings.load.batch)
-    model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
-    before = count_nodes(model) if settings.simplify else None
-    model, tool = _simplify(settings, task, cases, model, report)
+    model, before, tool = _final(settings, task, cases, target, opset, report)
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
-    model = named(model, (name for name, _ in task.module.named_modules()))
-    model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
@@ -162,6 +158,29 @@ def _export(
     report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
     _close(settings, file, results, held, report)
     return Exported(Path(settings.output_file) if held else None, task, file, results)
+
+
+def final_model(
+    task: Task, settings: ExportSettings, report: Optional[Report] = None
+) -> Tuple[onnx.ModelProto, List[Case]]:
+    """A task's model as an export verifies it, and the inputs to verify it on; nothing is written.
+
+    Args and errors are those of ``export_task``.
+    """
+    target, opset, images = _check_settings(settings)
+    cases = make_cases(task, images, task.shape, settings.load.batch)
+    return _final(settings, task, cases, target, opset, report or Report())[0], cases
+
+
+def _final(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
+) -> Tuple[onnx.ModelProto, Optional[int], Optional[str]]:
+    """The model but for its metadata, the nodes that it had before it was simplified, and the simplifier."""
+    model = _trace(settings, task, target, opset, report)  # of a large model no stage's result outlives the next stage
+    before = count_nodes(model) if settings.simplify else None
+    model, tool = _simplify(settings, task, cases, model, report)
+    model = named(model, (name for name, _ in task.module.named_modules()))
+    return with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32)), before, tool
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
