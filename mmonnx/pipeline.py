@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -167,20 +167,9 @@ def _export(
     task = _for_target(task, target)
     for note in task.notes:
         report.warn(note)
-    cases = make_cases(task, images, task.shape, settings.load.batch)
-    # of a large model no stage's result outlives the next stage
-    model = _trace(settings, task, cases, target, opset, report)
-    idle = unused(model, task.optional)
-    if idle:
-        task, model = task.without(idle), without_inputs(model, idle)
-        cases = make_cases(task, images, task.shape, settings.load.batch)
-    before = count_nodes(model) if settings.simplify else None
-    model, tool = _simplify(settings, task, cases, model, report)
+    final = _final(settings, task, images, target, opset, report)
+    task, cases, model, tool = final.task, final.cases, final.model, final.simplifier
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
-    probes = [value.name for value in model.graph.output if value.name not in task.output_names]
-    model = part(model, task.output_names)  # what the probes gave stays inside, under its name
-    model = named(model, (name for name, _ in task.module.named_modules()), probes)
-    model = with_defaults(model, task.optional)
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
@@ -194,10 +183,57 @@ def _export(
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
-    report.table(summary(file, before, tool, verified, path=settings.output_file if held else ""))
+    report.table(summary(file, final.before, tool, verified, path=settings.output_file if held else ""))
     _close(settings, file, verified, held, report)
     path, results = Path(settings.output_file) if held else None, None if verified is None else verified.results
     return Exported(path, task, file, results, [] if verified is None else verified.goals)
+
+
+class Final(NamedTuple):
+    """A model as it is verified and written, but for its metadata.
+
+    Attributes:
+        task: what it is of, without inputs that it does not take.
+        cases: what it is to be verified on.
+        model: the model.
+        before: the nodes that it had before it was simplified, None if that was not asked for.
+        simplifier: the tool whose result it is, None if it is not simplified.
+    """
+
+    task: Task
+    cases: List[Case]
+    model: onnx.ModelProto
+    before: Optional[int]
+    simplifier: Optional[str]
+
+
+def final_model(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Final:
+    """A task's model as an export verifies it; nothing is written. Args and errors are those of ``export_task``."""
+    target, opset, images = _check_settings(settings)
+    return _final(settings, _for_target(task, target), images, target, opset, report or Report())
+
+
+def _final(
+    settings: ExportSettings,
+    task: Task,
+    images: Optional[List[np.ndarray]],
+    target: Target,
+    opset: int,
+    report: Report,
+) -> Final:
+    cases = make_cases(task, images, task.shape, settings.load.batch)
+    # of a large model no stage's result outlives the next stage
+    model = _trace(settings, task, cases, target, opset, report)
+    idle = unused(model, task.optional)
+    if idle:
+        task, model = task.without(idle), without_inputs(model, idle)
+        cases = make_cases(task, images, task.shape, settings.load.batch)
+    before = count_nodes(model) if settings.simplify else None
+    model, tool = _simplify(settings, task, cases, model, report)
+    probes = [value.name for value in model.graph.output if value.name not in task.output_names]
+    model = part(model, task.output_names)  # what the probes gave stays inside, under its name
+    model = named(model, (name for name, _ in task.module.named_modules()), probes)
+    return Final(task, cases, with_defaults(model, task.optional), before, tool)
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
