@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..runtime.placing import DEFAULTS
+from ..runtime.placing import DEFAULTS, IMAGE_CORNER
 from ..stand_ins import StandIn, standing_in
 from ..surroundings import inference
 from .base import Detections, Panoptic
@@ -71,10 +71,18 @@ def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) 
     with ties_by_index(), _masks_of_the_head(model, mask_output):
         results = run_detector(model, feeds)
     found = [_to_result(result, (height, width)) for result in results]
+    if IMAGE_CORNER in feeds:
+        found = [_in_the_input(one, feeds[IMAGE_CORNER].cpu().numpy()) for one in found]
     if mask_output == "roi" and hasattr(model, "roi_head"):
         return found
     void = getattr(getattr(model, "panoptic_fusion_head", None), "num_classes", 0)
     return [_at_input_size(one, (height, width), void) for one in found]
+
+
+def _in_the_input(found: Detections, corner: np.ndarray) -> Detections:
+    """Detections in pixels of the input, as the file gives them; upstream's are in those of the picture."""
+    top, left = corner
+    return replace(found, dets=found.dets + np.float32([left, top, left, top, 0]))
 
 
 def _at_input_size(found: Found, size: Tuple[int, int], void: int) -> Found:
