@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 import numpy as np
 import onnx
@@ -91,13 +91,24 @@ class Graph(Values):
     @cached_property
     def last(self) -> List[Layer]:
         """The layers behind which there is none before boxes are chosen: those that predict something."""
-        barriers = {"NonMaxSuppression", "TopK", "RoiAlign"}
-        through = tuple({node.op_type for node in self.nodes} - barriers - set(LAYERS))
         weights = {layer.weight for layer in self.layers}
 
+        def has_weights(node: onnx.NodeProto) -> bool:
+            return node.op_type in LAYERS and bool(weights & set(node.input[:2]))
+
+        chosen = {
+            node.output[0]: {one.output[0] for name in node.output for one in self.below(name)}
+            for node in self.of("NonMaxSuppression", "TopK")
+        }
+
         def is_last(layer: Layer) -> bool:
-            below = self.below(self.node(layer.node).output[0], through)
-            return not any(weights & set(node.input[:2]) for node in below if node.op_type in LAYERS)
+            value = self.node(layer.node).output[0]
+            below = {node.output[0] for node in self.below(value)}
+            barred = set().union(*(names for name, names in chosen.items() if name in below))
+            return not any(map(has_weights, self.below(value, lambda node: is_passed(node, barred))))
+
+        def is_passed(node: onnx.NodeProto, barred: Set[str]) -> bool:
+            return not has_weights(node) and node.op_type != "RoiAlign" and node.output[0] not in barred
 
         return [layer for layer in self.layers if is_last(layer)]
 

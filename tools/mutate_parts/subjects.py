@@ -3,10 +3,12 @@
 import importlib
 import io
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import onnx
+import torch
+from torch import nn
 
 from mmonnx import codebases
 from mmonnx.codebases.base import Task
@@ -23,7 +25,7 @@ _RESNET = {
     "neck.out_channels": 64,
 }
 """A ResNet of a config with an FPN as a narrow ResNet-18."""
-_ONE_STAGE = {**_RESNET, "bbox_head.in_channels": 64, "bbox_head.feat_channels": 64}
+_ONE_STAGE = {**_RESNET, "bbox_head.in_channels": 64, "bbox_head.feat_channels": 64, "bbox_head.num_classes": 8}
 _PROPOSALS = {**_RESNET, "rpn_head.in_channels": 64, "rpn_head.feat_channels": 64, "test_cfg.rpn.max_per_img": 300}
 _HEAD = {"in_channels": 64, "fc_out_channels": 128, "num_classes": 12}
 _MASKS = {"in_channels": 64, "conv_out_channels": 32, "num_classes": 12}
@@ -51,6 +53,30 @@ _WITH_MASKS = {
 }
 
 
+class Spread(NamedTuple):
+    """How the layer that gives scores is made to give some on both sides of the threshold; or what boxes are, to give several.
+
+    Of weights that are drawn for training all scores are about 0.5, or 1 for one class: then it matters little what
+    else is in a file.
+
+    Attributes:
+        factor: of its weights.
+        bias: what is added to all biases.
+        background: what is added to the last one.
+    """
+
+    factor: float = 1.0
+    bias: float = 0.0
+    background: float = 0.0
+
+    def apply(self, layer: nn.Module) -> None:
+        """Change a layer, in place."""
+        with torch.no_grad():
+            layer.weight.mul_(self.factor)
+            layer.bias.add_(self.bias)
+            layer.bias[-1] += self.background
+
+
 @dataclass(frozen=True)
 class Subject:
     """A model.
@@ -63,6 +89,7 @@ class Subject:
         trained: whether the weights are those beside the config.
         pictures: what it is made for: ``photographs``, ``digits`` (composites), ``digit`` (crops).
         dynamic_size: whether the model takes other sizes.
+        spread: what is done to layers of it, by their paths.
     """
 
     name: str
@@ -72,6 +99,7 @@ class Subject:
     trained: bool = False
     pictures: str = "photographs"
     dynamic_size: bool = True
+    spread: Dict[str, Spread] = field(default_factory=dict)
 
     @property
     def is_config(self) -> bool:
@@ -90,22 +118,56 @@ SUBJECTS = {
             "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py",
             _SHAPE,
             _ONE_STAGE,
+            spread={"bbox_head.retina_cls": Spread(1000.0, -4.0)},
         ),
         Subject(
             "fcos",
             "mmdet::fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py",
             _SHAPE,
             _ONE_STAGE,
+            spread={"bbox_head.conv_cls": Spread(20.0, -14.0), "bbox_head.conv_reg": Spread(5.0, 1.0)},
         ),
-        Subject("yolox", "mmdet::yolox/yolox_tiny_8x8_300e_coco.py", _SHAPE),
+        Subject(
+            "yolox",
+            "mmdet::yolox/yolox_tiny_8x8_300e_coco.py",
+            _SHAPE,
+            spread={
+                f"bbox_head.multi_level_conv_{kind}.{level}": Spread(bias=2.0)
+                for kind in ("cls", "obj")
+                for level in range(3)
+            },
+        ),
         Subject("yolov3", "mmdet::yolo/yolov3_mobilenetv2_320_300e_coco.py", _SHAPE),
-        Subject("faster-rcnn", "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", _SHAPE, _TWO_STAGE),
-        Subject("cascade-rcnn", "mmdet::cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco.py", _SHAPE, _CASCADE),
-        Subject("mask-rcnn", "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py", _SHAPE, _WITH_MASKS),
+        Subject(
+            "faster-rcnn",
+            "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py",
+            _SHAPE,
+            _TWO_STAGE,
+            spread={"roi_head.bbox_head.fc_cls": Spread(background=9.0)},
+        ),
+        Subject(
+            "cascade-rcnn",
+            "mmdet::cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco.py",
+            _SHAPE,
+            _CASCADE,
+            spread={f"roi_head.bbox_head.{stage}.fc_cls": Spread(background=6.5) for stage in range(3)},
+        ),
+        Subject(
+            "mask-rcnn",
+            "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py",
+            _SHAPE,
+            _WITH_MASKS,
+            spread={"roi_head.bbox_head.fc_cls": Spread(background=12.0)},
+        ),
         Subject("detr", "mmdet::detr/detr_r50_8x2_150e_coco.py", _SHAPE),
-        Subject("centernet", "mmdet::centernet/centernet_resnet18_140e_coco.py", _SHAPE),
+        Subject(
+            "centernet",
+            "mmdet::centernet/centernet_resnet18_140e_coco.py",
+            _SHAPE,
+            spread={"bbox_head.wh_head.2": Spread(20000.0, 6.0)},
+        ),
         Subject("swin", "mmcls::swin_transformer/swin-tiny_16xb64_in1k.py", (224, 224)),
-        Subject("vit", "mmcls::deit/deit-tiny_4xb256_in1k.py", (224, 224), dynamic_size=False),
+        Subject("vit", "mmcls::deit/deit-tiny_pt-4xb256_in1k.py", (224, 224), dynamic_size=False),
         Subject("segmentation", "torchvision.models.segmentation:lraspp_mobilenet_v3_large", (128, 160)),
         Subject("resnet", "torchvision.models:resnet18", (128, 160)),
         Subject("sequences", "module:sequences"),
@@ -149,7 +211,10 @@ def load(subject: Subject, options: Optional[Dict[str, Any]] = None) -> Task:
         make = getattr(importlib.import_module(f"{__package__}.own_models"), subject.config.split(":")[1])
         return module_task(*make())
     asked = settings(subject, options)
-    return codebases.load(asked.config, asked.checkpoint, asked.load)
+    task = codebases.load(asked.config, asked.checkpoint, asked.load)
+    for path, spread in subject.spread.items():
+        spread.apply(task.module.model.get_submodule(path))
+    return task
 
 
 def settings(subject: Subject, options: Optional[Dict[str, Any]] = None) -> ExportSettings:

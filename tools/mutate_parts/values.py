@@ -1,7 +1,7 @@
 """A model to look around in: what makes a value, what reads it, what is constant."""
 
 from functools import cached_property
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import onnx
@@ -9,6 +9,9 @@ from onnx import numpy_helper
 
 from mmonnx.graph.functions import opset_of, walk_nodes
 from mmonnx.runtimes.onnxruntime import Session
+
+Through = Union[Collection[str], Callable[[onnx.NodeProto], bool]]
+"""Beyond which nodes to go on: those of some operators, or those of which a function says so."""
 
 
 class Values:
@@ -87,16 +90,16 @@ class Values:
                 if name and self.is_constant(name) and self.size(name) <= 4096:
                     yield node, index, self.constant(name)
 
-    def above(self, value: str, through: Optional[Sequence[str]] = None, depth: int = 1000) -> List[onnx.NodeProto]:
+    def above(self, value: str, through: Optional[Through] = None, depth: int = 1000) -> List[onnx.NodeProto]:
         """The nodes from which a value comes, the nearest ones first.
 
         Args:
-            through: the operators beyond which to go on; all if None. The first others are among what is found.
+            through: beyond what to go on; all if None. The first others are among what is found.
             depth: how many nodes away at most.
         """
         return self._walk([value], lambda node: node.input, self._above, through, depth)
 
-    def below(self, value: str, through: Optional[Sequence[str]] = None, depth: int = 1000) -> List[onnx.NodeProto]:
+    def below(self, value: str, through: Optional[Through] = None, depth: int = 1000) -> List[onnx.NodeProto]:
         """The nodes to which a value comes; otherwise as ``above``."""
         return self._walk([value], lambda node: node.output, self.readers, through, depth)
 
@@ -109,9 +112,10 @@ class Values:
         values: List[str],
         onward: Callable[[onnx.NodeProto], Sequence[str]],
         step: Callable[[str], List[onnx.NodeProto]],
-        through: Optional[Sequence[str]],
+        through: Optional[Through],
         depth: int,
     ) -> List[onnx.NodeProto]:
+        goes_on = through if callable(through) else lambda node: through is None or node.op_type in through
         seen: Set[str] = set()
         found: List[onnx.NodeProto] = []
         for _ in range(depth):
@@ -122,7 +126,7 @@ class Values:
                     continue
                 seen.add(key)
                 found.append(node)
-                if through is None or node.op_type in through:
+                if goes_on(node):
                     following += onward(node)
             values = following
             if not values:
