@@ -29,6 +29,7 @@ from mmonnx.rewrites import REGISTRY, ExportContext, rewriting
 from mmonnx.rewrites.registry import resolve
 from mmonnx.runtime.images import read_image
 from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.threads import alone
 from mmonnx.tracing import trace
 
 fallback.ensure()
@@ -183,6 +184,19 @@ def test_many_predict_and_leave_nothing_replaced(detector):
     found = together([lambda: detector.predict(detector.inputs)] * 8)
     assert_untouched(before)
     assert all(same(expected, one) for one in found)
+
+
+def test_inference_waits_for_no_export_and_an_export_for_the_other(detector, tmp_path):
+    other = threading.Thread(
+        target=export_plain, args=(Normed().eval(), torch.randn(2, 3, 16, 16), tmp_path / "file.onnx")
+    )
+    with alone():  # as an export is
+        other.start()
+        assert len(in_thread(lambda: detector.predict(detector.inputs))[0].dets) >= 10
+        other.join(1)
+        assert other.is_alive() and not (tmp_path / "file.onnx").exists()
+    other.join(60)
+    assert (tmp_path / "file.onnx").exists()
 
 
 def test_masks_of_the_head_are_given_to_each_of_many_threads(tmp_path):
