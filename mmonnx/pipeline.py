@@ -377,8 +377,9 @@ def _verify(
         def load(part: onnx.ModelProto) -> Run:
             return Session(part, settings.load.device, custom_op_library=first).run
 
+        spare = not find_target(settings.target).capabilities.empty_tensors
         budget = settings.verify_budget
-        verified = verify_model(task, model, cases, load, budget, stage.progress, shown)
+        verified = verify_model(task, model, cases, load, budget, stage.progress, shown, spare)
         for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
             named = [replace(case, name=f"{case.name}{how}") for case in cases]

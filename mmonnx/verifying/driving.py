@@ -20,6 +20,10 @@ _TAIL = 4.0
 """The greatest drawn value, in deviations."""
 SCORES = 2.0
 """The least deviation of what scores are made of: those of a sigmoid or softmax then spread over their whole range."""
+_LOWEST, _HIGHEST = -12.0, 8.0
+"""Beyond, drawn values are squeezed: ONNX Runtime's sigmoid, for example, is the same for all below -18."""
+_PIXELS = 20.0
+"""Where a layer gives more than this, it is no layer of scores, but of pixels, say."""
 _FLAT = 1e-2
 """The least deviation of a channel's values, as a share of the tensor's own."""
 
@@ -84,6 +88,7 @@ class Driven:
         free: what those ends gave that were not driven.
         levels: the levels of the pyramid that regions were pooled from.
         complete: whether the ends were called as often as in the file.
+        late: the names of the driven ends behind the pooling of regions.
     """
 
     results: List[Result]
@@ -91,6 +96,7 @@ class Driven:
     free: Dict[str, torch.Tensor] = field(default_factory=dict)
     levels: Set[int] = field(default_factory=set)
     complete: bool = True
+    late: Set[str] = field(default_factory=set)
 
 
 def run_driven(
@@ -105,19 +111,20 @@ def run_driven(
         draw: how the values are drawn; the model's own give their mean and deviation in each channel.
         memory: around the run, see ``memory.remembering``.
     """
-    recorder, pooled, names = Recorder(task.module, probes), [], set()
+    recorder, pooled, names, late = Recorder(task.module, probes), [], set(), set()
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
         if pooled and not draw.whole:
             return None
+        late.update([probe.name] if pooled else [])
         names.add(probe.name)
         return draw.values(probe, output, probes.index(probe))
 
-    with memory or nullcontext(), _watched(task, pooled) as levels, recorder.recording(drive):
+    with memory or nullcontext(), watched(task, pooled) as levels, recorder.recording(drive):
         results = task.predict(feeds)
     driven = {name: value for name, value in recorder.outputs.items() if name in names}
     free = {name: value for name, value in recorder.outputs.items() if name not in names}
-    return Driven(results, driven, free, levels, recorder.complete)
+    return Driven(results, driven, free, levels, recorder.complete, late)
 
 
 def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, seed: int, roundings: float) -> Driven:
@@ -155,7 +162,16 @@ def drawn(output: torch.Tensor, gain: float, seed: int, least: float = 0.0) -> t
     mean = values.mean(others, keepdim=True) if others else values.mean()
     deviation = values.var(others, unbiased=False, keepdim=True).sqrt() if others else values.new_tensor(whole)
     result = mean + gain * deviation.clamp(min=max(_FLAT * whole, least)) * _spread(values.shape, seed).to(values)
-    return result.to(output)
+    return (_squeezed(result) if values.abs().max() <= _PIXELS else result).to(output)
+
+
+def _squeezed(values: torch.Tensor) -> torch.Tensor:
+    """The same order of values, none of them where a sigmoid is 1, or rounds otherwise in each runtime near 0."""
+    for edge, room, step in ((_LOWEST, 4.0, -8.0), (_HIGHEST, 3.0, 6.0)):
+        beyond = ((values - edge) / step).clamp(min=0)
+        squeezed = edge + (room if step > 0 else -room) * beyond / (1 + beyond)
+        values = torch.where(beyond > 0, squeezed, values)
+    return values
 
 
 def channel_axis(values: torch.Tensor) -> int:
@@ -172,7 +188,7 @@ def _spread(shape: Sequence[int], seed: int) -> torch.Tensor:
 
 
 @contextmanager
-def _watched(task: Task, pooled: List[Any]) -> Iterator[Set[int]]:
+def watched(task: Task, pooled: List[Any]) -> Iterator[Set[int]]:
     """The levels that regions are pooled from inside the block; ``pooled`` gets an entry for each pooling."""
     levels: Set[int] = set()
 

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Callable, Container, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 import onnx
@@ -15,10 +15,10 @@ from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
 from ..matching import MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
-from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven
+from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .outcome import Case, CaseResult, summed
-from .probes import Recorder, probes_of
+from .probes import Probe, Recorder, probes_of
 from .remembering import Memory
 
 Arrays = Dict[str, np.ndarray]
@@ -45,25 +45,30 @@ class Inside:
         task: the model.
         model: the file's.
         load: makes of a model what runs it.
+        spare: whether lists of regions end with a dummy in the file, for a runtime that takes no empty tensors.
 
     Attributes:
         probes: the ends that can be compared.
     """
 
-    def __init__(self, task: Task, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Run]) -> None:
-        self._task, self._model, self._load = task, model, load
+    def __init__(
+        self, task: Task, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Run], spare: bool = False
+    ) -> None:
+        self._task, self._model, self._load, self._spare = task, model, load, spare
         self.probes = probes_of(model, task.module)
         self._parts: Dict[Any, Run] = {}
         self._memory = Memory(task.module, self.probes)
+        self._late: Set[str] = set()
 
     def on_picture(self, case: Case) -> Optional[CaseResult]:
-        """The ends on one case's input; None where PyTorch calls them otherwise than the file."""
-        started, recorder = time.perf_counter(), Recorder(self._task.module, self.probes)
-        with torch.no_grad(), recorder.recording():
-            self._task.predict(case.feeds)
-        if not recorder.complete:
+        """The ends on one case's input; None where PyTorch calls them otherwise than the file.
+
+        Not those behind the pooling of regions: in which order the regions come hangs on roundings.
+        """
+        started, first = time.perf_counter(), self._early(case)
+        if first is None:
             return None
-        between, expected = time.perf_counter(), to_numpy(recorder.outputs)
+        between, expected = time.perf_counter(), to_numpy(first)
         try:
             found = self._run(list(expected), [], to_numpy(case.feeds))
         except Exception as error:  # the runtime's own
@@ -72,18 +77,26 @@ class Inside:
         seconds = between - started, time.perf_counter() - between
         outcome = _Tensors(expected, found)
         if outcome.problems:
-            outcome.allow(self._again(case))
+            outcome.allow(to_numpy(self._early(case, _ROUNDINGS) or first))
         return outcome.result(f"inside, {case.name}", case, seconds)
 
-    def _again(self, case: Case) -> Arrays:
-        """What the ends give on the same input when every layer rounds otherwise."""
+    def _early(self, case: Case, roundings: float = 0.0) -> Optional[Dict[str, torch.Tensor]]:
+        """What the ends before the pooling of regions give on an input, or when every layer rounds otherwise."""
         recorder, generator = Recorder(self._task.module, self.probes), torch.Generator().manual_seed(0)
+        pooled: List[Any] = []
+        early: List[str] = []
+
+        def note(probe: Probe, output: torch.Tensor) -> None:
+            early.extend([] if pooled else [probe.name])
+
         with torch.no_grad(), ExitStack() as stack:
-            stack.enter_context(layers_round_otherwise(self._task.module, generator, _ROUNDINGS))
-            stack.enter_context(ties_at_random(generator, _ROUNDINGS))
-            stack.enter_context(recorder.recording())
+            if roundings:
+                stack.enter_context(layers_round_otherwise(self._task.module, generator, roundings))
+                stack.enter_context(ties_at_random(generator, roundings))
+            stack.enter_context(watched(self._task, pooled))
+            stack.enter_context(recorder.recording(note))
             self._task.predict(case.feeds)
-        return to_numpy(recorder.outputs)
+        return {name: recorder.outputs[name] for name in early} if recorder.complete else None
 
     def driven(self, case: Case, draw: Draw) -> Optional[Tuple[CaseResult, Driven]]:
         """The answers of a driven run, and the ends that are not driven in it.
@@ -96,6 +109,7 @@ class Inside:
             None where PyTorch calls the ends otherwise than the file, does not run on such values, or has an answer
             that hangs on roundings in all draws.
         """
+        wrong: Optional[Tuple[CaseResult, Driven]] = None
         for attempt in range(_SEEDS):
             started, tried = time.perf_counter(), replace(draw, seed=draw.seed + 7919 * attempt)
             try:
@@ -105,17 +119,22 @@ class Inside:
                 return None
             if not first.complete:
                 return None
+            self._late = first.late
             seconds = time.perf_counter() - started
             result = self._compare(case, first, seconds)
-            if result.ok or self._is_steady(case, first):
+            if result.ok:
                 return result, first
-        return None
+            if self._is_steady(case, first):
+                if wrong is not None:
+                    return wrong
+                wrong = result, first  # a fault shows in another draw as well, a choice on an edge does not
+        return wrong
 
     def _compare(self, case: Case, first: Driven, seconds: float) -> CaseResult:
         started, names = time.perf_counter(), list(first.free)
         try:
             outputs = [*self._task.output_names, *names]
-            found = self._run(outputs, list(first.driven), {**to_numpy(case.feeds), **to_numpy(first.driven)})
+            found = self._run(outputs, list(first.driven), {**to_numpy(case.feeds), **self._fed(first.driven)})
             answers = self._task.read({name: found[name] for name in self._task.output_names})
         except Exception as error:  # the runtime's own
             problem = f"the runtime failed: {type_and_line(error)}"
@@ -126,7 +145,8 @@ class Inside:
             _matches(self._task, first.results, answers),
             (seconds, time.perf_counter() - started),
         )
-        free = _Tensors(to_numpy(first.free), found)
+        expected = to_numpy(first.free)
+        free = _Tensors(expected, {name: self._real(expected[name], found[name]) for name in expected})
         if result.ok and free.problems:
             result = replace(result, ok=False, problems=free.problems[:MAX_LINES])
         return result
@@ -190,8 +210,21 @@ class Inside:
         return [found for found in map(detections_of, results) if found is not None]
 
     def _outputs(self, case: Case, values: Dict[str, torch.Tensor]) -> Arrays:
-        feeds = {**to_numpy(case.feeds), **to_numpy(values)}
+        feeds = {**to_numpy(case.feeds), **self._fed(values)}
         return self._run(list(self._task.output_names), list(values), feeds)
+
+    def _fed(self, values: Dict[str, torch.Tensor]) -> Arrays:
+        """What the file is fed with for driven values: one row more where its lists of regions have a dummy."""
+        given = to_numpy(values)
+        if self._spare:
+            rows = {probe.name for probe in self.probes if probe.name in values} & self._late
+            given.update({name: np.concatenate([given[name], np.zeros_like(given[name][:1])]) for name in rows})
+        return given
+
+    def _real(self, expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """A tensor of the file without its dummy row."""
+        one_more = self._spare and found.shape[:1] == (len(expected) + 1,) if expected.ndim else False
+        return found[:-1] if one_more else found
 
     def _run(self, outputs: Sequence[str], inputs: Sequence[str], feeds: Arrays) -> Arrays:
         key = (tuple(outputs), frozenset(inputs))
