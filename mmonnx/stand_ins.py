@@ -49,7 +49,7 @@ class _Here(threading.local):
         self.functions: Dict[Place, List[Callable[..., Any]]] = {}
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _here = _Here()
 _held: Dict[Place, _Held] = {}
 # A module that is imported while a dispatcher is in place may take it along: then it is used again.

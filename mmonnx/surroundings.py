@@ -22,7 +22,7 @@ class _Setting:
 
 _DTYPE = _Setting(torch.get_default_dtype, torch.set_default_dtype)
 _DETERMINISM = _Setting(compat.determinism, compat.set_determinism)
-_lock = threading.Lock()
+_lock = threading.RLock()
 _blocks = 0
 _changed: List[Tuple[_Setting, Any, Any]] = []
 """What the first of the open blocks has changed: the setting, what it was, and what it is."""
