@@ -9,8 +9,11 @@ from .errors import InputError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
+from .surroundings import ordinary
+from .threads import alone
 
 
+@alone()
 def export(
     model: Union[nn.Module, ExportSettings],
     args: Any = None,
@@ -25,9 +28,12 @@ def export(
     check: bool = True,
     simplify: bool = False,
     verify: bool = False,
+    strict: bool = False,
     report: Optional[Report] = None,
 ) -> Exported:
     """Export a module to an ONNX file; its mode is as before when this returns or raises.
+
+    It may be called by several threads, of which one waits for the other.
 
     Args:
         model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` alone.
@@ -41,6 +47,7 @@ def export(
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch on these inputs, on others, and on other sizes of the dynamic axes.
+        strict: refuse a model whose own code takes values out of the trace, which are warned of otherwise.
         report: where progress is told; standard output if None.
 
     Raises:
@@ -60,11 +67,13 @@ def export(
         check=check,
         simplify=simplify,
         verify=verify,
+        strict=strict,
     )
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
+        with ordinary(model):
+            return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
     finally:
         for module, training in modes:
             module.training = training

@@ -118,6 +118,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--dynamic-batch", action="store_true", help="make the batch alone dynamic")
     add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
     add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
+    add(
+        "--verify-budget",
+        type=float,
+        metavar="X",
+        help="time of --verify, as a multiple of what comparing the answers takes; default: 1.5",
+    )
+    add("--strict", action="store_true", help="refuse a model whose own code takes values out of the trace")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
@@ -243,11 +250,21 @@ def _export(options: argparse.Namespace) -> int:
         check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,
+        verify_budget=_budget(options.verify_budget),
+        strict=options.strict,
         test_image=options.test_img,
         show_graph=options.show,
         show_dir=show_dir,
     )
     return 0 if export(settings, report).ok else 1
+
+
+def _budget(value: Optional[float]) -> float:
+    from .verify import BUDGET
+
+    if value is not None and not 1.0 <= value < float("inf"):
+        raise InputError(f"--verify-budget {value:g} is no multiple of time", "1.0 or more", "for example 3")
+    return BUDGET if value is None else value
 
 
 def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:

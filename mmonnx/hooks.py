@@ -12,7 +12,9 @@ from mmcv.runner import Hook, IterBasedRunner, TextLoggerHook, master_only
 
 from .atomic import replacing
 from .errors import ExportError, InputError
+from .surroundings import ordinary
 from .targets import TARGETS
+from .threads import alone
 from .training.best import Best
 from .training.data import config_of_tests, find_config, find_norm, names_of
 from .training.snapshot import averages_of, random_state_kept, snapshot
@@ -133,6 +135,8 @@ class ONNXExportHook(Hook):
         if due:
             self._remove_old(unit, step)
 
+    @alone()
+    @ordinary()
     def _export(self, runner: Any, paths: Sequence[Path], epoch_ended: bool) -> Optional[str]:
         """Export the weights to the first path, and copy the file to the others.
 

@@ -5,20 +5,38 @@ import io
 import logging
 import os
 import tempfile
+import threading
 import warnings
-from typing import Iterator
+from typing import Any, Dict, Iterator, List, Sequence
 
 import torch
 
 from . import compat
-from .codebases.base import Task
+from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
+from .leaks import Taken, watching
+from .leaks.places import innermost_user_place
 from .rewrites import ExportContext, rewriting
+from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
+from .threads import alone
+from .verifying.probes import Probe, Recorder, find_ends
 
 
-def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
+def find_probes(task: Task, opset: int, context: ExportContext) -> List[Probe]:
+    """The ends of the task's model as it is traced; none of a model whose stand-ins record no gradients.
+
+    Arguments are those of ``trace``.
+    """
+    with _tracing(task, opset, context):
+        try:
+            return find_ends(task.module, lambda: task.module(*task.inputs.values()))
+        except Exception:  # the tracer comes next, and says more of it
+            return []
+
+
+def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe] = ()) -> "onnx.ModelProto":  # noqa: F821
     """Trace the task's module into an ONNX model.
 
     The model's mode, parameters and random state are as before when this returns or raises.
@@ -26,7 +44,9 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     Args:
         task: what to trace.
         opset: opset of the default domain.
-        context: what the rewrites share; its opset and what is dynamic are set here.
+        context: what the rewrites share; its opset, what is dynamic, and what Python takes out of the trace are set
+            here.
+        probes: what the calls of these layers give are outputs as well, behind the task's own.
 
     Raises:
         NewerOpsetError: the model has an operator that the opset lacks, and a later one has.
@@ -34,17 +54,9 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
     """
     import onnx
 
-    context.opset = opset
-    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
-        for scope in (
-            rewriting(context),
-            _symbolics(opset),
-            torch.no_grad(),
-            torch.random.fork_rng(devices=[]),
-            quiet(),
-        ):
-            stack.enter_context(scope)
+        context.taken = stack.enter_context(_tracing(task, opset, context))
+        names = stack.enter_context(_also_giving(task.module, probes))
         large = _weights(task.module) > limits.LIMIT
         # torch puts the weights of a large model beside a file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-")) if large else ""
@@ -55,8 +67,8 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 tuple(task.inputs.values()),
                 target,
                 input_names=list(task.inputs),
-                output_names=task.output_names,
-                dynamic_axes=task.dynamic_axes or None,
+                output_names=[*task.output_names, *names],
+                dynamic_axes={**task.dynamic_axes, **names} or None,
                 opset_version=opset,
                 keep_initializers_as_inputs=False,
                 do_constant_folding=True,
@@ -68,13 +80,71 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
             first = compat.first_opset(error)
             if first is not None and first > opset:
                 raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
+            place = innermost_user_place(error)
             raise ExportError(
-                f"{task.title} cannot be traced: {type_and_line(error)}",
+                f"{task.title} cannot be traced: {type_and_line(error)}" + (f", at {place}" if place else ""),
                 "a model that torch.onnx.export can trace",
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
         model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
     return _only_our_axes(model, task)
+
+
+def retrace(task: Task, feeds: Feeds, opset: int, context: ExportContext) -> Sequence[Taken]:
+    """What Python takes out of the trace of other inputs; nothing of what the model refuses.
+
+    Args:
+        task: the model.
+        feeds: inputs of any size.
+        opset: opset of the default domain.
+        context: a new one, see :func:`trace`.
+    """
+    with _tracing(task, opset, context) as taken, contextlib.suppress(Exception):
+        torch.jit._get_trace_graph(task.module, tuple(feeds.values()), strict=False)
+    return taken
+
+
+@contextlib.contextmanager
+def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequence[Taken]]:
+    """All that a trace needs; gives what Python takes out of it, which fills while it goes on."""
+    context.opset = opset
+    context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
+    with contextlib.ExitStack() as stack:
+        for scope in (
+            alone(),
+            ordinary(task.module),
+            rewriting(context),
+            in_export_here_alone(),
+            _symbolics(opset),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            quiet(),
+        ):
+            stack.enter_context(scope)
+        yield stack.enter_context(watching(len(task.inputs))).taken
+
+
+@contextlib.contextmanager
+def _also_giving(module: torch.nn.Module, probes: Sequence[Probe]) -> Iterator[Dict[str, Dict[int, str]]]:
+    """Let a module give what some of its layers give behind its own outputs; their names, with axes of any size.
+
+    The names are there from the start, so that the tracer can be told them; a call that does not come is an error of
+    the tracer's, which counts outputs.
+    """
+    recorder = Recorder(module, probes)
+    axes = {probe.name: {axis: f"{probe.name}_{axis}" for axis in range(probe.rank)} for probe in probes}
+
+    def append(module: torch.nn.Module, inputs: Any, outputs: Any) -> Any:
+        own = outputs if isinstance(outputs, tuple) else (outputs,)
+        return (*own, *(recorder.outputs[name] for name in axes))
+
+    handle = module.register_forward_hook(append)
+    try:
+        # what the tracer is to know has to be the very tensor
+        with recorder.recording(copy=False):
+            yield axes
+    finally:
+        handle.remove()
 
 
 def _weights(module: torch.nn.Module) -> int:
@@ -89,6 +159,17 @@ def _symbolics(opset: int) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def in_export_here_alone() -> Iterator[None]:
+    """Have ``torch.onnx.is_in_onnx_export`` answer for this thread: upstream's inference asks it in all of them."""
+    asked, exporting = torch.onnx.is_in_onnx_export, threading.get_ident()
+    torch.onnx.is_in_onnx_export = lambda: threading.get_ident() == exporting and asked()
+    try:
+        yield
+    finally:
+        torch.onnx.is_in_onnx_export = asked
+
+
 def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821
     """Take away the names that the tracer invents for axes whose size it does not know; nobody asked for these axes."""
     for value in [*model.graph.input, *model.graph.output]:
@@ -101,7 +182,7 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the tracer's dump of a graph, and its warnings: they are about branches that are taken on purpose."""
+    """Hide the tracer's dump of a graph and its warnings, of which most are about what is taken on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -5,7 +5,7 @@ import torch
 
 from mmonnx import fallback
 from mmonnx.codebases.base import Detections, Panoptic
-from mmonnx.matching import match
+from mmonnx.matching import match, noise_of
 from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.rewrites.panoptic import panoptic_map
 from mmonnx.symbolics.lay_masks import lay_masks
@@ -35,6 +35,17 @@ def test_a_segment_of_another_class_or_place_is_none():
         assert not found.ok and any("class 2, instance 1" in line for line in found.unmatched)
 
 
+def test_a_segment_may_come_and_go_as_in_pytorchs_further_runs_and_no_other():
+    one, other, third = make_map(), make_map(), make_map()
+    other[other == 2002] = 7
+    third[third == 1002] = 7
+    noise = noise_of(Panoptic(one))
+    noise.add(Panoptic(other))
+    found = match(Panoptic(one), Panoptic(other), noise=noise)
+    assert found.ok and found.excused
+    assert not match(Panoptic(one), Panoptic(other)).ok and not match(Panoptic(one), Panoptic(third), noise=noise).ok
+
+
 def test_the_instances_count_as_well():
     instances = Detections(np.array([[0, 0, 9, 9, 0.9]], np.float32), np.array([2]))
     other = Detections(instances.dets + 1, instances.labels)
@@ -44,7 +55,7 @@ def test_the_instances_count_as_well():
 
 
 def test_boxless_detections_are_told_apart_by_their_masks():
-    dets = np.array([[0, 0, 0, 0, 0.5], [0, 0, 0, 0, 0.5004]], np.float32)
+    dets = np.array([[0, 0, 0, 0, 0.5], [0, 0, 0, 0, 0.50004]], np.float32)
     masks = np.zeros((2, 8, 8), bool)
     masks[0, :4], masks[1, 4:] = True, True
     labels = np.zeros(2, np.int64)

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from ..runtime.placing import DEFAULTS, IMAGE_CORNER
+from ..stand_ins import StandIn, standing_in
+from ..surroundings import inference
 from .base import Detections, Panoptic
 from .detector_inputs import placed_meta
 from .proposals import proposals_of_image
@@ -49,7 +51,7 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     more = {}
     if "proposals" in feeds:
         more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]
-    with torch.no_grad():
+    with inference(model):
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 
@@ -149,23 +151,17 @@ def _masks_of_the_head(model: nn.Module, mask_output: str) -> Iterator[None]:
     if mask_output != "roi" or head is None:
         yield
         return
-    heads = list(head) if isinstance(head, nn.ModuleList) else [head]
-    for one in heads:
-        one.get_seg_masks = _by_class(one)
-    try:
+    kinds = {type(one) for one in (head if isinstance(head, nn.ModuleList) else [head])}
+    with standing_in(StandIn([kind], "get_seg_masks", _masks_by_class) for kind in kinds):
         yield
-    finally:
-        for one in heads:
-            del one.get_seg_masks
 
 
-def _by_class(head: nn.Module) -> Any:
-    def masks_by_class(mask_pred: Any, boxes: Any, labels: torch.Tensor, *args: Any) -> List[List[np.ndarray]]:
-        # arrays are of cascades, which have activated and merged them
-        masks = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else torch.as_tensor(mask_pred)
-        found: List[List[np.ndarray]] = [[] for _ in range(head.num_classes)]
-        for row, label in enumerate(labels.tolist()):
-            found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
-        return found
-
-    return masks_by_class
+def _masks_by_class(
+    original: Any, head: nn.Module, mask_pred: Any, boxes: Any, labels: torch.Tensor, *args: Any
+) -> List[List[np.ndarray]]:
+    # arrays are of cascades, which have activated and merged them
+    masks = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else torch.as_tensor(mask_pred)
+    found: List[List[np.ndarray]] = [[] for _ in range(head.num_classes)]
+    for row, label in enumerate(labels.tolist()):
+        found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
+    return found

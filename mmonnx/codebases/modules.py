@@ -9,6 +9,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
+from ..surroundings import inference, ordinary
+from ..threads import alone
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .structure import named_tensors, refilled
 from .variations import Axes, output_axes, variations
@@ -16,6 +18,7 @@ from .variations import Axes, output_axes, variations
 AxesAsked = Mapping[str, Union[Mapping[int, str], Sequence[int]]]
 
 
+@alone()
 def module_task(
     model: nn.Module,
     args: Any,
@@ -47,8 +50,9 @@ def module_task(
     unknown = [name for name in asked if name not in feeds and name not in names]
     if unknown:
         raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "mend dynamic_axes")
-    samples = variations(title, feeds, axes, run)
-    found = output_axes(run, feeds, axes, list(samples.values())[2:])
+    with ordinary(model):
+        samples = variations(title, feeds, axes, run)
+        found = output_axes(run, feeds, axes, list(samples.values())[2:])
     return Task(
         codebase="torch",
         title=title,
@@ -87,7 +91,7 @@ class PlainModule(nn.Module):
 
 def run_model(model: nn.Module, feeds: Feeds) -> Any:
     """What a model itself gives for inputs in their order."""
-    with torch.no_grad():
+    with inference(model):
         return model(*feeds.values())
 
 
@@ -102,7 +106,7 @@ def outputs_of(module: PlainModule, names: Optional[Sequence[str]], feeds: Feeds
     Raises:
         InputError: it gives no tensor, or the names do not fit.
     """
-    with torch.no_grad():
+    with inference(module):
         found = module.named(tuple(feeds.values()))
     if not found:
         raise InputError("the model gives no tensor", "a tensor, or a tuple, list or dict of some", "wrap the model")

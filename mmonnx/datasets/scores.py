@@ -11,6 +11,7 @@ from mmonnx.datasets import digits
 from mmonnx.matching import Tolerances, match
 from mmonnx.results import Detections
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.threads import alone
 
 Detect = Callable[[np.ndarray], Detections]
 Classify = Callable[[np.ndarray], Tuple[int, float]]
@@ -43,7 +44,7 @@ def pytorch_detector(config: str, checkpoint: str) -> Detect:
     """mmdet's own inference: a BGR image (H, W, 3) to its detections, in pixels of that image."""
     from mmdet.apis import inference_detector, init_detector
 
-    with contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
+    with alone(), contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
         model = init_detector(config, checkpoint, device="cpu")
     return lambda image: to_detections(inference_detector(model, image), image.shape[:2])
 
@@ -52,7 +53,7 @@ def pytorch_classifier(config: str, checkpoint: str) -> Classify:
     """mmcls's own inference: a BGR image (H, W, 3) to its class and the class's score."""
     from mmcls.apis import inference_model, init_model
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    with alone(), contextlib.redirect_stdout(io.StringIO()):
         model = init_model(config, checkpoint, device="cpu")
 
     def classify(image: np.ndarray) -> Tuple[int, float]:

@@ -12,6 +12,7 @@ from .. import codebases, compat
 from ..atomic import check_writable, replacing
 from ..errors import InputError, MmonnxError
 from ..report import Report
+from ..threads import alone
 from . import classifiers, data, detectors, pictures, scoring
 from .distributed import LAUNCHERS, Processes, gathered, joined, merged
 from .file import OnnxFile
@@ -114,7 +115,7 @@ def evaluate(settings: EvaluationSettings, report: Optional[Report] = None) -> O
     with joined(settings.launcher) as processes:
         report = (report or Report()) if processes.rank == 0 else Report(io.StringIO())
         try:
-            with warnings.catch_warnings():
+            with alone(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # upstream's code on newer releases of what it uses
                 return _evaluate(settings, processes, report)
         except MmonnxError as error:

@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Callable, Optional
 
 from ..errors import MissingOperatorError
+from ..threads import alone
 
 __all__ = ["active", "ensure"]
 
@@ -103,10 +104,13 @@ def ensure() -> str:
     """
     if active():
         return "fallback"
-    reason = _reason_not_to_load()
-    if reason is None:
-        return "compiled"
-    _install()
+    with alone():
+        if active():  # another thread was first
+            return "fallback"
+        reason = _reason_not_to_load()
+        if reason is None:
+            return "compiled"
+        _install()
     if reason:
         warnings.warn(
             f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason}); "

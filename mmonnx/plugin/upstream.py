@@ -25,8 +25,10 @@ from ..graph.annotate import annotate
 from ..graph.lower import lower
 from ..graph.optional import unused, with_defaults, without_inputs
 from ..rewrites import REGISTRY, ExportContext, Rewrite, rewriting
+from ..surroundings import ordinary
 from ..targets import find_target
-from ..tracing import quiet, trace
+from ..threads import alone
+from ..tracing import in_export_here_alone, quiet, trace
 from ..version import __version__
 from . import tool
 
@@ -50,6 +52,7 @@ _MENDS: Dict[str, Rewrite] = {
 _MENDS[_DUMMY_NMS] = Rewrite(_DUMMY_NMS, _dummy_nms)
 
 
+@alone()
 def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Stand in for ``torch.onnx.export``: the same arguments, and a file at the same place.
 
@@ -62,7 +65,8 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return original(*args, **kwargs)
     modes = [(module, module.training) for module in asked["model"].modules()]
     try:
-        model, task = _export(original, images[0], asked)
+        with ordinary(asked["model"]):
+            model, task = _export(original, images[0], asked)
     finally:
         for module, training in modes:
             module.training = training
@@ -147,6 +151,6 @@ def _export_mended(original: Callable[..., Any], image: torch.Tensor, asked: Dic
         changed.setdefault(name, value)
     changed.update(model=_Traced(asked["model"], arguments, context), args=(image,), f=buffer)
     changed["model"].training = asked["model"].training
-    with rewriting(context, _MENDS), compat.torch_symbolics(), quiet():
+    with rewriting(context, _MENDS), compat.torch_symbolics(), in_export_here_alone(), quiet():
         original(**changed)
     return lower(onnx.load_model_from_string(buffer.getvalue()))

@@ -1,10 +1,11 @@
 """What the stand-ins of one export share."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Optional
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence
 
 import torch
 
+from ..leaks import Taken
 from ..targets import Capabilities
 
 
@@ -61,6 +62,7 @@ class ExportContext:
         mask_scores: (N, num_dets), of models that judge their masks.
         panoptic: (N, H, W) int32 the class + 1000 * instance of each pixel, of panoptic models.
         upstream_path: upstream's code may know that it is exported.
+        taken: what Python took out of the trace, in its order.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -79,6 +81,7 @@ class ExportContext:
     mask_scores: Optional[torch.Tensor] = None
     panoptic: Optional[torch.Tensor] = None
     upstream_path: bool = False
+    taken: Sequence[Taken] = ()
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,128 @@
+"""Whose code it is that runs, and which line of it."""
+
+import ast
+import functools
+import linecache
+import sys
+import sysconfig
+from dataclasses import dataclass
+from types import FrameType
+from typing import Optional, Tuple
+
+_UPSTREAM = {"mmcls", "mmcv", "mmdet", "mmonnx", "timm", "torchvision"}
+"""Packages whose own code is not told of: the rewrites answer for what they take out of the trace."""
+_BETWEEN = {"numpy"}
+_LIBRARY = tuple(filter(None, (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))))
+_PACKAGES = tuple(filter(None, (sysconfig.get_path(name) for name in ("purelib", "platlib"))))
+_SHOWING = {"__format__", "__repr__", "__str__"}
+_METHODS = "torch._tensor"
+_PLAIN = "mmonnx.codebases.modules"
+"""The module that calls a plain model."""
+_OWN = "mmonnx.leaks."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A statement.
+
+    Attributes:
+        file: path of the source.
+        line: number of the line, from 1.
+        source: that line; empty where there is no source.
+    """
+
+    file: str
+    line: int
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f" ({self.source})" if self.source else "")
+
+
+def place_of(file: str, line: int) -> Place:
+    """The place with its source."""
+    return Place(file, line, linecache.getline(file, line).strip())
+
+
+def user_place(frame: Optional[FrameType]) -> Tuple[Optional[Place], bool]:
+    """Which line of the user's code is at work.
+
+    Args:
+        frame: the innermost one to ask about.
+
+    Returns:
+        The place, None if upstream's or mmonnx's own code is at work, or if a tensor is only shown; and whether the
+        line itself does it, and not torch's code, which it calls. Where a plain model is a module of torch's own, the
+        place is torch's.
+    """
+    torchs: Optional[FrameType] = None
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        package = name.partition(".")[0]
+        if package == "torch":
+            if frame.f_code.co_name in _SHOWING:
+                return None, False
+            torchs = torchs or (frame if name != _METHODS else None)
+        elif name == _PLAIN:
+            return (None, False) if torchs is None else (_place(torchs), False)
+        elif package in _UPSTREAM and not name.startswith(_OWN):
+            return None, False
+        elif not (package in _UPSTREAM or package in _BETWEEN or _in_library(frame.f_code.co_filename)):
+            return _place(frame), torchs is None
+        frame = frame.f_back
+    return None, False
+
+
+def innermost_user_place(error: BaseException) -> Optional[Place]:
+    """The line of the user's code in which an error was raised, or that called what raised it; None for no such."""
+    traceback, found = error.__traceback__, None
+    while traceback is not None:
+        frame = traceback.tb_frame
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        file = frame.f_code.co_filename
+        if not (package in _UPSTREAM or package in _BETWEEN or package == "torch" or _in_library(file)):
+            found = place_of(file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def only_checks(place: Place) -> bool:
+    """Whether the statement at a place does no more than refuse something, which changes no answer."""
+    statement = _statement(place.file, place.line)
+    if isinstance(statement, ast.If):
+        inside = statement.test.lineno <= place.line <= (statement.test.end_lineno or place.line)
+        return inside and not statement.orelse and isinstance(statement.body[-1], ast.Raise)
+    return isinstance(statement, ast.Assert)
+
+
+def _place(frame: FrameType) -> Place:
+    return place_of(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _in_library(file: str) -> bool:
+    """Whether a file is of Python itself, such as one of its generated ones."""
+    return file.startswith(_LIBRARY) and not file.startswith(_PACKAGES) or file.startswith("<frozen")
+
+
+def _statement(file: str, line: int) -> Optional[ast.stmt]:
+    """The innermost statement that a line is in."""
+    tree = _tree(file)
+    found: Optional[ast.stmt] = None
+    for node in ast.walk(tree) if tree else ():  # outer ones come first
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            found = node
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def _tree(file: str) -> Optional[ast.Module]:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def caller(depth: int = 1) -> Optional[FrameType]:
+    """The frame that many calls above the function that asks."""
+    return sys._getframe(depth + 1)
