@@ -20,8 +20,8 @@ _TAIL = 4.0
 """The greatest drawn value, in deviations."""
 SCORES = 2.0
 """The least deviation of what scores are made of: those of a sigmoid or softmax then spread over their whole range."""
-_LOWEST, _HIGHEST = -12.0, 8.0
-"""Beyond, drawn values are squeezed: ONNX Runtime's sigmoid, for example, is the same for all below -18."""
+_LOWEST, _HIGHEST = -5.0, 4.0
+"""Beyond, drawn values are squeezed: sigmoids of two runtimes differ by up to 1e-7, which decides near 0 and 1."""
 _PIXELS = 20.0
 """Where a layer gives more than this, it is no layer of scores, but of pixels, say."""
 _FLAT = 1e-2
@@ -167,7 +167,7 @@ def drawn(output: torch.Tensor, gain: float, seed: int, least: float = 0.0) -> t
 
 def _squeezed(values: torch.Tensor) -> torch.Tensor:
     """The same order of values, none of them where a sigmoid is 1, or rounds otherwise in each runtime near 0."""
-    for edge, room, step in ((_LOWEST, 4.0, -8.0), (_HIGHEST, 3.0, 6.0)):
+    for edge, room, step in ((_LOWEST, 2.0, -4.0), (_HIGHEST, 2.0, 4.0)):
         beyond = ((values - edge) / step).clamp(min=0)
         squeezed = edge + (room if step > 0 else -room) * beyond / (1 + beyond)
         values = torch.where(beyond > 0, squeezed, values)

@@ -59,14 +59,14 @@ def cut(number, seed=0, sizes=()):
     return found
 
 
-def differing(path, model, pictures):
+def differing(path, model, pictures, score=1e-4):
     """What differs between a file's answers and ``inference_detector``'s, and how many answers there are."""
     from mmdet.apis import inference_detector
 
     detector, problems, total = Detector(path), [], 0
     for number, picture in enumerate(pictures):
         expected = to_detections(inference_detector(model, picture), picture.shape[:2])
-        found = match(expected, detector(picture), tolerances=Tolerances(box=0.01, score=1e-4))
+        found = match(expected, detector(picture), tolerances=Tolerances(box=0.01, score=score))
         total += found.matched
         if found.matched != found.total or not found.total:
             problems.append((number, picture.shape, found))
@@ -91,7 +91,9 @@ def test_other_detectors_answer_as_inference_detector(tmp_path, name):
 def test_masks_of_the_image_answer_as_inference_detector(tmp_path):
     """Of pictures that are padded and not resized: a mask of the input's size is resized otherwise than upstream's."""
     path, model = small_file("mmdet::solov2/solov2_r50_fpn_1x_coco.py", tmp_path, GRIDS)
-    problems, total = differing(path, model, cut(12, sizes=[(160, 201), (131, 224), (160, 224), (224, 143)]))
+    pictures = cut(12, sizes=[(160, 201), (131, 224), (160, 224), (224, 143)])
+    # a score is a mean of a mask's pixels above a threshold: one that rounding moves across it weighs more than 1e-4
+    problems, total = differing(path, model, pictures, score=1e-3)
     assert not problems and total >= 100, (len(problems), problems[:3], total)
 
 
