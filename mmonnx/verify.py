@@ -91,8 +91,9 @@ def make_cases(
         shape: (height, width) of the export, in pixels.
         batch: the batch of the export.
     """
+    samples = [Case(name, feeds, ()) for name, feeds in task.samples.items()]
     if task.preprocess is None:
-        return [Case(name, feeds, ()) for name, feeds in task.samples.items()]
+        return samples
     pictures = list(images or photographs())
     needed = max(batch, 2)
     while len(pictures) < needed:
@@ -115,7 +116,7 @@ def make_cases(
         cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], task.larger_shape))
     blank = np.zeros((shape[0], shape[1], 3), np.uint8)
     cases.append(case("blank", [blank] * batch, shape))
-    return cases
+    return cases + samples
 
 
 def verify(
