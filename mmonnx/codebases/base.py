@@ -42,7 +42,7 @@ class Task:
         other_shape: another (height, width) that the model is known to take, None where it takes any.
         larger_shape: a (height, width) larger than that of the sample input, to verify a model on of whose code nothing
             is known: a branch in it may hang on the size, and the trace has one side of it. None for no such size.
-        samples: inputs to verify a model on that is no model of images, by what they are.
+        samples: inputs to verify a plain model on, beside the photographs of a model of images, by what they are.
         divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.

@@ -51,8 +51,8 @@ def module_task(
     if unknown:
         raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "mend dynamic_axes")
     with ordinary(model):
-        samples = variations(title, feeds, axes, run)
-        found = output_axes(run, feeds, axes, list(samples.values())[2:])
+        samples = variations(title, feeds, axes, run, module)
+        found = output_axes(run, feeds, axes, [sample for sample in samples.values() if _resized(feeds, sample)])
     return Task(
         codebase="torch",
         title=title,
@@ -66,6 +66,11 @@ def module_task(
         samples=samples,
         weights="the module's own weights",
     )
+
+
+def _resized(feeds: Feeds, other: Feeds) -> bool:
+    """Whether other inputs are of other sizes."""
+    return any(other[name].shape != value.shape for name, value in feeds.items())
 
 
 class PlainModule(nn.Module):

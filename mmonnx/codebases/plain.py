@@ -9,6 +9,7 @@ from torch import nn
 from ..errors import InputError
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .callables import build_callable
+from .distributions import KINDS
 from .image_lists import detector_task, gives_detections
 from .images import make_input, sample_images
 from .model import check_device, load_or_calibrate
@@ -16,7 +17,8 @@ from .modules import PlainModule, outputs_of, run_model
 from .options import LoadOptions
 from .random_weights import seeded
 from .sizes import check_size, larger_size
-from .variations import Axes, output_axes
+from .trials import Trial
+from .variations import Axes, output_axes, varied
 
 DEFAULT_SHAPE = (224, 224)
 _IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
@@ -86,6 +88,7 @@ def _image_task(
         predict=lambda feeds: [RawOutputs(to_numpy(run(feeds)))],
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=prepare,
+        samples=varied(Trial(feeds, run, module), {}, {}, KINDS[1:]),  # photographs are other values already
         other_shape=other,
         larger_shape=larger_size(shape, lambda size: run({"input": image(size)}), options),
     )

@@ -1,15 +1,18 @@
 """Other inputs than the given ones, of a model of which nothing is known but that it runs on these."""
 
-from typing import Any, Callable, Dict, List
+from functools import partial
+from typing import Dict, List, Optional, Sequence
 
 import torch
+from torch import nn
 
 from ..errors import InputError
 from .base import Feeds
+from .distributions import KINDS, values
 from .sizes import longer, refusal
+from .trials import Run, Trial
 
 Axes = Dict[str, Dict[int, str]]
-Run = Callable[[Feeds], Any]
 
 
 def sizes_of(feeds: Feeds, axes: Axes) -> Dict[str, int]:
@@ -34,8 +37,8 @@ def sizes_of(feeds: Feeds, axes: Axes) -> Dict[str, int]:
     return found
 
 
-def variations(title: str, feeds: Feeds, axes: Axes, run: Run) -> Dict[str, Feeds]:
-    """Inputs to verify on, by what they are: as given, with other values, with each axis of another length, with all.
+def variations(title: str, feeds: Feeds, axes: Axes, run: Run, module: nn.Module) -> Dict[str, Feeds]:
+    """Inputs to verify on, by what they are: as given; of other values; with axes of other lengths; of all kinds.
 
     The other lengths are often shorter ones, and a branch in the model may be for longer axes: last, all are longer.
 
@@ -44,20 +47,22 @@ def variations(title: str, feeds: Feeds, axes: Axes, run: Run) -> Dict[str, Feed
         feeds: the given inputs.
         axes: ``{input: {axis: name}}``, those that are dynamic.
         run: runs the model, which says itself what it takes.
+        module: the model.
 
     Raises:
         InputError: the model takes no other size of an axis.
     """
     own = sizes_of(feeds, axes)
-    found = {"as given": feeds, "other values": resized(feeds, axes, own, 0)}
+    trial = Trial(feeds, run, module)
+    found = {"as given": feeds, **varied(trial, axes, own, KINDS[:1])}
     taken: Dict[str, int] = {}
     for label, size in own.items():
         problem = None
         for other in _candidates(size):
-            varied = resized(feeds, axes, {**own, label: other}, len(found))
-            problem = refusal(lambda varied=varied: run(varied))
+            sized = resized(trial, axes, {**own, label: other}, len(found))
+            problem = refusal(partial(run, sized))
             if problem is None:
-                taken[label], found[f"{label} {other}"] = other, varied
+                taken[label], found[f"{label} {other}"] = other, sized
                 break
         if problem:
             raise InputError(
@@ -65,30 +70,69 @@ def variations(title: str, feeds: Feeds, axes: Axes, run: Run) -> Dict[str, Feed
                 "axes of which the model takes other sizes",
                 "leave it out of dynamic_axes",
             )
+    every: Dict[str, int] = {}
     for sizes in (taken, {label: _longer(size) for label, size in own.items()}):
         name = ", ".join(f"{label} {size}" for label, size in sizes.items())
-        every = resized(feeds, axes, sizes, len(found))
-        if sizes and name not in found and refusal(lambda every=every: run(every)) is None:
-            found[name] = every
+        sized = resized(trial, axes, sizes, len(found))
+        if sizes and (name in found or refusal(partial(run, sized)) is None):
+            found.setdefault(name, sized)
+            every = sizes
+    found.update(varied(trial, axes, own, KINDS[1:]))
+    if every and trial.quick:
+        found.update(varied(trial, axes, every, KINDS[1:]))
     return found
 
 
-def resized(feeds: Feeds, axes: Axes, sizes: Dict[str, int], seed: int) -> Feeds:
-    """Inputs of other sizes, of values as the given ones have them."""
+def varied(trial: Trial, axes: Axes, sizes: Dict[str, int], kinds: Sequence[str]) -> Dict[str, Feeds]:
+    """Inputs of several kinds of values, of which the model takes each, by kind and by size where that is another.
+
+    Args:
+        trial: of the model and the given inputs.
+        axes: the inputs' axes that are dynamic.
+        sizes: how long these are to be.
+        kinds: some of ``KINDS``; of a slow model, fewer of them are tried.
+    """
+    own = sizes_of(trial.feeds, axes)
+    suffix = "".join(f", {label} {size}" for label, size in sizes.items()) if sizes != own else ""
+    found: Dict[str, Feeds] = {}
+    for kind in kinds[: trial.kinds]:
+        feeds = _taken(trial, kind, axes, sizes)
+        if feeds is not None:
+            found[kind + suffix] = feeds
+    return found
+
+
+def _taken(trial: Trial, kind: str, axes: Axes, sizes: Dict[str, int]) -> Optional[Feeds]:
+    """Inputs of a kind that the model takes: all of them of that kind, or those of which it takes it; None for none."""
+    generator = torch.Generator().manual_seed(KINDS.index(kind))
+    ways = {
+        name: values(kind, given, _shape(given, axes.get(name, {}), sizes), trial.span(name), generator)
+        for name, given in trial.feeds.items()
+    }
+    first = {name: some[0] for name, some in ways.items()}
+    if trial.takes(first):
+        return first
+    chosen = resized(trial, axes, sizes, KINDS.index(kind))
+    found = False
+    for name, some in ways.items():
+        way = next((way for way in some if trial.takes({**chosen, name: way})), None)
+        if way is not None:
+            chosen[name], found = way, True
+    return chosen if found else None
+
+
+def resized(trial: Trial, axes: Axes, sizes: Dict[str, int], seed: int) -> Feeds:
+    """Inputs of other sizes, of other values as far as the model takes these."""
     generator = torch.Generator().manual_seed(seed)
-    return {name: _resized(tensor, axes.get(name, {}), sizes, generator) for name, tensor in feeds.items()}
+    found: Feeds = {}
+    for name, given in trial.feeds.items():
+        ways = values(KINDS[0], given, _shape(given, axes.get(name, {}), sizes), trial.span(name), generator)
+        found[name] = ways[min(trial.way(name), len(ways) - 1)]
+    return found
 
 
-def _resized(tensor: torch.Tensor, axes: Dict[int, str], sizes: Dict[str, int], generator: Any) -> torch.Tensor:
-    shape = [sizes[axes[axis]] if axis in axes else size for axis, size in enumerate(tensor.shape)]
-    if tensor.is_floating_point() and tensor.numel() > 1:
-        drawn = torch.randn(shape, generator=generator).to(tensor)
-        return drawn * tensor.std() + tensor.mean()
-    if not tensor.numel():
-        return tensor.new_zeros(shape)
-    # whole numbers may be indices into something: no others than the given ones
-    index = torch.randint(tensor.numel(), shape, generator=generator)
-    return tensor.reshape(-1)[index.to(tensor.device)]
+def _shape(given: torch.Tensor, axes: Dict[int, str], sizes: Dict[str, int]) -> List[int]:
+    return [sizes[axes[axis]] if axis in axes else size for axis, size in enumerate(given.shape)]
 
 
 def _candidates(size: int) -> List[int]:

@@ -23,8 +23,9 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
         shape: (height, width) of the export, in pixels.
         batch: the batch of the export.
     """
+    samples = [Case(name, feeds, ()) for name, feeds in task.samples.items()]
     if task.preprocess is None:
-        return [Case(name, feeds, ()) for name, feeds in task.samples.items()]
+        return samples
     pictures = pictures_of(images, max(batch, 2))
     other = other_shape(task, shape)
     cases = [picture_case(task, "photograph", pictures[:batch], shape)]
@@ -38,7 +39,7 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
     if task.preprocess_padded is not None:
         cases.append(padded_case(task, "padded", pictures[: 1 if task.dynamic_batch else batch], other))
     cases.append(picture_case(task, DARK, [darkness(shape)] * batch, shape))
-    return cases
+    return cases + samples
 
 
 def padded_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape) -> Case:
