@@ -355,6 +355,21 @@ def test_a_model_in_a_process_of_its_own():
     assert table.counted(found[0].outcomes)[KILLED] > 10
 
 
+def test_a_fault_of_which_a_process_dies_is_planted_twice_and_the_others_go_on(monkeypatch):
+    begun, dying = [], Outcome("one", "bound", "Clip", KILLED, "ended the process", 300.0)
+    ends = iter([running.Ended(None, 3, dying), running.Ended(None, 3, dying), running.Ended(None, 9, dying)])
+
+    def in_process(name, plan, begin, add):
+        begun.append(begin)
+        add(outcome(KILLED))
+        return next(ends, running.Ended())
+
+    monkeypatch.setattr(running, "_in_process", in_process)
+    found = running.survey_one("one", Plan(), lambda outcome: None)
+    assert begun == [0, 3, 4, 9] and found.alarm is None
+    assert found.outcomes.count(dying) == 1 and len(found.outcomes) == 5
+
+
 def test_order_counts_but_for_equal_scores():
     boxes = np.arange(20, dtype=np.float32).reshape(4, 5)
     boxes[:, 4] = [0.9, 0.8, 0.8, 0.1]

@@ -80,23 +80,38 @@ def survey(names: Sequence[str], plan: Plan, tell: Tell, jobs: int = 1) -> Itera
         yield from pool.map(lambda name: survey_one(name, plan, tell), names)
 
 
+class Ended(NamedTuple):
+    """How a process ended: with an alarm, or in a fault, by its number and what became of it; or well."""
+
+    alarm: Optional[str] = None
+    number: Optional[int] = None
+    outcome: Optional[Outcome] = None
+
+
 def survey_one(name: str, plan: Plan, tell: Tell) -> ModelReport:
-    """Plant faults into one model. A process that dies of a fault is followed by another one, for the rest."""
+    """Plant faults into one model. A process that dies of a fault is followed by another one, for the rest.
+
+    The fault is planted once more before that: the process may have died for want of memory that others took.
+    """
     started, outcomes = time.monotonic(), []
 
     def add(outcome: Outcome) -> None:
         outcomes.append(outcome)
         tell(outcome)
 
-    alarm: Optional[str] = None
-    begin: Optional[int] = 0
-    while begin is not None and alarm is None:
-        alarm, begin = _in_process(name, plan, begin, add)
-    return ModelReport(name, outcomes, alarm, time.monotonic() - started)
+    begin, died = 0, -1
+    while True:
+        ended = _in_process(name, plan, begin, add)
+        if ended.outcome is None:
+            return ModelReport(name, outcomes, ended.alarm, time.monotonic() - started)
+        if ended.number == died:
+            add(ended.outcome)
+        begin = ended.number + (ended.number == died)
+        died = ended.number
 
 
-def _in_process(name: str, plan: Plan, begin: int, add: Tell) -> Tuple[Optional[str], Optional[int]]:
-    """Run faults from a number on in a process: the alarm, and the number to go on with in another one or None."""
+def _in_process(name: str, plan: Plan, begin: int, add: Tell) -> Ended:
+    """Run faults from a number on in a process of their own."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     child = spawn.Process(target=_serve, args=(theirs, name, plan, begin), daemon=True)
@@ -107,9 +122,9 @@ def _in_process(name: str, plan: Plan, begin: int, add: Tell) -> Tuple[Optional[
         while ours.poll(limit):
             what, *rest = ours.recv()
             if what == "alarm":
-                return rest[0], None
+                return Ended(rest[0])
             if what == "done":
-                return None, None
+                return Ended()
             if what == "begins":
                 current, limit = rest, plan.seconds
             else:
@@ -123,12 +138,11 @@ def _in_process(name: str, plan: Plan, begin: int, add: Tell) -> Tuple[Optional[
         child.join()
         ours.close()
     if current is None:
-        return f"the model {end}", None
+        return Ended(f"the model {end}")
     number, kind, where, is_judged = current
     # whoever exports such a file does not get one; what only shows on other pictures passed
     ending = SURVIVED if is_judged else KILLED
-    add(Outcome(name, kind, where, ending, end, plan.seconds))
-    return None, number + 1
+    return Ended(None, number, Outcome(name, kind, where, ending, end, plan.seconds))
 
 
 def _serve(pipe: Connection, name: str, plan: Plan, begin: int) -> None:

@@ -54,7 +54,7 @@ _WITH_MASKS = {
 
 
 class Spread(NamedTuple):
-    """How the layers that give scores and boxes are made to give some on both sides of the threshold.
+    """What is done to a layer that predicts, so that there are scores on both sides of the threshold and several boxes.
 
     Of weights that are drawn for training all scores are about 0.5, or 1 for one class: then it matters little what
     else is in a file.
