@@ -298,6 +298,6 @@ def test_a_run_of_a_detector_agrees(detector, threshold):
         tensor = onnx.helper.make_tensor("threshold", onnx.TensorProto.FLOAT, [1], [threshold])
         model.graph.initializer.append(tensor)
     image = np.random.RandomState(0).rand(2, 3, 96, 64).astype(np.float32)
-    wrong, empty = contradictions(model, {"input": image})
+    wrong, empty = contradictions(model, {"input": image, "img_shape": np.array([96, 64], np.float32)})
     assert wrong == []
     assert threshold is None or empty > 50
