@@ -22,13 +22,12 @@ from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
-from .leaks import Taken, faults
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
-from .tracing import retrace, trace
+from .tracing import faults_of, trace, unused_inputs
 from .verify import Case, CaseResult, difference, make_cases, verify
 from .version import __version__
 
@@ -211,7 +210,7 @@ def _trace(
                     raise
                 opset = error.opset
                 reasons.append(error.what)
-        found = _taken(task, cases, context)
+        found = task.faults + faults_of(task, context, [case.feeds for case in cases[1:]])
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
@@ -221,20 +220,9 @@ def _trace(
             "a model whose values all stay tensors",
             "mend these lines, or leave --strict out",
         )
-    for line in found:
+    for line in found + unused_inputs(traced):
         report.warn(line)
     return traced
-
-
-def _taken(task: Task, cases: Sequence[Case], context: ExportContext) -> List[str]:
-    """What to tell of the values that Python took out of the trace, see :func:`leaks.faults`."""
-
-    def again(case: Case) -> Sequence[Taken]:
-        return retrace(task, case.feeds, context.opset, ExportContext(context.capabilities, context.custom_ops))
-
-    # of each size one
-    sizes = {tuple(tuple(value.shape) for value in case.feeds.values()): case for case in cases[1:]}
-    return faults(context.taken, [partial(again, case) for case in sizes.values()])
 
 
 def _simplify(
