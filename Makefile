@@ -11,7 +11,7 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz lint clean
+.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz mutate mutate-short lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -51,6 +51,14 @@ fuzz: ## 10,000 hostile inputs for all entry points, then those that atheris fin
 	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz.py --count $(COUNT) --seed $(SEED)
 	if .venv/bin/python -c "import atheris" 2>/dev/null; then \
 	OMP_NUM_THREADS=1 .venv/bin/python tools/fuzz_atheris.py -rss_limit_mb=0 -max_total_time=$$(($(COUNT) / 20)); fi
+
+mutate: ## plant faults into the files of 17 models, and tell how many the verification finds (SEED=0)
+	$(BOOTSTRAP)
+	OMP_NUM_THREADS=1 .venv/bin/python tools/mutate.py --jobs $(JOBS) --seed $(SEED) --json work_dirs/mutate.json
+
+mutate-short: ## some faults into the digit models and three small others
+	$(BOOTSTRAP)
+	OMP_NUM_THREADS=1 .venv/bin/python tools/mutate.py --short --jobs $(JOBS) --seed $(SEED)
 
 lint: ## ruff, both as linter and as formatter
 	$(BOOTSTRAP)

@@ -9,8 +9,11 @@ from .errors import InputError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
+from .surroundings import ordinary
+from .threads import alone
 
 
+@alone()
 def export(
     model: Union[nn.Module, ExportSettings],
     args: Any = None,
@@ -29,6 +32,8 @@ def export(
     report: Optional[Report] = None,
 ) -> Exported:
     """Export a module to an ONNX file; its mode is as before when this returns or raises.
+
+    It may be called by several threads, of which one waits for the other.
 
     Args:
         model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` alone.
@@ -67,7 +72,8 @@ def export(
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
+        with ordinary(model):
+            return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
     finally:
         for module, training in modes:
             module.training = training

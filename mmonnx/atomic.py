@@ -74,7 +74,7 @@ def replacing_many() -> Iterator[Callable[[PathLike], Path]]:
         yield place
         for target, temporary in staged.items():
             _sync(temporary)
-            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else _usual_mode(temporary.parent))
         for target, temporary in staged.items():
             os.replace(str(temporary), str(target))
             done.append(target)
@@ -207,10 +207,16 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _usual_mode(folder: Path) -> int:
+    """The permissions that a new file in a folder of ours gets.
+
+    Python tells the umask only by setting it, and files that other threads make meanwhile would be open to everybody.
+    """
+    probe = folder / f"{_PREFIX}mode"
+    probe.touch()
+    mode = probe.stat().st_mode & 0o7777
+    probe.unlink()
+    return mode
 
 
 @contextlib.contextmanager

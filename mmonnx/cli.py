@@ -118,12 +118,23 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--dynamic-batch", action="store_true", help="make the batch alone dynamic")
     add("--simplify", action="store_true", help="simplify the graph, and check that it still is the same model")
     add("--verify", action="store_true", help="compare the file with PyTorch's own inference")
+    add(
+        "--verify-budget",
+        type=float,
+        metavar="X",
+        help="time of --verify, as a multiple of what comparing the answers takes; default: 1.5",
+    )
     add("--strict", action="store_true", help="refuse a model whose own code takes values out of the trace")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results side by side as PNG files")
     add("--skip-postprocess", action="store_true", help="export the network's raw outputs")
     add("--mask-output", choices=("image", "roi"), default="image", help="masks in the image, or as the head has them")
-    add("--image-size-input", action="store_true", help="two-stage detectors: an input that says where padding begins")
+    add("--image-size-input", action="store_true", help="without effect: the file has it where answers hang on it")
+    add(
+        "--no-image-size-input",
+        action="store_true",
+        help="detectors: no optional input that says where padding begins: it is taken for a part of the image",
+    )
     add("--topk", type=int, metavar="K", help="of a classifier: give the K best scores and labels, not all scores")
     add("--no-softmax", action="store_true", help="of a classifier: give logits, not probabilities")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config")
@@ -230,7 +241,7 @@ def _export(options: argparse.Namespace) -> int:
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             image=options.input_img,
-            image_size=options.image_size_input,
+            image_size=not options.no_image_size_input,
         ),
         target=options.target,
         opset=options.opset_version,
@@ -239,12 +250,21 @@ def _export(options: argparse.Namespace) -> int:
         check=not options.no_check,
         simplify=options.simplify,
         verify=options.verify,
+        verify_budget=_budget(options.verify_budget),
         strict=options.strict,
         test_image=options.test_img,
         show_graph=options.show,
         show_dir=show_dir,
     )
     return 0 if export(settings, report).ok else 1
+
+
+def _budget(value: Optional[float]) -> float:
+    from .verify import BUDGET
+
+    if value is not None and not 1.0 <= value < float("inf"):
+        raise InputError(f"--verify-budget {value:g} is no multiple of time", "1.0 or more", "for example 3")
+    return BUDGET if value is None else value
 
 
 def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:

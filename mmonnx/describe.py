@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional
 
 import onnx
 import onnxruntime
@@ -12,7 +12,8 @@ from . import compat
 from .codebases.base import Task
 from .codebases.options import LoadOptions
 from .runtime.description import PREFIX, Description
-from .verify import CaseResult
+from .verify import Verification
+from .verifying.goals import as_data
 from .version import __version__
 
 _OUTPUTS = {
@@ -66,8 +67,10 @@ def properties(
     }
 
 
-def verification(results: Optional[Sequence[CaseResult]]) -> Dict[str, str]:
-    """How the verification went; without one, that there was none."""
+def verification(verified: Optional[Verification]) -> Dict[str, str]:
+    """How the verification went, and what it exercised; without one, that there was none."""
+    if verified is None:
+        return {PREFIX + "verified": "null"}
     cases = [
         {
             "name": result.name,
@@ -78,9 +81,9 @@ def verification(results: Optional[Sequence[CaseResult]]) -> Dict[str, str]:
             "max_score": result.max_score,
             "max_mask": result.max_mask,
         }
-        for result in results or ()
+        for result in verified.results
     ]
-    return {PREFIX + "verified": json.dumps(cases) if results is not None else "null"}
+    return {PREFIX + "verified": json.dumps(cases), PREFIX + "exercised": json.dumps(as_data(verified.goals))}
 
 
 def _kind(task: Task) -> str:

@@ -12,7 +12,9 @@ from mmcv.runner import Hook, IterBasedRunner, TextLoggerHook, master_only
 
 from .atomic import replacing
 from .errors import ExportError, InputError
+from .surroundings import ordinary
 from .targets import TARGETS
+from .threads import alone
 from .training.best import Best
 from .training.data import config_of_tests, find_config, find_norm, names_of
 from .training.snapshot import averages_of, random_state_kept, snapshot
@@ -31,7 +33,8 @@ class ONNXExportHook(Hook):
         shape (tuple[int, int]): height and width of the sample input, in pixels.
         dynamic (bool): batch, height and width of the file are dynamic.
         simplify (bool): simplify the graph.
-        image_size_input (bool): of a two-stage detector, an input that says where padding begins, and may be left out.
+        image_size_input (bool): of a detector, an input that says where padding begins, and may be left out, as far as
+            its answers hang on it; without, padding is taken for a part of the image.
         verify (bool): compare the file with PyTorch; one that differs is not written, and the export has failed.
         out_dir (str, optional): the files go into its subfolder of the work folder's name; None for the work folder.
         save_best (bool | str): also export after each evaluation that is better than all before, by this metric; True
@@ -51,7 +54,7 @@ class ONNXExportHook(Hook):
         shape: Tuple[int, int] = (800, 1216),
         dynamic: bool = True,
         simplify: bool = True,
-        image_size_input: bool = False,
+        image_size_input: bool = True,
         verify: bool = True,
         out_dir: Optional[str] = None,
         save_best: Union[bool, str] = False,
@@ -132,6 +135,8 @@ class ONNXExportHook(Hook):
         if due:
             self._remove_old(unit, step)
 
+    @alone()
+    @ordinary()
     def _export(self, runner: Any, paths: Sequence[Path], epoch_ended: bool) -> Optional[str]:
         """Export the weights to the first path, and copy the file to the others.
 

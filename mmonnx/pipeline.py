@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -15,25 +15,41 @@ from .codebases.base import Task, to_numpy
 from .codebases.images import read_image, second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
-from .graph.annotate import annotate, with_default
+from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
 from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
+from .graph.optional import unused, with_defaults, without_inputs
+from .graph.parts import part
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
-from .tracing import faults_of, trace, unused_inputs
-from .verify import Case, CaseResult, difference, make_cases, verify
+from .threads import alone
+from .tracing import faults_of, find_probes, trace
+from .verify import (
+    BUDGET,
+    NOTHING_COMPARED,
+    Case,
+    CaseResult,
+    Goal,
+    Run,
+    Verification,
+    difference,
+    make_cases,
+    verify,
+    verify_model,
+)
+from .verifying.cases import DARK
 from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
-_NO_PADDING = 2**24
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class ExportSettings:
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
         verify: compare the file with PyTorch.
+        verify_budget: the time that this may take, as a multiple of what comparing the answers takes.
         strict: refuse a model of which Python takes values out of the trace, which the file would hold as constants.
         test_image: the image to verify on, None for photographs that scikit-image ships.
         show_graph: print the graph.
@@ -72,6 +89,7 @@ class ExportSettings:
     check: bool = True
     simplify: bool = False
     verify: bool = False
+    verify_budget: float = BUDGET
     strict: bool = False
     test_image: Optional[str] = None
     show_graph: bool = False
@@ -87,12 +105,14 @@ class Exported:
         task: what was exported: its ``predict`` is PyTorch's own inference.
         model: the model.
         results: of the verification, None if it was not asked for.
+        goals: what the verification had to reach, and whether it did.
     """
 
     path: Optional[Path]
     task: Task
     model: onnx.ModelProto
     results: Optional[List[CaseResult]]
+    goals: List[Goal] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -100,8 +120,10 @@ class Exported:
         return self.path is not None
 
 
+@alone()
+@ordinary()
 def export(settings: ExportSettings, report: Optional[Report] = None) -> Exported:
-    """Export a model to ONNX: load, trace, simplify, check, verify, write.
+    """Export a model to ONNX: load, trace, simplify, check, verify, write; one export of a process after the other.
 
     Args:
         settings: what is asked for.
@@ -120,6 +142,7 @@ def export(settings: ExportSettings, report: Optional[Report] = None) -> Exporte
     return _export(task, settings, report, *checked)
 
 
+@alone()
 def export_task(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Exported:
     """Export a model that is a task already; arguments and errors are otherwise those of ``export``.
 
@@ -128,7 +151,8 @@ def export_task(task: Task, settings: ExportSettings, report: Optional[Report] =
         settings: what is asked for; ``config`` is written into the file, and nothing is loaded.
         report: where progress is told.
     """
-    return _export(task, settings, report or Report(), *_check_settings(settings))
+    with ordinary(task.module):
+        return _export(task, settings, report or Report(), *_check_settings(settings))
 
 
 def _export(
@@ -139,33 +163,76 @@ def _export(
     opset: int,
     images: Optional[List[np.ndarray]],
 ) -> Exported:
+    task = _for_target(task, target)
     for note in task.notes:
         report.warn(note)
-    cases = make_cases(task, images, task.shape, settings.load.batch)
-    model = _trace(
-        settings, task, cases, target, opset, report
-    )  # of a large model no stage's result outlives the next stage
-    before = count_nodes(model) if settings.simplify else None
-    model, tool = _simplify(settings, task, cases, model, report)
+    final = _final(settings, task, images, target, opset, report)
+    task, cases, model, tool = final.task, final.cases, final.model, final.simplifier
     about = describe.properties(task, settings.config, settings.checkpoint, settings.load, target.name, tool)
-    model = named(model, (name for name, _ in task.module.named_modules()))
-    model = with_default(model, "img_shape", np.full(2, _NO_PADDING, np.float32))
     model = annotate(model, about, __version__)
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         _check(file, target, report)
-    results = _verify(settings, task, cases, model, report) if settings.verify else None
-    held = results is None or all(result.ok for result in results)
-    file = annotate(file, describe.verification(results), __version__)
+    verified = _verify(settings, task, cases, model, report) if settings.verify else None
+    held = verified is None or verified.ok
+    file = annotate(file, describe.verification(verified), __version__)
     if held:
         with report.stage("write") as stage:
             write_model(file, settings.output_file)
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
-    report.table(summary(file, before, tool, results, path=settings.output_file if held else ""))
-    _close(settings, file, results, held, report)
-    return Exported(Path(settings.output_file) if held else None, task, file, results)
+    report.table(summary(file, final.before, tool, verified, path=settings.output_file if held else ""))
+    _close(settings, file, verified, held, report)
+    path, results = Path(settings.output_file) if held else None, None if verified is None else verified.results
+    return Exported(path, task, file, results, [] if verified is None else verified.goals)
+
+
+class Final(NamedTuple):
+    """A model as it is verified and written, but for its metadata.
+
+    Attributes:
+        task: what it is of, without inputs that it does not take.
+        cases: what it is to be verified on.
+        model: the model.
+        before: the nodes that it had before it was simplified, None if that was not asked for.
+        simplifier: the tool whose result it is, None if it is not simplified.
+    """
+
+    task: Task
+    cases: List[Case]
+    model: onnx.ModelProto
+    before: Optional[int]
+    simplifier: Optional[str]
+
+
+def final_model(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Final:
+    """A task's model as an export verifies it; nothing is written. Args and errors are those of ``export_task``."""
+    target, opset, images = _check_settings(settings)
+    return _final(settings, _for_target(task, target), images, target, opset, report or Report())
+
+
+def _final(
+    settings: ExportSettings,
+    task: Task,
+    images: Optional[List[np.ndarray]],
+    target: Target,
+    opset: int,
+    report: Report,
+) -> Final:
+    cases = make_cases(task, images, task.shape, settings.load.batch)
+    # of a large model no stage's result outlives the next stage
+    model = _trace(settings, task, cases, target, opset, report)
+    idle = unused(model, task.optional)
+    if idle:
+        task, model = task.without(idle), without_inputs(model, idle)
+        cases = make_cases(task, images, task.shape, settings.load.batch)
+    before = count_nodes(model) if settings.simplify else None
+    model, tool = _simplify(settings, task, cases, model, report)
+    probes = [value.name for value in model.graph.output if value.name not in task.output_names]
+    model = part(model, task.output_names)  # what the probes gave stays inside, under its name
+    model = named(model, (name for name, _ in task.module.named_modules()), probes)
+    return Final(task, cases, with_defaults(model, task.optional), before, tool)
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
@@ -189,6 +256,17 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[Lis
     return target, opset, [read_image(image)] if image else None
 
 
+def _for_target(task: Task, target: Target) -> Task:
+    """The task with no more inputs than the target takes; a note says what that means."""
+    if target.capabilities.optional_inputs or not task.optional:
+        return task
+    found = task.without(task.optional)
+    if task.hangs_on_padding:
+        what = f"{target.name} has no inputs that may be left out: the file is not told where a picture is padded"
+        found.notes = [*task.notes, f"{what}, and takes the padding for a part of it"]
+    return found
+
+
 def _newest_opset(target: Target) -> int:
     return min(compat.max_opset(), target.max_opset or compat.max_opset())
 
@@ -200,16 +278,21 @@ def _trace(
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
     with report.stage("trace") as stage:
+        probes = find_probes(task, opset, ExportContext(target.capabilities, custom_ops))
         while True:
             try:
                 context = ExportContext(target.capabilities, custom_ops)
-                traced = lower(trace(task, opset, context), custom_ops)
+                traced = lower(trace(task, opset, context, probes), custom_ops)
                 break
             except NewerOpsetError as error:
                 if settings.opset is not None or not opset < error.opset <= _newest_opset(target):
                     raise
                 opset = error.opset
                 reasons.append(error.what)
+            except ExportError:
+                if not probes:
+                    raise
+                probes = []  # a layer may be called otherwise while it is traced
         found = task.faults + faults_of(task, context, [case.feeds for case in cases[1:]])
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
@@ -220,8 +303,10 @@ def _trace(
             "a model whose values all stay tensors",
             "mend these lines, or leave --strict out",
         )
-    for line in found + unused_inputs(traced):
+    for line in found:
         report.warn(line)
+    for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
+        report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
     return traced
 
 
@@ -234,8 +319,8 @@ def _simplify(
             check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return traced, None
-    # not the blank image: there, what survives hangs on rounding, which a simplifier changes
-    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith("blank")]
+    # not the dark image: there, what survives hangs on rounding, which a simplifier changes
+    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith(DARK)]
     if task.dynamic_size:
         third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
         if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
@@ -268,7 +353,7 @@ def _check(model: onnx.ModelProto, target: Target, report: Report) -> None:
 
 def _verify(
     settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
-) -> List[CaseResult]:
+) -> Verification:
     def show(case: Case, expected: Any, actual: Any) -> None:
         if case.images:
             visualize.side_by_side(task, case, expected, actual, Path(settings.show_dir) / visualize.file_name(case))
@@ -276,17 +361,25 @@ def _verify(
     if model.functions and not find_target(settings.target).capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:
-        results = []
-        for how, library in _ways(settings, model):
+        (_, first), *others = _ways(settings, model)
+        shown = show if settings.show_dir else None
+
+        def load(part: onnx.ModelProto) -> Run:
+            return Session(part, settings.load.device, custom_op_library=first).run
+
+        spare = not find_target(settings.target).capabilities.empty_tensors
+        budget = settings.verify_budget
+        verified = verify_model(task, model, cases, load, budget, stage.progress, shown, spare)
+        for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
             named = [replace(case, name=f"{case.name}{how}") for case in cases]
-            results += verify(task, session.run, named, stage.progress, show if settings.show_dir else None)
-        good = sum(result.ok for result in results)
-        stage.note(f"{good} of {len(results)} cases agree with PyTorch")
+            verified.results.extend(verify(task, session.run, named, stage.progress, shown))
+        good = sum(result.ok for result in verified.results)
+        stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
         if settings.show_dir:
             stage.note(f"pictures in {settings.show_dir}")
-    report.verification(results)
-    return results
+    report.verification(verified)
+    return verified
 
 
 def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, Optional[str]]]:
@@ -300,14 +393,15 @@ def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, O
 def _close(
     settings: ExportSettings,
     file: onnx.ModelProto,
-    results: Optional[Sequence[CaseResult]],
+    verified: Optional[Verification],
     held: bool,
     report: Report,
 ) -> None:
     if not held:
-        names = ", ".join(result.name for result in results or () if not result.ok)
-        report.warn(f"{settings.output_file} was not written: the file does not agree with PyTorch on {names}")
-    elif results is None and settings.config:
+        names = ", ".join(result.name for result in verified.results if not result.ok)
+        reason = f"the file does not agree with PyTorch on {names}" if names else NOTHING_COMPARED
+        report.warn(f"{settings.output_file} was not written: {reason}")
+    elif verified is None and settings.config:
         report.next_command(_command(settings) + " --verify")
     elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
         # no other runtime loads it
@@ -334,5 +428,5 @@ def _command(settings: ExportSettings) -> str:
     parts += ("--strict",) if settings.strict else ()
     parts += ("--dynamic-export",) if settings.load.dynamic else ()
     parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
-    parts += ("--image-size-input",) if settings.load.image_size else ()
+    parts += ("--no-image-size-input",) if not settings.load.image_size else ()
     return " ".join(parts)

@@ -19,7 +19,7 @@ from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.simplify import count_nodes, file_size
 from mmonnx.printable import printable
 from mmonnx.symbolics.functions import MMCV
-from mmonnx.verify import CaseResult
+from mmonnx.verify import CaseResult, Verification
 
 Item = TypeVar("Item")
 Row = Tuple[str, str]
@@ -83,14 +83,16 @@ class Report:
             table.add_row(*(Text(value) for value in row))
         self._print_table(table)
 
-    def verification(self, results: Sequence[CaseResult]) -> None:
-        """Print how each case went, and below the table what does not match."""
+    def verification(self, verified: Verification) -> None:
+        """Print how each case went, below the table what does not match, and what was exercised."""
+        results = verified.results
         columns = [
             ("matched", lambda result: f"{result.matched}/{result.total}", True),
             ("excused", lambda result: str(result.excused), any(result.excused for result in results)),
             ("box px", lambda result: _figure(result.max_box), True),
             ("score", lambda result: _figure(result.max_score), True),
             ("mask", lambda result: _figure(result.max_mask), any(result.max_mask is not None for result in results)),
+            ("noise", _noise, any(any(result.allowed) for result in results)),
         ]
         columns = [column for column in columns if column[2]]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -105,6 +107,10 @@ class Report:
         for result in results:
             for problem in result.problems:
                 self.console.print(Text.assemble((f"{result.name}: ", "red"), problem), soft_wrap=True)
+        for word, reached in (("exercised", True), ("not exercised", False)):
+            named = "; ".join(str(goal) for goal in verified.goals if goal.reached is reached)
+            if named:
+                self.console.print(Text.assemble((f"{word}: ", "bold"), named), soft_wrap=True)
 
     def findings(self, path: str, target: str, findings: Sequence[Finding]) -> None:
         """Print what a target does not take of a file: a node a row, and how many there are."""
@@ -194,6 +200,12 @@ def _figure(value: Optional[float]) -> str:
     return "-" if value is None else f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
 
 
+def _noise(result: CaseResult) -> str:
+    """What PyTorch's own noise made necessary beyond the tolerances: pixels of a box; without boxes, a score."""
+    box, score = result.allowed
+    return f"{_figure(box)} px" if box else _figure(score or None)
+
+
 def findings_json(path: str, target: str, findings: Sequence[Finding]) -> str:
     """The same as JSON, for programs."""
     return json.dumps(
@@ -205,7 +217,7 @@ def summary(
     model: onnx.ModelProto,
     nodes_before: Optional[int] = None,
     simplifier: Optional[str] = None,
-    results: Optional[Sequence[CaseResult]] = None,
+    verified: Optional[Verification] = None,
     notes: Sequence[str] = (),
     path: str = "",
 ) -> List[Row]:
@@ -215,7 +227,7 @@ def summary(
         model: the final model.
         nodes_before: the number of nodes before simplification; None if it was not asked for.
         simplifier: the tool whose result the model is; None if it is not simplified.
-        results: of the verification; None if it was not asked for.
+        verified: what the verification says; None if it was not asked for.
         notes: further lines, for example of an axis that stays static.
         path: the file.
     """
@@ -231,13 +243,19 @@ def summary(
     if nodes_before is not None:
         nodes = f"{nodes_before} before, {nodes} after {simplifier}" if simplifier else f"{nodes}, not simplified"
     rows.append(("nodes", nodes))
-    if results is None:
-        rows.append(("verified", "not asked for (--verify)"))
-    else:
-        bad = [result.name for result in results if not result.ok]
-        held = f"{len(results) - len(bad)} of {len(results)} cases"
-        rows.append(("verified", f"{held}; not: {', '.join(bad)}" if bad else f"{held} agree with PyTorch"))
+    rows.append(("verified", "not asked for (--verify)" if verified is None else _verdict(verified)))
     return rows + [("note", note) for note in notes]
+
+
+def _verdict(verified: Verification) -> str:
+    """How many cases count, and hold: where neither side finds anything, nothing is shown."""
+    bad = [result.name for result in verified.results if not result.ok]
+    empty = sum(result.verdict == "empty" for result in verified.results)
+    counted = len(verified.results) - empty
+    rest = f"; {empty} without anything to find" if empty else ""
+    if bad:
+        return f"{counted - len(bad)} of {counted} cases; not: {', '.join(bad)}{rest}"
+    return f"{counted} of {counted} cases agree with PyTorch{rest}" if counted else f"nothing was compared{rest}"
 
 
 def describe_value(value: onnx.ValueInfoProto) -> str:

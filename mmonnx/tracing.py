@@ -5,9 +5,10 @@ import io
 import logging
 import os
 import tempfile
+import threading
 import warnings
 from functools import partial
-from typing import Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 import torch
 
@@ -15,14 +16,28 @@ from . import compat
 from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
-from .graph.functions import walk_nodes
 from .leaks import Taken, faults, watching
 from .leaks.places import innermost_user_place
 from .rewrites import ExportContext, rewriting
+from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
+from .threads import alone
+from .verifying.probes import Probe, Recorder, find_ends
 
 
-def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto":  # noqa: F821
+def find_probes(task: Task, opset: int, context: ExportContext) -> List[Probe]:
+    """The ends of the task's model as it is traced; none of a model whose stand-ins record no gradients.
+
+    Arguments are those of ``trace``.
+    """
+    with _tracing(task, opset, context):
+        try:
+            return find_ends(task.module, lambda: task.module(*task.inputs.values()))
+        except Exception:  # the tracer comes next, and says more of it
+            return []
+
+
+def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe] = ()) -> "onnx.ModelProto":  # noqa: F821
     """Trace the task's module into an ONNX model.
 
     The model's mode, parameters and random state are as before when this returns or raises.
@@ -32,6 +47,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
         opset: opset of the default domain.
         context: what the rewrites share; its opset, what is dynamic, and what Python takes out of the trace are set
             here.
+        probes: what the calls of these layers give are outputs as well, behind the task's own.
 
     Raises:
         NewerOpsetError: the model has an operator that the opset lacks, and a later one has.
@@ -41,6 +57,7 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
 
     with contextlib.ExitStack() as stack:
         context.taken = stack.enter_context(_tracing(task, opset, context))
+        names = stack.enter_context(_also_giving(task.module, probes))
         large = _weights(task.module) > limits.LIMIT
         # torch puts the weights of a large model beside a file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-")) if large else ""
@@ -51,8 +68,8 @@ def trace(task: Task, opset: int, context: ExportContext) -> "onnx.ModelProto": 
                 tuple(task.inputs.values()),
                 target,
                 input_names=list(task.inputs),
-                output_names=task.output_names,
-                dynamic_axes=task.dynamic_axes or None,
+                output_names=[*task.output_names, *names],
+                dynamic_axes={**task.dynamic_axes, **names} or None,
                 opset_version=opset,
                 keep_initializers_as_inputs=False,
                 do_constant_folding=True,
@@ -94,17 +111,6 @@ def faults_of(task: Task, context: ExportContext, others: Sequence[Feeds]) -> Li
     return faults(context.taken, [partial(again, feeds) for feeds in sizes.values()])
 
 
-def unused_inputs(model: "onnx.ModelProto") -> List[str]:  # noqa: F821
-    """What to tell of the inputs that no node of a model reads, a line each."""
-    read = {name for node in walk_nodes(model.graph) for name in node.input}
-    read.update(value.name for value in model.graph.output)
-    return [
-        f"input {value.name!r} is not used: the file takes it, and gives the same whatever it is"
-        for value in model.graph.input
-        if value.name not in read
-    ]
-
-
 @contextlib.contextmanager
 def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequence[Taken]]:
     """All that a trace needs; gives what Python takes out of it, which fills while it goes on."""
@@ -112,7 +118,10 @@ def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequenc
     context.dynamic_size = any(axis for name in task.inputs for axis in task.dynamic_axes.get(name, {}))
     with contextlib.ExitStack() as stack:
         for scope in (
+            alone(),
+            ordinary(task.module),
             rewriting(context),
+            in_export_here_alone(),
             _symbolics(opset),
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
@@ -120,6 +129,29 @@ def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequenc
         ):
             stack.enter_context(scope)
         yield stack.enter_context(watching(len(task.inputs))).taken
+
+
+@contextlib.contextmanager
+def _also_giving(module: torch.nn.Module, probes: Sequence[Probe]) -> Iterator[Dict[str, Dict[int, str]]]:
+    """Let a module give what some of its layers give behind its own outputs; their names, with axes of any size.
+
+    The names are there from the start, so that the tracer can be told them; a call that does not come is an error of
+    the tracer's, which counts outputs.
+    """
+    recorder = Recorder(module, probes)
+    axes = {probe.name: {axis: f"{probe.name}_{axis}" for axis in range(probe.rank)} for probe in probes}
+
+    def append(module: torch.nn.Module, inputs: Any, outputs: Any) -> Any:
+        own = outputs if isinstance(outputs, tuple) else (outputs,)
+        return (*own, *(recorder.outputs[name] for name in axes))
+
+    handle = module.register_forward_hook(append)
+    try:
+        # what the tracer is to know has to be the very tensor
+        with recorder.recording(copy=False):
+            yield axes
+    finally:
+        handle.remove()
 
 
 def _weights(module: torch.nn.Module) -> int:
@@ -132,6 +164,17 @@ def _symbolics(opset: int) -> Iterator[None]:
     """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
     with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
         yield
+
+
+@contextlib.contextmanager
+def in_export_here_alone() -> Iterator[None]:
+    """Have ``torch.onnx.is_in_onnx_export`` answer for this thread: upstream's inference asks it in all of them."""
+    asked, exporting = torch.onnx.is_in_onnx_export, threading.get_ident()
+    torch.onnx.is_in_onnx_export = lambda: threading.get_ident() == exporting and asked()
+    try:
+        yield
+    finally:
+        torch.onnx.is_in_onnx_export = asked
 
 
 def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821

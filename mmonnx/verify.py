@@ -3,120 +3,133 @@
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
-import cv2
 import numpy as np
+import onnx
 import torch
 
-from mmonnx.codebases.base import Feeds, Result, Task, to_numpy
-from mmonnx.codebases.images import photographs, second_shape
+from mmonnx.codebases.base import Result, Task, to_numpy
 from mmonnx.codebases.roundings import layers_round_otherwise, rounding_noise
 from mmonnx.codebases.ties import ties_at_random
 from mmonnx.errors import type_and_line
-from mmonnx.matching import MAX_LINES, Match, Tolerances, match
+from mmonnx.matching import Match, Noise, Tolerances, match, noise_of
+from mmonnx.surroundings import ordinary
+from mmonnx.threads import alone
+from mmonnx.verifying.cases import make_cases, pictures_of
+from mmonnx.verifying.exploring import Explorer
+from mmonnx.verifying.goals import Goal, Goals
+from mmonnx.verifying.inside import Inside
+from mmonnx.verifying.outcome import Case, CaseResult, summed
+
+__all__ = [
+    "BUDGET",
+    "NOTHING_COMPARED",
+    "Case",
+    "CaseResult",
+    "Goal",
+    "Run",
+    "Verification",
+    "compare",
+    "difference",
+    "make_cases",
+    "verify",
+    "verify_model",
+]
 
 _FURTHER = [
-    *((size, False) for size in (1, 1, 2, 2, 4, 4, 8, 8)),
-    *((size, True) for size in (4, 8, 8, 16, 16, 32, 32, 32)),
+    (1, True),
+    (2, False),
+    *((size, everywhere) for size in (2, 4, 8) for everywhere in (True, False, True)),
+    *((size, True) for size in (16, 16, 32, 32, 32)),
 ]
 """Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of each layer and of
-ties as well as of the input. On a blank image, ONNX Runtime's norms are off by as much as by 8 in each layer;
-the greatest are larger, since which of two boxes stays may hang on an overlap that moves more."""
+ties as well as of the input. The greatest are larger than what a runtime is off by, since which of two boxes stays may
+hang on an overlap that moves more."""
+BUDGET = 1.5
+"""The time that a verification may take, as a multiple of what comparing the answers on its cases takes."""
+NOTHING_COMPARED = "no case has anything to compare; give a --test-img in which the model finds something"
+"""Why a file is not written on which nothing could be seen."""
+_LEAST = 4.0
+"""Seconds that are always there for what is inside."""
+_AT_LEAST = 1
+"""The number of the further run before which nothing is called a gross mismatch."""
+_GROSS = 4
+"""How many times as much as in PyTorch's own further runs has to be wrong for that."""
 
 Run = Callable[[Dict[str, np.ndarray]], Dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One input to compare on.
+class Verification:
+    """How a file compares with PyTorch.
 
     Attributes:
-        name: what it is, for the table, for example ``photograph 800x1216``.
-        feeds: the network's inputs by name.
-        images: the batch's pictures, BGR uint8 of the network's input size, to draw on.
+        results: of each case.
+        goals: what the cases had to reach, and whether they did.
     """
 
-    name: str
-    feeds: Feeds
-    images: Sequence[np.ndarray]
+    results: List[CaseResult]
+    goals: List[Goal] = field(default_factory=list)
 
     @property
-    def shape(self) -> Tuple[int, int]:
-        """(height, width) of the input; (0, 0) if it is no image."""
-        return self.images[0].shape[:2] if len(self.images) else (0, 0)
+    def ok(self) -> bool:
+        """Whether every case held, and one of them at least had something to compare."""
+        return all(result.ok for result in self.results) and any(result.total for result in self.results)
 
 
-@dataclass(frozen=True)
-class CaseResult:
-    """How one case went, summed over the batch's images; see :class:`mmonnx.matching.Match` for the figures.
-
-    Attributes:
-        name, shape, batch: of the case; shape is (height, width).
-        matched, total, excused, max_box, max_score, max_mask: summed, or the greatest, over the images.
-        ok: whether the case held.
-        problems: what did not, one line each, the first few.
-        seconds: of PyTorch and of the runtime; a single run without warm-up, so an indication only.
-    """
-
-    name: str
-    shape: Tuple[int, int]
-    batch: int
-    matched: int = 0
-    total: int = 0
-    excused: int = 0
-    max_box: Optional[float] = None
-    max_score: Optional[float] = None
-    max_mask: Optional[float] = None
-    ok: bool = False
-    problems: List[str] = field(default_factory=list)
-    seconds: Tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def verdict(self) -> str:
-        """In a word: ``ok``, ``ok, empty`` (nothing on either side), ``mismatch``, ``failed`` (not compared)."""
-        if self.ok:
-            return "ok" if self.total else "ok, empty"
-        return "mismatch" if self.total else "failed"
-
-
-def make_cases(
-    task: Task, images: Optional[Sequence[np.ndarray]], shape: Tuple[int, int], batch: int = 1
-) -> List[Case]:
-    """The inputs to compare on: as exported; in other sizes and batches as far as these are dynamic; blank.
+def verify_model(
+    task: Task,
+    model: onnx.ModelProto,
+    cases: Sequence[Case],
+    load: Callable[[onnx.ModelProto], Run],
+    budget: float = BUDGET,
+    progress: Optional[Callable[[Sequence[Case]], Iterable[Case]]] = None,
+    show: Optional[Callable[[Case, List[Result], List[Result]], Any]] = None,
+    spare: bool = False,
+) -> Verification:
+    """Compare PyTorch's own inference with a file's: the answers, what is inside, and the answers to driven values.
 
     Args:
         task: the model.
-        images: the user's pictures, BGR uint8 (H, W, 3); None for scikit-image's photographs.
-        shape: (height, width) of the export, in pixels.
-        batch: the batch of the export.
+        model: the file's.
+        cases: what to compare the answers on.
+        load: makes of a model what runs it.
+        budget: the time that all of it may take, as a multiple of what the answers take.
+        progress, show: see ``verify``.
+        spare: see ``Inside``.
     """
-    samples = [Case(name, feeds, ()) for name, feeds in task.samples.items()]
-    if task.preprocess is None:
-        return samples
-    pictures = list(images or photographs())
-    needed = max(batch, 2)
-    while len(pictures) < needed:
-        # Mirrored and brightened copies: rows of a batch must differ, or mixed-up rows would not show.
-        source = pictures[len(pictures) // 2]
-        pictures.append(cv2.convertScaleAbs(source[:, ::-1], alpha=1.0, beta=20 * len(pictures)))
+    inside = Inside(task, model, load, spare)
+    goals = Goals(task, inside.probes)
 
-    def case(kind: str, chosen: Sequence[np.ndarray], size: Tuple[int, int]) -> Case:
-        resized = [cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR) for picture in chosen]
-        name = f"{kind} {size[0]}x{size[1]}" + (f" batch {len(chosen)}" if len(chosen) > 1 else "")
-        return Case(name, task.preprocess(list(chosen), size), resized)
+    def seen(case: Case, expected: List[Result], actual: List[Result]) -> None:
+        goals.see(expected)
+        if show:
+            show(case, expected, actual)
 
-    other = (task.other_shape or second_shape(shape, task.divisor)) if task.dynamic_size else shape
-    cases = [case("photograph", pictures[:batch], shape)]
-    if task.dynamic_size:
-        cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], other))
-    if task.dynamic_batch:
-        cases.append(case("photograph", pictures[:2] if batch != 2 else pictures[:1], other))
-    if task.dynamic_size and task.larger_shape:
-        cases.append(case("photograph", pictures[: 1 if task.dynamic_batch else batch], task.larger_shape))
-    blank = np.zeros((shape[0], shape[1], 3), np.uint8)
-    cases.append(case("blank", [blank] * batch, shape))
-    return cases + samples
+    started = time.perf_counter()
+    results = verify(task, load(model), cases, progress, seen)
+    spent = time.perf_counter() - started
+    pictures = [case for case in cases if case.images]
+    if not (inside.probes and pictures and all(result.ok for result in results)):
+        return Verification(results, goals.all)
+    until = started + max(budget * spent, spent + _LEAST)
+    with alone(), ordinary(task.module):
+        more = _inside(task, inside, goals, pictures, until)
+    return Verification(results + more, goals.all)
+
+
+def _inside(task: Task, inside: Inside, goals: Goals, cases: Sequence[Case], until: float) -> List[CaseResult]:
+    """The results of what is inside a file."""
+    seen = inside.on_picture(cases[min(1, len(cases) - 1)])
+    if seen is not None and not seen.ok:
+        seen = inside.on_picture(cases[0])  # a fault shows on any picture, a choice that hangs on roundings does not
+    results = [] if seen is None else [seen]
+    if all(result.ok for result in results):
+        batch = len(cases[0].images)
+        pictures = pictures_of([image for case in cases for image in case.images], 2)
+        results += Explorer(task, inside, goals, pictures, task.shape, batch, until).results()
+    return results
 
 
 def verify(
@@ -139,13 +152,14 @@ def verify(
         show: called with the case, PyTorch's results and the runtime's, for every case in which both gave some.
         tolerances: what may differ.
     """
-    return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
+    with ordinary(task.module):
+        return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
 
 
 def _verify(
     task: Task, run: Run, case: Case, show: Optional[Callable[..., Any]], tolerances: Optional[Tolerances]
 ) -> CaseResult:
-    what, where = (case.name, case.shape, len(case.images)), "PyTorch"
+    where = "PyTorch"
     try:
         started = time.perf_counter()
         with torch.no_grad():
@@ -158,41 +172,14 @@ def _verify(
             raise ValueError(f"{len(actual)} results for {len(expected)} images")
         where = "the comparison"
         matches = [compare(task, *pair, tolerances) for pair in zip(expected, actual)]
-        unsteady: List[Set[int]] = [set() for _ in expected]
-        slack = [0.0] * len(expected)
-        for number, further in enumerate(_FURTHER):
-            if all(found.ok for found in matches):
-                break
-            for image, moved in enumerate(_moved(task, case, expected, tolerances, number, *further)):
-                unsteady[image].update(moved.missing)
-                slack[image] = max(slack[image], moved.max_score or 0.0)
-            given = zip(expected, actual, unsteady, slack)
-            matches = [compare(task, one, other, tolerances, sorted(rows), more) for one, other, rows, more in given]
+        if not all(found.ok for found in matches):
+            matches = _asked_again(task, case, expected, actual, tolerances)
     except Exception as error:
-        return CaseResult(*what, problems=[f"{where} failed: {type_and_line(error)}"])
+        problem = f"{where} failed: {type_and_line(error)}"
+        return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
     if show:
         show(case, expected, actual)
-    problems = [
-        f"image {index + 1}: {line}" if len(matches) > 1 else line
-        for index, found in enumerate(matches)
-        for line in found.unmatched
-    ]
-    return CaseResult(
-        *what,
-        matched=sum(found.matched for found in matches),
-        total=sum(found.total for found in matches),
-        excused=sum(found.excused for found in matches),
-        max_box=_greatest(found.max_box for found in matches),
-        max_score=_greatest(found.max_score for found in matches),
-        max_mask=_greatest(found.max_mask for found in matches),
-        ok=bool(matches) and all(found.ok for found in matches),
-        problems=problems[:MAX_LINES],
-        seconds=seconds,
-    )
-
-
-def _greatest(values: Iterable[Optional[float]]) -> Optional[float]:
-    return max((value for value in values if value is not None), default=None)
+    return summed(case.name, case.shape, matches, seconds)
 
 
 def compare(
@@ -200,45 +187,52 @@ def compare(
     expected: Result,
     actual: Result,
     tolerances: Optional[Tolerances] = None,
-    unsteady: Sequence[int] = (),
-    slack: float = 0.0,
+    noise: Optional[Noise] = None,
 ) -> Match:
     """Match the results of one image, with what the task says about its score threshold and its longest list."""
-    return match(
-        expected,
-        actual,
-        score_thr=task.score_thr,
-        limit=task.max_per_img,
-        tolerances=tolerances,
-        unsteady=unsteady,
-        slack=slack,
-    )
+    return match(expected, actual, score_thr=task.score_thr, limit=task.max_per_img, tolerances=tolerances, noise=noise)
 
 
 def difference(task: Task, expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:
     """In what one file's outputs by name differ from another's, in a line; None if they are the same answers."""
-    results = task.read(expected), task.read(actual)
+    results = [task.read({name: outputs[name] for name in task.output_names}) for outputs in (expected, actual)]
     if len(results[0]) != len(results[1]):
         return f"it gives {len(results[1])} images of {len(results[0])}"
     found = [compare(task, *pair) for pair in zip(*results)]
     return next((match.unmatched[0] for match in found if not match.ok), None)
 
 
-def _moved(
+def _asked_again(
     task: Task,
     case: Case,
     expected: Sequence[Result],
+    actual: Sequence[Result],
     tolerances: Optional[Tolerances],
-    seed: int,
-    roundings: float,
-    everywhere: bool,
 ) -> List[Match]:
-    """For each image how PyTorch's answer compares with its answer when it rounds otherwise.
+    """How the two compare where what PyTorch itself gives hangs on its roundings.
 
-    On a blank image whole planes of scores are equal up to the order of float32 sums, and a network without training
-    lets such ties decide what survives: what is there is an accident in PyTorch itself. On a photograph there are none.
-    And some networks without training make of a rounding error a thousand times as great a difference in the scores.
+    Some networks without training make of a rounding error a thousand times as great a difference in the scores, and
+    where scores are equal, or an overlap is at its threshold, what survives is an accident in PyTorch itself.
+
+    A gross mismatch stops it: where far more differs than PyTorch's own further runs do, more of them help nobody.
     """
+    noises = [noise_of(one) for one in expected]
+    for number, further in enumerate(_FURTHER):
+        again = _rounding_otherwise(task, case, number, *further)
+        for noise, one in zip(noises, again):
+            noise.add(one)
+        matches = [compare(task, *pair, tolerances, noise) for *pair, noise in zip(expected, actual, noises)]
+        if all(found.ok for found in matches):
+            break
+        own = sum(len(compare(task, one, two, tolerances).missing) for one, two in zip(expected, again))
+        wrong = sum(found.total - found.matched for found in matches)
+        if number >= _AT_LEAST and wrong > _GROSS * (own + 1):
+            break
+    return matches
+
+
+def _rounding_otherwise(task: Task, case: Case, seed: int, roundings: float, everywhere: bool) -> List[Result]:
+    """PyTorch's answers when it rounds otherwise: noise on the input, or on all layers and among ties as well."""
     generator = torch.Generator().manual_seed(seed)
     feeds = {
         name: tensor + rounding_noise(tensor, generator) * roundings if tensor.is_floating_point() else tensor
@@ -248,5 +242,4 @@ def _moved(
         if everywhere:
             stack.enter_context(layers_round_otherwise(task.module, generator, roundings))
             stack.enter_context(ties_at_random(generator, roundings))
-        again = task.predict(feeds)
-    return [compare(task, one, other, tolerances) for one, other in zip(expected, again)]
+        return task.predict(feeds)

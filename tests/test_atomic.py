@@ -153,3 +153,13 @@ def test_a_folder_that_cannot_be_written_to():
         check_writable("/proc/self/model.onnx")
     with pytest.raises(InputError, match="cannot be written"):
         check_writable("/proc/self/folder/model.onnx")
+
+
+def test_a_new_file_has_the_usual_permissions_and_no_other_thread_sees_another_umask(tmp_path, monkeypatch):
+    path, usual = tmp_path / "new", tmp_path / "usual"
+    usual.touch()
+    monkeypatch.setattr(os, "umask", None)
+    with replacing(str(path)) as private:
+        private.write_text("new")
+        private.chmod(0o600)
+    assert path.stat().st_mode == usual.stat().st_mode and not list(tmp_path.glob(".*"))

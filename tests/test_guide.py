@@ -23,7 +23,7 @@ def test_mobilenet_v2(tmp_path):
     found = export(ExportSettings(name, output_file=str(file), load=options, simplify=True, verify=True))
     assert found.ok and all(result.ok for result in found.results)
     names = [result.name for result in found.results]
-    assert "photograph 128x192 batch 2" in names and "blank 224x224" in names
+    assert "photograph 128x192 batch 2" in names and "dark 224x224" in names
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 
 from mmonnx import fallback
 from mmonnx.codebases.base import Detections, Panoptic
-from mmonnx.matching import match
-from mmonnx.rewrites import rewriting
+from mmonnx.matching import match, noise_of
+from mmonnx.rewrites import ExportContext, rewriting
 from mmonnx.rewrites.panoptic import panoptic_map
 from mmonnx.symbolics.lay_masks import lay_masks
 
@@ -35,6 +35,17 @@ def test_a_segment_of_another_class_or_place_is_none():
         assert not found.ok and any("class 2, instance 1" in line for line in found.unmatched)
 
 
+def test_a_segment_may_come_and_go_as_in_pytorchs_further_runs_and_no_other():
+    one, other, third = make_map(), make_map(), make_map()
+    other[other == 2002] = 7
+    third[third == 1002] = 7
+    noise = noise_of(Panoptic(one))
+    noise.add(Panoptic(other))
+    found = match(Panoptic(one), Panoptic(other), noise=noise)
+    assert found.ok and found.excused
+    assert not match(Panoptic(one), Panoptic(other)).ok and not match(Panoptic(one), Panoptic(third), noise=noise).ok
+
+
 def test_the_instances_count_as_well():
     instances = Detections(np.array([[0, 0, 9, 9, 0.9]], np.float32), np.array([2]))
     other = Detections(instances.dets + 1, instances.labels)
@@ -44,7 +55,7 @@ def test_the_instances_count_as_well():
 
 
 def test_boxless_detections_are_told_apart_by_their_masks():
-    dets = np.array([[0, 0, 0, 0, 0.5], [0, 0, 0, 0, 0.5004]], np.float32)
+    dets = np.array([[0, 0, 0, 0, 0.5], [0, 0, 0, 0, 0.50004]], np.float32)
     masks = np.zeros((2, 8, 8), bool)
     masks[0, :4], masks[1, 4:] = True, True
     labels = np.zeros(2, np.int64)
@@ -74,10 +85,16 @@ def test_a_map_of_queries_is_upstreams():
     logits = torch.randn(3, 9, 12, generator=generator) * 4
     masks = torch.randn(3, 9, 10, 13, generator=generator) * 3
     logits[2, :, -1] = 50.0  # an image of nothing
+    context, told = ExportContext(), ExportContext(told_size=True, image_size=(7, 9))
     for low in (False, True):
         cfg = dict(object_mask_thr=0.3, iou_thr=0.3, filter_low_score=low)
         head = MaskFormerFusionHead(num_things_classes=8, num_stuff_classes=3, test_cfg=cfg)
         with rewriting():
-            found = panoptic_map(logits, masks, 11, 8, cfg)
+            found = panoptic_map(context, logits, masks, 11, 8, cfg)
+            # of images that end before their input does, upstream cuts the rest off
+            part = panoptic_map(told, logits, masks, 11, 8, cfg)
         for number in range(3):
             assert torch.equal(found[number], head.panoptic_postprocess(logits[number], masks[number]))
+            upstream = head.panoptic_postprocess(logits[number], masks[number, :, :7, :9])
+            assert torch.equal(part[number, :7, :9], upstream)
+            assert (part[number, 7:] == 11).all() and (part[number, :, 9:] == 11).all()

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mmonnx.report import Report, describe_value, summary
-from mmonnx.verify import CaseResult
+from mmonnx.verify import CaseResult, Goal, Verification
 
 
 class Terminal(io.StringIO):
@@ -77,8 +77,8 @@ def test_a_pipe_gets_no_control_characters(model):
     with report.stage("trace") as stage:
         list(stage.progress(range(3)))
     report.warn("careful [bold]now[/bold] " + "x" * 100)
-    report.table(summary(model, 12, "onnxsim", [GOOD, BAD], ["a note " * 30], "folder/" * 20 + "x.onnx"))
-    report.verification([GOOD, BAD, EMPTY])
+    report.table(summary(model, 12, "onnxsim", Verification([GOOD, BAD]), ["a note " * 30], "folder/" * 20 + "x.onnx"))
+    report.verification(Verification([GOOD, BAD, EMPTY]))
     report.next_command("mmonnx run " + "y" * 100)
     text = report.console.file.getvalue()
     assert not [letter for letter in text if ord(letter) < 32 and letter != "\n"]
@@ -93,26 +93,26 @@ def test_a_pipe_gets_no_control_characters(model):
 def test_a_terminal_gets_the_same_words(model):
     plain, terminal = Report(io.StringIO()), Report(Terminal())
     for report in (plain, terminal):
-        report.verification([GOOD, BAD])
+        report.verification(Verification([GOOD, BAD]))
     assert "\x1b[" in terminal.console.file.getvalue()
     assert "mismatch" in terminal.console.file.getvalue()
 
 
 def test_the_table_of_cases():
     report = Report(io.StringIO())
-    report.verification([GOOD, BAD, EMPTY])
+    report.verification(Verification([GOOD, BAD, EMPTY]))
     lines = lines_of(report)
     cells = {line.split("  ")[0].strip(): line.split() for line in lines if line}
     assert cells["photograph 64x64"][2:] == ["99/100", "2", "1.2e-04", "3.0e-06", "ok"]
     assert cells["blank 64x64"][2:] == ["1/2", "0", "0.25", "1.0e-05", "mismatch"]
-    assert cells["photograph 32x32 batch 2"][4:] == ["0/0", "0", "-", "-", "ok,", "empty"]
+    assert cells["photograph 32x32 batch 2"][4:] == ["0/0", "0", "-", "-", "empty"]
     assert lines[-2:] == ["blank 64x64: label 3 is off", "blank 64x64: [red]label[/red]"]
     assert lines[1].split() == ["case", "matched", "excused", "box", "px", "score", "verdict"]
 
 
 def test_columns_are_there_when_they_say_something():
     report = Report(io.StringIO())
-    report.verification([dataclasses.replace(GOOD, excused=0, max_mask=0.02)])
+    report.verification(Verification([dataclasses.replace(GOOD, excused=0, max_mask=0.02)]))
     assert lines_of(report)[1].split() == ["case", "matched", "box", "px", "score", "mask", "verdict"]
 
 
@@ -122,9 +122,36 @@ def test_a_case_keeps_to_its_line(monkeypatch, change, columns):
     monkeypatch.setenv("COLUMNS", columns)
     report = Report(io.StringIO())
     name = "photograph 1344x1344 batch 2"
-    report.verification([dataclasses.replace(GOOD, name=name, ok=False, **change)])
+    report.verification(Verification([dataclasses.replace(GOOD, name=name, ok=False, **change)]))
     (line,) = [line for line in lines_of(report) if name in line]
     assert line.split()[4] == "99/100" and line.endswith("mismatch") and len(line) <= 80
+
+
+def test_what_was_exercised_and_what_was_not():
+    report = Report(io.StringIO())
+    goals = [Goal("detections", True), Goal("classes", False, "3 of 10"), Goal("the limit", True, "100 detections")]
+    report.verification(Verification([GOOD], goals))
+    assert lines_of(report)[-2:] == [
+        "exercised: detections; the limit (100 detections)",
+        "not exercised: classes (3 of 10)",
+    ]
+
+
+def test_what_the_noise_of_pytorch_made_necessary_is_said():
+    report = Report(io.StringIO())
+    report.verification(Verification([dataclasses.replace(GOOD, allowed=(0.08, 2e-4)), EMPTY]))
+    lines = [line for line in lines_of(report) if "64x64" in line or "32x32" in line]
+    assert "0.08 px" in lines[0] and lines[1].split()[-2:] == ["-", "empty"]
+
+
+def test_cases_without_anything_to_find_do_not_count(model):
+    def verdict(*results):
+        return dict(summary(model, verified=Verification(list(results))))["verified"]
+
+    assert verdict(GOOD, EMPTY) == "1 of 1 cases agree with PyTorch; 1 without anything to find"
+    assert verdict(GOOD, BAD, EMPTY) == "1 of 2 cases; not: blank 64x64; 1 without anything to find"
+    assert verdict(EMPTY) == "nothing was compared; 1 without anything to find"
+    assert not Verification([EMPTY]).ok and Verification([GOOD, EMPTY]).ok and not Verification([GOOD, BAD]).ok
 
 
 def test_a_longer_text_stays_as_it_is():
@@ -134,7 +161,7 @@ def test_a_longer_text_stays_as_it_is():
 
 
 def test_the_closing_table(model):
-    rows = dict(summary(model, 12, "onnxsim", [GOOD, BAD], ["an axis stays static"], "x.onnx"))
+    rows = dict(summary(model, 12, "onnxsim", Verification([GOOD, BAD]), ["an axis stays static"], "x.onnx"))
     assert rows["file"].startswith("x.onnx, ") and rows["file"].endswith(" B")
     assert rows["input"] == "input float32 (batch, 3, height, width)"
     assert rows["output"] == "probs float32 (batch, 3, ?, 8)"
@@ -148,7 +175,7 @@ def test_the_closing_table_does_not_claim_what_was_not_done(model):
     rows = dict(summary(model, 1, None))
     assert rows["nodes"] == "1, not simplified"
     assert "not asked for" in rows["verified"]
-    assert dict(summary(model, results=[GOOD]))["verified"] == "1 of 1 cases agree with PyTorch"
+    assert dict(summary(model, verified=Verification([GOOD])))["verified"] == "1 of 1 cases agree with PyTorch"
 
 
 def test_scalars_and_unknown_axes():

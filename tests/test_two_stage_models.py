@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from kernels import compiled
-from models import case, load_small, with_all_values
+from models import case, load_small, padded, with_all_values
 
+from mmonnx.codebases.base import to_numpy
 from mmonnx.codebases.images import photographs
 from mmonnx.errors import ExportError
 from mmonnx.graph.lower import lower
@@ -61,7 +62,7 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, capfd, name):
     assert "inference of mm" not in capfd.readouterr().err  # torch's own warnings of mmonnx's and mmcv's operators
     one, two, three = photographs()[:3]
     cases = [case(task, (128, 160), [one]), case(task, (160, 128), [two, three]), case(task, (96, 96), [three])]
-    for result in verify(task, session.run, cases):
+    for result in verify(task, session.run, [*cases, padded(task, (128, 160), (107, 123), [two, three])]):
         assert result.ok and result.total >= 10, (result.name, result.problems)
         assert result.max_box < 0.01 and result.max_score < 1e-4
 
@@ -73,10 +74,10 @@ def test_a_batch_is_its_images(tmp_path, batch):
     task = load_small("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", tmp_path, options, dynamic=True, batch=batch)
     session = Session(make_file(task, ExportContext()))
     pictures = photographs()[:4]
-    together = session.run({"input": task.preprocess(pictures, (128, 160))["input"].numpy()})
+    together = session.run(to_numpy(task.preprocess(pictures, (128, 160))))
     lengths = []
     for number, picture in enumerate(pictures):
-        alone = session.run({"input": task.preprocess([picture], (128, 160))["input"].numpy()})
+        alone = session.run(to_numpy(task.preprocess([picture], (128, 160))))
         count = alone["dets"].shape[1]
         assert (alone["labels"] >= 0).all()
         np.testing.assert_allclose(together["dets"][number, :count], alone["dets"][0], atol=1e-3)
@@ -108,7 +109,7 @@ def test_masks_in_the_image_or_of_the_head(tmp_path, mask_output):
     name = "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"
     task = load_small(name, tmp_path, FAST, dynamic=True, shape=(128, 160), mask_output=mask_output)
     session = Session(make_file(task, ExportContext()))
-    found = session.run({"input": task.preprocess(photographs()[:1], (96, 128))["input"].numpy()})["masks"]
+    found = session.run(to_numpy(task.preprocess(photographs()[:1], (96, 128))))["masks"]
     assert found.shape[2:] == ((96, 128) if mask_output == "image" else (28, 28))
     assert found.dtype == (np.bool_ if mask_output == "image" else np.float32)
     (result,) = verify(task, session.run, [case(task, (96, 128), photographs()[1:3])])
@@ -129,7 +130,7 @@ def test_nothing_on_the_way_is_empty_where_a_runtime_cannot_take_it(tmp_path, na
     rng = np.random.RandomState(0)
     images = [photographs()[0], np.zeros((64, 64, 3), np.uint8), rng.randint(0, 255, (90, 70, 3), np.uint8)]
     for shape, pictures in (((128, 160), images[:1]), ((64, 96), images[1:2]), ((96, 64), images[1:])):
-        feeds = {"input": task.preprocess(pictures, shape)["input"].numpy()}
+        feeds = to_numpy(task.preprocess(pictures, shape))
         for key, value in session.run(feeds).items():
             assert np.asarray(value).size, f"{key} is empty: {np.asarray(value).shape}"
     results = verify(task, plain.run, [case(task, (96, 128), images[:1]), case(task, (128, 160), images[2:] * 2)])

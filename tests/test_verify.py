@@ -11,9 +11,10 @@ from torch import nn
 
 from mmonnx import fallback
 from mmonnx.codebases.base import Detections, RawOutputs, Scores, Task
+from mmonnx.codebases.images import second_shape
 from mmonnx.codebases.ties import ties_by_index
 from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import make_cases, second_shape, verify
+from mmonnx.verify import make_cases, verify
 
 SHAPE = (64, 96)
 
@@ -96,7 +97,7 @@ def test_cases_of_a_dynamic_file(classifier):
         "photograph 64x96",
         "photograph 32x64",
         "photograph 32x64 batch 2",
-        "blank 64x96",
+        "dark 64x96",
     ]
     assert [tuple(case.feeds["input"].shape) for case in cases] == [
         (1, 3, 64, 96),
@@ -107,13 +108,13 @@ def test_cases_of_a_dynamic_file(classifier):
     one, two = cases[2].feeds["input"]
     assert (one - two).abs().mean() > 0.04
     assert all(image.shape[:2] == case.shape for case in cases for image in case.images)
-    assert not cases[3].images[0].any() and cases[0].images[0].std() > 10
+    assert cases[3].images[0].max() < 16 and cases[0].images[0].std() > 10
 
 
 def test_cases_of_a_static_file(classifier):
     classifier.dynamic_axes = {}
     cases = make_cases(classifier, None, SHAPE, batch=3)
-    assert [case.name for case in cases] == ["photograph 64x96 batch 3", "blank 64x96 batch 3"]
+    assert [case.name for case in cases] == ["photograph 64x96 batch 3", "dark 64x96 batch 3"]
     rows = cases[0].feeds["input"]
     assert all((rows[i] - rows[j]).abs().mean() > 0.04 for i, j in ((0, 1), (0, 2), (1, 2)))
 
@@ -123,12 +124,12 @@ def test_cases_of_a_dynamic_batch_alone(classifier):
     assert [case.name for case in make_cases(classifier, None, SHAPE)] == [
         "photograph 64x96",
         "photograph 64x96 batch 2",
-        "blank 64x96",
+        "dark 64x96",
     ]
     assert [case.name for case in make_cases(classifier, None, SHAPE, batch=2)] == [
         "photograph 64x96 batch 2",
         "photograph 64x96",
-        "blank 64x96 batch 2",
+        "dark 64x96 batch 2",
     ]
 
 
@@ -169,7 +170,7 @@ def test_a_changed_weight_is_a_mismatch(classifier, tmp_path):
     weight = next(tensor for tensor in model.graph.initializer if "weight" in tensor.name)
     weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * np.float32(1.1), weight.name))
     results = verify(classifier, Session(model).run, make_cases(classifier, None, SHAPE))
-    assert [result.ok for result in results] == [False, False, False, True], "only black pixels hide a weight"
+    assert not any(result.ok for result in results)
     assert results[2].verdict == "mismatch" and results[2].problems[0].startswith("image 1: probs")
 
 
@@ -193,30 +194,60 @@ def test_a_file_that_works_for_one_shape_alone_fails_on_the_others(classifier, t
     assert "\n" not in results[1].problems[0]
 
 
-def accidental(steady):
-    """A task that finds a steady detection, and one whose place hangs on the last bit of the input."""
+PLACES = (60, 160)
+
+
+def accidental(place, off):
+    """A task that finds a steady detection, and one that is here or there by the last bit of the input.
+
+    Args:
+        place: where the runtime has the second one: in the same of PLACES (0), in the other one (1), or a pixel.
+        off: how far the runtime's first one is from PyTorch's.
+    """
+
+    def result(first, second):
+        return [Detections(np.float32([[first, 5, 50, 50, 0.9], [second, 60, second + 20, 90, 0.5]]), np.int64([0, 1]))]
+
+    def which(feeds):
+        return int(feeds["input"].double().sum().item() * 1e9) % 2
 
     def predict(feeds):
-        x = 10.0 + 100.0 * (feeds["input"].double().sum().item() * 1e9 % 1)
-        dets = np.float32([[5, 5, 50, 50, 0.9], [x, 60, x + 20, 90, 0.5]])
-        return [Detections(dets, np.int64([0, 1]))]
+        return result(5, PLACES[which(feeds)])
 
     def read(outputs):
-        dets = np.float32([[5 + (0 if steady else 3), 5, 50, 50, 0.9], [300, 60, 320, 90, 0.4]])
-        return [Detections(dets, np.int64([0, 1]))]
+        other = PLACES[(which(outputs) + place) % 2] if place < 2 else place
+        return result(5 + off, other)
 
     return predict, read
 
 
-@pytest.mark.parametrize("steady", [True, False])
-def test_what_pytorch_itself_does_not_give_again_is_excused_and_nothing_else(classifier, steady):
-    classifier.predict, classifier.read = accidental(steady)
-    (result,) = verify(classifier, lambda feeds: {}, make_cases(classifier, None, SHAPE)[:1])
-    assert result.ok is steady
-    if steady:
-        assert (result.matched, result.excused) == (1, 2)
-    else:
+@pytest.mark.parametrize(("place", "off", "ok"), [(0, 0, True), (1, 0, True), (300, 0, False), (1, 3, False)])
+def test_what_pytorch_itself_gives_in_a_further_run_is_excused_and_nothing_else(classifier, place, off, ok):
+    classifier.predict, classifier.read = accidental(place, off)
+    (case,) = make_cases(classifier, None, SHAPE)[:1]
+    (result,) = verify(classifier, lambda feeds: case.feeds, [case])
+    assert result.ok is ok
+    if ok:
+        assert (result.matched, result.excused) == ((2, 0) if place == 0 else (1, 2))
+    elif off:
         assert any("off by 3 px" in line for line in result.problems)
+    else:
+        assert any("only the runtime has label 1 at (300" in line for line in result.problems)
+
+
+def test_a_gross_mismatch_stops_at_once(classifier):
+    runs = []
+
+    def predict(feeds):
+        runs.append(feeds)
+        dets = np.float32([[10 * n, 10, 10 * n + 8, 50, 0.9 - n / 100] for n in range(20)])
+        return [Detections(dets, np.zeros(20, np.int64))]
+
+    classifier.predict = predict
+    classifier.read = lambda outputs: [Detections(predict(None)[0].dets + 1, np.zeros(20, np.int64))]
+    (result,) = verify(classifier, lambda feeds: {}, make_cases(classifier, None, SHAPE)[:1])
+    assert not result.ok and "off by 1 px" in result.problems[0]
+    assert len([feeds for feeds in runs if feeds is not None]) <= 4
 
 
 @pytest.mark.parametrize("gap, ok", [(0.0, True), (2**-24, True), (1e-5, False)])
@@ -272,7 +303,7 @@ def test_nothing_found_is_said(classifier):
     nothing = Detections(np.zeros((0, 5), np.float32), np.zeros(0, np.int64))
     classifier.predict = classifier.read = lambda values: [nothing]
     (result,) = verify(classifier, lambda feeds: {}, make_cases(classifier, None, SHAPE)[:1])
-    assert result.ok and result.verdict == "ok, empty" and result.max_box is None
+    assert result.ok and result.verdict == "empty" and result.max_box is None
 
 
 def test_raw_outputs_of_a_batch_are_one_result(classifier, tmp_path):

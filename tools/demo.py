@@ -2,7 +2,7 @@
 
     python tools/demo.py [--out DIR]
 
-Exit status 0 if both files agree with PyTorch on every case and have its scores.
+Exit status 0 if both files agree with PyTorch on every case, have its scores, and give its answers on every picture.
 """
 
 import argparse
@@ -20,21 +20,23 @@ from mmonnx.atomic import replacing
 from mmonnx.datasets import digits, scores
 from mmonnx.errors import MmonnxError
 from mmonnx.resources import config_root
+from mmonnx.runtime import Classifier, Detector
 
 CONFIGS = config_root() / "digits"
 SCORE_TOLERANCE = 1e-3
 
 
 class Model(NamedTuple):
-    """One digit model: its files' stem, the picture it is verified on, its input size, and how it is scored."""
+    """One digit model: its files' stem, the picture it is verified on, its input size, how its answers are compared."""
 
     stem: str
     picture: Callable[[], Any]
     shape: Tuple[str, str]
     metric: str
-    measure: Callable[..., Tuple[float, ...]]
+    answers: str
+    compare: Callable[..., scores.Comparison]
     pytorch: Callable[[str, str], Any]
-    onnx: Callable[[str, str], Any]
+    onnx: Callable[[str], Any]
 
 
 class Tee:
@@ -72,18 +74,20 @@ MODELS = (
         crowded_composite,
         ("320", "320"),
         "mAP@0.5",
-        scores.mean_average_precision,
+        f"detections (same class, box within {scores.BOX} px, score within {scores.SCORE})",
+        scores.compare_detectors,
         scores.pytorch_detector,
-        scores.onnx_detector,
+        Detector,
     ),
     Model(
         "mobilenet_v2_digits",
         first_crop,
         ("64", "64"),
         "accuracy",
-        scores.accuracy,
+        f"classes (the same, score within {scores.SCORE})",
+        scores.compare_classifiers,
         scores.pytorch_classifier,
-        scores.onnx_classifier,
+        Classifier,
     ),
 )
 
@@ -121,11 +125,18 @@ def run(model: Model, out: Path) -> bool:
     if cli.main(["export", *arguments]) != 0:
         return False
     fallback.ensure()
-    theirs, ours = model.measure(model.pytorch(config, checkpoint), model.onnx(config, str(file)))
-    same = abs(theirs - ours) <= SCORE_TOLERANCE
+    found = model.compare(model.pytorch(config, checkpoint), model.onnx(str(file)))
+    same = abs(found.pytorch - found.onnx) <= SCORE_TOLERANCE
     verdict = "the same" if same else "NOT the same"
-    print(f"{model.metric} on {scores.HELD_OUT} held-out images: PyTorch {theirs:.4f}, ONNX {ours:.4f}: {verdict}\n")
-    return same
+    print(
+        f"{model.metric} on {found.pictures} held-out images: PyTorch {found.pytorch:.4f}, ONNX {found.onnx:.4f}: "
+        f"{verdict}"
+    )
+    print(
+        f"answers to {found.alike} of {found.pictures} pictures are PyTorch's: {found.matched} of {found.total} "
+        f"{model.answers} matched one to one\n"
+    )
+    return same and found.alike == found.pictures
 
 
 if __name__ == "__main__":

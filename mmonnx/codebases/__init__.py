@@ -9,6 +9,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 from .. import compat, fallback
 from ..errors import InputError, MmonnxError, type_and_line
 from ..memory import check_images
+from ..surroundings import ordinary
+from ..threads import alone
 from . import plain
 from .about import config_text
 from .base import Task
@@ -20,6 +22,8 @@ from .options import LoadOptions
 __all__ = ["LoadOptions", "Task", "load", "read"]
 
 
+@alone()
+@ordinary()
 def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
@@ -47,6 +51,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     return task
 
 
+@alone()
 def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any, Any]:
     """Read a config of mmdet or mmcls.
 

@@ -1,7 +1,8 @@
 """What a codebase hands to the rest of mmonnx: a Task and the results that it predicts and reads."""
 
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -30,7 +31,12 @@ class Task:
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(BGR uint8 images (H, W, 3), (height, width)) -> feeds``: resizes each image to exactly that
-            size, normalises and stacks. None for a model that is no model of images.
+            size, normalises and stacks. None for a model that is no model of images. Nothing is padding.
+        preprocess_padded: ``(images, (height, width), (height, width) of the pictures) -> feeds``: resizes each image
+            to the second size and fills up the first as test pipelines do, with zeros after normalising, right of and
+            below the image or, of a model that has it so, around it. None where the model cannot be told the padding,
+            or gives the same answers if it is.
+        optional: what the inputs are that may be left out, by name, where they are.
         score_thr: the score below which the model drops detections; 0.0 where it has no such threshold.
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
@@ -46,6 +52,7 @@ class Task:
         weights: where the weights are from that no checkpoint's file holds.
         mask_thr: the probability from which on a pixel belongs to a mask.
         box_limits: what boxes may reach, see ``runtime.boxes``.
+        hangs_on_padding: the answers hang on where the padding of an image begins.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
 
@@ -58,6 +65,8 @@ class Task:
     predict: Callable[[Feeds], List[Result]]
     read: Callable[[Dict[str, np.ndarray]], List[Result]]
     preprocess: Optional[Callable[[Sequence[np.ndarray], Tuple[int, int]], Feeds]]
+    preprocess_padded: Optional[Callable[[Sequence[np.ndarray], Tuple[int, int], Tuple[int, int]], Feeds]] = None
+    optional: Dict[str, Tuple[float, ...]] = field(default_factory=dict)
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None
@@ -72,6 +81,7 @@ class Task:
     weights: str = "random weights"
     mask_thr: float = 0.5
     box_limits: str = "image"
+    hangs_on_padding: bool = False
     notes: List[str] = field(default_factory=list)
 
     @property
@@ -93,9 +103,30 @@ class Task:
         """Whether the batch is dynamic."""
         return 0 in self.dynamic_axes.get(self._first[0], {})
 
+    def without(self, names: Collection[str]) -> "Task":
+        """The task of the same model without some of the inputs that may be left out."""
+        if not names:
+            return self
+        kept = {name: value for name, value in self.optional.items() if name not in names}
+        return replace(
+            self,
+            inputs=_without(self.inputs, names),
+            optional=kept,
+            preprocess=self.preprocess and partial(_prepare_without, names, self.preprocess),
+            preprocess_padded=partial(_prepare_without, names, self.preprocess_padded) if kept else None,
+        )
+
     @property
     def _first(self) -> Tuple[str, torch.Tensor]:
         return next(iter(self.inputs.items()))
+
+
+def _prepare_without(names: Collection[str], prepare: Callable[..., Feeds], *arguments: Any) -> Feeds:
+    return _without(prepare(*arguments), names)
+
+
+def _without(feeds: Feeds, names: Collection[str]) -> Feeds:
+    return {name: value for name, value in feeds.items() if name not in names}
 
 
 def to_numpy(tensors: Mapping[str, torch.Tensor]) -> Dict[str, np.ndarray]:

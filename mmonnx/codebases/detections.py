@@ -1,13 +1,18 @@
 """PyTorch's own detections, and a file's, in one form."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..runtime.placing import DEFAULTS, IMAGE_CORNER
+from ..stand_ins import StandIn, standing_in
+from ..surroundings import inference
 from .base import Detections, Panoptic
+from .detector_inputs import placed_meta
 from .proposals import proposals_of_image
 from .ties import ties_by_index
 
@@ -35,16 +40,18 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     """The detector's own inference: upstream's result for each image."""
     image = feeds["input"]
     if image.shape[0] > 1 and one_by_one(model):
-        each = [{name: value[number : number + 1] for name, value in feeds.items()} for number in range(len(image))]
+        of_images = {name: value for name, value in feeds.items() if name not in DEFAULTS}
+        each = [
+            {**feeds, **{name: value[number : number + 1] for name, value in of_images.items()}}
+            for number in range(len(image))
+        ]
         return [run_detector(model, one)[0] for one in each]
-    metas = [meta(int(image.shape[2]), int(image.shape[3])) for _ in range(image.shape[0])]
-    if "img_shape" in feeds:
-        for one in metas:
-            one["img_shape"] = (*(float(side) for side in feeds["img_shape"]), 3)
+    whole = meta(int(image.shape[2]), int(image.shape[3]))
+    metas = [dict(whole, **placed_meta(feeds)) for _ in range(image.shape[0])]
     more = {}
     if "proposals" in feeds:
         more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]
-    with torch.no_grad():
+    with inference(model):
         return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
 
 
@@ -63,7 +70,33 @@ def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) 
     height, width = (int(size) for size in feeds["input"].shape[2:])
     with ties_by_index(), _masks_of_the_head(model, mask_output):
         results = run_detector(model, feeds)
-    return [_to_result(result, (height, width)) for result in results]
+    found = [_to_result(result, (height, width)) for result in results]
+    if IMAGE_CORNER in feeds:
+        found = [_in_the_input(one, feeds[IMAGE_CORNER].cpu().numpy()) for one in found]
+    if mask_output == "roi" and hasattr(model, "roi_head"):
+        return found
+    void = getattr(getattr(model, "panoptic_fusion_head", None), "num_classes", 0)
+    return [_at_input_size(one, (height, width), void) for one in found]
+
+
+def _in_the_input(found: Detections, corner: np.ndarray) -> Detections:
+    """Detections in pixels of the input, as the file gives them; upstream's are in those of the picture."""
+    top, left = corner
+    return replace(found, dets=found.dets + np.float32([left, top, left, top, 0]))
+
+
+def _at_input_size(found: Found, size: Tuple[int, int], void: int) -> Found:
+    """The result with masks and maps as the file gives them: of the whole input (height, width), padding included."""
+    if isinstance(found, Panoptic):
+        instances = found.detections and _at_input_size(found.detections, size, void)
+        return replace(found, segments=_enlarged(found.segments, size, void), detections=instances)
+    return found if found.masks is None else replace(found, masks=_enlarged(found.masks, size, False))
+
+
+def _enlarged(maps: np.ndarray, size: Tuple[int, int], value: Any) -> np.ndarray:
+    """Maps (..., h, w) as (..., height, width), filled up right and below."""
+    more = [(0, 0)] * (maps.ndim - 2) + [(0, whole - part) for whole, part in zip(size, maps.shape[-2:])]
+    return np.pad(maps, more, constant_values=value)
 
 
 def read(outputs: Dict[str, np.ndarray]) -> List[Found]:
@@ -118,23 +151,17 @@ def _masks_of_the_head(model: nn.Module, mask_output: str) -> Iterator[None]:
     if mask_output != "roi" or head is None:
         yield
         return
-    heads = list(head) if isinstance(head, nn.ModuleList) else [head]
-    for one in heads:
-        one.get_seg_masks = _by_class(one)
-    try:
+    kinds = {type(one) for one in (head if isinstance(head, nn.ModuleList) else [head])}
+    with standing_in(StandIn([kind], "get_seg_masks", _masks_by_class) for kind in kinds):
         yield
-    finally:
-        for one in heads:
-            del one.get_seg_masks
 
 
-def _by_class(head: nn.Module) -> Any:
-    def masks_by_class(mask_pred: Any, boxes: Any, labels: torch.Tensor, *args: Any) -> List[List[np.ndarray]]:
-        # arrays are of cascades, which have activated and merged them
-        masks = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else torch.as_tensor(mask_pred)
-        found: List[List[np.ndarray]] = [[] for _ in range(head.num_classes)]
-        for row, label in enumerate(labels.tolist()):
-            found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
-        return found
-
-    return masks_by_class
+def _masks_by_class(
+    original: Any, head: nn.Module, mask_pred: Any, boxes: Any, labels: torch.Tensor, *args: Any
+) -> List[List[np.ndarray]]:
+    # arrays are of cascades, which have activated and merged them
+    masks = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else torch.as_tensor(mask_pred)
+    found: List[List[np.ndarray]] = [[] for _ in range(head.num_classes)]
+    for row, label in enumerate(labels.tolist()):
+        found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
+    return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterator, List
 
 from ..errors import InputError
+from ..threads import alone
 
 _PACKAGES = ("mmdet", "mmcls")
 
@@ -14,14 +15,16 @@ _PACKAGES = ("mmdet", "mmcls")
 @contextmanager
 def found_in(*folders: str) -> Iterator[None]:
     """Find modules in these folders too, after everything that is installed."""
-    sys.path.extend(folders)
-    try:
-        yield
-    finally:
-        for folder in folders:  # the last one of that name: it may have been there before
-            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
+    with alone():
+        sys.path.extend(folders)
+        try:
+            yield
+        finally:
+            for folder in folders:  # the last one of that name: it may have been there before
+                del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
 
 
+@alone()
 def use_root(root: str) -> List[str]:
     """Use the source tree of mmdet or mmcls instead of the installed package, for the rest of the process.
 

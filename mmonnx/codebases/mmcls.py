@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
+from ..surroundings import inference
 from .about import describe
 from .base import Feeds, Scores, Task
 from .images import find_transform, make_input, sample_images, test_pipeline
@@ -202,7 +203,7 @@ def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Ten
     """The scores (N, num_classes) of the classifier's own inference."""
     image = feeds["input"]
     more = {**flags, "post_process": False} if flags else {}
-    with torch.no_grad():
+    with inference(model):
         scores = model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])], **more)
     return _one(scores) if flags else torch.from_numpy(np.stack(scores))
 

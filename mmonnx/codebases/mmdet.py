@@ -4,20 +4,20 @@ import sys
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-import torch
 from torch import nn
 
 from ..errors import InputError
-from ..rewrites import REGISTRY, current
-from ..rewrites.batched import ABSENT, compact, flat_detections
+from ..rewrites import REGISTRY
 from ..rewrites.panoptic import panoptic_outputs
+from ..runtime.placing import DEFAULTS
 from .about import describe
 from .base import Feeds, Task
-from .detections import meta, predict, read, run_detector
-from .images import find_transform, make_input, photographs, sample_images, size_divisor, test_pipeline
+from .detections import predict, read, run_detector
+from .detector_inputs import Preparation, place_input
+from .detector_module import DetectorModule
+from .images import find_transform, photographs, sample_images, size_divisor, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
-from .proposals import is_proposal, sample_proposals
 from .raw import RawModule, raw_names, raw_predict, raw_read
 from .sizes import another_size
 
@@ -25,10 +25,11 @@ DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
 """What gives the answers of a detector or of its head, by the kind of the head."""
-_BOX_LIMITS = {"YOLOXHead": "none", "YOLOV3Head": "none", "CenterNetHead": "none", "CornerHead": "origin"}
+_BOX_LIMITS = {
+    **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
+    "CornerHead": "origin",
+}
 """What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
-_PADDING = 21
-"""Pixels at the edges of the input that are taken for padding where a file that is told so is verified."""
 
 
 def owns(config: Any) -> bool:
@@ -56,7 +57,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
     samples = sample_images(options)
-    run = _runner(model, partial(_preparation(model, norm, device), (samples * 2)[:2]), shape)
+    run = _runner(model, partial(Preparation(model, norm, device, None).whole, (samples * 2)[:2]), shape)
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
@@ -127,80 +128,34 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         norm: the ``Normalize`` transform, see ``make_input``.
         options: what the task is to be; how to load the model is of no account here.
     """
-    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
-    prepare = _preparation(model, norm, torch.device(options.device))
+    shape, samples, limits = options.shape or DEFAULT_SHAPE, sample_images(options), _box_limits(model)
+    place = place_input(limits) if options.image_size and not options.skip_postprocess else None
+    prepare = Preparation(model, norm, options.device, place)
+    inputs = prepare.whole([samples[number % len(samples)] for number in range(options.batch)], shape)
     task = Task(
         codebase="mmdet",
         title=title,
-        module=DetectorModule(model, options.mask_output).eval(),
-        inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
+        module=DetectorModule(model, options.mask_output, tuple(inputs)[1:]).eval(),
+        inputs=inputs,
         output_names=_output_names(model),
         dynamic_axes={},
         predict=partial(predict, model, options.mask_output),
         read=read,
-        preprocess=prepare,
+        preprocess=prepare.whole,
+        preprocess_padded=prepare.padded if place else None,
+        optional={place: DEFAULTS[place]} if place else {},
         score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
-        box_limits=_box_limits(model),
+        box_limits=limits,
+        hangs_on_padding=limits != "none" or hasattr(model, "roi_head"),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
-    if options.image_size and takes_image_size(model) and not options.skip_postprocess:
-        task.preprocess = partial(_with_image_size, prepare)
-        task.inputs = {**task.inputs, "img_shape": torch.tensor(shape).to(task.inputs["input"])}
     if options.skip_postprocess:
         _make_raw(task, model)
     if options.dynamic or options.dynamic_batch:
         task.dynamic_axes = _dynamic_axes(task, options)
     return task
-
-
-class DetectorModule(nn.Module):
-    """What is traced: (N, 3, H, W) -> dets (N, num_dets, 5), labels (N, num_dets) and masks if there are any.
-
-    It runs the detector's own ``simple_test`` and has to be called inside ``rewriting``. A detector without an RPN
-    takes its proposals (N, P, 4) as well; rows without extent are padding.
-    """
-
-    def __init__(self, model: nn.Module, mask_output: str = "image") -> None:
-        super().__init__()
-        self.model = model
-        self.mask_output = mask_output
-
-    def forward(self, input: torch.Tensor, second: Optional[torch.Tensor] = None) -> Tuple[torch.Tensor, ...]:
-        """Run the detector on the whole batch as if it were one image.
-
-        Args:
-            second: the proposals of a detector without an RPN; of another one ``img_shape`` (2,) float, the
-                (height, width) that boxes are clipped to, none for those of the input.
-        """
-        proposals, img_shape = (None, second) if takes_image_size(self.model) else (second, None)
-        context = current()
-        context.start(input)
-        context.mask_output = self.mask_output
-        more = {}
-        if proposals is not None:
-            place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
-            more["proposals"] = [proposals.reshape(-1, 4)[place]]
-        image = meta(input.shape[2], input.shape[3])
-        if img_shape is not None:
-            whole = torch.stack([torch.as_tensor(side) for side in context.image_size]).to(img_shape)
-            size = torch.where(img_shape < whole, img_shape, whole)
-            context.image_size = (size[0], size[1])
-            image["img_shape"] = (*context.image_size, 3)
-        results = self.model.simple_test(input, [image], rescale=False, **more)
-        if results[0] is None:
-            return (context.panoptic,)
-        boxes, labels = _first_boxes(results[0])
-        found = context.detections or flat_detections(context, boxes, labels)
-        dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
-        extra = (context.masks, context.mask_scores, context.panoptic)
-        return (dets, found.labels) + tuple(value for value in extra if value is not None)
-
-
-def takes_image_size(model: nn.Module) -> bool:
-    """Whether its file can be told where the padding begins: a detector with an RPN, whose proposals hang on it."""
-    return hasattr(model, "roi_head") and bool(getattr(model, "with_rpn", False))
 
 
 def _output_names(model: nn.Module) -> List[str]:
@@ -216,34 +171,6 @@ def _output_names(model: nn.Module) -> List[str]:
     return names
 
 
-def _first_boxes(result: Any) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Boxes (K, 5) and labels (K,) of what ``simple_test`` gives for the batch's one list element."""
-    if isinstance(result, torch.Tensor):  # the proposals of an RPN
-        return result, torch.zeros_like(result[:, 0]).long()
-    boxes, rest = result
-    return boxes if isinstance(boxes, tuple) else (boxes, rest)
-
-
-def _preparation(model: nn.Module, norm: Optional[Dict[str, Any]], device: torch.device) -> Callable[..., Feeds]:
-    """The task's ``preprocess``."""
-    takes_proposals = hasattr(model, "roi_head") and not model.with_rpn
-    return partial(_feeds, norm=norm, device=device, proposals=takes_proposals)
-
-
-def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device, proposals: bool) -> Feeds:
-    feeds = {"input": make_input(images, shape, norm).to(device)}
-    if proposals:
-        feeds["proposals"] = sample_proposals(len(images), *shape).to(device)
-    return feeds
-
-
-def _with_image_size(prepare: Callable[..., Feeds], images: Any, shape: Tuple[int, int]) -> Feeds:
-    """The feeds for images that end two thirds of a step of the pyramid before the input does."""
-    feeds = prepare(images, shape)
-    size = [max(side - _PADDING, 1) for side in shape]
-    return {**feeds, "img_shape": torch.tensor(size).to(feeds["input"])}
-
-
 def _test_cfg(model: nn.Module) -> Dict[str, Any]:
     """The part of ``test_cfg`` that filters the final detections."""
     test_cfg = getattr(model, "test_cfg", None) or {}
@@ -252,6 +179,8 @@ def _test_cfg(model: nn.Module) -> Dict[str, Any]:
 
 def _box_limits(model: nn.Module) -> str:
     """The task's ``box_limits``, by the head that the final boxes are from."""
+    if hasattr(getattr(model, "roi_head", None), "grid_head"):  # it votes the sides, and upstream clips a copy of them
+        return "none"
     head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):

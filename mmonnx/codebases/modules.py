@@ -9,6 +9,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..rewrites import current
+from ..surroundings import inference, ordinary
+from ..threads import alone
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .distributions import KINDS
 from .sizes import refusal
@@ -19,6 +21,7 @@ from .variations import Axes, output_axes, variations
 AxesAsked = Mapping[str, Union[Mapping[int, str], Sequence[int]]]
 
 
+@alone()
 def module_task(
     model: nn.Module,
     args: Any,
@@ -50,8 +53,9 @@ def module_task(
     unknown = [name for name in asked if name not in feeds and name not in names]
     if unknown:
         raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "mend dynamic_axes")
-    samples = variations(title, feeds, axes, run, module)
-    found = output_axes(run, feeds, axes, [sample for sample in samples.values() if _resized(feeds, sample)])
+    with ordinary(model):
+        samples = variations(title, feeds, axes, run, module)
+        found = output_axes(run, feeds, axes, [sample for sample in samples.values() if _resized(feeds, sample)])
     return Task(
         codebase="torch",
         title=title,
@@ -125,7 +129,7 @@ def _kept(part: nn.Module, name: str) -> str:
 
 def run_model(model: nn.Module, feeds: Feeds) -> Any:
     """What a model itself gives for inputs in their order."""
-    with torch.no_grad():
+    with inference(model):
         return model(*feeds.values())
 
 
@@ -140,7 +144,7 @@ def outputs_of(module: PlainModule, names: Optional[Sequence[str]], feeds: Feeds
     Raises:
         InputError: it gives no tensor, or the names do not fit.
     """
-    with torch.no_grad():
+    with inference(module):
         found = module.named(tuple(feeds.values()))
     if not found:
         raise InputError("the model gives no tensor", "a tensor, or a tuple, list or dict of some", "wrap the model")

@@ -24,8 +24,8 @@ class LoadOptions:
         output_names: names of a plain model's outputs, in order; None for names by what they are.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
         image: path of the sample image, None for a photograph that scikit-image ships.
-        image_size: a two-stage detector gets an input ``img_shape`` (2,), which may be left out: (height, width) of the
-            part of ``input`` that is no padding, to which proposals and boxes are clipped.
+        image_size: a detector's file takes where the picture lies in its input, see ``runtime.placing``, as far as the
+            detector's answers hang on it; without, padding is taken for a part of the picture.
         seed: of the random weights that stand in for a checkpoint.
     """
 
@@ -44,5 +44,5 @@ class LoadOptions:
     output_names: Optional[Sequence[str]] = None
     trust_checkpoint: bool = False
     image: Optional[str] = None
-    image_size: bool = False
+    image_size: bool = True
     seed: int = 0

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..surroundings import inference
 from .base import RawOutputs, to_numpy
 
 
@@ -35,13 +36,13 @@ class RawModule(nn.Module):
 
 def raw_names(module: RawModule, sample: torch.Tensor) -> List[str]:
     """``output_0``, ``output_1``, ... as many as the model has."""
-    with torch.no_grad():
+    with inference(module):
         return [f"output_{number}" for number in range(len(module(sample)))]
 
 
 def raw_predict(module: RawModule, names: List[str], input: torch.Tensor) -> List[RawOutputs]:
     """PyTorch's raw outputs for a batch."""
-    with torch.no_grad():
+    with inference(module):
         return [RawOutputs(to_numpy(dict(zip(names, module(input)))))]
 
 

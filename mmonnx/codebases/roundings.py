@@ -1,5 +1,6 @@
 """PyTorch's own inference as it is when its sums round otherwise."""
 
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import Any, Iterator
 
@@ -22,15 +23,19 @@ def rounding_noise(tensor: torch.Tensor, generator: torch.Generator, planes: boo
 
 @contextmanager
 def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
-    """Add such noise, some times over, to what each layer with weights gives inside the block.
+    """Add such noise, some times over, to what each layer with weights gives this thread inside the block.
 
     A runtime rounds in every layer, and not only once. Of a plane of equal values, as a blank image gives, the mean
     that ONNX Runtime normalizes with is wrong by a hundred roundings, since all its additions round the same way: the
     whole plane is off by as much, and noise of each value would not show that.
     """
 
+    thread = threading.get_ident()
+
     def add_noise(layer: nn.Module, inputs: Any, output: Any) -> Any:
-        if not (isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()):
+        if threading.get_ident() != thread or not (
+            isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()
+        ):
             return None
         noise = rounding_noise(output, generator)
         if output.dim() > 2:

@@ -59,8 +59,10 @@ class State:
     def restore(self) -> None:
         """Make everything what it was; a buffer that was written into is replaced by a copy of what it was."""
         for part, before in self._attributes:
-            vars(part).clear()
-            vars(part).update(before)
+            now = vars(part)  # other threads may be reading what did not change
+            for name in [name for name in now if name not in before]:
+                del now[name]
+            now.update({name: value for name, value in before.items() if now.get(name) is not value})
         for _, _, value, before in self._contents:
             if not _same(_content(value), before):
                 value.clear()

@@ -1,81 +1,95 @@
-"""How good the two digit models are on held-out images: PyTorch's own inference and an exported file, side by side."""
+"""The two digit models on held-out images: PyTorch's own inference and an exported file, side by side."""
 
 import contextlib
-import importlib
 import io
-from typing import Callable, List, Tuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
+from mmonnx.codebases.detections import to_detections
 from mmonnx.datasets import digits
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.matching import Tolerances, match
+from mmonnx.results import Detections
+from mmonnx.runtime import Classifier, Detector
+from mmonnx.threads import alone
 
-Detect = Callable[[np.ndarray], List[np.ndarray]]
-Classify = Callable[[np.ndarray], int]
+Detect = Callable[[np.ndarray], Detections]
+Classify = Callable[[np.ndarray], Tuple[int, float]]
 
 HELD_OUT = 200
-"""Images that the scores are taken on."""
+"""Images that the models are compared on."""
+BOX, SCORE = 0.01, 1e-4
+"""How far apart the two may be: sides of boxes in pixels of the picture, and scores."""
+
+
+class Comparison(NamedTuple):
+    """How two models compare.
+
+    Attributes:
+        pytorch, onnx: the metric of each.
+        pictures: how many there are.
+        alike: those of which all answers are the same, one to one.
+        matched, total: the answers that are the same, and all of either side.
+    """
+
+    pytorch: float
+    onnx: float
+    pictures: int
+    alike: int
+    matched: int
+    total: int
 
 
 def pytorch_detector(config: str, checkpoint: str) -> Detect:
-    """mmdet's own inference: a BGR image (H, W, 3) to a (n, 5) array per class, in pixels of that image."""
+    """mmdet's own inference: a BGR image (H, W, 3) to its detections, in pixels of that image."""
     from mmdet.apis import inference_detector, init_detector
 
-    with contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
+    with alone(), contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
         model = init_detector(config, checkpoint, device="cpu")
-    return lambda image: inference_detector(model, image)
-
-
-def onnx_detector(config: str, file: str) -> Detect:
-    """The same from an exported file: the config's test pipeline, the file, and the boxes scaled back."""
-    from mmdet.core import bbox2result
-
-    load, session = _pipeline("mmdet", config, [dict(type="LoadImageFromWebcam")]), Session(file)
-
-    def detect(image: np.ndarray) -> List[np.ndarray]:
-        data = load(dict(img=image))
-        found = session.run({"input": data["img"][0][None].numpy()})
-        dets, labels = found["dets"][0], found["labels"][0]
-        dets[:, :4] /= data["img_metas"][0].data["scale_factor"]
-        return bbox2result(dets, labels, len(digits.CLASSES))
-
-    return detect
+    return lambda image: to_detections(inference_detector(model, image), image.shape[:2])
 
 
 def pytorch_classifier(config: str, checkpoint: str) -> Classify:
-    """mmcls's own inference: a BGR image (H, W, 3) to its class."""
+    """mmcls's own inference: a BGR image (H, W, 3) to its class and the class's score."""
     from mmcls.apis import inference_model, init_model
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    with alone(), contextlib.redirect_stdout(io.StringIO()):
         model = init_model(config, checkpoint, device="cpu")
-    return lambda image: int(inference_model(model, image)["pred_label"])
+
+    def classify(image: np.ndarray) -> Tuple[int, float]:
+        found = inference_model(model, image)
+        return int(found["pred_label"]), float(found["pred_score"])
+
+    return classify
 
 
-def onnx_classifier(config: str, file: str) -> Classify:
-    """The same from an exported file, behind the config's test pipeline."""
-    load, session = _pipeline("mmcls", config, []), Session(file)
-    return lambda image: int(session.run({"input": load(dict(img=image))["img"][None].numpy()})["probs"].argmax())
-
-
-def mean_average_precision(*detectors: Detect, num: int = HELD_OUT) -> Tuple[float, ...]:
-    """mAP@0.5 of each detector on the same held-out composites."""
+def compare_detectors(pytorch: Detect, onnx: Detector, num: int = HELD_OUT) -> Comparison:
+    """mAP@0.5 of both on the same held-out composites, and their detections matched one to one."""
     samples = list(digits.detection_samples("test", num))
-    return tuple(
-        digits.mean_average_precision([detect(sample.image) for sample in samples], samples) for detect in detectors
-    )
+    expected, actual = ([detect(sample.image) for sample in samples] for detect in (pytorch, onnx))
+    found = [match(*pair, tolerances=Tolerances(box=BOX, score=SCORE)) for pair in zip(expected, actual)]
+    metrics = (digits.mean_average_precision(list(map(_by_class, one)), samples) for one in (expected, actual))
+    return _comparison(metrics, [(one.matched, one.total) for one in found])
 
 
-def accuracy(*classifiers: Classify, num: int = HELD_OUT) -> Tuple[float, ...]:
-    """The share of the same held-out crops that each classifier names rightly."""
+def compare_classifiers(pytorch: Classify, onnx: Classifier, num: int = HELD_OUT) -> Comparison:
+    """The share of the same held-out crops that each names rightly, and what they name them."""
     samples = list(digits.classification_samples("test", num))
-    return tuple(
-        sum(classify(sample.image) == sample.label for sample in samples) / len(samples) for classify in classifiers
-    )
+    expected = [pytorch(sample.image) for sample in samples]
+    best = [onnx.top(onnx(sample.image), 1)[0] for sample in samples]
+    actual = [(label, score) for label, _, score in best]
+    alike = [one[0] == other[0] and abs(one[1] - other[1]) <= SCORE for one, other in zip(expected, actual)]
+    metrics = (np.mean([row[0] == sample.label for row, sample in zip(one, samples)]) for one in (expected, actual))
+    return _comparison(metrics, [(int(same), 1) for same in alike])
 
 
-def _pipeline(package: str, config: str, first: List[dict]) -> Callable[..., dict]:
-    """The config's test pipeline, with ``first`` in the place of its first step, which reads a file."""
-    from mmcv import Config
+def _comparison(metrics: Any, counts: List[Tuple[int, int]]) -> Comparison:
+    """Of the two metrics, and of each picture the answers that are the same and all of them."""
+    matched, total = (sum(column) for column in zip(*counts))
+    alike = sum(same == every for same, every in counts)
+    return Comparison(*map(float, metrics), len(counts), alike, matched, total)
 
-    compose = importlib.import_module(f"{package}.datasets.pipelines").Compose
-    return compose(first + Config.fromfile(config).data.test.pipeline[1:])
+
+def _by_class(found: Detections) -> List[np.ndarray]:
+    """A (n, 5) array per class."""
+    return [found.dets[found.labels == label] for label in range(len(digits.CLASSES))]

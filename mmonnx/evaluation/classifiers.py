@@ -94,8 +94,8 @@ def to_write(results: List[Any], classes: Sequence[str], scores: Dict[str, Any])
     return {**scores, "class_scores": all_scores, **best}
 
 
-def needs_image_size(config: Any) -> bool:
-    """Whether its answers hang on where padding begins."""
+def is_misled(file: OnnxFile, config: Any) -> bool:
+    """Whether a file takes padding for a part of the image, and the answers hang on it."""
     return False
 
 

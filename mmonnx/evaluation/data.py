@@ -142,7 +142,7 @@ def _groups(images: torch.Tensor, metas: List[Dict[str, Any]]) -> List[Group]:
     """The images of a batch by their size; where padding begins is part of it, since a file is told one such place."""
     places: Dict[Any, List[int]] = {}
     for place, meta in enumerate(metas):
-        sizes = tuple(tuple(meta[key][:2]) for key in ("pad_shape", "img_shape") if meta.get(key) is not None)
+        sizes = tuple(tuple(meta[key]) for key in ("pad_shape", "img_shape", "border") if meta.get(key) is not None)
         places.setdefault(sizes, []).append(place)
     found = []
     for chosen in places.values():

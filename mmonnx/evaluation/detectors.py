@@ -41,9 +41,10 @@ def run_file(file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group],
 
     def run(group: Group) -> List[Any]:
         first = group.metas[0]
-        # an image in the middle of the input has no padding that a file could be told of
-        size = _pair(group.images.shape[2:] if "border" in first else first["img_shape"])
-        found = [_read(row, meta, file) for row, meta in zip(file(group.images.numpy(), size), group.metas)]
+        # of an image in the middle of the input, img_shape is that of all of the input
+        size, (top, _, left, _) = _pair(first["img_shape"]), first.get("border", (0.0,) * 4)
+        rows = file(group.images.numpy(), size, (left, top))
+        found = [_read(row, meta, file) for row, meta in zip(rows, group.metas)]
         return [one.dets if proposals_alone(config) else _by_class(one, num_classes) for one in found]
 
     return run
@@ -88,9 +89,12 @@ def proposals_alone(config: Any) -> bool:
     return "rpn_head" in config.model and "roi_head" not in config.model
 
 
-def needs_image_size(config: Any) -> bool:
-    """Whether its answers hang on where padding begins: those of a second stage do, by the proposals."""
-    return "rpn_head" in config.model and "roi_head" in config.model
+def is_misled(file: OnnxFile, config: Any) -> bool:
+    """Whether a file takes padding for a part of the image, and a detector's answers hang on it."""
+    if file.is_told:
+        return False
+    two_stages = "roi_head" in config.model  # the proposals are clipped to the image
+    return two_stages or (file.described and file.description.box_limits != "none")
 
 
 def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:

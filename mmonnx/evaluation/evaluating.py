@@ -12,6 +12,7 @@ from .. import codebases, compat
 from ..atomic import check_writable, replacing
 from ..errors import InputError, MmonnxError
 from ..report import Report
+from ..threads import alone
 from . import classifiers, data, detectors, pictures, scoring
 from .distributed import LAUNCHERS, Processes, gathered, joined, merged
 from .file import OnnxFile
@@ -114,7 +115,7 @@ def evaluate(settings: EvaluationSettings, report: Optional[Report] = None) -> O
     with joined(settings.launcher) as processes:
         report = (report or Report()) if processes.rank == 0 else Report(io.StringIO())
         try:
-            with warnings.catch_warnings():
+            with alone(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # upstream's code on newer releases of what it uses
                 return _evaluate(settings, processes, report)
         except MmonnxError as error:
@@ -222,10 +223,10 @@ def _run(
         each = {name: 1000 * spent / max(len(share), 1) for name, spent in seconds.items()}
         among = f" in {processes.size} processes" if processes.size > 1 else ""
         stage.note(f"batches of {test.batch_size}{among}, " + ", ".join(f"{n} {t:.0f} ms" for n, t in each.items()))
-    if padded and test.kind.needs_image_size(test.config) and not test.file.takes_image_size:
+    if padded and test.kind.is_misled(test.file, test.config):
         report.warn(
             "images are padded, and this file does not know where: near the padding its answers differ a little from "
-            "PyTorch's; export it with --image-size-input"
+            "PyTorch's; export it for ONNX Runtime, without --no-image-size-input"
         )
     return {name: merged([one[name] for one, _ in parts], len(test.dataset)) for name in part}
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..errors import InputError, first_line
 from ..runtime.description import PREFIX, Description
-from ..runtime.models import IMAGE_SIZE, load_session
+from ..runtime.models import load_session
+from ..runtime.placing import DEFAULTS, placing
 
 Outputs = Dict[str, np.ndarray]
 
@@ -24,7 +25,8 @@ class OnnxFile:
         outputs: their names.
         description: what the file says of itself; the defaults where it says nothing.
         size: the (height, width) that it was exported for, None where they are dynamic.
-        takes_image_size: whether it can be told where padding begins.
+        described: whether it says anything.
+        is_told: whether it can be told where the picture lies in its input.
 
     Raises:
         InputError: it does not exist, does not load, or takes something other than images.
@@ -34,15 +36,15 @@ class OnnxFile:
         self.path = path
         self._session = load_session(path, device, num_threads)
         properties = self._session.properties
-        described = f"{PREFIX}task" in properties
-        self.description = Description.from_properties(properties, path) if described else Description()
+        self.described = f"{PREFIX}task" in properties
+        self.description = Description.from_properties(properties, path) if self.described else Description()
         self.outputs = tuple(self._session.output_names)
-        self.takes_image_size = IMAGE_SIZE in self._session.optional_names
+        self.is_told = any(name in DEFAULTS for name in self._session.optional_names)
         self._batch, self.size = self._fixed()
 
     def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
         """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
-        names = [name for name in self._session.input_names if name != IMAGE_SIZE]
+        names = self._session.input_names
         shape: Sequence[Any] = self._session.input_shape("input") if names == ["input"] else ()
         if len(shape) != 4:
             raise InputError(
@@ -56,12 +58,15 @@ class OnnxFile:
         length = self._session.output_shape(name)[-1]
         return length if isinstance(length, int) else None
 
-    def __call__(self, images: np.ndarray, size: Tuple[int, int]) -> List[Outputs]:
+    def __call__(
+        self, images: np.ndarray, size: Tuple[int, int], offset: Tuple[float, float] = (0.0, 0.0)
+    ) -> List[Outputs]:
         """Run on images of one size.
 
         Args:
             images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below.
             size: (height, width) of their part that is no padding.
+            offset: (left, top) of that part.
 
         Returns:
             Each image's outputs by name, without the batch's axis.
@@ -69,12 +74,11 @@ class OnnxFile:
         Raises:
             InputError: the file does not take images of this size.
         """
-        feed = self._padded(images, size)
+        # an image in the middle goes as far as the input does
+        feed = self._padded(images, (images.shape[2], images.shape[3]) if any(offset) else size)
         found: List[Outputs] = []
         for chunk in self._chunks(feed):
-            feeds = {"input": chunk}
-            if self.takes_image_size:
-                feeds[IMAGE_SIZE] = np.array(size, np.float32)
+            feeds = {"input": chunk, **placing(self._session.optional_names, size, offset)}
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many

@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Callable, Optional
 
 from ..errors import MissingOperatorError
+from ..threads import alone
 
 __all__ = ["active", "ensure"]
 
@@ -101,16 +102,22 @@ def ensure() -> str:
     Raises:
         ModuleNotFoundError: mmcv, torch or torchvision is not installed.
     """
-    if active():
-        return "fallback"
+    if sys.modules.get(_NAME) is None:
+        with alone():
+            _load_or_install()
+    return "fallback" if active() else "compiled"
+
+
+def _load_or_install() -> None:
+    if active():  # another thread was first
+        return
     reason = _reason_not_to_load()
     if reason is None:
-        return "compiled"
+        return
     _install()
     if reason:
         warnings.warn(
             f"mmcv's compiled operators are installed but do not load, mmonnx's own are used instead ({reason}); "
             "compile mmcv-full again for this torch to have them back",
-            stacklevel=2,
+            stacklevel=3,
         )
-    return "fallback"

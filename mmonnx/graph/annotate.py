@@ -2,21 +2,10 @@
 
 from typing import Dict
 
-import numpy as np
 import onnx
 
 _OF_TOOLS = ("onnxsim.",)
 """What simplifiers leave of their own settings, which say nothing of the model."""
-
-
-def with_default(model: onnx.ModelProto, name: str, value: np.ndarray) -> onnx.ModelProto:
-    """Let an input be left out: it has this value then. A model without the input stays as it is."""
-    if name not in {one.name for one in model.graph.input}:
-        return model
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    result.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-    return result
 
 
 def annotate(model: onnx.ModelProto, properties: Dict[str, str], version: str = "") -> onnx.ModelProto:

@@ -12,7 +12,7 @@ _WRAPPER = "model"
 _ROLES = {"Conv": ("", "weight", "bias"), "ConvTranspose": ("", "weight", "bias"), "Gemm": ("", "weight", "bias")}
 
 
-def named(model: onnx.ModelProto, modules: Iterable[str] = ()) -> onnx.ModelProto:
+def named(model: onnx.ModelProto, modules: Iterable[str] = (), keep: Iterable[str] = ()) -> onnx.ModelProto:
     """A model with names such as ``backbone.layer1.0.conv1/Conv``; inputs, outputs and functions keep theirs.
 
     Torch before 1.13 says nothing of modules: there a node is called by the weight that it reads, if it has one.
@@ -20,11 +20,12 @@ def named(model: onnx.ModelProto, modules: Iterable[str] = ()) -> onnx.ModelProt
     Args:
         model: the model; it is not changed.
         modules: the paths of the modules of what was traced, by which torch's own names of them are put right.
+        keep: tensors that keep their names as well.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graphs = list(_graphs(result.graph))
-    fixed = {value.name for value in (*result.graph.input, *result.graph.output)} | {""}
+    fixed = {value.name for value in (*result.graph.input, *result.graph.output)} | {"", *keep}
     new = _node_names(result, _Paths(modules))
     values = _value_names(graphs, new, fixed)
     for graph in graphs:

@@ -33,6 +33,7 @@ def sink_permutations(model: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(model)
     graph = result.graph
     constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    outputs = {value.name for value in graph.output}
     permuted: Dict[str, onnx.NodeProto] = {}
     nodes: List[onnx.NodeProto] = []
     for node in graph.node:
@@ -40,13 +41,13 @@ def sink_permutations(model: onnx.ModelProto) -> onnx.ModelProto:
             permuted[node.output[0]] = node
         elif node.op_type == "Shape" and node.input[0] in permuted and permuted[node.input[0]].op_type == PERMUTE:
             node.input[0] = permuted[node.input[0]].input[0]
-        elif _is_row_by_row(node, permuted, constants):
+        elif _is_row_by_row(node, permuted, constants) and outputs.isdisjoint(node.input):
             nodes.append(node)
             node = _swap(node, permuted)
             permuted[node.output[0]] = node
         nodes.append(node)
     del graph.node[:]
-    graph.node.extend(_used(nodes, {value.name for value in graph.output}))
+    graph.node.extend(_used(nodes, outputs))
     return result
 
 

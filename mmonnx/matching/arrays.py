@@ -5,10 +5,11 @@ from typing import List, Optional, Tuple
 import numpy as np
 
 from mmonnx.codebases.base import RawOutputs, Scores
-from mmonnx.matching.types import MAX_LINES, Match, Tolerances
+from mmonnx.matching.noise import ArrayNoise, greatest_of
+from mmonnx.matching.types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
-_MAX_SLACK = 10.0
-"""How many times the tolerance class probabilities may differ by where PyTorch's own do."""
+_MAX_SLACK = 100.0
+"""How many times the tolerance class probabilities may differ by at most where PyTorch's own do."""
 
 
 def unlike(name: str, expected: np.ndarray, actual: np.ndarray) -> Optional[str]:
@@ -25,13 +26,14 @@ def unlike(name: str, expected: np.ndarray, actual: np.ndarray) -> Optional[str]
     return None
 
 
-def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, slack: float = 0.0) -> Match:
+def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, noise: Optional[ArrayNoise] = None) -> Match:
+    """Compare class probabilities; see :func:`mmonnx.matching.match`."""
     problem = unlike("probs", expected.probs, actual.probs)
     if problem or not expected.probs.size:
         return Match(0, 1, unmatched=[problem or "probs: empty"], ok=False)
     difference = float(np.abs(expected.probs - actual.probs).max())
     usual = tolerances.score * float(np.abs(expected.probs).max())
-    allowed = max(usual, min(slack, _MAX_SLACK * usual))
+    allowed = max(usual, min(NOISE_MARGIN * greatest_of(noise, "probs"), _MAX_SLACK * usual))
     first, other = int(expected.probs.argmax()), int(actual.probs.argmax())
     lines = []
     if not difference <= allowed:
@@ -43,7 +45,8 @@ def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, slack
     elif expected.probs[first] - expected.probs[other] > allowed:
         lines.append(f"probs: the runtime's first class is {other}, PyTorch's {first}")
     excused = int(not lines and difference > usual)
-    return Match(int(not lines), 1, max_score=difference, unmatched=lines, ok=not lines, excused=excused)
+    noisy = (0.0, allowed if excused else 0.0)
+    return Match(int(not lines), 1, max_score=difference, unmatched=lines, ok=not lines, excused=excused, allowed=noisy)
 
 
 def _match_labels(expected: Scores, actual: Scores, allowed: float) -> List[str]:
@@ -63,19 +66,32 @@ def _match_labels(expected: Scores, actual: Scores, allowed: float) -> List[str]
     return lines[:MAX_LINES]
 
 
-def match_raw(expected: RawOutputs, actual: RawOutputs, tolerances: Tolerances) -> Match:
-    lines, differences = [], []
+def match_raw(
+    expected: RawOutputs, actual: RawOutputs, tolerances: Tolerances, noise: Optional[ArrayNoise] = None
+) -> Match:
+    """Compare raw outputs; see :func:`mmonnx.matching.match`."""
+    lines, differences, excused, most = [], [], 0, 0.0
     for name in sorted(set(expected.values) | set(actual.values)):
         if name not in expected.values or name not in actual.values:
             lines.append(f"{name}: only {'PyTorch' if name in expected.values else 'the runtime'} has this output")
             continue
-        difference, problem = _compare_raw(name, expected.values[name], actual.values[name], tolerances)
+        slack = NOISE_MARGIN * greatest_of(noise, name)
+        difference, problem = compare_raw(name, expected.values[name], actual.values[name], tolerances, 0.0)
+        if problem and slack:
+            difference, problem = compare_raw(name, expected.values[name], actual.values[name], tolerances, slack)
+            excused, most = excused + (not problem), max(most, 0.0 if problem else slack)
         differences += [] if difference is None else [difference]
         if problem:
             lines.append(problem)
     total = len(set(expected.values) | set(actual.values))
     return Match(
-        total - len(lines), total, max_score=max(differences, default=None), unmatched=lines[:MAX_LINES], ok=not lines
+        total - len(lines),
+        total,
+        max_score=max(differences, default=None),
+        excused=excused,
+        unmatched=lines[:MAX_LINES],
+        ok=not lines,
+        allowed=(0.0, most),
     )
 
 
@@ -88,10 +104,14 @@ def raw_tolerance(expected: np.ndarray, tolerances: Tolerances) -> float:
     return max(tolerances.score * float(np.ptp(expected)), 1e-5 * float(np.abs(expected).max()), 1e-6)
 
 
-def _compare_raw(
-    name: str, expected: np.ndarray, actual: np.ndarray, tolerances: Tolerances
+def compare_raw(
+    name: str, expected: np.ndarray, actual: np.ndarray, tolerances: Tolerances, slack: float = 0.0
 ) -> Tuple[Optional[float], Optional[str]]:
-    """Compare one output: the greatest difference and what is wrong; None for either if there is none."""
+    """Compare one output: the greatest difference and what is wrong; None for either if there is none.
+
+    Args:
+        slack: how far the values may be from each other all the same.
+    """
     problem = unlike(name, expected, actual)
     if problem or not expected.size:
         return None, problem
@@ -104,7 +124,7 @@ def _compare_raw(
     expected, actual = expected[finite].astype(np.float64), actual[finite].astype(np.float64)
     if not expected.size:
         return None, None
-    allowed = raw_tolerance(expected, tolerances)
+    allowed = max(raw_tolerance(expected, tolerances), slack)
     difference = float(np.abs(expected - actual).max())
     wrong = not difference <= allowed
     return difference, f"{name}: differs by {difference:.2g}, at most {allowed:.2g} is right" if wrong else None

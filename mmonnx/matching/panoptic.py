@@ -1,12 +1,13 @@
 """Comparing panoptic maps, segment by segment."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
 from mmonnx.codebases.base import Panoptic
 from mmonnx.matching.arrays import unlike
 from mmonnx.matching.detections import DetectionMatcher
+from mmonnx.matching.noise import PanopticNoise
 from mmonnx.matching.types import MAX_LINES, Match, Tolerances
 
 OFFSET = 1000
@@ -18,14 +19,12 @@ def match_panoptic(
     actual: Panoptic,
     tolerances: Tolerances,
     limit: Optional[int] = None,
-    unsteady: Sequence[int] = (),
+    noise: Optional[PanopticNoise] = None,
 ) -> Match:
     """Compare maps by their segments: the same class in the same pixels, whatever the instance's number.
 
-    Two instances whose scores are equal may change their numbers, as two detections may change their places.
-
-    Args:
-        unsteady: indices of segments, and then of detections, that PyTorch itself does not give again.
+    Two instances whose scores are equal may change their numbers, as two detections may change their places. A segment
+    that is not in one of PyTorch's further runs may be missing, and one that is in one of them may be there.
     """
     problem = unlike("panoptic_seg", expected.segments, actual.segments)
     if not problem and (expected.detections is None) != (actual.detections is None):
@@ -35,17 +34,21 @@ def match_panoptic(
     ours, theirs = _segments(expected.segments), _segments(actual.segments)
     pairs, lowest = _pairs(expected.segments, actual.segments, ours, theirs, tolerances)
     missing = [index for index, name in enumerate(ours) if name not in pairs]
-    lines = [f"segment {_name(name, ours[name])}: not in the runtime's map" for name in _at(ours, missing, unsteady)]
-    excused = len(missing) - len(lines)
     extra = [name for name in theirs if name not in pairs.values()]
-    # as many others may be in the place of what PyTorch gives or not
-    lines += [f"segment {_name(name, theirs[name])}: not in PyTorch's map" for name in extra[len(missing) :]]
+    others = [] if noise is None else noise.maps
+    gone = {name for other in others for name in ours if name not in _with(expected.segments, other, tolerances)}
+    new = {name for other in others for name in _with(actual.segments, other, tolerances)}
+    wrong = [list(ours)[index] for index in missing if list(ours)[index] not in gone]
+    lines = [f"segment {_name(name, ours[name])}: not in the runtime's map" for name in wrong]
+    foreign = [name for name in extra if name not in new]
+    lines += [f"segment {_name(name, theirs[name])}: not in PyTorch's map" for name in foreign]
+    excused = len(missing) - len(wrong) + len(extra) - len(foreign)
     maps = Match(
         len(pairs), len(ours), max_mask=1 - lowest, excused=excused, unmatched=lines, ok=not lines, missing=missing
     )
     if expected.detections is None:
         return maps
-    rows = [row - len(ours) for row in unsteady if row >= len(ours)]
+    rows = None if noise is None else noise.detections
     found = DetectionMatcher(expected.detections, actual.detections, 0.0, limit, tolerances, rows).match()
     return _both(maps, found, len(ours))
 
@@ -71,9 +74,9 @@ def _pairs(
     return pairs, lowest
 
 
-def _at(names: Dict[int, int], indices: Sequence[int], unsteady: Sequence[int]) -> List[int]:
-    listed = list(names)
-    return [listed[index] for index in indices if index not in unsteady]
+def _with(one: np.ndarray, two: np.ndarray, tolerances: Tolerances) -> Dict[int, int]:
+    """The segments of one map that are in another, and what they are called there."""
+    return _pairs(one, two, _segments(one), _segments(two), tolerances)[0]
 
 
 def _name(segment: int, area: int) -> str:
@@ -93,4 +96,5 @@ def _both(maps: Match, found: Match, segments: int) -> Match:
         (maps.unmatched + found.unmatched)[:MAX_LINES],
         maps.ok and found.ok,
         maps.missing + [segments + row for row in found.missing],
+        found.allowed,
     )

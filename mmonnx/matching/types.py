@@ -1,10 +1,12 @@
 """What may differ between two results, and the outcome of a comparison."""
 
 from dataclasses import dataclass, field
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 # Lines of detail that a Match carries: enough to see what is wrong, not a listing of every detection.
 MAX_LINES = 5
+NOISE_MARGIN = 2.0
+"""How many times as far as PyTorch from itself a runtime may be from it: few runs do not show the greatest noise."""
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,16 @@ class Tolerances:
         score: greatest difference of two matched scores. For class probabilities and raw outputs it is relative (to
             the largest probability, to the range of the output): untrained models have a thousand probabilities near
             0.001, and an absolute 1e-3 would accept anything.
-        threshold: a detection whose score is this close to the model's score threshold may be there or not.
+        threshold: a detection whose score is this close to the model's score threshold may be there or not: some
+            roundings of a score.
         tie: scores this close count as exactly equal (what float32 arithmetic in another order leaves of equality).
         mask_pixels, mask_share: two matched masks may differ in this many pixels or in this share of their union,
             whichever is more.
     """
 
-    box: float = 0.1
-    score: float = 1e-3
-    threshold: float = 1e-3
+    box: float = 0.01
+    score: float = 1e-4
+    threshold: float = 5e-6
     tie: float = 1e-5
     mask_pixels: int = 2
     mask_share: float = 0.01
@@ -43,10 +46,13 @@ class Match:
         max_score: greatest difference of a score, a probability, or a raw output; None if none could be compared.
         max_mask: 1 - (the lowest IoU of two matched masks); None without masks.
         excused: detections of either side without a counterpart for a reason that is no error: at the score
-            threshold, or tied; class probabilities that differ as PyTorch's own do when it is asked again.
+            threshold, or PyTorch itself gives them or not when it rounds otherwise; what differs by more than the
+            tolerances, and by no more than PyTorch's own does then.
         unmatched: what does not match, one line each, the first few.
         ok: whether the two results are the same answer.
         missing: indices of PyTorch's detections without a counterpart, or with another mask, the excused ones too.
+        allowed: what was allowed where the tolerances did not serve, by the noise of PyTorch itself: the greatest gap
+            of a box in pixels, and of a score; 0.0 for none.
     """
 
     matched: int
@@ -58,3 +64,4 @@ class Match:
     unmatched: List[str] = field(default_factory=list)
     ok: bool = True
     missing: List[int] = field(default_factory=list)
+    allowed: Tuple[float, float] = (0.0, 0.0)

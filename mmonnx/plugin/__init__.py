@@ -9,6 +9,7 @@ import importlib
 from functools import partial
 from typing import Callable, Dict, List
 
+from ..threads import alone
 from . import effects
 from .watching import unwatch, when_imported
 
@@ -24,6 +25,7 @@ _enabled = False
 _undo: List[Callable[[], None]] = []
 
 
+@alone()
 def enable() -> None:
     """Let mmdet and mmcls name what mmonnx has, and let their own export tools use it; calling it again does nothing.
 
@@ -41,6 +43,7 @@ def enable() -> None:
         when_imported(module, partial(importlib.import_module, ours))
 
 
+@alone()
 def disable() -> None:
     """Undo everything that ``enable`` did; calling it again does nothing."""
     global _enabled

@@ -4,7 +4,7 @@ import os
 import sys
 from functools import partial
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -13,8 +13,10 @@ from torch.nn import functional
 
 from ..codebases.base import Detections, Scores, Task
 from ..codebases.images import second_shape
+from ..graph.optional import with_defaults
 from ..graph.simplify import simplify
 from ..matching import Tolerances, match
+from ..runtime.placing import placing
 from ..verify import difference
 
 _TOOL = os.path.join("deployment", "pytorch2onnx.py")
@@ -31,7 +33,7 @@ def mend(model: onnx.ModelProto, path: str, image: torch.Tensor, task: Optional[
     until the plugin is disabled.
 
     Args:
-        model: what is in the file.
+        model: what is in the file, but for defaults of inputs: simplifiers would take them for constants.
         path: of the file.
         image: the network's input that it was exported with, (N, 3, H, W).
         task: what was traced, None if it went upstream's way.
@@ -104,20 +106,27 @@ def _simplifier(
         if not isinstance(source, (str, os.PathLike)) or os.path.abspath(source) != os.path.abspath(path):
             return original(source, *args, **kwargs)
         agree = _close if task is None else partial(difference, task)
-        result = simplify(model, _feeds(model, image), agree)
-        return result.model, result.tool is not None
+        result = simplify(model, _feeds(model, image, task), agree)
+        return with_defaults(result.model, task.optional if task else {}), result.tool is not None
 
     return simplify_checked
 
 
-def _feeds(model: onnx.ModelProto, image: torch.Tensor) -> List[Dict[str, np.ndarray]]:
-    """The input that was exported with, and where the file takes one, another size."""
-    (entry,) = model.graph.input
-    images = [image]
+def _feeds(model: onnx.ModelProto, image: torch.Tensor, task: Optional[Task]) -> List[Dict[str, np.ndarray]]:
+    """The input that was exported with, and where the file takes one, another size; padded if it takes that."""
+    entry, images = model.graph.input[0], [image]
     if all(dim.dim_param for dim in entry.type.tensor_type.shape.dim[2:]):
         other = second_shape((int(image.shape[2]), int(image.shape[3])))
         images.append(functional.interpolate(image, size=other, mode="bilinear", align_corners=False))
-    return [{entry.name: value.cpu().numpy()} for value in images]
+    return [
+        {entry.name: value.cpu().numpy(), **placing(task.optional if task else (), _half(value.shape[2:]))}
+        for value in images
+    ]
+
+
+def _half(size: Sequence[int]) -> Tuple[int, int]:
+    """(height, width) of a part of an image that does not end where a cell of the pyramid does."""
+    return size[0] // 2 + 1, size[1] // 2 + 1
 
 
 def _close(expected: Dict[str, np.ndarray], actual: Dict[str, np.ndarray]) -> Optional[str]:

@@ -23,9 +23,12 @@ from ..codebases.raw import flatten
 from ..errors import ExportError
 from ..graph.annotate import annotate
 from ..graph.lower import lower
+from ..graph.optional import unused, with_defaults, without_inputs
 from ..rewrites import REGISTRY, ExportContext, Rewrite, rewriting
+from ..surroundings import ordinary
 from ..targets import find_target
-from ..tracing import quiet, trace
+from ..threads import alone
+from ..tracing import in_export_here_alone, quiet, trace
 from ..version import __version__
 from . import tool
 
@@ -49,6 +52,7 @@ _MENDS: Dict[str, Rewrite] = {
 _MENDS[_DUMMY_NMS] = Rewrite(_DUMMY_NMS, _dummy_nms)
 
 
+@alone()
 def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Stand in for ``torch.onnx.export``: the same arguments, and a file at the same place.
 
@@ -61,14 +65,15 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return original(*args, **kwargs)
     modes = [(module, module.training) for module in asked["model"].modules()]
     try:
-        model, task = _export(original, images[0], asked)
+        with ordinary(asked["model"]):
+            model, task = _export(original, images[0], asked)
     finally:
         for module, training in modes:
             module.training = training
     model = annotate(model, {}, __version__)
     if asked.get("verbose"):
         print(onnx.helper.printable_graph(model.graph))
-    onnx.save(model, asked["f"])
+    onnx.save(with_defaults(model, task.optional if task else {}), asked["f"])
     if isinstance(asked["f"], (str, os.PathLike)):
         tool.mend(model, os.fspath(asked["f"]), images[0], task)
     return None
@@ -83,7 +88,9 @@ def _export(
         target = find_target("onnxruntime")
         opset = asked.get("opset_version") or target.best_opset
         try:
-            return lower(trace(task, opset, ExportContext(target.capabilities))), task
+            model = lower(trace(task, opset, ExportContext(target.capabilities)))
+            idle = unused(model, task.optional)
+            return without_inputs(model, idle), task.without(idle)
         except ExportError as error:
             warnings.warn(f"{error}; mmonnx exports it upstream's way", stacklevel=5)
     return _export_mended(original, image, asked), None
@@ -107,7 +114,8 @@ def _task(model: nn.Module, image: torch.Tensor, asked: Dict[str, Any]) -> Optio
     task = codebase.make_task(model, type(model).__name__, norm=None, options=options)
     names = list(asked.get("output_names") or [])
     task.output_names = names + task.output_names[len(names) :]
-    task.inputs = {(asked.get("input_names") or ["input"])[0]: image.detach()}
+    placing = {name: value for name, value in task.inputs.items() if name in task.optional}
+    task.inputs = {(asked.get("input_names") or ["input"])[0]: image.detach(), **placing}
     # mmonnx's names of axes go first: mmcls's tool calls height and width by each other's
     known = {**axes, **task.dynamic_axes} if axes else {}
     task.dynamic_axes = {name: known[name] for name in [*task.inputs, *task.output_names] if name in known}
@@ -143,6 +151,6 @@ def _export_mended(original: Callable[..., Any], image: torch.Tensor, asked: Dic
         changed.setdefault(name, value)
     changed.update(model=_Traced(asked["model"], arguments, context), args=(image,), f=buffer)
     changed["model"].training = asked["model"].training
-    with rewriting(context, _MENDS), compat.torch_symbolics(), quiet():
+    with rewriting(context, _MENDS), compat.torch_symbolics(), in_export_here_alone(), quiet():
         original(**changed)
     return lower(onnx.load_model_from_string(buffer.getvalue()))

@@ -52,7 +52,9 @@ class ExportContext:
         opset: the opset of the file.
         dynamic_size: more of the inputs' axes than the batch is dynamic.
         image: the traced input (N, 3, H, W).
-        image_size: (height, width) in pixels that boxes are clipped to, traced.
+        image_size: (height, width) in pixels of the picture's part of the input, traced; boxes are clipped to it.
+        image_corner: (left, top) of that part.
+        told_size: the file is told ``image_size``: it may be less than the input's.
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
         levels: such indices of the lists of a pyramid's levels, which a head joins at the end.
         detections: the latest detections.
@@ -70,6 +72,8 @@ class ExportContext:
     dynamic_size: bool = False
     image: Optional[torch.Tensor] = None
     image_size: Any = None
+    image_corner: Any = (0, 0)
+    told_size: bool = False
     image_index: Optional[torch.Tensor] = None
     levels: List[torch.Tensor] = field(default_factory=list)
     detections: Optional[Detections] = None
@@ -82,9 +86,23 @@ class ExportContext:
     extras: Dict[str, Any] = field(default_factory=dict)
 
     def start(self, image: torch.Tensor) -> None:
-        """Forget what an earlier forward left, and begin with this input (N, 3, H, W)."""
+        """Forget what an earlier forward left, and begin with this input (N, 3, H, W), which the picture fills."""
         self.image = image
-        self.image_size = (image.shape[2], image.shape[3])
+        self.image_size, self.image_corner, self.told_size = (image.shape[2], image.shape[3]), (0, 0), False
         self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = None
         self.levels = []
         self.extras.clear()
+
+    def place(self, size: Optional[torch.Tensor] = None, corner: Optional[torch.Tensor] = None) -> None:
+        """Say where the picture lies in the input.
+
+        Args:
+            size: (2,) float (height, width); what is more than the input's is the input's. None for all of it.
+            corner: (2,) float (top, left), None for the input's own.
+        """
+        if size is not None:
+            whole = torch.stack([torch.as_tensor(side) for side in self.image_size]).to(size)
+            height, width = torch.where(size < whole, size, whole).long().unbind(0)
+            self.image_size, self.told_size = (height, width), True
+        if corner is not None:
+            self.image_corner = (corner[1], corner[0])

@@ -1,6 +1,6 @@
 """Boxes from pairs of corners, of the whole batch at once: what CornerNet and CentripetalNet share."""
 
-from typing import Any, NamedTuple, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple
 
 import torch
 
@@ -61,10 +61,20 @@ def pair(one: torch.Tensor, other: torch.Tensor) -> Tuple[torch.Tensor, torch.Te
     return one + torch.zeros_like(other), other + torch.zeros_like(one)
 
 
-def boxes_of(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Boxes (N, k, k, 4) in pixels of all pairs of points (N, k, 2) in cells; scale (2,) is the size of a cell."""
+def boxes_of(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor, corner: Sequence[Any]) -> torch.Tensor:
+    """Boxes in pixels of all pairs of points (N, k, 2) in cells, cut at the upper left corner of the picture.
+
+    Args:
+        scale: (2,) width and height of a cell.
+        corner: (left, top) of the picture in the input.
+
+    Returns:
+        (N, k, k, 4) in pixels of the input.
+    """
     low, high = pair(one * scale, other * scale)
-    return torch.cat([low, high], -1).clamp(min=0)
+    bound = torch.stack([torch.as_tensor(edge, device=scale.device).to(scale) for edge in (*corner, *corner)])
+    boxes = torch.cat([low, high], -1)
+    return torch.where(boxes > bound, boxes, bound)
 
 
 def central_distance(boxes: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:

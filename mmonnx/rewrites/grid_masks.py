@@ -1,12 +1,13 @@
 """Instances of heads that judge the cells of grids and make a mask of the whole image for each (the SOLO kinds)."""
 
-from typing import Any, Callable, List, NamedTuple, Tuple
+from typing import Any, Callable, List, NamedTuple, Sequence
 
 import torch
 from torch.nn import functional
 
 from .batched import ABSENT, clip_k, compact, divide, image_numbers, longest, top_per_image
 from .context import Detections, ExportContext
+from .padding import within_image
 from .rows import merge_first
 
 
@@ -54,16 +55,13 @@ def find_candidates(
     return Candidates(found, place - row * classes, image, cell, make_masks(image, cell))
 
 
-def keep_instances(
-    context: ExportContext, found: Candidates, smallest: torch.Tensor, cfg: Any, size: Tuple[Any, Any], scale: int
-) -> None:
+def keep_instances(context: ExportContext, found: Candidates, smallest: torch.Tensor, cfg: Any, scale: int) -> None:
     """Judge the masks, suppress, and put what is left into ``context.detections`` and ``context.masks``.
 
     Args:
         found: the candidates.
         smallest: per cell the area that a mask has to exceed, in pixels of the mask.
         cfg: ``test_cfg``.
-        size: (height, width) of the images.
         scale: pixels of the image per pixel of a mask.
     """
     absent = found.scores.new_full((1,), ABSENT)
@@ -84,7 +82,7 @@ def keep_instances(
     limit = clip_k(cfg.max_per_img, values.shape[1]) if cfg.max_per_img > 0 else values.shape[1]
     values, order = values.topk(limit, dim=1)
     rows = merge_first(index)[order + image_numbers(context)[:, None] * index.shape[1]]
-    _finish(context, values, found.labels[rows], found.masks, rows, cfg.mask_thr, size, scale)
+    _finish(context, values, found.labels[rows], found.masks, rows, cfg.mask_thr, scale)
 
 
 def _decay(
@@ -116,7 +114,6 @@ def _finish(
     masks: torch.Tensor,
     rows: torch.Tensor,
     threshold: float,
-    size: Tuple[Any, Any],
     scale: int,
 ) -> None:
     """The instances with scores (N, D), ABSENT for nothing, and labels and rows of ``masks`` (N, D)."""
@@ -127,10 +124,11 @@ def _finish(
     dets = torch.cat([scores.expand(-1, -1, 4) * 0, scores], 2)  # upstream gives no boxes
     labels = torch.where(present, labels, labels.new_full((1,), -1))
     context.detections = Detections(dets, labels, present, merge_first(dets), merge_first(labels))
-    context.masks = enlarge(masks[rows] * present.to(masks.dtype)[..., None, None], scale, size) > threshold
+    masks = masks[rows] * present.to(masks.dtype)[..., None, None]
+    context.masks = within_image(context, enlarge(masks, scale, context.image.shape[2:]) > threshold)
 
 
-def enlarge(masks: torch.Tensor, scale: int, size: Tuple[Any, Any]) -> torch.Tensor:
+def enlarge(masks: torch.Tensor, scale: int, size: Sequence[Any]) -> torch.Tensor:
     """Masks (N, D, h, w) bilinearly enlarged ``scale`` times and cut to (height, width)."""
     whole = (masks.shape[2] * scale, masks.shape[3] * scale)
     return functional.interpolate(masks, size=whole, mode="bilinear", align_corners=False)[:, :, : size[0], : size[1]]

@@ -1,13 +1,19 @@
 """Pasting masks of RoIs into the image, axis by axis."""
 
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import torch
 
 from ..symbolics.thresholded_matmul import thresholded_matmul
 
 
-def paste_masks(masks: torch.Tensor, boxes: torch.Tensor, height: Any, width: Any, threshold: float) -> torch.Tensor:
+def paste_masks(
+    masks: torch.Tensor,
+    boxes: torch.Tensor,
+    size: Sequence[Any],
+    threshold: float,
+    ends: Optional[Sequence[Any]] = None,
+) -> torch.Tensor:
     """Sample each mask over its box in the image, and compare with the threshold.
 
     Bilinear sampling of an upright box is one small matrix per axis, so that ONNX needs no GridSample (opset 16), and
@@ -16,18 +22,21 @@ def paste_masks(masks: torch.Tensor, boxes: torch.Tensor, height: Any, width: An
     Args:
         masks: (K, h, w) probabilities.
         boxes: (K, 4) ``(x1, y1, x2, y2)`` in pixels.
-        height, width: of the image, traced or not.
+        size: (height, width) of the image, traced or not.
         threshold: ``mask_thr_binary``.
+        ends: (height, width) of the part that masks may reach, None for all.
 
     Returns:
         (K, height, width) bool.
     """
-    down = _weights(boxes[:, 1:2], boxes[:, 3:4], height, int(masks.shape[1]))
-    across = _weights(boxes[:, 0:1], boxes[:, 2:3], width, int(masks.shape[2]))
+    down, across = (
+        _weights(boxes[:, axis : axis + 1], boxes[:, axis + 2 : axis + 3], length, int(cells), end)
+        for axis, length, cells, end in zip((1, 0), size, masks.shape[1:], ends or (None, None))
+    )
     return thresholded_matmul(down.matmul(masks), across.transpose(1, 2), threshold)
 
 
-def _weights(low: torch.Tensor, high: torch.Tensor, size: Any, cells: int) -> torch.Tensor:
+def _weights(low: torch.Tensor, high: torch.Tensor, size: Any, cells: int, end: Any) -> torch.Tensor:
     """(K, size, cells): the share of each cell of the mask in each pixel along one axis; low and high are (K, 1)."""
     pixel = torch.arange(size, device=low.device).to(low.dtype)
     extent = high - low
@@ -38,4 +47,6 @@ def _weights(low: torch.Tensor, high: torch.Tensor, size: Any, cells: int) -> to
     share = (1 - (place[..., None] - torch.arange(cells, device=low.device).to(low.dtype)).abs()).clamp(min=0)
     # upstream pastes into the box and one pixel around it, and nowhere else
     near = (pixel >= low.floor() - 1) & (pixel < high.ceil() + 1)
+    if end is not None:
+        near = near & (pixel < torch.as_tensor(end).to(pixel))
     return share * near.to(low.dtype)[..., None]

@@ -8,6 +8,7 @@ from torch import nn
 from ..symbolics.lay_masks import lay_masks
 from .batched import ABSENT, image_numbers, longest
 from .context import Detections, ExportContext
+from .padding import within_image
 from .queries import best_of_all, rows_of_queries
 from .rows import merge_first
 
@@ -26,8 +27,10 @@ def panoptic_outputs(fusion: nn.Module, model: nn.Module) -> Tuple[bool, bool]:
     return bool(cfg.get("instance_on", False)) or not stuff, bool(cfg.get("panoptic_on", True)) and stuff
 
 
-def panoptic_map(logits: torch.Tensor, masks: torch.Tensor, classes: int, things: int, cfg: Any) -> torch.Tensor:
-    """The map of queries of which each pixel goes to the surest.
+def panoptic_map(
+    context: ExportContext, logits: torch.Tensor, masks: torch.Tensor, classes: int, things: int, cfg: Any
+) -> torch.Tensor:
+    """The map of queries of which each pixel goes to the surest; of the padding, to none.
 
     Args:
         logits: (N, Q, classes + 1), the last one is nothing.
@@ -44,14 +47,17 @@ def panoptic_map(logits: torch.Tensor, masks: torch.Tensor, classes: int, things
     sure = torch.where(keep, scores.log(), scores.new_full((1,), _NEVER))[..., None, None] + _log_sigmoid(masks)
     query = sure.max(1)[1]  # (N, H, W)
     number = torch.arange(int(logits.shape[1]), device=logits.device)
-    own = _area(query[:, None] == number[:, None, None])
-    whole = _area(masks >= 0)
+    own = _area(within_image(context, query[:, None] == number[:, None, None]))
+    whole = _area(within_image(context, masks >= 0))
     real = keep & (own > 0) & (whole > 0) & (own >= whole * cfg.get("iou_thr", 0.8))
     names = segment_names(real, labels, things)
     names = torch.where(real, names, torch.full_like(names, classes))
     found = rows_of_maps(names, query)
     if cfg.get("filter_low_score", False):
         found = torch.where(masks.gather(1, query[:, None])[:, 0] >= 0, found, torch.full_like(found, classes))
+    if context.told_size:
+        inside = within_image(context, torch.ones_like(found, dtype=torch.bool))
+        found = torch.where(inside, found, torch.full_like(found, classes))
     return found.to(torch.int32)
 
 
@@ -81,7 +87,7 @@ def best_instances(
         The detections; ``context.masks`` has their masks (N, num_dets, H, W) bool.
     """
     scores, query, labels = best_of_all(logits.softmax(-1)[..., :-1], limit)
-    inside = masks > 0
+    inside = within_image(context, masks > 0)
     hard = inside.to(masks.dtype)
     sure = (masks.sigmoid() * hard).flatten(2).sum(2) / (hard.flatten(2).sum(2) + 1e-6)
     scores = scores * rows_of_queries(context, sure, query)

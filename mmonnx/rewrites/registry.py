@@ -1,6 +1,5 @@
 """The registry of rewrites, and the one place where they are put in and taken out again."""
 
-import functools
 import importlib
 import sys
 import threading
@@ -8,10 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from .. import compat
+from ..stand_ins import StandIn, plain, standing_in
 from .context import ExportContext
-
-_MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,11 @@ class Rewrite:
     path: str
     function: Callable[..., Any]
     imported_by: Tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The function's own name."""
+        return self.path.rpartition(".")[2]
 
 
 REGISTRY: Dict[str, Rewrite] = {}
@@ -61,6 +63,7 @@ def rewriting(
 ) -> Iterator[ExportContext]:
     """Replace every registered upstream function that is installed, and restore it at the end, come what may.
 
+    Other threads go on with upstream's functions; they may open and leave such blocks of their own at any time.
     Blocks may be nested: the inner one replaces nothing again, it only brings its own context. Packages that nobody has
     imported yet are left alone, as no model can be made of them.
 
@@ -75,10 +78,10 @@ def rewriting(
         undo.callback(stack.pop)
         if len(stack) == 1:
             # All are found before any is replaced: a module that is imported on the way has to get the original.
-            for item, owners in [
-                (item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()
-            ]:
-                _replace(item, owners, undo)
+            found = [(item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()]
+            undo.enter_context(
+                standing_in(StandIn(owners, item.name, _bound(item.function)) for item, owners in found if owners)
+            )
         yield context
 
 
@@ -110,47 +113,21 @@ def _owners(item: Rewrite) -> List[Any]:
         owner, name = resolve(item.path)
     except LookupError:  # another release of the package
         return []
-    owners, original = [owner], getattr(owner, name)
+    owners, original = [owner], plain(getattr(owner, name))
     for path in item.imported_by:
         try:
             module = importlib.import_module(path)
         except ImportError:
             continue
-        if getattr(module, name, None) is original:
+        if plain(getattr(module, name, None)) is original:
             owners.append(module)
     return owners
 
 
-def _replace(item: Rewrite, owners: List[Any], undo: ExitStack) -> None:
-    if not owners:
-        return
-    name = item.path.rsplit(".", 1)[1]
-    original = getattr(owners[0], name)
-    stand_in = _bind(item.function, original)
-    # what torchvision scripts while it is traced is compiled with torch's own function, of which there is no source
-    table = compat.script_builtins()
-    if id(original) in table:
-        table[id(stand_in)] = table[id(original)]
-        undo.callback(table.pop, id(stand_in))
-    for owner in owners:
-        _set(owner, name, stand_in, undo)
+def _bound(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A stand-in as it is called in the place of the original."""
 
-
-def _bind(function: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def stand_in(*args: Any, **kwargs: Any) -> Any:
-        context = current()
-        if context is None:  # another thread uses the model while this one exports
-            return original(*args, **kwargs)
-        return function(context, original, *args, **kwargs)
+    def stand_in(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(current(), original, *args, **kwargs)
 
     return stand_in
-
-
-def _set(owner: Any, name: str, value: Any, undo: ExitStack) -> None:
-    before = vars(owner).get(name, _MISSING)
-    if before is _MISSING:  # a method may be inherited: then the owner has no entry of its own, and none must stay
-        undo.callback(delattr, owner, name)
-    else:
-        undo.callback(setattr, owner, name, before)
-    setattr(owner, name, value)

@@ -1,9 +1,10 @@
 """Finding and reading pictures and videos."""
 
+import contextlib
 import glob
 import os
 import warnings
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Sequence, Type
 
 import cv2
 import numpy as np
@@ -44,16 +45,29 @@ def _check_size(path: str) -> None:
     except ImportError:
         return
     try:
-        with warnings.catch_warnings(), quiet():
-            warnings.simplefilter("ignore")  # of what is large, and not refused yet
-            with Image.open(path) as image:
-                width, height = image.size
+        with _not_warned(Image.DecompressionBombWarning), quiet(), Image.open(path) as image:
+            width, height = image.size
     except Image.DecompressionBombError as error:
         raise _too_large(path, str(error)) from error
     except Exception as error:  # Pillow raises of everything; nobody knows then how large it becomes
         raise _unreadable(path) from error
     if width * height > MAX_PIXELS:
         raise _too_large(path, f"{width}x{height}")
+
+
+@contextlib.contextmanager
+def _not_warned(kind: Type[Warning]) -> Iterator[None]:
+    """Hide one kind of warnings, here of what is large and not refused yet.
+
+    ``warnings.catch_warnings`` would put back all that was hidden when it began, by an export in another thread say.
+    """
+    warnings.simplefilter("ignore", kind)
+    entry = warnings.filters[0]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # another reader was first
+            warnings.filters.remove(entry)
 
 
 def _unreadable(path: str) -> InputError:

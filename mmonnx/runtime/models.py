@@ -16,10 +16,9 @@ from .boxes import in_picture
 from .description import Description
 from .external import check_external
 from .images import read_image
+from .placing import placing
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
-IMAGE_SIZE = "img_shape"
-"""The input, which has a default, for (height, width) of the picture's part of ``input``."""
 
 
 class _Model:
@@ -64,7 +63,7 @@ class _Model:
         return str(self.classes[label]) if 0 <= label < len(self.classes) else f"class {label}"
 
     def _check(self) -> None:
-        found, needed = self.description.task, set(self._session.input_names) - {"input", IMAGE_SIZE}
+        found, needed = self.description.task, set(self._session.input_names) - {"input"}
         if found not in self.tasks or self.description.pipeline is None:
             what = f"is for {found}" if found not in self.tasks else "has no test pipeline"
             raise InputError(
@@ -90,8 +89,7 @@ class _Model:
                 "export the model again, with --dynamic-export",
             )
         feeds = {"input": np.repeat(feed, batch, axis=0) if isinstance(batch, int) and batch > 1 else feed}
-        if IMAGE_SIZE in self._session.optional_names:
-            feeds[IMAGE_SIZE] = np.array(prepared.shape, np.float32)
+        feeds.update(placing(self._session.optional_names, prepared.shape, prepared.offset))
         try:
             outputs = self._session.run(feeds)
         except Exception as error:  # ONNX Runtime has many

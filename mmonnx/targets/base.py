@@ -15,10 +15,12 @@ class Capabilities:
     Attributes:
         empty_tensors: operators may get tensors without elements.
         local_functions: a file may hold functions of its own.
+        optional_inputs: inputs of a file may have defaults, and be left out.
     """
 
     empty_tensors: bool = True
     local_functions: bool = True
+    optional_inputs: bool = True
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,8 @@ PPLNN = Target(
     capabilities=Capabilities(
         empty_tensors=False,
         local_functions=False,
+        # an input that has an initializer too: its documentation does not know of it, and nobody has seen it work
+        optional_inputs=False,
     ),
     # Any other operator with an empty input is left out in silence: what it should have written is garbage.
     takes_empty={

@@ -39,12 +39,12 @@ class Setup:
     @property
     def masks(self):
         """Dynamic, with the head's masks, and told where padding begins."""
-        return self.export("masks.onnx", self.config, self.checkpoint, dynamic=True, image_size=True, mask_output="roi")
+        return self.export("masks.onnx", self.config, self.checkpoint, dynamic=True, mask_output="roi")
 
     @property
     def fixed(self):
         """Of one size, and of batches of three; not told where padding begins."""
-        return self.export("fixed.onnx", self.boxes, weights_of(DETECTOR), batch=3)
+        return self.export("fixed.onnx", self.boxes, weights_of(DETECTOR), batch=3, image_size=False)
 
     def evaluate(self, config=None, file=None, **settings):
         return evaluate(EvaluationSettings(config or self.config, file or self.masks, **settings))
@@ -104,7 +104,7 @@ def test_a_file_of_a_fixed_batch_and_size_takes_a_set_that_is_no_multiple_of_it(
     assert NUM % 5 and NUM % 3 and len(found.results) == NUM
     # it does not know where the padding begins, and says so
     assert found.scores["bbox_mAP"] == pytest.approx(found.reference["bbox_mAP"], abs=0.02)
-    assert "export it with --image-size-input" in capsys.readouterr().out
+    assert "export it for ONNX Runtime, without --no-image-size-input" in capsys.readouterr().out
 
 
 def test_images_that_are_too_large_for_a_file_are_made_to_fit(setup, capsys):
@@ -135,9 +135,7 @@ def test_a_file_without_metadata_such_as_upstreams_is_run_too(setup, tmp_path):
 
 
 def test_masks_at_the_size_of_the_input_are_brought_to_the_picture(setup, together):
-    file = setup.export(
-        "pasted.onnx", setup.config, setup.checkpoint, dynamic=True, image_size=True, mask_output="image"
-    )
+    file = setup.export("pasted.onnx", setup.config, setup.checkpoint, dynamic=True, mask_output="image")
     found = setup.evaluate(file=file, metrics=["segm"])
     assert found.scores["segm_mAP"] == pytest.approx(together.reference["segm_mAP"], abs=0.02)
 

@@ -148,7 +148,7 @@ def test_faster_rcnn(site, tmp_path):
     for photograph in photographs()[:3]:
         for shape in ((192, 256), (256, 320)):
             feeds = {name: value.numpy() for name, value in task.preprocess([photograph], shape).items()}
-            (expected,), actual = task.read(sessions[0].run(feeds)), sessions[1].run(feeds)
+            (expected,), actual = task.read(sessions[0].run(feeds)), sessions[1].run({"input": feeds["input"]})
             real = actual["dets"][0, :, 4] > 0  # the rest is padding
             found = match(expected, Detections(actual["dets"][0][real], actual["labels"][0][real]), score_thr=0.05)
             assert found.ok and found.matched == found.total == 100, found

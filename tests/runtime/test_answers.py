@@ -9,14 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from models import HOURGLASS, small_config
+from models import HOURGLASS, small_file
 
 from mmonnx import cli
-from mmonnx.codebases import LoadOptions
 from mmonnx.codebases.detections import to_detections
 from mmonnx.codebases.images import photographs
 from mmonnx.matching import match
-from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import Classifier, Detector
 
 # as large as it becomes a whole number of 32 pixels, and so that the right and the lower edge are padding
@@ -33,19 +31,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-def exported(folder, name, options=None, **load):
-    """A small version of an installed config: the file, and the model with its config."""
-    from mmcv import Config
-
-    config = small_config(name, folder, options)
-    path = str(folder / (Path(config).stem + "".join(load.values()) + ".onnx"))
-    load = LoadOptions(shape=EVEN, dynamic=True, image_size=True, **load)
-    result = export(ExportSettings(config, output_file=path, load=load))
-    model = result.task.module.model
-    model.cfg = Config.fromfile(config)
-    return path, model
-
-
 DETECTORS = [
     ("mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", {}),
     ("mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py", {"mask_output": "roi"}),
@@ -58,7 +43,7 @@ def test_a_detector_answers_as_inference_detector(folder, name, load):
     options = {"data.test.pipeline.1.img_scale": (512, 384)}
     if "retinanet" in name:  # mmcv moves the boxes of each class away, and the overlaps of 80 classes are right to 1e-4
         options["model.test_cfg.max_per_img"] = 50
-    path, model = exported(folder, name, options, **load)
+    path, model = small_file(name, folder, options, **load)
     from mmdet.apis import inference_detector
 
     detector, image = Detector(path), str(folder / "even.png")
@@ -98,18 +83,18 @@ REACHES = {
 @pytest.mark.parametrize("name", REACHES, ids=lambda name: name.split("/")[0])
 def test_boxes_reach_as_far_as_upstream_lets_them(folder, name):
     """Out of the image, or only to its corner; two of these have it in the middle of their input."""
-    path, model = exported(folder, "mmdet::" + name, REACHES[name])
+    path, model = small_file("mmdet::" + name, folder, REACHES[name])
     from mmdet.apis import inference_detector
 
     expected = to_detections(inference_detector(model, str(folder / "odd.png")), ODD)
     found = Detector(path)(str(folder / "odd.png"))
     result = match(expected, found, score_thr=0.01, limit=REACHES[name].get("model.test_cfg.max_per_img", 100))
     low, high = found.dets[:, :2].min(), (found.dets[:, 2:4] - np.float32(ODD[::-1])).max()
-    if name.startswith("cornernet"):
-        # upstream weakens overlapping boxes after it has cut them at the corner of the image, and the file before
-        assert result.matched > 0.9 * result.total > 10 and low >= 0 and high > 0.5, (result, low, high)
+    assert result.ok and result.matched >= 10, result
+    if name.startswith("cornernet"):  # overlapping boxes are weakened after they were cut at the picture's corner
+        assert low == 0 and high > 0.5, (low, high)
     else:
-        assert result.ok and result.matched >= 10 and max(high, -low) > 1, (result, low, high)
+        assert max(high, -low) > 1, (low, high)
 
 
 def check_masks_as_coco(path, image, found):
@@ -128,7 +113,7 @@ def check_masks_as_coco(path, image, found):
 @pytest.fixture(scope="module")
 def classifier(folder):
     options = {"model.backbone.widen_factor": 0.25}
-    return exported(folder, "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", options)
+    return small_file("mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", folder, options)
 
 
 @pytest.mark.parametrize("image", ["even.png", "odd.png"])

@@ -35,6 +35,15 @@ def test_both_files_have_the_scores_of_pytorch(demo):
         assert pytorch >= goal and abs(pytorch - ours) <= 1e-3, line
 
 
+def test_both_files_answer_every_picture_as_pytorch(demo):
+    """One to one, padded pictures included: their boxes and scores, and not the metric alone."""
+    lines = [line for line in (demo / "report.txt").read_text().splitlines() if line.startswith("answers to")]
+    assert len(lines) == 2 and all(line.startswith("answers to 200 of 200 pictures are PyTorch's") for line in lines)
+    for line, least in zip(lines, (4000, 200)):
+        matched, total = (int(word) for word in line.split(": ")[1].split()[:3:2])
+        assert matched == total >= least, line
+
+
 def test_every_case_of_the_verification_holds_with_real_detections(demo):
     report = (demo / "report.txt").read_text()
     assert report.count("agree with PyTorch") >= 2 and "mismatch" not in report and "failed" not in report
@@ -51,7 +60,9 @@ def test_every_case_of_the_verification_holds_with_real_detections(demo):
 )
 def test_the_files_are_dynamic_and_weights_are_no_inputs(demo, stem, outputs):
     graph = onnx.load(str(demo / f"{stem}.onnx")).graph
-    assert [value.name for value in graph.input] == ["input"]
+    optional = ["img_shape"] if stem.startswith("faster_rcnn") else []
+    assert [value.name for value in graph.input] == ["input", *optional]
+    assert optional == [value.name for value in graph.initializer if value.name in {"input", "img_shape"}]
     assert [value.name for value in graph.output] == outputs
     axes = [dim.dim_param or dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim]
     assert axes == ["batch", 3, "height", "width"]

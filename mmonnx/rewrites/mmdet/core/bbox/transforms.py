@@ -107,4 +107,5 @@ def distance2bbox(
     corners = torch.stack([points - distance[..., :2], points + distance[..., 2:]], -2)
     if max_shape is not None:
         corners = clip_points(corners, max_shape)
-    return corners.flatten(-2)
+    # no size of -1 behind others: of no points at all Reshape cannot tell what it is
+    return corners.reshape(-1, 4) if corners.dim() == 3 else torch.cat([corners[..., 0, :], corners[..., 1, :]], -1)

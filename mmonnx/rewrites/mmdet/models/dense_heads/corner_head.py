@@ -64,15 +64,15 @@ def get_bboxes_single(
         find_corners(context, heat, offset, cfg.corner_topk, cfg.local_maximum_kernel)
         for heat, offset in zip(heats, offsets)
     )
-    scale = cell_size(img_meta["pad_shape"], tl_heat)
-    boxes = boxes_of(first.points, last.points, scale)
+    scale, corner = cell_size(img_meta["pad_shape"], tl_heat), context.image_corner
+    boxes = boxes_of(first.points, last.points, scale, corner)
     if tl_emb is not None and br_emb is not None:
         one, other = pair(at_corners(tl_emb, first.row)[..., 0], at_corners(br_emb, last.row)[..., 0])
         distance = (one - other).abs()
     else:
         one = first.points + at_corners(tl_centripetal_shift, first.row).exp()
         other = last.points - at_corners(br_centripetal_shift, last.row).exp()
-        distance = central_distance(boxes, boxes_of(one, other, scale))
+        distance = central_distance(boxes, boxes_of(one, other, scale, corner))
     boxes, scores, labels = best_pairs(context, (first, last), boxes, distance, cfg.distance_threshold, _PAIRS)
     place = compact(context, scores)
     found = list_detections(

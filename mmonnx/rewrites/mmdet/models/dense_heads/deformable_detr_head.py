@@ -5,6 +5,7 @@ from typing import Any, List, Tuple
 import torch
 
 from ....context import ExportContext
+from ....padding import padded_cells
 from ....registry import rewrite
 from .detr_head import best_queries
 
@@ -15,7 +16,7 @@ _HEAD = "mmdet.models.dense_heads.deformable_detr_head.DeformableDETRHead."
 def forward(
     context: ExportContext, original: Any, self: Any, mlvl_feats: List[torch.Tensor], img_metas: Any
 ) -> Tuple[Any, ...]:
-    """Upstream's forward without the loop over images that makes the mask of the padding: there is no padding.
+    """Upstream's forward without the loop over images that makes the mask of the padding.
 
     Args:
         mlvl_feats: per level (N, C, H, W).
@@ -24,7 +25,7 @@ def forward(
         Logits (1, N, Q, C) and boxes (1, N, Q, 4) of the last decoder layer, which is all that inference uses, and two
         times None for what training wants of the encoder.
     """
-    masks = [feat.new_zeros((feat.shape[0], feat.shape[2], feat.shape[3]), dtype=torch.bool) for feat in mlvl_feats]
+    masks = [padded_cells(context, feat) for feat in mlvl_feats]
     states, first, references = self.transformer(
         mlvl_feats,
         masks,

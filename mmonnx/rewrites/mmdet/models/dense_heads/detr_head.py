@@ -5,6 +5,7 @@ from typing import Any, List, Tuple
 import torch
 
 from ....context import ExportContext
+from ....padding import padded_cells
 from ....queries import best_of_all, full_detections, rows_of_queries, scaled_boxes
 from ....registry import rewrite
 
@@ -15,7 +16,7 @@ _HEAD = "mmdet.models.dense_heads.detr_head.DETRHead."
 def forward_single(
     context: ExportContext, original: Any, self: Any, x: torch.Tensor, img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Upstream's ``forward_single`` for images of which none is padded.
+    """Upstream's ``forward_single`` for any number of images, which it counts in Python.
 
     Args:
         x: (N, C, H, W).
@@ -25,8 +26,7 @@ def forward_single(
         the image, of every decoder layer.
     """
     x = self.input_proj(x)
-    # not by resizing a mask of the image: torch 1.13 takes the result's size for a constant
-    padded = torch.zeros_like(x[:, 0], dtype=torch.bool)
+    padded = padded_cells(context, x)
     states, _ = self.transformer(x, padded, self.query_embedding.weight, self.positional_encoding(padded))
     return self.fc_cls(states), self.fc_reg(self.activate(self.reg_ffn(states))).sigmoid()
 

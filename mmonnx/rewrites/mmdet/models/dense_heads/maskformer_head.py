@@ -5,6 +5,7 @@ from typing import Any, List, Tuple
 import torch
 
 from ....context import ExportContext
+from ....padding import padded_cells
 from ....registry import rewrite
 
 
@@ -12,7 +13,7 @@ from ....registry import rewrite
 def forward(
     context: ExportContext, original: Any, self: Any, feats: List[torch.Tensor], img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Upstream's forward for any number of images, which it counts in Python, none of them padded.
+    """Upstream's forward for any number of images, which it counts in Python.
 
     Args:
         feats: per level (N, C, H, W).
@@ -22,8 +23,8 @@ def forward(
     """
     mask_feature, memory = self.pixel_decoder(feats, img_metas)
     images = feats[-1].shape[0]
-    whole = memory.new_zeros((images, memory.shape[2], memory.shape[3]), dtype=torch.bool)
-    places = self.decoder_pe(whole).flatten(2).permute(2, 0, 1)
+    padded = padded_cells(context, memory)
+    places = self.decoder_pe(padded).flatten(2).permute(2, 0, 1)
     memory = self.decoder_input_proj(memory).flatten(2).permute(2, 0, 1)
     query_pos = self.query_embed.weight[:, None].expand(-1, images, -1)
     states = self.transformer_decoder(
@@ -32,7 +33,7 @@ def forward(
         value=memory,
         key_pos=places,
         query_pos=query_pos,
-        key_padding_mask=None,
+        key_padding_mask=padded.flatten(1) if context.told_size else None,
     )
     state = states[-1].transpose(0, 1)  # (N, Q, C)
     masks = torch.einsum("bqc,bchw->bqhw", self.mask_embed(state), mask_feature)

@@ -70,7 +70,7 @@ def _results(
 ) -> List[None]:
     cfg = head.test_cfg
     found = find_candidates(context, [level.permute(0, 2, 3, 1) for level in scores], cfg.score_thr, make_masks)
-    keep_instances(context, found, least_areas(head, scores[0]), cfg, img_metas[0]["img_shape"][:2], _SCALE)
+    keep_instances(context, found, least_areas(head, scores[0]), cfg, _SCALE)
     return [None]
 
 

@@ -38,9 +38,8 @@ def get_results(
         return _masks(context, merge_first(kernels)[image * cells + cell], image, mask_feats, self.dynamic_conv_size)
 
     scores = [_peaks(level.sigmoid()).permute(0, 2, 3, 1) for level in mlvl_cls_scores]
-    cfg, size = self.test_cfg, img_metas[0]["img_shape"][:2]
-    found = find_candidates(context, scores, cfg.score_thr, make_masks)
-    keep_instances(context, found, least_areas(self, mask_feats), cfg, size, self.mask_stride)
+    found = find_candidates(context, scores, self.test_cfg.score_thr, make_masks)
+    keep_instances(context, found, least_areas(self, mask_feats), self.test_cfg, self.mask_stride)
     return [None]
 
 

@@ -117,7 +117,7 @@ def simple_test(
     img_metas: Any,
     rescale: bool = False,
 ) -> List[Any]:
-    """The masks of the batch, left in ``context``: sums of prototypes, cut by the boxes, at the size of the images.
+    """The masks of the batch, left in ``context``: sums of prototypes, cut by the boxes, at the size of the input.
 
     Args:
         det_coeffs: one (N, D, P) tensor; the boxes are those of ``context.detections``.
@@ -129,7 +129,10 @@ def simple_test(
     across = _inside(found.dets[..., 0], found.dets[..., 2], width, columns)[:, :, None]
     down = _inside(found.dets[..., 1], found.dets[..., 3], height, rows)[..., None]
     masks = masks * (across * down) * found.valid.to(masks.dtype)[..., None, None]
-    context.masks = functional.interpolate(masks, size=(height, width), mode="bilinear", align_corners=False) > 0.5
+    masks = functional.interpolate(masks, size=(height, width), mode="bilinear", align_corners=False)
+    if context.told_size:  # upstream squeezes all of the prototypes into the picture's part
+        masks = functional.pad(masks, (0, context.image.shape[3] - width, 0, context.image.shape[2] - height))
+    context.masks = masks > 0.5
     return [[]]
 
 

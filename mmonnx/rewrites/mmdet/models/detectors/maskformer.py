@@ -23,7 +23,8 @@ def simple_test(
     logits, masks = self.panoptic_head.simple_test(self.extract_feat(imgs), img_metas, **kwargs)
     instances, panoptic = panoptic_outputs(fusion, self)
     if panoptic:
-        context.panoptic = panoptic_map(logits, masks, fusion.num_classes, fusion.num_things_classes, fusion.test_cfg)
+        kinds = fusion.num_classes, fusion.num_things_classes
+        context.panoptic = panoptic_map(context, logits, masks, *kinds, fusion.test_cfg)
     if not instances:
         return [None]
     limit = fusion.test_cfg.get("max_per_image", 100)

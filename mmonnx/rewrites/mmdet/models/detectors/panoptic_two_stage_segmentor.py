@@ -34,9 +34,8 @@ def simple_test(
     # one more that is nothing, since neither pasting nor fusing takes none
     masks = _and_nothing(found.unflatten(rows_of_label(logits, labels).sigmoid()))
     boxes, valid = _and_nothing(found.dets[..., :4]), _and_nothing(found.valid.to(masks.dtype)) > 0
-    pasted = paste_masks(
-        merge_first(masks), merge_first(boxes), img.shape[2], img.shape[3], fusion.test_cfg.mask_thr_binary
-    )
+    # in the padding as well, as upstream has it at the size of the input
+    pasted = paste_masks(merge_first(masks), merge_first(boxes), img.shape[2:], fusion.test_cfg.mask_thr_binary)
     pasted = pasted.reshape(boxes.shape[0], boxes.shape[1], img.shape[2], img.shape[3]) & valid[..., None, None]
     stuff = self.semantic_head.simple_test(x, img_metas, rescale)
     context.panoptic = fuse(pasted, _and_nothing(found.labels), stuff, fusion)

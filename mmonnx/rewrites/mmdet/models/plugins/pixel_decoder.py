@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from ....context import ExportContext
+from ....padding import padded_cells
 from ....registry import rewrite
 
 
@@ -13,7 +14,7 @@ from ....registry import rewrite
 def forward(
     context: ExportContext, original: Any, self: Any, feats: List[torch.Tensor], img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Upstream's forward for any number of images, none of them padded.
+    """Upstream's forward for any number of images, which it counts in Python.
 
     Args:
         feats: per level (N, C, H, W).
@@ -23,13 +24,14 @@ def forward(
     """
     last = feats[-1]
     images, height, width = last.shape[0], last.shape[2], last.shape[3]
-    places = self.positional_encoding(last.new_zeros((images, height, width), dtype=torch.bool))
+    padded = padded_cells(context, last)
+    places = self.positional_encoding(padded)
     memory = self.encoder(
         query=self.encoder_in_proj(last).flatten(2).permute(2, 0, 1),
         key=None,
         value=None,
         query_pos=places.flatten(2).permute(2, 0, 1),
-        query_key_padding_mask=None,
+        query_key_padding_mask=padded.flatten(1) if context.told_size else None,
     )
     memory = memory.permute(1, 2, 0).reshape(images, self.encoder_embed_dims, height, width)
     found = self.encoder_out_proj(memory)

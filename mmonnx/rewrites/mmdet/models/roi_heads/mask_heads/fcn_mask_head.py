@@ -47,7 +47,8 @@ def keep_masks(context: ExportContext, masks: torch.Tensor, boxes: torch.Tensor,
     # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
     masks = context.detections.unflatten(masks)
     if context.mask_output == "image":
-        boxes, image = context.detections.unflatten(boxes), context.image
-        pasted = paste_masks(merge_first(masks), merge_first(boxes), image.shape[2], image.shape[3], threshold)
-        masks = pasted.reshape(boxes.shape[0], boxes.shape[1], image.shape[2], image.shape[3])
+        boxes, size = context.detections.unflatten(boxes), context.image.shape[2:]
+        ends = context.image_size if context.told_size else None
+        pasted = paste_masks(merge_first(masks), merge_first(boxes), size, threshold, ends)
+        masks = pasted.reshape(boxes.shape[0], boxes.shape[1], size[0], size[1])
     context.masks = masks

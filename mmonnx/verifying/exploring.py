@@ -1,0 +1,203 @@
+"""Which driven runs are made: one after the other, until every goal is reached or the time is over."""
+
+import time
+from dataclasses import replace
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..codebases.base import Task
+from ..codebases.sizes import refusal
+from .cases import Shape, other_shape, padded_case, picture_case
+from .driving import Draw, Driven, Lever
+from .goals import Goals
+from .inside import Inside
+from .outcome import Case, CaseResult, joined
+
+_GAINS = (2.0, 4.0)
+"""Deviations of drawn values, as multiples of the model's own: at the greater ones boxes are clipped."""
+_AMOUNTS = (-16.0, -6.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 40.0)
+"""How far the levers of scores are pulled."""
+_HALVINGS = 4
+"""How often an amount is looked for between one of too many detections and one of none."""
+_REAL = 1e-3
+"""A best score below which all that is found is nothing: two sigmoids differ there by more than they are."""
+_LARGEST = 1344
+"""The longest side, in pixels, of inputs that are made larger to reach the last levels of a pyramid."""
+
+
+class _Amounts(NamedTuple):
+    """How far levers are to be pulled, and how far so that hardly anything is found."""
+
+    amounts: List[float]
+    silent: float
+
+
+def _is_between(seen: Tuple[Optional[int], float], limit: Optional[int]) -> bool:
+    """Whether detections are found, really, and not as many as fill a list."""
+    count, best = seen
+    return bool(count) and best > _REAL and (limit is None or count < limit)
+
+
+def _gained(gain: float) -> Draw:
+    return Draw(-1, gain)
+
+
+class Explorer:
+    """The driven runs of one file.
+
+    Args:
+        task: the model.
+        inside: its file's inside.
+        goals: what is to be reached, and has been.
+        pictures: what the model's own values come from, two at least, BGR uint8 (H, W, 3).
+        shape: (height, width) of the export, in pixels.
+        batch: the batch of the export.
+        until: when no further run is begun, by ``time.perf_counter``.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        inside: Inside,
+        goals: Goals,
+        pictures: Sequence[np.ndarray],
+        shape: Shape,
+        batch: int,
+        until: float,
+    ) -> None:
+        self._task, self._inside, self._goals, self._until = task, inside, goals, until
+        self._pictures, self._shape = pictures, shape
+        self._batch = 2 if task.dynamic_batch else batch
+
+    def results(self) -> List[CaseResult]:
+        """A result for each kind of run that was made."""
+        found = []
+        for kind in (self._thresholds, self._regions):
+            runs = list(kind())
+            if runs:
+                name = runs[0].name if len(runs) == 1 else f"{runs[0].name}, {len(runs)} draws"
+                found.append(joined(name, runs))
+            if not all(run.ok for run in runs):
+                break
+        return found
+
+    def _thresholds(self) -> Iterator[CaseResult]:
+        """All ends driven: what is behind them, with all of its thresholds and limits."""
+        # a small input may have too few places for a limit
+        for size in dict.fromkeys([self._smallest(), self._shape]):
+            case = self._case("driven", size)
+            found = self._inside.driven(case, Draw(0))
+            if found is None:
+                continue
+            yield self._taken(case, *found)
+            levers = self._inside.levers(case, found[1]) if found[0].ok and not self._is_over() else ()
+            if levers:
+                found = self._inside.driven(case, Draw(1, levers=levers)) or found
+                yield self._taken(case, *found)
+            draws = (draw for kind in (self._pulled(case, found[1], levers), map(_gained, _GAINS)) for draw in kind)
+            for seed, draw in enumerate(draws, 2):
+                if self._is_over():
+                    return
+                result = self._run(case, replace(draw, seed=seed if draw.seed < 0 else draw.seed))
+                if result is not None:
+                    yield result
+                    if not result.ok:
+                        return
+
+    def _pulled(self, case: Case, driven: Driven, levers: Tuple[Lever, ...]) -> Iterator[Draw]:
+        """Draws of few detections, of a full list, of none, and of each level of a pyramid by itself."""
+        if not levers:
+            return
+        few = self._few(case, driven, levers)
+        # the values of the seed that was tried, moved
+        yield from (Draw(1, levers=levers, amount=amount) for amount in few.amounts)
+        modules = {lever.module for lever in levers}
+        for call in sorted({probe.call for probe in self._inside.probes if probe.module in modules}):
+            if any(name.endswith(f"_{call}") for name in self._goals.unreached_ends):
+                yield Draw(-1, levers=levers, amount=few.silent, spared=call)
+
+    def _few(self, case: Case, driven: Driven, levers: Tuple[Lever, ...]) -> "_Amounts":
+        """How far the levers are to be pulled, as far as the file tells."""
+        limit = self._task.max_per_img
+        seen = {amount: self._seen(case, driven, levers, amount) for amount in _AMOUNTS}
+        for _ in range(_HALVINGS):
+            if any(_is_between(one, limit) for one in seen.values()):
+                break
+            high = min((amount for amount, (count, _) in seen.items() if not count), default=None)
+            low = max((amount for amount in seen if high is None or amount < high), default=None)
+            if high is None or low is None:
+                break
+            seen[(low + high) / 2] = self._seen(case, driven, levers, (low + high) / 2)
+        ordered = sorted(seen)
+        empty = [amount for amount in ordered if not seen[amount][0]]
+        full = [amount for amount in ordered if limit and (seen[amount][0] or 0) >= limit and seen[amount][1] > _REAL]
+        between = [amount for amount in ordered if _is_between(seen[amount], limit)]
+        amounts = [*between[:1], *empty[:1], *full[-1:], *between[len(between) // 2 :][:1], *between[-1:]]
+        return _Amounts(list(dict.fromkeys(amounts)), max([*empty[:1], *between, *full], default=0.0))
+
+    def _seen(self, case: Case, driven: Driven, levers: Sequence[Lever], amount: float) -> Tuple[Optional[int], float]:
+        """What the file gives to values moved by so much: the most detections, and the lowest of the best scores.
+
+        None and 0.0 if it fails on them: that is for PyTorch to judge.
+        """
+        answers = self._inside.answers(case, driven, levers, amount)
+        if answers is None:
+            return None, 0.0
+        best = [float(found.dets[:, 4].max(initial=0.0)) for found in answers]
+        return max((len(found.dets) for found in answers), default=0), min(best, default=0.0)
+
+    def _regions(self) -> Iterator[CaseResult]:
+        """What comes before the pooling of regions driven: regions of every size, whose features are real."""
+        for seed, size in enumerate(self._sizes() if self._goals.all_levels else ()):
+            if seed and (time.perf_counter() > self._until or not self._goals.lacks_levels):
+                return
+            result = self._run(self._case("regions driven", size), Draw(200 + seed, whole=False))
+            if result is not None:
+                yield result
+
+    def _is_over(self) -> bool:
+        return time.perf_counter() > self._until or all(goal.reached for goal in self._goals.all if goal.driven)
+
+    def _taken(self, case: Case, result: CaseResult, driven: Driven) -> CaseResult:
+        """A result, what it shows having been noted."""
+        if result.ok:
+            self._goals.see_driven(driven)
+            if not driven.free and self._goals.unreached_ends:
+                self._goals.reach(self._inside.hanging_on(case, driven, self._goals.unreached_ends))
+        return result
+
+    def _run(self, case: Case, draw: Draw) -> Optional[CaseResult]:
+        found = self._inside.driven(case, draw)
+        return None if found is None else self._taken(case, *found)
+
+    def _case(self, kind: str, size: Shape) -> Case:
+        chosen = self._pictures[: self._batch]
+        if self._task.preprocess_padded is None:
+            return picture_case(self._task, kind, chosen, size)
+        # boxes are clipped to the picture
+        return padded_case(self._task, kind, chosen, size)
+
+    def _smallest(self) -> Shape:
+        """The smallest size on which the model is driven: what is behind its ends matters there, not its picture."""
+        other = other_shape(self._task, self._shape)
+        step = self._task.divisor
+        half = tuple(max(2 * step, round(side / 2 / step) * step) for side in other)
+        if self._task.dynamic_size and half < other and self._takes(half):
+            return half[0], half[1]
+        return other
+
+    def _sizes(self) -> Iterator[Shape]:
+        """Sizes from small to large."""
+        sizes = [self._smallest(), self._shape]
+        height, width = self._shape
+        while self._task.dynamic_size and max(height, width) < _LARGEST // 2:
+            height, width = 2 * height, 2 * width
+            sizes.append((height, width))
+        for size in dict.fromkeys(sizes):
+            if size == self._shape or self._takes(size):
+                yield size
+
+    def _takes(self, size: Shape) -> bool:
+        feeds = self._task.preprocess(self._pictures[:1], size)
+        return refusal(lambda: self._task.predict(feeds)) is None

@@ -1,0 +1,140 @@
+"""What a verification has to reach, and what it has reached: a check that could not have failed is none."""
+
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Optional, Sequence, Set
+
+import numpy as np
+
+from ..codebases.base import Detections, Panoptic, Result, Task
+from .driving import Driven
+from .probes import Probe, poolings
+
+_NEAR = 0.1
+"""A lowest score within this share above the threshold shows where the threshold is."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One thing to reach.
+
+    Attributes:
+        what: the thing, for the table.
+        reached: whether it was.
+        note: how far, or why not, or what of it; may be empty.
+        driven: whether driven runs go on for its sake.
+    """
+
+    what: str
+    reached: bool
+    note: str = ""
+    driven: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.note})" if self.note else self.what
+
+
+class Goals:
+    """What of a model was reached, gathered run by run.
+
+    Args:
+        task: the model.
+        probes: its ends, none where its file has no inside to look at.
+
+    Attributes:
+        all_levels: how many levels regions can be pooled from, 0 where none are.
+    """
+
+    def __init__(self, task: Task, probes: Sequence[Probe]) -> None:
+        self._task = task
+        self._ends = {probe.name for probe in probes}
+        self._reached: Set[str] = set()
+        self._levels: Set[int] = set()
+        layers = [len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module)]
+        self.all_levels = max(layers, default=0)
+        self._counts: List[int] = []
+        self._labels: Set[int] = set()
+        self._lowest: Optional[float] = None
+        self._masks = self._clipped = False
+
+    @property
+    def lacks_levels(self) -> bool:
+        """Whether there are levels that no region was pooled from."""
+        return len(self._levels) < self.all_levels
+
+    @property
+    def unreached_ends(self) -> Set[str]:
+        """The ends of which nothing has shown yet that the answers hang on them."""
+        return self._ends - self._reached
+
+    def see(self, results: Sequence[Result]) -> None:
+        """Take answers of PyTorch's into account that the file gives as well."""
+        for found in map(detections_of, results):
+            if found is not None:
+                self._see(found)
+
+    def _see(self, found: Detections) -> None:
+        self._counts.append(len(found.dets))
+        self._labels.update(found.labels.tolist())
+        self._masks |= found.masks is not None and bool(np.asarray(found.masks).any())
+        self._clipped |= bool((found.dets[:, :2] == 0).any())
+        if len(found.dets):
+            lowest = float(found.dets[:, 4].min())
+            self._lowest = lowest if self._lowest is None else min(lowest, self._lowest)
+
+    def see_driven(self, driven: Driven) -> None:
+        """The same of a driven run."""
+        self.see(driven.results)
+        self._levels |= driven.levels
+
+    def reach(self, ends: Iterable[str]) -> None:
+        """The answers were shown to hang on these ends."""
+        self._reached.update(ends)
+
+    @property
+    def all(self) -> List[Goal]:
+        """Every goal that the model has, in the order of its parts."""
+        found = []
+        if self._ends:
+            missed = sorted(self.unreached_ends)
+            note = f"{len(self._reached)} of {len(self._ends)}" + (f"; not {missed[0]}" if missed else "")
+            found.append(Goal("layers that the answers hang on", not missed, note))
+        if self.all_levels:
+            note = f"{len(self._levels)} of {self.all_levels}"
+            found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
+        return found + (self._of_detections() if self._counts else [])
+
+    def _of_detections(self) -> List[Goal]:
+        limit, thr, classes = self._task.max_per_img, self._task.score_thr, len(self._task.classes)
+        always = "" if thr else "the model has no score threshold"
+        found = [Goal("detections", max(self._counts) > 0)]
+        found.append(Goal("an image without any", min(self._counts) == 0, always, bool(thr)))
+        if limit:
+            found.append(Goal("the limit", max(self._counts) >= limit, f"{limit} detections"))
+            found.append(
+                Goal("less than the limit", any(0 < count < limit for count in self._counts), always, bool(thr))
+            )
+        if thr:
+            near = self._lowest is not None and self._lowest <= thr * (1 + _NEAR)
+            lowest = "none" if self._lowest is None else f"{self._lowest:.4f}"
+            found.append(Goal("the score threshold", near, f"{thr:g}, the lowest score is {lowest}"))
+        if self._task.preprocess_padded is not None:
+            found.append(Goal("padding", True))  # one of the cases
+        if self._task.box_limits == "image" and "dets" in self._task.output_names:
+            found.append(Goal("boxes that are clipped", self._clipped))
+        if classes:
+            known = len(self._labels & set(range(classes)))
+            found.append(Goal("classes", known == classes, f"{known} of {classes}"))
+        if "masks" in self._task.output_names:
+            found.append(Goal("masks", self._masks))
+        return found
+
+
+def detections_of(result: Result) -> Optional[Detections]:
+    """The detections of a result, None of one that has none."""
+    found = result.detections if isinstance(result, Panoptic) else result
+    return found if isinstance(found, Detections) else None
+
+
+def as_data(goals: Sequence[Goal]) -> List[Dict[str, object]]:
+    """The goals as JSON holds them."""
+    return [{"what": goal.what, "reached": goal.reached, "note": goal.note} for goal in goals]

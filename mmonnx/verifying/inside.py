@@ -1,0 +1,311 @@
+"""What is inside a file against what is inside PyTorch's model: its ends, on pictures and in driven runs."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Callable, Container, Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+import onnx
+import torch
+
+from ..codebases.base import Detections, Result, Task, to_numpy
+from ..codebases.roundings import layers_round_otherwise
+from ..codebases.ties import ties_at_random
+from ..errors import type_and_line
+from ..graph.parts import part
+from ..matching import MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
+from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
+from .goals import detections_of
+from .outcome import Case, CaseResult, summed
+from .probes import Probe, Recorder, probes_of
+from .remembering import Memory
+
+Arrays = Dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]
+
+_EXACT = Tolerances(score=1e-5)
+"""For tensors: a share of their range, which two float32 implementations of the same layers keep."""
+_CHANCE = 1e-2
+"""Where PyTorch's own roundings move a tensor by more than this share of its range, a choice hangs on them."""
+_ROUNDINGS = 8.0
+"""The noise, in roundings of each layer, by which PyTorch is asked how far its own roundings go."""
+_PULL = 4.0 * SCORES
+"""How far a lever is pulled to see what it does."""
+_LOWER = 0.7
+"""The share of the sum of scores below which it does something."""
+_SEEDS = 4
+"""How many draws are tried until PyTorch's own answer does not hang on its roundings."""
+
+
+class Inside:
+    """One file's inside.
+
+    Args:
+        task: the model.
+        model: the file's.
+        load: makes of a model what runs it.
+        spare: whether lists of regions end with a dummy in the file, for a runtime that takes no empty tensors.
+
+    Attributes:
+        probes: the ends that can be compared.
+    """
+
+    def __init__(
+        self, task: Task, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Run], spare: bool = False
+    ) -> None:
+        self._task, self._model, self._load, self._spare = task, model, load, spare
+        self.probes = probes_of(model, task.module)
+        self._parts: Dict[Any, Run] = {}
+        self._memory = Memory(task.module, self.probes)
+        self._late: Set[str] = set()
+
+    def on_picture(self, case: Case) -> Optional[CaseResult]:
+        """The ends on one case's input; None where PyTorch calls them otherwise than the file.
+
+        Not those behind the pooling of regions: in which order the regions come hangs on roundings.
+        """
+        started, first = time.perf_counter(), self._early(case)
+        if first is None:
+            return None
+        between, expected = time.perf_counter(), to_numpy(first)
+        try:
+            found = self._run(list(expected), [], to_numpy(case.feeds))
+        except Exception as error:  # the runtime's own
+            problem = f"the runtime failed: {type_and_line(error)}"
+            return CaseResult(f"inside, {case.name}", case.shape, len(case.images), problems=[problem])
+        seconds = between - started, time.perf_counter() - between
+        outcome = _Tensors(expected, found)
+        if outcome.problems:
+            outcome.allow(to_numpy(self._early(case, _ROUNDINGS) or first))
+        return outcome.result(f"inside, {case.name}", case, seconds)
+
+    def _early(self, case: Case, roundings: float = 0.0) -> Optional[Dict[str, torch.Tensor]]:
+        """What the ends before the pooling of regions give on an input, or when every layer rounds otherwise."""
+        recorder, generator = Recorder(self._task.module, self.probes), torch.Generator().manual_seed(0)
+        pooled: List[Any] = []
+        early: List[str] = []
+
+        def note(probe: Probe, output: torch.Tensor) -> None:
+            early.extend([] if pooled else [probe.name])
+
+        with torch.no_grad(), ExitStack() as stack:
+            if roundings:
+                stack.enter_context(layers_round_otherwise(self._task.module, generator, roundings))
+                stack.enter_context(ties_at_random(generator, roundings))
+            stack.enter_context(watched(self._task, pooled))
+            stack.enter_context(recorder.recording(note))
+            self._task.predict(case.feeds)
+        return {name: recorder.outputs[name] for name in early} if recorder.complete else None
+
+    def driven(self, case: Case, draw: Draw) -> Optional[Tuple[CaseResult, Driven]]:
+        """The answers of a driven run, and the ends that are not driven in it.
+
+        Args:
+            case: the input.
+            draw: how the values are drawn; other seeds are tried where PyTorch's own answer hangs on its roundings.
+
+        Returns:
+            None where PyTorch calls the ends otherwise than the file, does not run on such values, or has an answer
+            that hangs on roundings in all draws.
+        """
+        wrong: Optional[Tuple[CaseResult, Driven]] = None
+        for attempt in range(_SEEDS):
+            started, tried = time.perf_counter(), replace(draw, seed=draw.seed + 7919 * attempt)
+            try:
+                with torch.no_grad():
+                    first = run_driven(self._task, case.feeds, self.probes, tried, self._memory.used())
+            except Exception:  # the model's own code may not be made for such values
+                return None
+            if not first.complete:
+                return None
+            self._late = first.late
+            seconds = time.perf_counter() - started
+            result = self._compare(case, first, seconds)
+            if result.ok:
+                return result, first
+            if self._is_steady(case, first):
+                if wrong is not None:
+                    return wrong
+                wrong = result, first  # a fault shows in another draw as well, a choice on an edge does not
+        return wrong
+
+    def _compare(self, case: Case, first: Driven, seconds: float) -> CaseResult:
+        started, names = time.perf_counter(), list(first.free)
+        try:
+            outputs = [*self._task.output_names, *names]
+            found = self._run(outputs, list(first.driven), {**to_numpy(case.feeds), **self._fed(first.driven)})
+            answers = self._task.read({name: found[name] for name in self._task.output_names})
+        except Exception as error:  # the runtime's own
+            problem = f"the runtime failed: {type_and_line(error)}"
+            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
+        result = summed(
+            case.name,
+            case.shape,
+            _matches(self._task, first.results, answers),
+            (seconds, time.perf_counter() - started),
+        )
+        expected = to_numpy(first.free)
+        free = _Tensors(expected, {name: self._real(expected[name], found[name]) for name in expected})
+        if result.ok and free.problems:
+            result = replace(result, ok=False, problems=free.problems[:MAX_LINES])
+        return result
+
+    def _is_steady(self, case: Case, first: Driven) -> bool:
+        """Whether PyTorch itself gives the same answers and ends when it rounds otherwise."""
+        for seed, roundings in ((0, 1.0), (1, _ROUNDINGS)):
+            try:
+                with torch.no_grad():
+                    again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
+            except Exception:  # as above
+                return False
+            if not all(found.ok for found in _matches(self._task, first.results, again.results)):
+                return False
+            if _Tensors(to_numpy(first.free), to_numpy(again.free)).by_chance(_CHANCE):
+                return False
+        return True
+
+    def hanging_on(self, case: Case, driven: Driven, names: Container[str]) -> List[str]:
+        """Those of some driven ends on which the file's answers hang: other values of one of them give others."""
+        before = self._outputs(case, driven.driven)
+        found = []
+        for name, value in driven.driven.items():
+            if name not in names:
+                continue
+            other = -value.flatten().roll(value.numel() // 2 + 1).reshape(value.shape)
+            try:
+                after = self._outputs(case, {**driven.driven, name: other})
+            except Exception:  # another number of rows than other ends are made to give
+                after = {}
+            if any(not np.array_equal(before[one], after.get(one)) for one in before):
+                found.append(name)
+        return found
+
+    def levers(self, case: Case, driven: Driven) -> Tuple[Lever, ...]:
+        """What lowers the scores of the file's answers in a driven run."""
+        usual, found = _total(self.answers(case, driven)), []
+        for module in dict.fromkeys(probe.module for probe in self.probes):
+            tried = [Lever(module, channel) for channel in (None, -1, 0)]
+            totals = [_total(self.answers(case, driven, (lever,), _PULL)) for lever in tried]
+            if usual is not None and None not in totals and min(totals) < _LOWER * usual:
+                found.append(tried[totals.index(min(totals))])
+        return tuple(found)
+
+    def answers(
+        self, case: Case, driven: Driven, levers: Sequence[Lever] = (), amount: float = 0.0
+    ) -> Optional[List[Detections]]:
+        """The file's detections to the values of a driven run that are moved by some levers; none of other answers.
+
+        None where it does not run on them: where one end has a row for each thing that another one makes survive, say.
+        """
+        values = dict(driven.driven)
+        for probe in self.probes:
+            for lever in levers:
+                if lever.module == probe.module and probe.name in values:
+                    values[probe.name] = lever.moved(values[probe.name], amount)
+        try:
+            results = self._task.read(self._outputs(case, values))
+        except Exception:  # the runtime's own
+            return None
+        return [found for found in map(detections_of, results) if found is not None]
+
+    def _outputs(self, case: Case, values: Dict[str, torch.Tensor]) -> Arrays:
+        feeds = {**to_numpy(case.feeds), **self._fed(values)}
+        return self._run(list(self._task.output_names), list(values), feeds)
+
+    def _fed(self, values: Dict[str, torch.Tensor]) -> Arrays:
+        """What the file is fed with for driven values: one row more where its lists of regions have a dummy."""
+        given = to_numpy(values)
+        if self._spare:
+            rows = {probe.name for probe in self.probes if probe.name in values} & self._late
+            given.update({name: np.concatenate([given[name], np.zeros_like(given[name][:1])]) for name in rows})
+        return given
+
+    def _real(self, expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """A tensor of the file without its dummy row."""
+        one_more = self._spare and found.shape[:1] == (len(expected) + 1,) if expected.ndim else False
+        return found[:-1] if one_more else found
+
+    def _run(self, outputs: Sequence[str], inputs: Sequence[str], feeds: Arrays) -> Arrays:
+        key = (tuple(outputs), frozenset(inputs))
+        if key not in self._parts:
+            self._parts[key] = self._load(part(self._model, outputs, inputs))
+        return self._parts[key](feeds)
+
+
+def _total(answers: Optional[Sequence[Detections]]) -> Optional[float]:
+    return None if answers is None else sum(float(found.dets[:, 4].sum()) for found in answers)
+
+
+def _matches(task: Task, expected: Sequence[Result], actual: Sequence[Result]) -> List[Match]:
+    """What is drawn has no ties: nothing is excused."""
+    if len(expected) != len(actual):
+        return [Match(0, len(expected), unmatched=[f"{len(actual)} results for {len(expected)} images"], ok=False)]
+    return [
+        match(one, other, score_thr=task.score_thr, limit=task.max_per_img, noise=noise_of(one), ordered=True)
+        for one, other in zip(expected, actual)
+    ]
+
+
+class _Tensors:
+    """The comparison of some tensors of a file with PyTorch's."""
+
+    def __init__(self, expected: Arrays, found: Arrays) -> None:
+        self._expected, self._found = expected, found
+        self._by_name: Dict[str, str] = {}
+        self._differences: Dict[str, float] = {}
+        self._unsteady: List[str] = []
+        self._allowed = 0.0
+        for name in expected:
+            self._compare(name, 0.0)
+
+    def _compare(self, name: str, slack: float) -> None:
+        difference, problem = compare_raw(name, self._expected[name], self._found[name], _EXACT, slack)
+        self._differences[name] = (difference or 0.0) / max(_range(self._expected[name]), 1e-12)
+        self._by_name.pop(name, None)
+        if problem:
+            self._by_name[name] = problem
+
+    @property
+    def problems(self) -> List[str]:
+        return list(self._by_name.values())
+
+    def by_chance(self, share: float) -> List[str]:
+        """The tensors of another shape, or that differ by more than a share of their range."""
+        other = [name for name in self._expected if self._expected[name].shape != self._found[name].shape]
+        return other + [name for name, difference in self._differences.items() if difference > share]
+
+    def allow(self, again: Arrays) -> None:
+        """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether."""
+        own = _Tensors(self._expected, again)
+        for name in list(self._by_name):
+            if name in own.by_chance(_CHANCE):
+                self._unsteady.append(name)
+                self._by_name.pop(name)
+                continue
+            slack = NOISE_MARGIN * own._differences[name] * _range(self._expected[name])
+            self._compare(name, slack)
+            self._allowed = max(self._allowed, slack)
+
+    def result(self, name: str, case: Case, seconds: Tuple[float, float]) -> CaseResult:
+        total = len(self._expected) - len(self._unsteady)
+        steady = [value for key, value in self._differences.items() if key not in self._unsteady]
+        return CaseResult(
+            name,
+            case.shape,
+            len(case.images),
+            matched=total - len(self._by_name),
+            total=total,
+            excused=len(self._unsteady),
+            max_score=max(steady, default=None),
+            ok=not self._by_name,
+            problems=self.problems[:MAX_LINES],
+            seconds=seconds,
+            allowed=(0.0, self._allowed),
+        )
+
+
+def _range(array: np.ndarray) -> float:
+    """The range of an array's finite values, or their magnitude where they are all alike."""
+    finite = array[np.isfinite(array)]
+    return max(float(np.ptp(finite)), float(np.abs(finite).max())) if finite.size else 0.0

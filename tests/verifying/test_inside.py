@@ -1,0 +1,180 @@
+"""Faults planted into a file: those that photographs alone let through."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from mmonnx import pipeline
+from mmonnx.codebases import LoadOptions
+from mmonnx.pipeline import ExportSettings
+from mmonnx.resources import config_root
+from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.verify import make_cases, verify, verify_model
+
+STEM = config_root() / "digits" / "faster_rcnn_digits"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    settings = ExportSettings(
+        f"{STEM}.py",
+        f"{STEM}.pth",
+        str(tmp_path_factory.mktemp("digits") / "digits.onnx"),
+        LoadOptions(shape=(320, 320), dynamic=True, trust_checkpoint=True),
+    )
+    return pipeline.export(settings)
+
+
+def verified(task, model):
+    return verify_model(task, model, make_cases(task, None, task.shape), lambda one: Session(one).run, budget=3.0)
+
+
+def weight(model, name):
+    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
+
+
+def change(model, name, function):
+    tensor = weight(model, name)
+    tensor.CopyFrom(numpy_helper.from_array(function(numpy_helper.to_array(tensor).copy()), name))
+
+
+def scale_behind(model, name, factor):
+    """Scale what everybody reads of a tensor: the layer itself stays right."""
+    for node in model.graph.node:
+        node.input[:] = [f"{name}_scaled" if value == name else value for value in node.input]
+    place = next(number for number, node in enumerate(model.graph.node) if name in node.output)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(factor), "factor"))
+    model.graph.node.insert(place + 1, onnx.helper.make_node("Mul", [name, "factor"], [f"{name}_scaled"]))
+
+
+def flip_largest(values):
+    index = np.abs(values).argmax()
+    values.reshape(-1)[index] *= -1
+    return values
+
+
+def plus(amount):
+    return lambda values: (values + np.float32(amount)).astype(np.float32)
+
+
+def level_of_zeros(model):
+    """All scores of one RPN level are alike."""
+    scale_behind(model, "rpn_head.rpn_cls.output_2", 0.0)
+
+
+def coarsest_level(model):
+    """No RoI is pooled from the coarsest level: its pooled features are none."""
+    # three levels, and three more nodes for regions without extent
+    pooling = [node for node in model.graph.node if node.op_type == "RoiAlign"][2]
+    scale_behind(model, pooling.output[0], 0.0)
+
+
+def another_sampling(model):
+    pooling = [node for node in model.graph.node if node.op_type == "RoiAlign"][0]
+    next(item for item in pooling.attribute if item.name == "sampling_ratio").i = 1
+
+
+def fewer_detections(model):
+    """At most 40 in the place of 100."""
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.size == 1 and values.dtype == np.int64 and values.reshape(-1)[0] == 100:
+            tensor.CopyFrom(numpy_helper.from_array(np.full_like(values, 40), tensor.name))
+
+
+def flipped_fpn(model):
+    change(model, "neck.fpn_convs.2.conv.weight", flip_largest)
+
+
+def rpn_bias(model):
+    change(model, "rpn_head.rpn_cls.bias", plus([0.02, 0, 0]))
+
+
+def box_bias(model):
+    change(model, "roi_head.bbox_head.fc_reg.bias", plus(0.02))
+
+
+def class_row(model):
+    def larger(values):
+        rows = values if values.shape[0] == 11 else values.T
+        rows[3] *= np.float32(1.05)
+        return values
+
+    change(model, "roi_head.bbox_head.fc_cls.weight", larger)
+
+
+FAULTS = [
+    level_of_zeros,
+    coarsest_level,
+    another_sampling,
+    fewer_detections,
+    flipped_fpn,
+    rpn_bias,
+    box_bias,
+    class_row,
+]
+
+
+def test_the_right_file_passes_and_says_what_was_exercised(exported):
+    found = verified(exported.task, exported.model)
+    assert found.ok, [result for result in found.results if not result.ok]
+    reached = {goal.what for goal in found.goals if goal.reached}
+    assert reached == {
+        "layers that the answers hang on",
+        "levels that regions are pooled from",
+        "detections",
+        "an image without any",
+        "the limit",
+        "less than the limit",
+        "the score threshold",
+        "padding",
+        "boxes that are clipped",
+        "classes",
+    }
+    for result in found.results:
+        assert not any(result.allowed) and not result.excused, "nothing needs the noise of PyTorch"
+        assert (result.max_box or 0) < 1e-3 and (result.max_score or 0) < 2e-5
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_does_not_pass(exported, fault):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported.model)
+    fault(model)
+    assert model.SerializeToString() != exported.model.SerializeToString()
+    assert not verified(exported.task, model).ok
+
+
+def test_photographs_alone_let_some_of_them_through(exported):
+    """What the inside and the driven runs are for: without them these tests would prove nothing."""
+    task, passed = exported.task, []
+    for fault in FAULTS:
+        model = onnx.ModelProto()
+        model.CopyFrom(exported.model)
+        fault(model)
+        results = verify(task, Session(model).run, make_cases(task, None, task.shape)[:3])
+        passed += [fault.__name__] if all(result.ok for result in results) else []
+    assert len(passed) >= 2, passed
+
+
+def test_the_threshold_of_another_config_does_not_pass(exported):
+    task = exported.task
+    other = pipeline.codebases.load(
+        f"{STEM}.py",
+        f"{STEM}.pth",
+        LoadOptions(
+            shape=(320, 320),
+            dynamic=True,
+            trust_checkpoint=True,
+            cfg_options={"model.test_cfg.rcnn.score_thr": 0.06},
+        ),
+    )
+    from mmonnx.graph.lower import lower
+    from mmonnx.rewrites import ExportContext
+    from mmonnx.tracing import find_probes, trace
+
+    context = ExportContext()
+    model = lower(trace(other, 11, context, find_probes(other, 11, context)))
+    found = verified(task, pipeline.part(model, task.output_names))
+    assert not found.ok
