@@ -24,7 +24,6 @@ from .graph.optional import unused, with_defaults, without_inputs
 from .graph.parts import part
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
-from .leaks import Taken, faults
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtimes.onnxruntime import Session, mmcv_operator_library
@@ -32,7 +31,7 @@ from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
 from .threads import alone
-from .tracing import find_probes, retrace, trace
+from .tracing import faults_of, find_probes, trace
 from .verify import (
     BUDGET,
     NOTHING_COMPARED,
@@ -294,7 +293,7 @@ def _trace(
                 if not probes:
                     raise
                 probes = []  # a layer may be called otherwise while it is traced
-        found = _taken(task, cases, context)
+        found = task.faults + faults_of(task, context, [case.feeds for case in cases[1:]])
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
@@ -306,18 +305,9 @@ def _trace(
         )
     for line in found:
         report.warn(line)
+    for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
+        report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
     return traced
-
-
-def _taken(task: Task, cases: Sequence[Case], context: ExportContext) -> List[str]:
-    """What to tell of the values that Python took out of the trace, see :func:`leaks.faults`."""
-
-    def again(case: Case) -> Sequence[Taken]:
-        return retrace(task, case.feeds, context.opset, ExportContext(context.capabilities, context.custom_ops))
-
-    # of each size one
-    sizes = {tuple(tuple(value.shape) for value in case.feeds.values()): case for case in cases[1:]}
-    return faults(context.taken, [partial(again, case) for case in sizes.values()])
 
 
 def _simplify(

@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 import warnings
+from functools import partial
 from typing import Any, Dict, Iterator, List, Sequence
 
 import torch
@@ -15,7 +16,7 @@ from . import compat
 from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
-from .leaks import Taken, watching
+from .leaks import Taken, faults, watching
 from .leaks.places import innermost_user_place
 from .rewrites import ExportContext, rewriting
 from .surroundings import ordinary
@@ -87,21 +88,27 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
         model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
-    return _only_our_axes(model, task)
+    return _all_inputs(_only_our_axes(model, task), task)
 
 
-def retrace(task: Task, feeds: Feeds, opset: int, context: ExportContext) -> Sequence[Taken]:
-    """What Python takes out of the trace of other inputs; nothing of what the model refuses.
+def faults_of(task: Task, context: ExportContext, others: Sequence[Feeds]) -> List[str]:
+    """What to tell of the values that Python took out of a trace, a line each, see :func:`leaks.faults`.
 
     Args:
         task: the model.
-        feeds: inputs of any size.
-        opset: opset of the default domain.
-        context: a new one, see :func:`trace`.
+        context: the trace's.
+        others: further inputs, of other sizes where these are dynamic.
     """
-    with _tracing(task, opset, context) as taken, contextlib.suppress(Exception):
-        torch.jit._get_trace_graph(task.module, tuple(feeds.values()), strict=False)
-    return taken
+
+    def again(feeds: Feeds) -> Sequence[Taken]:
+        other = ExportContext(context.capabilities, context.custom_ops)
+        with _tracing(task, context.opset, other) as taken, contextlib.suppress(Exception):  # it may be refused
+            torch.jit._get_trace_graph(task.module, tuple(feeds.values()), strict=False)
+        return taken
+
+    # of each size one
+    sizes = {tuple(tuple(value.shape) for value in feeds.values()): feeds for feeds in others}
+    return faults(context.taken, [partial(again, feeds) for feeds in sizes.values()])
 
 
 @contextlib.contextmanager
@@ -177,6 +184,22 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if axis not in asked and dim.dim_param:
                 dim.ClearField("dim_param")
+    return model
+
+
+def _all_inputs(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  # noqa: F821
+    """Give back the inputs that the tracer leaves out, as nothing hangs on them: whoever feeds them may go on so."""
+    import onnx
+
+    left = {value.name: value for value in model.graph.input}
+    if len(left) == len(task.inputs):
+        return model
+    del model.graph.input[:]
+    for name, tensor in task.inputs.items():
+        axes = task.dynamic_axes.get(name, {})
+        shape = [axes.get(axis, size) for axis, size in enumerate(tensor.shape)]
+        kind = onnx.helper.np_dtype_to_tensor_dtype(tensor.detach().cpu().numpy().dtype)
+        model.graph.input.append(left.get(name) or onnx.helper.make_tensor_value_info(name, kind, shape))
     return model
 
 

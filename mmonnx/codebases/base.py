@@ -43,6 +43,7 @@ class Task:
         larger_shape: a (height, width) larger than that of the sample input, to verify a model on of whose code nothing
             is known: a branch in it may hang on the size, and the trace has one side of it. None for no such size.
         samples: inputs to verify a plain model on, beside the photographs of a model of images, by what they are.
+        faults: in what the file cannot be as the model, a line each, as far as it is known before the trace.
         divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
@@ -71,6 +72,7 @@ class Task:
     other_shape: Optional[Tuple[int, int]] = None
     larger_shape: Optional[Tuple[int, int]] = None
     samples: Dict[str, Feeds] = field(default_factory=dict)
+    faults: List[str] = field(default_factory=list)
     divisor: int = 32
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()

@@ -2,7 +2,7 @@
 
 import inspect
 from functools import partial
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import nn
@@ -12,6 +12,9 @@ from ..rewrites import current
 from ..surroundings import inference, ordinary
 from ..threads import alone
 from .base import Feeds, RawOutputs, Task, to_numpy
+from .distributions import KINDS
+from .sizes import refusal
+from .state import Clones, State, as_it_was, written_at
 from .structure import named_tensors, refilled
 from .variations import Axes, output_axes, variations
 
@@ -64,6 +67,7 @@ def module_task(
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=None,
         samples=samples,
+        faults=module.keeps(feeds, samples.get(KINDS[0], feeds)),
         weights="the module's own weights",
     )
 
@@ -80,6 +84,7 @@ class PlainModule(nn.Module):
         super().__init__()
         self.model = model
         self._arguments = (positional, keywords or {})
+        self._clones: Clones = {}
 
     def forward(self, *tensors: torch.Tensor) -> Tuple[torch.Tensor, ...]:
         """Run the model on its arguments with these tensors in the places of the sample ones."""
@@ -89,9 +94,37 @@ class PlainModule(nn.Module):
         return tuple(self.named(tensors).values())
 
     def named(self, tensors: Sequence[torch.Tensor]) -> Dict[str, torch.Tensor]:
-        """The outputs by what they are."""
+        """The outputs by what they are, as of a first call: what the model keeps of it for the next is undone."""
+        with as_it_was(self.model, self._clones):
+            return self._called(tensors)
+
+    def keeps(self, first: Feeds, second: Feeds) -> List[str]:
+        """What to tell of a model whose answer to inputs is another after a call with others, a line each attribute."""
+        with torch.no_grad(), as_it_was(self.model):
+            state = State(self.model)
+            self._called(tuple(first.values()))
+            changed = state.changed()
+            if not changed:
+                return []
+            after: Dict[str, torch.Tensor] = {}
+            refused = refusal(lambda: after.update(self._called(tuple(second.values()))))
+            state.restore()
+            alone = self._called(tuple(second.values()))
+        if not refused and all(torch.equal(alone[name], after[name]) for name in alone):  # kept, and not used again
+            return []
+        return [_kept(part, name) for part, name in changed]
+
+    def _called(self, tensors: Sequence[torch.Tensor]) -> Dict[str, torch.Tensor]:
         positional, keywords = refilled(self._arguments, iter(tensors))
         return named_tensors(self.model(*positional, **keywords), "output")
+
+
+def _kept(part: nn.Module, name: str) -> str:
+    where = written_at(part, name)
+    return (
+        f"{where or type(part).__name__} keeps {name!r} for the next call, whose answer hangs on it: the file answers "
+        "as the model does when it is called first"
+    )
 
 
 def run_model(model: nn.Module, feeds: Feeds) -> Any:

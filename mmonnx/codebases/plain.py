@@ -17,6 +17,7 @@ from .modules import PlainModule, outputs_of, run_model
 from .options import LoadOptions
 from .random_weights import seeded
 from .sizes import check_size, larger_size
+from .state import as_it_was
 from .trials import Trial
 from .variations import Axes, output_axes, varied
 
@@ -51,11 +52,13 @@ def load(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     prepare = partial(_feeds, norm=_norm(name, model), device=device)
     shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
     title = f"{name.partition(':')[2]} ({type(model).__name__})"
-    other = check_size(title, shape, lambda size: run_model(model, prepare(samples[:1], size)), options)
+    with as_it_was(model):
+        other = check_size(title, shape, lambda size: run_model(model, prepare(samples[:1], size)), options)
     pair = prepare((samples * 2)[:2], shape)
     meta, warning = load_or_calibrate(model, checkpoint, options, lambda: run_model(model, pair))
     feeds = prepare([samples[number % len(samples)] for number in range(options.batch)], shape)
-    results = run_model(model, feeds)
+    with as_it_was(model):
+        results = run_model(model, feeds)
     make = detector_task if gives_detections(results) else _image_task
     task = make(model, title, feeds, prepare, other, options)
     task.classes = meta.get("CLASSES") or ()
@@ -78,6 +81,8 @@ def _image_task(
         axes["input"] = {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}
         more = image(other if options.dynamic else shape).repeat(options.batch + 1, 1, 1, 1)
         axes.update(output_axes(run, feeds, axes, [{"input": more}]))
+    # photographs are other values already
+    samples = varied(Trial(feeds, run, module), {}, {}, KINDS[1:])
     return Task(
         codebase="torch",
         title=title,
@@ -88,7 +93,8 @@ def _image_task(
         predict=lambda feeds: [RawOutputs(to_numpy(run(feeds)))],
         read=lambda outputs: [RawOutputs({name: outputs[name] for name in names})],
         preprocess=prepare,
-        samples=varied(Trial(feeds, run, module), {}, {}, KINDS[1:]),  # photographs are other values already
+        samples=samples,
+        faults=module.keeps(feeds, next(iter(samples.values()), feeds)),
         other_shape=other,
         larger_shape=larger_size(shape, lambda size: run({"input": image(size)}), options),
     )

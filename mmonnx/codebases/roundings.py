@@ -44,6 +44,8 @@ def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundi
 
     with ExitStack() as stack:
         for layer in module.modules():
+            if isinstance(layer, torch.jit.ScriptModule):  # it takes no hooks
+                continue
             if any(True for _ in layer.parameters(recurse=False)):
                 stack.callback(layer.register_forward_hook(add_noise).remove)
         yield

@@ -20,8 +20,9 @@ def with_defaults(model: onnx.ModelProto, defaults: Mapping[str, Sequence[float]
 
 
 def unused(model: onnx.ModelProto, names: Collection[str]) -> List[str]:
-    """Those of these inputs that no node takes; the tracer may have left them out."""
+    """Those of these inputs that no node takes, and that are no outputs."""
     taken = {name for node in walk_nodes(model.graph) for name in node.input}
+    taken.update(value.name for value in model.graph.output)
     return [name for name in names if name not in taken]
 
 

@@ -15,9 +15,10 @@ from .. import compat
 from .dependence import Dependence, Dependences, union
 from .places import Place, caller, only_checks, user_place
 
+_NUMBER = "makes a number of a tensor"
 _VALUES = {
     "asks whether a tensor is true": ("__bool__", "is_nonzero"),
-    "makes a number of a tensor": ("item", "__float__", "__int__", "__index__", "__complex__"),
+    _NUMBER: ("item", "__float__", "__int__", "__complex__"),
     "makes a list of a tensor": ("tolist",),
     "makes an array of a tensor": ("numpy", "__array__", "__dlpack__"),
     "takes a tensor's address": ("data_ptr",),
@@ -58,10 +59,17 @@ class Watch:
 
     Args:
         inputs: how many of the traced graph's inputs are the model's.
+
+    Attributes:
+        taken: what was taken out.
+        warnings: how many warnings the tracer has given.
+        followed: how many calls are going on, one inside the other, whose numbers the tracer follows.
     """
 
     def __init__(self, inputs: int) -> None:
         self.taken: List[Taken] = []
+        self.warnings = 0
+        self.followed = 0
         self._dependences = Dependences(inputs)
         self._thread = threading.get_ident()
 
@@ -69,6 +77,16 @@ class Watch:
     def looks(self) -> bool:
         """Whether this thread traces a model, and is the one that is watched."""
         return torch._C._get_tracing_state() is not None and threading.get_ident() == self._thread
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """For a call whose numbers the tracer follows, though torch asks for them as indices."""
+        step = int(self.looks)
+        self.followed += step
+        try:
+            yield
+        finally:
+            self.followed -= step
 
     def see(self, how: str, hangs: Callable[[Dependences], Dependence], frame: Optional[FrameType]) -> None:
         """Note a value that the code of a frame takes out of the trace, if that is the user's.
@@ -88,6 +106,7 @@ class Watch:
 
     def hear(self, message: Any, category: Any, frame: Optional[FrameType]) -> None:
         """Note a warning of the tracer's."""
+        self.warnings += 1
         if issubclass(category, torch.jit.TracerWarning) and not str(message).startswith(_ANSWERED):
             place, _ = user_place(frame)
             if place is not None:
@@ -104,6 +123,11 @@ def watching(inputs: int) -> Iterator[Watch]:
     """
     watch = Watch(inputs)
     with ExitStack() as undo:
+        _wrap(torch.Tensor, "__index__", undo, functools.partial(_index, watch))
+        for name in ("__getitem__", "__setitem__"):
+            _wrap(torch.Tensor, name, undo, functools.partial(_item, watch))
+        for owner, name in ((torch, "eye"), (torch, "narrow"), (torch.Tensor, "narrow")):
+            _wrap(owner, name, undo, functools.partial(_sized, watch))
         for how, names in _VALUES.items():
             for name in names:
                 _wrap(torch.Tensor, name, undo, functools.partial(_value, watch, how))
@@ -155,6 +179,38 @@ def _value(watch: Watch, how: str, original: Callable[..., Any]) -> Callable[...
         return found
 
     return value
+
+
+def _index(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
+    whole = torch.Tensor.__int__
+
+    def index(self: torch.Tensor) -> Any:
+        # an old torch asks for the index of a size that its functions are given, to see whether it is a number; then
+        # its tracer is told not to warn, as it would of this
+        before = watch.warnings
+        if watch.looks and not watch.followed and whole(self) is not None and watch.warnings > before:
+            watch.see(_NUMBER, lambda known: known.of(self), caller())
+        return original(self)
+
+    return index
+
+
+def _item(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def item(self: torch.Tensor, index: Any, *args: Any) -> Any:
+        lists = any(isinstance(part, list) for part in (index if isinstance(index, tuple) else (index,)))
+        # the ends of slices are asked for as indices, and followed all the same; numbers in lists are not
+        with contextlib.nullcontext() if lists else watch.following():
+            return original(self, index, *args)
+
+    return item
+
+
+def _sized(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def sized(*args: Any, **kwargs: Any) -> Any:
+        with watch.following():  # an old torch asks for the size as an index, and follows it all the same
+            return original(*args, **kwargs)
+
+    return sized
 
 
 def _comparison(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -235,7 +291,7 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
         yield from _tensors(list(value.values()))
 
 
-@contextlib.contextmanager
+@contextmanager
 def _untraced() -> Iterator[None]:
     """Ask a tensor something that does not go into the trace."""
     state = torch._C._get_tracing_state()
