@@ -222,7 +222,8 @@ def _final(
 ) -> Final:
     cases = make_cases(task, images, task.shape, settings.load.batch)
     # of a large model no stage's result outlives the next stage
-    model = _trace(settings, task, cases, target, opset, report)
+    model, faults = _trace(settings, task, cases, target, opset, report)
+    task = replace(task, faults=faults)
     idle = unused(model, task.optional)
     if idle:
         task, model = task.without(idle), without_inputs(model, idle)
@@ -273,8 +274,11 @@ def _newest_opset(target: Target) -> int:
 
 def _trace(
     settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
-) -> onnx.ModelProto:
-    """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks."""
+) -> Tuple[onnx.ModelProto, List[str]]:
+    """The traced model, and its faults, a line each.
+
+    Where nobody asked for an opset, it has a later one if the model has an operator that this one lacks.
+    """
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
     with report.stage("trace") as stage:
@@ -307,7 +311,7 @@ def _trace(
         report.warn(line)
     for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
         report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
-    return traced
+    return traced, found
 
 
 def _simplify(

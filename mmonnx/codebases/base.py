@@ -43,7 +43,8 @@ class Task:
         larger_shape: a (height, width) larger than that of the sample input, to verify a model on of whose code nothing
             is known: a branch in it may hang on the size, and the trace has one side of it. None for no such size.
         samples: inputs to verify a plain model on, beside the photographs of a model of images, by what they are.
-        faults: in what the file cannot be as the model, a line each, as far as it is known before the trace.
+        faults: in what the file cannot be as the model, a line each that begins with the place in the model's code;
+            before the trace, what is known by then.
         divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
@@ -53,6 +54,7 @@ class Task:
         mask_thr: the probability from which on a pixel belongs to a mask.
         box_limits: what boxes may reach, see ``runtime.boxes``.
         hangs_on_padding: the answers hang on where the padding of an image begins.
+        twice: ``predict`` runs the model on each image twice, as it takes no batch of one.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
     """
 
@@ -82,6 +84,7 @@ class Task:
     mask_thr: float = 0.5
     box_limits: str = "image"
     hangs_on_padding: bool = False
+    twice: bool = False
     notes: List[str] = field(default_factory=list)
 
     @property

@@ -55,7 +55,8 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     # before the weights are there: a size that the model does not take is refused first
     task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
     pair = _feeds((sample_images(options) * 2)[:2], task.shape, norm, device)
-    run = partial(_inference(model, options, task.inputs), pair)
+    infer, _ = _inference(model, options, task.inputs)
+    run = partial(infer, pair)
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
     describe_by(task, config, meta)
     task.notes += [warning] if warning else []
@@ -89,7 +90,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     """
     shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
     prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
-    infer = _inference(model, options, prepare(samples[:1], shape))
+    infer, twice = _inference(model, options, prepare(samples[:1], shape))
 
     def run(size: Tuple[int, int]) -> Any:
         return infer(prepare(samples[:1], size))
@@ -110,6 +111,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         preprocess=prepare,
         other_shape=other,
         larger_shape=larger_size(shape, run, options),
+        twice=twice,
     )
     if options.skip_postprocess:
         _make_raw(task, model)
@@ -208,10 +210,11 @@ def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Ten
     return _one(scores) if flags else torch.from_numpy(np.stack(scores))
 
 
-def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Callable[[Feeds], torch.Tensor]:
-    """The classifier's own inference of what is asked for: an input to scores (N, num_classes)."""
+def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Tuple[Callable[[Feeds], torch.Tensor], bool]:
+    """The classifier's own inference of what is asked for, an input to scores (N, num_classes); whether in twos."""
     infer = partial(_scores, model, {} if options.softmax else _logits_flag(model))
-    return partial(_scores_in_twos, infer) if refusal(lambda: infer(sample)) else infer
+    twice = refusal(lambda: infer(sample)) is not None
+    return (partial(_scores_in_twos, infer) if twice else infer), twice
 
 
 def _scores_in_twos(infer: Callable[[Feeds], torch.Tensor], feeds: Feeds) -> torch.Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 
 
 def rounding_noise(tensor: torch.Tensor, generator: torch.Generator, planes: bool = False) -> torch.Tensor:
-    """Noise of the size of float32's rounding of the greatest value.
+    """Noise of the size of float32's rounding of the greatest value, or of 1, as sums may be of greater ones.
 
     Args:
         tensor: any size.

@@ -96,6 +96,27 @@ def only_checks(place: Place) -> bool:
     return isinstance(statement, ast.Assert)
 
 
+@functools.lru_cache(maxsize=None)
+def only_slices(place: Place) -> bool:
+    """Whether the statement at a place takes slices, whose ends the tracer follows though Python asks for the numbers.
+
+    Of a statement that does more, a number that is taken out of the trace elsewhere in it is not told of.
+    """
+    statement = _statement(place.file, place.line)
+    on_line = (
+        node
+        for node in (ast.walk(statement) if statement is not None else ())
+        if isinstance(node, (ast.Subscript, ast.Call)) and node.lineno <= place.line <= (node.end_lineno or node.lineno)
+    )
+    return any(_makes_slices(node) for node in on_line)
+
+
+def _makes_slices(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "slice"
+    return isinstance(node, ast.Subscript) and any(isinstance(part, ast.Slice) for part in ast.walk(node.slice))
+
+
 def _place(frame: FrameType) -> Place:
     return place_of(frame.f_code.co_filename, frame.f_lineno)
 

@@ -1,6 +1,5 @@
 """Sees what Python takes out of tensors while a model is traced."""
 
-import contextlib
 import functools
 import threading
 import warnings
@@ -13,7 +12,7 @@ import torch
 
 from .. import compat
 from .dependence import Dependence, Dependences, union
-from .places import Place, caller, only_checks, user_place
+from .places import Place, caller, only_checks, only_slices, user_place
 
 _NUMBER = "makes a number of a tensor"
 _VALUES = {
@@ -88,16 +87,23 @@ class Watch:
         finally:
             self.followed -= step
 
-    def see(self, how: str, hangs: Callable[[Dependences], Dependence], frame: Optional[FrameType]) -> None:
+    def see(
+        self,
+        how: str,
+        hangs: Callable[[Dependences], Dependence],
+        frame: Optional[FrameType],
+        followed: Callable[[Place], bool] = lambda place: False,
+    ) -> None:
         """Note a value that the code of a frame takes out of the trace, if that is the user's.
 
         Args:
             how: what it does.
             hangs: says what the value hangs on.
             frame: the innermost frame of the code.
+            followed: of which places the tracer follows what Python is given.
         """
         place, itself = user_place(frame)
-        if place is None or only_checks(place):
+        if place is None or only_checks(place) or followed(place):
             return
         found = hangs(self._dependences)
         # torch's own code asks for sizes that it could do without, as in its assertions
@@ -124,8 +130,6 @@ def watching(inputs: int) -> Iterator[Watch]:
     watch = Watch(inputs)
     with ExitStack() as undo:
         _wrap(torch.Tensor, "__index__", undo, functools.partial(_index, watch))
-        for name in ("__getitem__", "__setitem__"):
-            _wrap(torch.Tensor, name, undo, functools.partial(_item, watch))
         for owner, name in ((torch, "eye"), (torch, "narrow"), (torch.Tensor, "narrow")):
             _wrap(owner, name, undo, functools.partial(_sized, watch))
         for how, names in _VALUES.items():
@@ -154,7 +158,11 @@ def _heard(watch: Watch) -> Iterator[None]:
 
 
 def _wrap(owner: Any, name: str, undo: ExitStack, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Replace a function until the end of a block."""
+    """Replace a function until the end of a block.
+
+    Never ``Tensor.__getitem__``: Python then takes tensors for sequences, even after it was put back, and torch makes
+    no tensor of a list of tensors without axes any more.
+    """
     original = getattr(owner, name, None)
     if original is None:
         return
@@ -189,20 +197,10 @@ def _index(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
         # its tracer is told not to warn, as it would of this
         before = watch.warnings
         if watch.looks and not watch.followed and whole(self) is not None and watch.warnings > before:
-            watch.see(_NUMBER, lambda known: known.of(self), caller())
+            watch.see(_NUMBER, lambda known: known.of(self), caller(), followed=only_slices)
         return original(self)
 
     return index
-
-
-def _item(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
-    def item(self: torch.Tensor, index: Any, *args: Any) -> Any:
-        lists = any(isinstance(part, list) for part in (index if isinstance(index, tuple) else (index,)))
-        # the ends of slices are asked for as indices, and followed all the same; numbers in lists are not
-        with contextlib.nullcontext() if lists else watch.following():
-            return original(self, index, *args)
-
-    return item
 
 
 def _sized(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,9 +7,9 @@ from mmonnx.matching.arrays import compare_raw, match_raw, match_scores
 from mmonnx.matching.detections import DetectionMatcher
 from mmonnx.matching.noise import Noise, noise_of
 from mmonnx.matching.panoptic import match_panoptic
-from mmonnx.matching.types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
+from mmonnx.matching.types import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
-__all__ = ["MAX_LINES", "NOISE_MARGIN", "Match", "Noise", "Tolerances", "compare_raw", "match", "noise_of"]
+__all__ = ["CHANCE", "MAX_LINES", "NOISE_MARGIN", "Match", "Noise", "Tolerances", "compare_raw", "match", "noise_of"]
 
 
 def match(

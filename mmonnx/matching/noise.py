@@ -6,7 +6,7 @@ import numpy as np
 
 from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores
 from mmonnx.matching.pairing import Gaps, assign, wrong_pixels
-from mmonnx.matching.types import Tolerances
+from mmonnx.matching.types import CHANCE, Tolerances
 
 _SAME = Tolerances(box=2.0, score=0.02)
 """Up to here a detection of a further run is the same one, moved; beyond, it is another one in its place."""
@@ -100,12 +100,15 @@ class ArrayNoise:
     """The noise of class probabilities or raw outputs.
 
     Attributes:
-        greatest: the greatest difference of a value, by output; of probabilities by ``probs``.
+        greatest: how far a value moved at most, by output; of probabilities by ``probs``. A value that a choice made
+            another one has not moved.
+        runs: the arrays of the further runs in which a choice did.
     """
 
     def __init__(self, expected: Union[Scores, RawOutputs]) -> None:
         self._expected = expected
         self.greatest: Dict[str, float] = {}
+        self.runs: Dict[str, List[np.ndarray]] = {}
 
     def add(self, again: Union[Scores, RawOutputs]) -> None:
         """Take a further run's arrays into account."""
@@ -113,8 +116,11 @@ class ArrayNoise:
             theirs = _floats(again)[name]
             if ours.shape == theirs.shape:
                 finite = np.isfinite(ours) & np.isfinite(theirs)
-                gap = float(np.abs(ours - theirs, where=finite, out=np.zeros_like(ours)).max(initial=0.0))
-                self.greatest[name] = max(self.greatest.get(name, 0.0), gap)
+                gaps = np.abs(ours - theirs, where=finite, out=np.zeros_like(ours))
+                moved = gaps <= CHANCE * np.ptp(ours[finite]) if finite.any() else finite
+                self.greatest[name] = max(self.greatest.get(name, 0.0), float(gaps[moved].max(initial=0.0)))
+                if not moved.all():
+                    self.runs.setdefault(name, []).append(theirs)
 
 
 def _floats(result: Union[Scores, RawOutputs]) -> Dict[str, np.ndarray]:
@@ -133,5 +139,10 @@ def noise_of(expected: Result) -> Noise:
 
 
 def greatest_of(noise: Optional[Noise], name: str) -> float:
-    """The greatest difference of an array's values, 0.0 where nothing is known."""
+    """How far an array's values moved at most, 0.0 where nothing is known."""
     return noise.greatest.get(name, 0.0) if isinstance(noise, ArrayNoise) else 0.0
+
+
+def runs_of(noise: Optional[Noise], name: str) -> List[np.ndarray]:
+    """The further runs in which a choice made other values of an array's."""
+    return noise.runs.get(name, []) if isinstance(noise, ArrayNoise) else []

@@ -111,7 +111,7 @@ def run_driven(
         draw: how the values are drawn; the model's own give their mean and deviation in each channel.
         memory: around the run, see ``memory.remembering``.
     """
-    recorder, pooled, names, late = Recorder(task.module, probes), [], set(), set()
+    recorder, pooled, names, late = Recorder(task.module, probes, task.twice), [], set(), set()
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
         if pooled and not draw.whole:
@@ -129,7 +129,7 @@ def run_driven(
 
 def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, seed: int, roundings: float) -> Driven:
     """The same run, rounding otherwise: noise on what is driven, on the layers between, and among ties."""
-    recorder, generator = Recorder(task.module, probes), torch.Generator().manual_seed(seed)
+    recorder, generator = Recorder(task.module, probes, task.twice), torch.Generator().manual_seed(seed)
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
         value = first.driven.get(probe.name)

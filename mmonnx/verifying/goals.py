@@ -94,6 +94,10 @@ class Goals:
     def all(self) -> List[Goal]:
         """Every goal that the model has, in the order of its parts."""
         found = []
+        if self._task.faults:
+            first, *others = [line.split(" ")[0] for line in self._task.faults]
+            note = f"{first}, see the warning" if not others else f"{first} and {len(others)} more, see the warnings"
+            found.append(Goal("values that Python takes out of the trace", False, note, driven=False))
         if self._ends:
             missed = sorted(self.unreached_ends)
             note = f"{len(self._reached)} of {len(self._ends)}" + (f"; not {missed[0]}" if missed else "")

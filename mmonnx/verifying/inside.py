@@ -14,7 +14,7 @@ from ..codebases.roundings import layers_round_otherwise
 from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
-from ..matching import MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
+from ..matching import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
 from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .outcome import Case, CaseResult, summed
@@ -26,8 +26,6 @@ Run = Callable[[Arrays], Arrays]
 
 _EXACT = Tolerances(score=1e-5)
 """For tensors: a share of their range, which two float32 implementations of the same layers keep."""
-_CHANCE = 1e-2
-"""Where PyTorch's own roundings move a tensor by more than this share of its range, a choice hangs on them."""
 _ROUNDINGS = 8.0
 """The noise, in roundings of each layer, by which PyTorch is asked how far its own roundings go."""
 _PULL = 4.0 * SCORES
@@ -61,7 +59,7 @@ class Inside:
         self._late: Set[str] = set()
 
     def on_picture(self, case: Case) -> Optional[CaseResult]:
-        """The ends on one case's input; None where PyTorch calls them otherwise than the file.
+        """The ends on one case's input; None where there are none, or PyTorch calls them otherwise than the file.
 
         Not those behind the pooling of regions: in which order the regions come hangs on roundings.
         """
@@ -82,7 +80,8 @@ class Inside:
 
     def _early(self, case: Case, roundings: float = 0.0) -> Optional[Dict[str, torch.Tensor]]:
         """What the ends before the pooling of regions give on an input, or when every layer rounds otherwise."""
-        recorder, generator = Recorder(self._task.module, self.probes), torch.Generator().manual_seed(0)
+        recorder = Recorder(self._task.module, self.probes, self._task.twice)
+        generator = torch.Generator().manual_seed(0)
         pooled: List[Any] = []
         early: List[str] = []
 
@@ -96,7 +95,7 @@ class Inside:
             stack.enter_context(watched(self._task, pooled))
             stack.enter_context(recorder.recording(note))
             self._task.predict(case.feeds)
-        return {name: recorder.outputs[name] for name in early} if recorder.complete else None
+        return {name: recorder.outputs[name] for name in early} if recorder.complete and early else None
 
     def driven(self, case: Case, draw: Draw) -> Optional[Tuple[CaseResult, Driven]]:
         """The answers of a driven run, and the ends that are not driven in it.
@@ -161,7 +160,7 @@ class Inside:
                 return False
             if not all(found.ok for found in _matches(self._task, first.results, again.results)):
                 return False
-            if _Tensors(to_numpy(first.free), to_numpy(again.free)).by_chance(_CHANCE):
+            if _Tensors(to_numpy(first.free), to_numpy(again.free)).by_chance(CHANCE):
                 return False
         return True
 
@@ -279,7 +278,7 @@ class _Tensors:
         """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether."""
         own = _Tensors(self._expected, again)
         for name in list(self._by_name):
-            if name in own.by_chance(_CHANCE):
+            if name in own.by_chance(CHANCE):
                 self._unsteady.append(name)
                 self._by_name.pop(name)
                 continue

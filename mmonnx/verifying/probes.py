@@ -147,12 +147,18 @@ def _detached(value: Any) -> Any:
 class Recorder:
     """What the calls of some layers give, and, where that is wanted, what they are made to give.
 
+    Args:
+        module: what is traced.
+        probes: the calls.
+        twice: each image is run twice, and what is of the first runs is recorded.
+
     Attributes:
         outputs: by the tensors' names in a file, in the order of the calls.
         complete: whether each layer was called as often as there are probes of it.
     """
 
-    def __init__(self, module: nn.Module, probes: Sequence[Probe]) -> None:
+    def __init__(self, module: nn.Module, probes: Sequence[Probe], twice: bool = False) -> None:
+        self._twice = twice
         self._layers = dict(module.named_modules())
         self._wanted = set(probes)
         self._expected = Counter(probe.module for probe in probes)
@@ -183,10 +189,11 @@ class Recorder:
                 self._calls[path] += 1
                 if probe not in self._wanted or not isinstance(output, torch.Tensor):
                     return None
-                driven = drive(probe, output) if drive else None
-                output = output if driven is None else driven
-                self.outputs[probe.name] = output.detach().clone() if copy else output
-                return output
+                first = output[: len(output) // 2] if self._twice else output
+                driven = drive(probe, first) if drive else None
+                first = first if driven is None else driven
+                self.outputs[probe.name] = first.detach().clone() if copy else first
+                return torch.cat([first, first]) if self._twice else first
 
             return record
 

@@ -33,8 +33,12 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
 
 @rewrite("torch.Tensor.numpy")
 def numpy(context: ExportContext, original: Any, self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    """The tensor itself while tracing: what upstream does to arrays after its network goes into the file as well."""
-    return self if torch.jit.is_tracing() else original(self, *args, **kwargs)
+    """The tensor itself while tracing: what upstream does to arrays after its network goes into the file as well.
+
+    Not in code that knows of no rewrites: numpy's functions would not take it.
+    """
+    followed = torch.jit.is_tracing() and not context.upstream_path
+    return self if followed else original(self, *args, **kwargs)
 
 
 @rewrite("torch.Tensor.unflatten")

@@ -1,0 +1,235 @@
+"""Plain models that take a value out of the trace, exported with samples of one constant: refused, the line named."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import mmonnx
+from mmonnx.errors import ExportError
+from mmonnx.runtimes.onnxruntime import Session
+
+
+class Gate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.linear(x) if x.sum() > 0 else x  # here
+
+
+class ScaledByMaximum(nn.Module):
+    def forward(self, x):
+        return x * x.max().item()  # here
+
+
+class Normalised(nn.Module):
+    def forward(self, x):
+        return x / (float(x.abs().max()) + 1)  # here
+
+
+class Numpy(nn.Module):
+    def forward(self, x):
+        return x + torch.from_numpy(x.detach().numpy().round())  # here
+
+
+class Listed(nn.Module):
+    def forward(self, x):
+        low, high = torch.stack([x.min(), x.max()]).tolist()  # here
+        return x.clamp(low / 2 - 0.1, high / 2 + 0.1)
+
+
+class NotANumber(nn.Module):
+    def forward(self, x):
+        if torch.isnan(x).any() or x.mean() < -0.5:  # here
+            return torch.zeros_like(x)
+        return x * 2
+
+
+class Loop(nn.Module):
+    def forward(self, x):
+        for _ in range(int(x.abs().max().ceil())):  # here
+            x = x * 0.5 + 0.1
+        return x
+
+
+class Steps(nn.Module):
+    def forward(self, x):
+        steps = 0
+        while x.norm() > 1:  # here
+            x, steps = x / 2, steps + 1
+        return x
+
+
+class Early(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        first = torch.tanh(self.one(x))
+        if first.abs().mean() < 0.25:  # here
+            return first
+        return self.other(first)
+
+
+class Chosen(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x):
+        return self.experts[int(x.mean(0).argmax()) % 3](x)  # here
+
+
+class Temperature(nn.Module):
+    def forward(self, x):
+        return torch.softmax(x / math.exp(x.std(unbiased=False)), dim=1)  # here
+
+
+class Quantised(nn.Module):
+    def forward(self, x):
+        scale = max(x.abs().max().item() / 127, 1e-8)  # here
+        return (x / scale).round() * scale
+
+
+class Threshold(nn.Module):
+    def forward(self, x):
+        return functional.hardshrink(x, x.median().item())  # here
+
+
+class Compared(nn.Module):
+    def forward(self, x):
+        return x + 1 if torch.equal(x, x.flip(0)) else x - 1  # here
+
+
+class Table(nn.Module):
+    def forward(self, x):
+        weights = [1.0, 2.0, 3.0, 4.0]
+        return x * weights[x.sum().long() % 4]  # here
+
+
+class Vocabulary(nn.Module):
+    """Whole numbers: whether a text has the token 3."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(16, 8)
+
+    def forward(self, tokens):
+        found = self.embedding(tokens)
+        return found if 3 in tokens else found.flip(1)  # here
+
+
+ONES, ZEROS, HALVES = torch.ones(2, 8), torch.zeros(2, 8), torch.full((2, 8), 0.5)
+MODELS = [
+    (Gate, ONES),
+    (ScaledByMaximum, ONES),
+    (ScaledByMaximum, ZEROS),
+    (Normalised, ZEROS),
+    (Normalised, torch.zeros(1, 3, 16, 16)),
+    (Numpy, HALVES),
+    (Listed, ZEROS),
+    (NotANumber, ONES),
+    (NotANumber, ZEROS),
+    (Loop, ONES),
+    (Steps, ONES),
+    (Steps, ZEROS),
+    (Early, ONES),
+    (Chosen, ONES),
+    (Temperature, ONES),
+    (Quantised, HALVES),
+    (Threshold, ONES),
+    (Compared, ZEROS),
+    (Table, ONES),
+    (Vocabulary, torch.full((1, 6), 3)),
+]
+
+
+def line_of(model):
+    """The number of the line marked ``here``."""
+    lines, first = inspect.getsourcelines(model)
+    return next(number for number, line in enumerate(lines, first) if line.rstrip().endswith("# here"))
+
+
+@pytest.mark.parametrize(("model", "sample"), MODELS)
+def test_it_is_refused_and_its_line_is_named(tmp_path, capfd, model, sample):
+    torch.manual_seed(0)
+    file = tmp_path / "model.onnx"
+    outcome = mmonnx.export(model(), (sample,), str(file), verify=True)
+    told = capfd.readouterr()
+    assert not outcome.ok and not file.exists(), [(case.name, case.verdict) for case in outcome.results]
+    assert f"{__file__}:{line_of(model)} " in told.out + told.err
+
+
+def test_what_no_case_shows_is_named_and_counts_as_not_exercised(tmp_path, capfd):
+    tokens = torch.zeros((1, 6), dtype=torch.int64)  # a token among sixteen: the cases may have it or not
+    outcome = mmonnx.export(Vocabulary(), (tokens,), str(tmp_path / "model.onnx"), verify=True)
+    told, place = capfd.readouterr().out, f"{__file__}:{line_of(Vocabulary)}"
+    assert f"warning: {place} " in told
+    goal = next(goal for goal in outcome.goals if goal.what.startswith("values that Python takes"))
+    assert not goal.reached and goal.note.startswith(f"{place},")
+    assert f"not exercised: {goal}" in told
+
+
+class Rebuilt(nn.Module):
+    def forward(self, x):
+        return x - torch.tensor([x.mean(), x.max()]).sum()
+
+
+def test_a_tensor_of_tensors_follows_them(tmp_path, capfd):
+    outcome = mmonnx.export(Rebuilt(), (ZEROS,), str(tmp_path / "model.onnx"), verify=True, strict=True)
+    assert outcome.ok and "warning" not in capfd.readouterr().out
+    x = torch.randn(2, 8)
+    (found,) = Session(outcome.model).run({"input": x.numpy()}).values()
+    np.testing.assert_allclose(found, Rebuilt()(x).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("model", "sample"), [(Gate, ONES), (ScaledByMaximum, ONES), (Numpy, HALVES), (Table, ONES)])
+def test_strict_refuses_it_before_anything_is_written(tmp_path, model, sample):
+    file = tmp_path / "model.onnx"
+    with pytest.raises(ExportError) as raised:
+        mmonnx.export(model(), (sample,), str(file), strict=True)
+    assert f"{__file__}:{line_of(model)} " in str(raised.value) and not list(tmp_path.iterdir())
+
+
+class Follows(nn.Module):
+    """Much that looks like it, and is followed by the tracer, or changes no answer."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        assert x.shape[1] == 8 and x.dim() == 2
+        if x.shape[1] != 8:
+            raise ValueError("other channels")
+        half = x.shape[0] // 2
+        index = (slice(half, None), slice(None))
+        top, rest = x[:half], x[half:, :]
+        x = torch.cat([rest, top, x[index]])[: x.shape[0]]
+        x = x.view(x.size(0), -1, 2).reshape(x.shape[0], 8)
+        x = x + torch.arange(x.shape[0], dtype=x.dtype)[:, None] * 0.1
+        return torch.where(x.sum() > 0, self.linear(x), x), x.new_full((x.shape[0],), 2.0)
+
+
+def test_nothing_is_told_of_what_the_tracer_follows(tmp_path, capfd):
+    axes = {"input": {0: "n"}}
+    outcome = mmonnx.export(
+        Follows(), (torch.ones(4, 8),), str(tmp_path / "model.onnx"), dynamic_axes=axes, verify=True, strict=True
+    )
+    told = capfd.readouterr()
+    assert outcome.ok and "warning" not in told.out + told.err
+
+
+def test_torch_is_as_before_afterwards(tmp_path):
+    """Not even a list of tensors is taken otherwise: Python keeps what a class once was given."""
+    before = dict(vars(torch.Tensor))
+    mmonnx.export(Gate(), (ONES,), str(tmp_path / "model.onnx"))
+    assert dict(vars(torch.Tensor)) == before
+    assert torch.tensor([torch.tensor(-1)]).tolist() == [-1]
