@@ -13,7 +13,8 @@ from torch import nn
 from ..leaks.places import Place, place_of
 
 _CONTAINERS = (dict, list, set, deque)
-_CHANGING = {"add", "append", "clear", "copy_", "extend", "fill_", "insert", "pop", "setdefault", "update"}
+_CHANGING = {"add", "append", "clear", "extend", "insert", "pop", "setdefault", "update"}
+"""Methods of containers; those of tensors end with an underscore."""
 
 Clones = Dict[int, Tuple[torch.Tensor, int, torch.Tensor]]
 
@@ -99,8 +100,9 @@ def written_at(part: nn.Module, name: str) -> Optional[Place]:
 
 def _changes(node: ast.AST, name: str) -> bool:
     """Whether a part of a statement changes ``self.<name>``, or what is in it."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
-        return _is_own(node.func.value, name)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        method = node.func.attr
+        return (method in _CHANGING or method.endswith("_")) and _is_own(_chained(node.func.value), name)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
         return any(isinstance(value, ast.Constant) and value.value == name for value in node.args)
     if isinstance(node, ast.AugAssign):
@@ -108,6 +110,13 @@ def _changes(node: ast.AST, name: str) -> bool:
     if isinstance(node, ast.Assign):
         return any(_is_own(part, name) for target in node.targets for part in ast.walk(target))
     return False
+
+
+def _chained(node: ast.AST) -> ast.AST:
+    """What the first of some chained calls is of, as in ``self.mean.mul_(0.9).add_(x)``."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    return node
 
 
 def _is_own(node: ast.AST, name: str) -> bool:
