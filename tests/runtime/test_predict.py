@@ -109,7 +109,8 @@ def test_a_file_says_everything_of_itself(folder, name):
     assert versions["mmonnx"] == __version__ and versions["onnx"] == onnx.__version__
     assert versions["torch"] == compat.installed_version("torch") and "mmcls" in versions and "onnxruntime" in versions
     assert about["target"] == "onnxruntime" and about["simplifier"] in ("onnxsim", "onnxslim", "onnxruntime")
-    assert len(about["verified"]) >= 4 and all(case["verdict"].startswith("ok") for case in about["verified"])
+    compared = [case["verdict"] for case in about["verified"] if case["verdict"] != "empty"]
+    assert len(compared) >= 4 and set(compared) == {"ok"}
     assert sum(case["matched"] for case in about["verified"]) > 0
 
 
@@ -129,7 +130,8 @@ def test_its_names_are_those_of_the_modules(folder, name):
         module = node.name.rsplit("/", 1)[0]
         assert type(modules[module]).__name__.startswith("Conv"), node.name
         assert node.input[1].startswith(f"{module}.weight") and f"{module}.weight" in weights
-        assert node.output[0].startswith(f"{module}/Conv")
+        # an end of the model has a name of its own
+        assert node.output[0].startswith((f"{module}/Conv", f"{module}.output_"))
     inner = [node.name.rsplit("/", 1)[0] for node in graph.node if "/" in node.name]
     assert all(module in modules for module in inner), set(inner) - set(modules)
 
