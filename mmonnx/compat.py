@@ -198,6 +198,11 @@ def no_autocast() -> Iterator[None]:
             switch(True)
 
 
+def version_of(tensor: torch.Tensor) -> Optional[int]:
+    """How often a tensor was written into; None for one that was made in inference mode (1.9 and later)."""
+    return None if hasattr(tensor, "is_inference") and tensor.is_inference() else tensor._version
+
+
 def no_inference_mode() -> ContextManager[Any]:
     """Leave this thread's inference mode (1.9 and later), in which no tensor has a version, for a while."""
     if hasattr(torch, "inference_mode") and torch.is_inference_mode_enabled():

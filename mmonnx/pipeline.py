@@ -365,7 +365,7 @@ def _verify(
     if model.functions and not find_target(settings.target).capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:
-        (_, first), *others = _ways(settings, model)
+        (how, first), *others = _ways(settings, model)
         shown = show if settings.show_dir else None
 
         def load(part: onnx.ModelProto) -> Run:
@@ -373,17 +373,21 @@ def _verify(
 
         spare = not find_target(settings.target).capabilities.empty_tensors
         budget = settings.verify_budget
-        verified = verify_model(task, model, cases, load, budget, stage.progress, shown, spare)
+        verified = verify_model(task, model, _run(cases, how), load, budget, stage.progress, shown, spare)
         for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
-            named = [replace(case, name=f"{case.name}{how}") for case in cases]
-            verified.results.extend(verify(task, session.run, named, stage.progress, shown))
+            verified.results.extend(verify(task, session.run, _run(cases, how), stage.progress, shown))
         good = sum(result.ok for result in verified.results)
         stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
         if settings.show_dir:
             stage.note(f"pictures in {settings.show_dir}")
     report.verification(verified)
     return verified
+
+
+def _run(cases: Sequence[Case], how: str) -> List[Case]:
+    """Cases with the way in which a file is run in their names."""
+    return [replace(case, name=f"{case.name}{how}") for case in cases]
 
 
 def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, Optional[str]]]:

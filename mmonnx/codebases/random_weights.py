@@ -165,11 +165,18 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
         deviation = sum(float(output.std()) * output.numel() for output in seen[name]) / total if total else 0.0
         if deviation > 0:
             if pattern is not _MAPS and not _EACH_A_MASK.search(name):
-                deviation = max(deviation, max(float(output.abs().max()) for output in seen[name]) / _TAIL)
+                deviation = max(deviation, max(_greatest(module, output) for output in seen[name]) / _TAIL)
             _set_spread(module, spread, deviation, seen[name], heats=pattern is _HEATS)
         if _EACH_A_MASK.search(name) and module.bias is not None:
             module.bias.data.fill_(_RARE)
     return True
+
+
+def _greatest(module: nn.Module, output: torch.Tensor) -> float:
+    """The greatest magnitude of a layer's output but for its bias, which goes: heads for focal loss begin with -4.6."""
+    if module.bias is not None:
+        output = output - module.bias.detach().reshape([-1] + [1] * (output.dim() - 2 if output.dim() == 4 else 0))
+    return float(output.abs().max())
 
 
 def _set_spread(module: nn.Module, spread: float, deviation: float, outputs: List[torch.Tensor], heats: bool) -> None:

@@ -10,13 +10,16 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import torch
 from torch import nn
 
+from .. import compat
 from ..leaks.places import Place, place_of
 
 _CONTAINERS = (dict, list, set, deque)
 _CHANGING = {"add", "append", "clear", "extend", "insert", "pop", "setdefault", "update"}
 """Methods of containers; those of tensors end with an underscore."""
 
-Clones = Dict[int, Tuple[torch.Tensor, int, torch.Tensor]]
+Clone = Tuple[torch.Tensor, Optional[int], torch.Tensor]
+"""A buffer, how often it had been written into, and a copy of it."""
+Clones = Dict[int, Clone]
 
 
 class State:
@@ -52,8 +55,8 @@ class State:
             names = [name for name in {**before, **now} if name not in before or now.get(name) is not before[name]]
             found += [(part, name) for name in names]
         found += [(part, name) for part, name, value, before in self._contents if not _same(_content(value), before)]
-        for part, name, (buffer, version, _) in self._buffers:
-            if part._buffers.get(name) is not buffer or buffer._version != version:
+        for part, name, clone in self._buffers:
+            if part._buffers.get(name) is not clone[0] or _is_written(*clone):
                 found.append((part, name))
         return found
 
@@ -68,8 +71,8 @@ class State:
             if not _same(_content(value), before):
                 value.clear()
                 value.update(before) if isinstance(value, (dict, set)) else value.extend(before)
-        for part, name, (buffer, version, clone) in self._buffers:
-            part._buffers[name] = buffer if buffer._version == version else clone
+        for part, name, clone in self._buffers:
+            part._buffers[name] = clone[2] if _is_written(*clone) else clone[0]
 
 
 @contextmanager
@@ -139,8 +142,13 @@ def _same(one: Any, other: Any) -> bool:
     return len(one) == len(other) and all(left is right for left, right in zip(one, other))
 
 
-def _clone(buffer: torch.Tensor, clones: Clones) -> Tuple[torch.Tensor, int, torch.Tensor]:
+def _clone(buffer: torch.Tensor, clones: Clones) -> Clone:
     known = clones.get(id(buffer))
-    if known is None or known[0] is not buffer or known[1] != buffer._version:
-        known = clones[id(buffer)] = (buffer, buffer._version, buffer.detach().clone())
+    if known is None or known[0] is not buffer or _is_written(*known):
+        known = clones[id(buffer)] = (buffer, compat.version_of(buffer), buffer.detach().clone())
     return known
+
+
+def _is_written(buffer: torch.Tensor, version: Optional[int], clone: torch.Tensor) -> bool:
+    """Whether a buffer was written into since it was copied."""
+    return compat.version_of(buffer) != version if version is not None else not torch.equal(buffer, clone)

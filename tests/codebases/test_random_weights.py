@@ -59,6 +59,26 @@ def test_scores_tell_photographs_apart(tmp_path):
     assert np.abs(one - other).max() > 0.1
 
 
+class Focal(nn.Module):
+    """A class head as for focal loss: hardly any weight, and a bias by which all that it begins with is rare."""
+
+    def __init__(self):
+        super().__init__()
+        self.retina_cls = nn.Conv2d(8, 20, 3, padding=1)
+        nn.init.normal_(self.retina_cls.weight, std=1e-5)
+        nn.init.constant_(self.retina_cls.bias, -4.6)
+
+    def forward(self, x):
+        return self.retina_cls(x)
+
+
+def test_the_bias_of_a_head_does_not_hide_that_its_scores_are_all_alike():
+    torch.manual_seed(0)
+    model, x = Focal(), torch.randn(2, 8, 12, 16)
+    calibrate(model, lambda: model(x))
+    assert model(x).std() > 1 and (model.retina_cls.bias == 0).all()
+
+
 class Heats(nn.Module):
     """A backbone without training whose heat maps have outliers, and a choice of places that is as good as hard."""
 

@@ -201,7 +201,12 @@ class Prepared:
 
 def prepare(subject: Subject) -> Prepared:
     """Load a model and make its file, once."""
-    found = final_model(load(subject), settings(subject), _silent())
+    return prepared_of(subject, load(subject))
+
+
+def prepared_of(subject: Subject, task: Task) -> Prepared:
+    """Make the file of a task."""
+    found = final_model(task, settings(subject), _silent())
     return Prepared(subject, found.task, found.model, found.cases)
 
 
