@@ -175,7 +175,8 @@ def _scale(model: nn.Module, pattern: Any, spread: float, run: Callable[[], Any]
 def _greatest(module: nn.Module, output: torch.Tensor) -> float:
     """The greatest magnitude of a layer's output but for its bias, which goes: heads for focal loss begin with -4.6."""
     if module.bias is not None:
-        output = output - module.bias.detach().reshape([-1] + [1] * (output.dim() - 2 if output.dim() == 4 else 0))
+        axes = 0 if isinstance(module, nn.Linear) else 2  # behind the channels
+        output = output - module.bias.detach().reshape([-1] + [1] * axes)
     return float(output.abs().max())
 
 

@@ -8,21 +8,26 @@ import torch
 from torch import nn
 
 
-def rounding_noise(tensor: torch.Tensor, generator: torch.Generator, planes: bool = False) -> torch.Tensor:
-    """Noise of the size of float32's rounding of the greatest value, or of 1, as sums may be of greater ones.
+def rounding_noise(
+    tensor: torch.Tensor, generator: torch.Generator, planes: bool = False, least: float = 1.0
+) -> torch.Tensor:
+    """Noise of the size of float32's rounding of the greatest value.
 
     Args:
         tensor: any size.
         generator: of the noise.
         planes: one and the same for a whole plane of a map (N, C, H, W), to be added to it.
+        least: the value of whose rounding it is where the greatest is less: what is summed may be greater than the sum.
     """
     shape = [size if axis < 2 else 1 for axis, size in enumerate(tensor.shape)] if planes else tensor.shape
     noise = torch.randn(shape, generator=generator).to(tensor)
-    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=1.0))
+    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=least))
 
 
 @contextmanager
-def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
+def layers_round_otherwise(
+    module: nn.Module, generator: torch.Generator, roundings: float = 1.0, least: float = 1.0
+) -> Iterator[None]:
     """Add such noise, some times over, to what each layer with weights gives this thread inside the block.
 
     A runtime rounds in every layer, and not only once. Of a plane of equal values, as a blank image gives, the mean
@@ -37,9 +42,9 @@ def layers_round_otherwise(module: nn.Module, generator: torch.Generator, roundi
             isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel()
         ):
             return None
-        noise = rounding_noise(output, generator)
+        noise = rounding_noise(output, generator, least=least)
         if output.dim() > 2:
-            noise = noise + rounding_noise(output, generator, planes=True)
+            noise = noise + rounding_noise(output, generator, planes=True, least=least)
         return output + noise * roundings
 
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from ..codebases.roundings import layers_round_otherwise
 from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
-from ..matching import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
+from ..matching import CHANCE, MAX_LINES, Match, Tolerances, compare_raw, match, noise_of
 from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .outcome import Case, CaseResult, summed
@@ -27,7 +27,7 @@ Run = Callable[[Arrays], Arrays]
 _EXACT = Tolerances(score=1e-5)
 """For tensors: a share of their range, which two float32 implementations of the same layers keep."""
 _ROUNDINGS = 8.0
-"""The noise, in roundings of each layer, by which PyTorch is asked how far its own roundings go."""
+"""The noise, in roundings of each layer, by which PyTorch is asked whether its answer to drawn values is steady."""
 _PULL = 4.0 * SCORES
 """How far a lever is pulled to see what it does."""
 _LOWER = 0.7
@@ -75,7 +75,7 @@ class Inside:
         seconds = between - started, time.perf_counter() - between
         outcome = _Tensors(expected, found)
         if outcome.problems:
-            outcome.allow(to_numpy(self._early(case, _ROUNDINGS) or first))
+            outcome.allow(to_numpy(self._early(case, 1.0) or first))
         return outcome.result(f"inside, {case.name}", case, seconds)
 
     def _early(self, case: Case, roundings: float = 0.0) -> Optional[Dict[str, torch.Tensor]]:
@@ -90,7 +90,7 @@ class Inside:
 
         with torch.no_grad(), ExitStack() as stack:
             if roundings:
-                stack.enter_context(layers_round_otherwise(self._task.module, generator, roundings))
+                stack.enter_context(layers_round_otherwise(self._task.module, generator, roundings, least=0.0))
                 stack.enter_context(ties_at_random(generator, roundings))
             stack.enter_context(watched(self._task, pooled))
             stack.enter_context(recorder.recording(note))
@@ -275,14 +275,18 @@ class _Tensors:
         return other + [name for name, difference in self._differences.items() if difference > share]
 
     def allow(self, again: Arrays) -> None:
-        """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether."""
+        """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether.
+
+        Not more than one of the greatest value in each layer makes: a runtime is off by less than half of that, so that
+        a margin would only let faults through.
+        """
         own = _Tensors(self._expected, again)
         for name in list(self._by_name):
             if name in own.by_chance(CHANCE):
                 self._unsteady.append(name)
                 self._by_name.pop(name)
                 continue
-            slack = NOISE_MARGIN * own._differences[name] * _range(self._expected[name])
+            slack = own._differences[name] * _range(self._expected[name])
             self._compare(name, slack)
             self._allowed = max(self._allowed, slack)
 

@@ -118,14 +118,14 @@ SUBJECTS = {
             "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py",
             _SHAPE,
             _ONE_STAGE,
-            spread={"bbox_head.retina_cls": Spread(1000.0, -4.0)},
+            spread={"bbox_head.retina_cls": Spread(bias=-10.0)},
         ),
         Subject(
             "fcos",
             "mmdet::fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py",
             _SHAPE,
             _ONE_STAGE,
-            spread={"bbox_head.conv_cls": Spread(20.0, -14.0), "bbox_head.conv_reg": Spread(5.0, 1.0)},
+            spread={"bbox_head.conv_cls": Spread(bias=-6.0), "bbox_head.conv_reg": Spread(5.0, 1.0)},
         ),
         Subject(
             "yolox",
