@@ -1,6 +1,7 @@
 """Random weights that prove something: nothing of a model is asleep, and its scores tell pictures apart."""
 
 import numpy as np
+import pytest
 import torch
 from models import load_small
 from torch import nn
@@ -62,9 +63,9 @@ def test_scores_tell_photographs_apart(tmp_path):
 class Focal(nn.Module):
     """A class head as for focal loss: hardly any weight, and a bias by which all that it begins with is rare."""
 
-    def __init__(self):
+    def __init__(self, layer):
         super().__init__()
-        self.retina_cls = nn.Conv2d(8, 20, 3, padding=1)
+        self.retina_cls = layer
         nn.init.normal_(self.retina_cls.weight, std=1e-5)
         nn.init.constant_(self.retina_cls.bias, -4.6)
 
@@ -72,9 +73,12 @@ class Focal(nn.Module):
         return self.retina_cls(x)
 
 
-def test_the_bias_of_a_head_does_not_hide_that_its_scores_are_all_alike():
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Conv2d(8, 20, 3, padding=1), (2, 8, 12, 16)), (nn.Linear(8, 20), (6, 2, 30, 8))]
+)
+def test_the_bias_of_a_head_does_not_hide_that_its_scores_are_all_alike(layer, shape):
     torch.manual_seed(0)
-    model, x = Focal(), torch.randn(2, 8, 12, 16)
+    model, x = Focal(layer), torch.randn(shape)
     calibrate(model, lambda: model(x))
     assert model(x).std() > 1 and (model.retina_cls.bias == 0).all()
 
