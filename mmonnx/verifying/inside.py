@@ -20,6 +20,7 @@ from .goals import detections_of
 from .outcome import Case, CaseResult, summed
 from .probes import Probe, Recorder, probes_of
 from .remembering import Memory
+from .rows import in_order
 
 Arrays = Dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
@@ -145,7 +146,8 @@ class Inside:
             (seconds, time.perf_counter() - started),
         )
         expected = to_numpy(first.free)
-        free = _Tensors(expected, {name: self._real(expected[name], found[name]) for name in expected})
+        real = {name: self._real(expected[name], found[name]) for name in expected}
+        free = _Tensors(expected, {name: in_order(expected[name], real[name], _EXACT) for name in expected})
         if result.ok and free.problems:
             result = replace(result, ok=False, problems=free.problems[:MAX_LINES])
         return result
