@@ -10,6 +10,10 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
+WITH_OPERATORS = $(addprefix tests/,fallback graph plugin rewrites symbolics verifying codebases/test_detectors.py \
+	codebases/test_ties.py runtime/test_padding.py test_compat.py test_custom_ops.py test_extractors.py test_guide.py \
+	test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py test_two_stage_models.py)
 
 .PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz mutate mutate-short lint clean
 .DEFAULT_GOAL := help
@@ -26,9 +30,9 @@ demo: ## export, verify and draw the two digit models into work_dirs/demo/
 test: lint ## lint, then the tests, on the default stack
 	$(call run_tests,.venv)
 
-test-compiled: ## the tests with mmcv's operators compiled (the first time, 5 to 15 minutes more)
+test-compiled: ## the tests that call mmcv's operators, with these compiled (the first time, 5 to 15 minutes more)
 	$(BOOTSTRAP) --stack compiled
-	$(call run_tests,.venv-compiled) -m "not once"
+	$(call run_tests,.venv-compiled) -m "not once" $(WITH_OPERATORS)
 
 test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a Python
 	$(BOOTSTRAP) --stack classic; status=$$?; \

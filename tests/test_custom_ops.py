@@ -113,6 +113,7 @@ def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypa
     assert re.search(r"verify (\d+) of \1 cases agree with PyTorch", out)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_library_that_cannot_be_loaded(config, tmp_path, capfd, exists):
     library = tmp_path / "library.so"
