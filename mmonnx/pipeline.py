@@ -222,8 +222,7 @@ def _final(
 ) -> Final:
     cases = make_cases(task, images, task.shape, settings.load.batch)
     # of a large model no stage's result outlives the next stage
-    model, faults = _trace(settings, task, cases, target, opset, report)
-    task = replace(task, faults=faults)
+    model = _trace(settings, task, cases, target, opset, report)
     idle = unused(model, task.optional)
     if idle:
         task, model = task.without(idle), without_inputs(model, idle)
@@ -274,10 +273,10 @@ def _newest_opset(target: Target) -> int:
 
 def _trace(
     settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
-) -> Tuple[onnx.ModelProto, List[str]]:
-    """The traced model, and its faults, a line each.
+) -> onnx.ModelProto:
+    """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks.
 
-    Where nobody asked for an opset, it has a later one if the model has an operator that this one lacks.
+    The task is told the faults that the trace shows.
     """
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
@@ -297,21 +296,22 @@ def _trace(
                 if not probes:
                     raise
                 probes = []  # a layer may be called otherwise while it is traced
-        found = task.faults + faults_of(task, context, [case.feeds for case in cases[1:]])
+        traced_faults = faults_of(task, context, [case.feeds for case in cases[1:]])
+        task.faults = list(dict.fromkeys([*task.faults, *traced_faults]))
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
-    if found and settings.strict:
+    if task.faults and settings.strict:
         raise ExportError(
-            f"the file would not follow {task.title} everywhere: {'. '.join(found)}",
+            f"the file would not follow {task.title} everywhere: {'. '.join(task.faults)}",
             "a model whose values all stay tensors",
             "mend these lines, or leave --strict out",
         )
-    for line in found:
+    for line in task.faults:
         report.warn(line)
     for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
         report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
-    return traced, found
+    return traced
 
 
 def _simplify(
