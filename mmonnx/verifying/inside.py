@@ -14,7 +14,7 @@ from ..codebases.roundings import layers_round_otherwise
 from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
-from ..matching import CHANCE, MAX_LINES, Match, Tolerances, compare_raw, match, noise_of
+from ..matching import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances, compare_raw, match, noise_of
 from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .outcome import Case, CaseResult, summed
@@ -279,8 +279,8 @@ class _Tensors:
     def allow(self, again: Arrays) -> None:
         """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether.
 
-        Not more than one of the greatest value in each layer makes: a runtime is off by less than half of that, so that
-        a margin would only let faults through.
+        What one rounding of the greatest value in each layer makes: a runtime is off by a third of that, as a rule, and
+        more noise would only let faults through.
         """
         own = _Tensors(self._expected, again)
         for name in list(self._by_name):
@@ -288,7 +288,7 @@ class _Tensors:
                 self._unsteady.append(name)
                 self._by_name.pop(name)
                 continue
-            slack = own._differences[name] * _range(self._expected[name])
+            slack = NOISE_MARGIN * own._differences[name] * _range(self._expected[name])
             self._compare(name, slack)
             self._allowed = max(self._allowed, slack)
 
