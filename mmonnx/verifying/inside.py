@@ -15,25 +15,18 @@ from ..codebases.roundings import layers_round_otherwise
 from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
-from ..matching import CHANCE, MAX_LINES, Match, Tolerances, compare_raw, match, noise_of
+from ..matching import CHANCE, MAX_LINES, Match, match, noise_of
 from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .outcome import Case, CaseResult, summed
 from .probes import Probe, Recorder, probes_of
 from .remembering import Memory
 from .rows import in_order
+from .tensors import EXACT, TensorsMatch
 
 Arrays = Dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
 
-_EXACT = Tolerances(score=1e-5)
-"""For tensors: a share of their range, which two float32 implementations of the same layers keep."""
-_ERRORS = 4.0
-"""How many times as far as PyTorch from what it gives without roundings a file may be from it.
-
-The two are off by about as much, and by up to twice as much as one another in what was measured: in the 27 ends of a
-dozen models a file was 0.9 to 2 times as far from PyTorch as that.
-"""
 _ROUNDINGS = 8.0
 """The noise, in roundings of each layer, by which PyTorch is asked whether its answer to drawn values is steady."""
 _PULL = 4.0 * SCORES
@@ -81,7 +74,7 @@ class Inside:
             problem = f"the runtime failed: {type_and_line(error)}"
             return CaseResult(f"inside, {case.name}", case.shape, len(case.images), problems=[problem])
         seconds = between - started, time.perf_counter() - between
-        outcome = _Tensors(expected, found)
+        outcome = TensorsMatch(expected, found)
         if outcome.problems:
             outcome.allow(self._own(case, expected))
         return outcome.result(f"inside, {case.name}", case, seconds)
@@ -172,7 +165,7 @@ class Inside:
         )
         expected = to_numpy(first.free)
         real = {name: self._real(expected[name], found[name]) for name in expected}
-        free = _Tensors(expected, {name: in_order(expected[name], real[name], _EXACT) for name in expected})
+        free = TensorsMatch(expected, {name: in_order(expected[name], real[name], EXACT) for name in expected})
         if result.ok and free.problems:
             result = replace(result, ok=False, problems=free.problems[:MAX_LINES])
         return result
@@ -187,7 +180,7 @@ class Inside:
                 return False
             if not all(found.ok for found in _matches(self._task, first.results, again.results)):
                 return False
-            if _Tensors(to_numpy(first.free), to_numpy(again.free)).by_chance(CHANCE):
+            if TensorsMatch(to_numpy(first.free), to_numpy(again.free)).by_chance(CHANCE):
                 return False
         return True
 
@@ -271,71 +264,3 @@ def _matches(task: Task, expected: Sequence[Result], actual: Sequence[Result]) -
         match(one, other, score_thr=task.score_thr, limit=task.max_per_img, noise=noise_of(one), ordered=True)
         for one, other in zip(expected, actual)
     ]
-
-
-class _Tensors:
-    """The comparison of some tensors of a file with PyTorch's."""
-
-    def __init__(self, expected: Arrays, found: Arrays) -> None:
-        self._expected, self._found = expected, found
-        self._by_name: Dict[str, str] = {}
-        self._differences: Dict[str, float] = {}
-        self._unsteady: List[str] = []
-        self._allowed = 0.0
-        for name in expected:
-            self._compare(name, 0.0)
-
-    def _compare(self, name: str, slack: float) -> None:
-        difference, problem = compare_raw(name, self._expected[name], self._found[name], _EXACT, slack)
-        self._differences[name] = (difference or 0.0) / max(_range(self._expected[name]), 1e-12)
-        self._by_name.pop(name, None)
-        if problem:
-            self._by_name[name] = problem
-
-    @property
-    def problems(self) -> List[str]:
-        return list(self._by_name.values())
-
-    def by_chance(self, share: float) -> List[str]:
-        """The tensors of another shape, or that differ by more than a share of their range."""
-        other = [name for name in self._expected if self._expected[name].shape != self._found[name].shape]
-        return other + [name for name, difference in self._differences.items() if difference > share]
-
-    def allow(self, again: Arrays) -> None:
-        """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether.
-
-        Args:
-            again: what it gives without them, or with others.
-        """
-        own = _Tensors({name: self._expected[name] for name in again}, again)
-        for name in list(self._by_name):
-            if name in own.by_chance(CHANCE):
-                self._unsteady.append(name)
-                self._by_name.pop(name)
-                continue
-            slack = _ERRORS * own._differences.get(name, 0.0) * _range(self._expected[name])
-            self._compare(name, slack)
-            self._allowed = max(self._allowed, slack)
-
-    def result(self, name: str, case: Case, seconds: Tuple[float, float]) -> CaseResult:
-        total = len(self._expected) - len(self._unsteady)
-        steady = [value for key, value in self._differences.items() if key not in self._unsteady]
-        return CaseResult(
-            name,
-            case.shape,
-            len(case.images),
-            matched=total - len(self._by_name),
-            total=total,
-            excused=len(self._unsteady),
-            max_score=max(steady, default=None),
-            ok=not self._by_name,
-            problems=self.problems[:MAX_LINES],
-            seconds=seconds,
-            allowed=(0.0, self._allowed),
-        )
-
-
-def _range(array: np.ndarray) -> float:
-    """The range of an array's finite values, or their magnitude where they are all alike."""
-    finite = array[np.isfinite(array)]
-    return max(float(np.ptp(finite)), float(np.abs(finite).max())) if finite.size else 0.0
