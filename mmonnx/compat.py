@@ -203,6 +203,23 @@ def version_of(tensor: torch.Tensor) -> Optional[int]:
     return None if hasattr(tensor, "is_inference") and tensor.is_inference() else tensor._version
 
 
+def nodes_behind(graph: Any, last: Any, count: int) -> List[Any]:
+    """The nodes of a traced graph behind one, in order.
+
+    Args:
+        graph: the graph, which grows at its end.
+        last: the node; None for all nodes.
+        count: how many nodes there are up to it.
+    """
+    if not hasattr(torch._C.Node, "prev"):  # 1.8
+        return list(graph.nodes())[count:]
+    found, node = [], graph.return_node().prev()
+    while node.kind() not in ("prim::Param", "prim::Return") and node != last:
+        found.append(node)
+        node = node.prev()
+    return found[::-1]
+
+
 def no_inference_mode() -> ContextManager[Any]:
     """Leave this thread's inference mode (1.9 and later), in which no tensor has a version, for a while."""
     if hasattr(torch, "inference_mode") and torch.is_inference_mode_enabled():

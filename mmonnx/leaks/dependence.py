@@ -4,6 +4,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import torch
 
+from .. import compat
+
 _SIZE = {"aten::size", "aten::sym_size", "aten::_shape_as_tensor", "aten::numel", "aten::sym_numel", "aten::len"}
 _FILLED = {f"aten::{name}" for kind in ("empty", "full", "ones", "zeros") for name in (f"{kind}_like", f"new_{kind}")}
 _FILLED |= {"aten::rand_like", "aten::randn_like", "aten::randint_like"}
@@ -60,6 +62,7 @@ class Dependences:
         self._known: Dict[int, Dependence] = {}
         self._bases: Dict[int, int] = {}
         self._last: Any = None
+        self._seen = 0
 
     def of(self, tensor: torch.Tensor) -> Dependence:
         """What a tensor hangs on; nothing if the trace does not know it."""
@@ -82,13 +85,9 @@ class Dependences:
         if not self._known:
             for value in list(graph.inputs())[: self._inputs]:
                 self._known[value.unique()] = Dependence(data=True)
-        new: List[Any] = []
-        last = node = graph.return_node().prev()
-        while node.kind() not in ("prim::Param", "prim::Return") and node != self._last:
-            new.append(node)
-            node = node.prev()
-        self._last = last
-        for node in reversed(new):
+        new = compat.nodes_behind(graph, self._last, self._seen)
+        self._last, self._seen = new[-1] if new else self._last, self._seen + len(new)
+        for node in new:
             self._look_at(node)
 
     def _look_at(self, node: Any) -> None:
