@@ -25,7 +25,7 @@ from rich.table import Table
 
 from mmonnx.atomic import replacing
 
-SHORT_COUNT = 45
+SHORT_COUNT = 24
 """Faults a model in the run for every change."""
 
 
