@@ -373,10 +373,10 @@ def _verify(
 
         spare = not find_target(settings.target).capabilities.empty_tensors
         budget = settings.verify_budget
-        verified = verify_model(task, model, _run(cases, how), load, budget, stage.progress, shown, spare)
+        verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare)
         for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
-            verified.results.extend(verify(task, session.run, _run(cases, how), stage.progress, shown))
+            verified.results.extend(verify(task, session.run, _labelled(cases, how), stage.progress, shown))
         good = sum(result.ok for result in verified.results)
         stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
         if settings.show_dir:
@@ -385,7 +385,7 @@ def _verify(
     return verified
 
 
-def _run(cases: Sequence[Case], how: str) -> List[Case]:
+def _labelled(cases: Sequence[Case], how: str) -> List[Case]:
     """Cases with the way in which a file is run in their names."""
     return [replace(case, name=f"{case.name}{how}") for case in cases]
 

@@ -1,6 +1,7 @@
 """Small models for the tests, made from upstream's own configs, and what they are tried on."""
 
 import contextlib
+import inspect
 import io
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
@@ -107,6 +108,12 @@ def small_file(name: str, folder: Any, options: Optional[Dict[str, Any]] = None,
     model = export(ExportSettings(config, output_file=path, load=settings)).task.module.model
     model.cfg = Config.fromfile(config)
     return path, model
+
+
+def line_marked_here(model: Any) -> int:
+    """The number of the line of a class's source that ends with ``# here``."""
+    lines, first = inspect.getsourcelines(model)
+    return next(number for number, line in enumerate(lines, first) if line.rstrip().endswith("# here"))
 
 
 def exported(module, inputs, context=None, opset=11, **options):

@@ -3,10 +3,12 @@
 import copy
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator
 
 import torch
 from torch import nn
+
+from .roundings import innermost_layers
 
 
 @contextmanager
@@ -16,7 +18,8 @@ def layers_in_double(module: nn.Module) -> Iterator[None]:
     The weights stay as they are, for other threads: a copy of a layer computes, and is gone after it. A model may not
     run so: some of upstream's functions take float32 alone.
     """
-    thread, given = threading.get_ident(), {}  # type: int, Dict[nn.Module, Any]
+    thread = threading.get_ident()
+    given: Dict[nn.Module, Any] = {}
 
     def enter(layer: nn.Module, inputs: Any) -> Any:
         if threading.get_ident() != thread:
@@ -33,11 +36,9 @@ def layers_in_double(module: nn.Module) -> Iterator[None]:
         return twin(*(to_double(value) for value in given.pop(layer)))
 
     with ExitStack() as stack:
-        for layer in module.modules():
-            own = sum(1 for _ in layer.parameters(recurse=False))
-            if own and own == sum(1 for _ in layer.parameters()) and not isinstance(layer, torch.jit.ScriptModule):
-                stack.callback(layer.register_forward_pre_hook(enter).remove)
-                stack.callback(layer.register_forward_hook(leave).remove)
+        for _, layer in innermost_layers(module):
+            stack.callback(layer.register_forward_pre_hook(enter).remove)
+            stack.callback(layer.register_forward_hook(leave).remove)
         yield
 
 

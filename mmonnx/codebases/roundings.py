@@ -2,10 +2,18 @@
 
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import Any, Iterator
+from typing import Any, Iterator, Tuple
 
 import torch
 from torch import nn
+
+
+def innermost_layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
+    """The innermost modules that have weights, by name."""
+    for name, layer in module.named_modules():
+        own = sum(1 for _ in layer.parameters(recurse=False))
+        if own and own == sum(1 for _ in layer.parameters()):
+            yield name, layer
 
 
 def rounding_noise(

@@ -95,7 +95,7 @@ class Goals:
         """Every goal that the model has, in the order of its parts."""
         found = []
         if self._task.faults:
-            first, *others = [line.split(" ")[0] for line in self._task.faults]
+            first, *others = [line.split(" (")[0] for line in self._task.faults]  # a path may have spaces
             note = f"{first}, see the warning" if not others else f"{first} and {len(others)} more, see the warnings"
             found.append(Goal("values that Python takes out of the trace", False, note, driven=False))
         if self._ends:

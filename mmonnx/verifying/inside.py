@@ -22,9 +22,8 @@ from .outcome import Case, CaseResult, summed
 from .probes import Probe, Recorder, probes_of
 from .remembering import Memory
 from .rows import in_order
-from .tensors import EXACT, TensorsMatch
+from .tensors import EXACT, Arrays, TensorsMatch
 
-Arrays = Dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
 
 _ROUNDINGS = 8.0

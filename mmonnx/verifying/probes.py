@@ -17,6 +17,7 @@ import onnx
 import torch
 from torch import nn
 
+from ..codebases.roundings import innermost_layers
 from ..graph.parts import produced
 
 _NAME = re.compile(r"^(?P<module>.+)\.output_(?P<call>\d+)$")
@@ -65,7 +66,7 @@ class _Tape:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self._names = {layer: name for name, layer in _layers(module)}
+        self._names = {layer: name for name, layer in innermost_layers(module)}
         self._calls: Counter = Counter()
         self._outputs: List[Tuple[Probe, torch.Tensor, int]] = []
         self._by_function: Dict[Any, Probe] = {}
@@ -119,14 +120,6 @@ class _Tape:
             for probe, output, version in self._outputs
             if probe not in self._consumed and output._version == version
         ]
-
-
-def _layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
-    """The innermost modules that have weights, by name."""
-    for name, layer in module.named_modules():
-        own = sum(1 for _ in layer.parameters(recurse=False))
-        if own and own == sum(1 for _ in layer.parameters()):
-            yield name, layer
 
 
 def poolings(module: nn.Module) -> List[nn.Module]:

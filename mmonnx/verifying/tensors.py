@@ -53,8 +53,9 @@ class TensorsMatch:
             again: what it gives without them, or with others.
         """
         own = TensorsMatch({name: self._expected[name] for name in again}, again)
+        by_chance = own.by_chance(CHANCE)
         for name in list(self._by_name):
-            if name in own.by_chance(CHANCE):
+            if name in by_chance:
                 self._unsteady.append(name)
                 self._by_name.pop(name)
                 continue

@@ -1,9 +1,8 @@
 """Plain models that keep something from one call for the next."""
 
-import inspect
-
 import pytest
 import torch
+from models import line_marked_here
 from torch import nn
 
 import mmonnx
@@ -73,18 +72,13 @@ class Counts(nn.Module):
         return x * 3
 
 
-def line_of(model):
-    lines, first = inspect.getsourcelines(model)
-    return next(number for number, line in enumerate(lines, first) if line.rstrip().endswith("# here"))
-
-
 @pytest.mark.parametrize("model", [Smooths, Averages, Remembers, Replaces])
 def test_the_file_answers_as_a_first_call_and_the_line_is_named(tmp_path, capfd, model):
     torch.manual_seed(0)
     module, sample = model(), torch.randn(2, 8)
     outcome = mmonnx.export(module, (sample,), str(tmp_path / "model.onnx"), verify=True)
     assert outcome.ok
-    assert f"{__file__}:{line_of(model)} " in capfd.readouterr().out
+    assert f"{__file__}:{line_marked_here(model)} " in capfd.readouterr().out
     session = Session(outcome.model)
     for x in (torch.randn(2, 8), torch.randn(2, 8)):
         (found,) = session.run({"input": x.numpy()}).values()

@@ -1,11 +1,11 @@
 """Plain models that take a value out of the trace, exported with samples of one constant: refused, the line named."""
 
-import inspect
 import math
 
 import numpy as np
 import pytest
 import torch
+from models import line_marked_here
 from torch import nn
 from torch.nn import functional
 
@@ -151,12 +151,6 @@ MODELS = [
 ]
 
 
-def line_of(model):
-    """The number of the line marked ``here``."""
-    lines, first = inspect.getsourcelines(model)
-    return next(number for number, line in enumerate(lines, first) if line.rstrip().endswith("# here"))
-
-
 @pytest.mark.parametrize(("model", "sample"), MODELS)
 def test_it_is_refused_and_its_line_is_named(tmp_path, capfd, model, sample):
     torch.manual_seed(0)
@@ -164,13 +158,13 @@ def test_it_is_refused_and_its_line_is_named(tmp_path, capfd, model, sample):
     outcome = mmonnx.export(model(), (sample,), str(file), verify=True)
     told = capfd.readouterr()
     assert not outcome.ok and not file.exists(), [(case.name, case.verdict) for case in outcome.results]
-    assert f"{__file__}:{line_of(model)} " in told.out + told.err
+    assert f"{__file__}:{line_marked_here(model)} " in told.out + told.err
 
 
 def test_what_no_case_shows_is_named_and_counts_as_not_exercised(tmp_path, capfd):
     tokens = torch.zeros((1, 6), dtype=torch.int64)  # a token among sixteen: the cases may have it or not
     outcome = mmonnx.export(Vocabulary(), (tokens,), str(tmp_path / "model.onnx"), verify=True)
-    told, place = capfd.readouterr().out, f"{__file__}:{line_of(Vocabulary)}"
+    told, place = capfd.readouterr().out, f"{__file__}:{line_marked_here(Vocabulary)}"
     assert f"warning: {place} " in told
     goal = next(goal for goal in outcome.goals if goal.what.startswith("values that Python takes"))
     assert not goal.reached and goal.note.startswith(f"{place},")
@@ -195,7 +189,7 @@ def test_strict_refuses_it_before_anything_is_written(tmp_path, model, sample):
     file = tmp_path / "model.onnx"
     with pytest.raises(ExportError) as raised:
         mmonnx.export(model(), (sample,), str(file), strict=True)
-    assert f"{__file__}:{line_of(model)} " in str(raised.value) and not list(tmp_path.iterdir())
+    assert f"{__file__}:{line_marked_here(model)} " in str(raised.value) and not list(tmp_path.iterdir())
 
 
 class Follows(nn.Module):
