@@ -235,6 +235,27 @@ def test_what_pytorch_itself_gives_in_a_further_run_is_excused_and_nothing_else(
         assert any("only the runtime has label 1 at (300" in line for line in result.problems)
 
 
+@pytest.mark.parametrize("place, ok", [(0, True), (5, True), (9, True), (10, False)])
+def test_a_choice_among_many_is_found_where_much_noise_shows_other_ones(classifier, place, ok):
+    """Of a network that magnifies roundings: each run finds another of ten places, and with more noise yet others."""
+    cases, runs = make_cases(classifier, None, SHAPE)[:1], []
+    start = cases[0].feeds["input"]
+
+    def found(second):
+        dets = np.float32([[5, 5, 50, 50, 0.9], [50 * second, 60, 50 * second + 20, 90, 0.5]])
+        return [Detections(dets, np.int64([0, 1]))]
+
+    def predict(feeds):
+        if (feeds["input"] - start).std() > 3 * torch.finfo(torch.float32).eps:
+            return found(20)
+        runs.append(feeds)
+        return found(len(runs) % 10)
+
+    classifier.predict, classifier.read = predict, lambda outputs: found(place)
+    (result,) = verify(classifier, lambda feeds: {}, cases)
+    assert result.ok is ok, result
+
+
 def test_a_gross_mismatch_stops_at_once(classifier):
     runs = []
 

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import torch
 from torch import nn
@@ -43,6 +43,8 @@ _TAIL = 5.0
 """The greatest score or delta, in deviations: beyond, scores are 1.0 for many classes, and boxes huge."""
 _WAY = 1.5
 """The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
+_COUNTED = 16
+"""The values of a channel, in fewer of which its variance does not show: of what is pooled over whole images, say."""
 _STEADY = 0.2
 """The least variance of a channel, as a share of its layer's: few values may hardly vary, and others do by chance."""
 _EPS = 1e-12
@@ -117,6 +119,7 @@ def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
     """Take the running statistics of the batch norms from what they see."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     settings = [(norm.momentum, norm.eps) for norm in norms]
+    handles = [norm.register_forward_pre_hook(_of_few) for norm in norms]
     for norm in norms:
         norm.momentum, norm.eps = 1.0, max(norm.eps, _EPS)
         norm.train()
@@ -124,11 +127,24 @@ def _normalise(model: nn.Module, run: Callable[[], Any]) -> None:
         with torch.no_grad():
             run()
     finally:
-        for norm, (momentum, eps) in zip(norms, settings):
+        for norm, handle, (momentum, eps) in zip(norms, handles, settings):
+            handle.remove()
             norm.momentum, norm.eps = momentum, eps
             norm.eval()
             if norm.running_var is not None:
                 norm.running_var.clamp_(min=_STEADY * float(norm.running_var.mean()))
+
+
+def _of_few(norm: nn.Module, inputs: Tuple[torch.Tensor, ...]) -> None:
+    """Give a norm that sees few values of each channel the statistics of all channels together.
+
+    Two images hardly differ in the mean of a channel: divided by that, a third would be a hundred deviations off.
+    """
+    (values,) = inputs
+    if norm.running_var is not None and values.numel() < _COUNTED * values.shape[1]:
+        norm.eval()
+        norm.running_mean.fill_(float(values.mean()))
+        norm.running_var.fill_(float(values.var()))
 
 
 def _find(model: nn.Module, pattern: Any) -> Dict[str, nn.Module]:

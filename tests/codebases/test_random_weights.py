@@ -83,6 +83,29 @@ def test_the_bias_of_a_head_does_not_hide_that_its_scores_are_all_alike(layer, s
     assert model(x).std() > 1 and (model.retina_cls.bias == 0).all()
 
 
+class Attention(nn.Module):
+    """Channels that are weighed by their means over the whole image."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.squeeze = nn.Sequential(nn.Conv2d(16, 8, 1, bias=False), nn.BatchNorm2d(8))
+
+    def forward(self, images):
+        return self.squeeze(self.stem(images).mean((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_pooled_over_whole_images_is_not_magnified_for_other_images(count):
+    torch.manual_seed(0)
+    model, images = Attention().eval(), torch.rand(count, 3, 32, 32)
+    calibrate(model, lambda: model(images))
+    with torch.no_grad():
+        seen, other = model(images), model(torch.rand(4, 3, 24, 48) * 0.8)
+    assert 0.2 < seen.std() < 2 and 0.2 < other.std() < 4 and other.abs().max() < 8
+    assert not any(module.training for module in model.modules())
+
+
 class Heats(nn.Module):
     """A backbone without training whose heat maps have outliers, and a choice of places that is as good as hard."""
 

@@ -98,7 +98,7 @@ QUICK = (
     "mmdet::ssd/ssdlite_mobilenetv2_scratch_600e_coco.py",
     "mmdet::yolact/yolact_r50_1x8_coco.py",
     "mmdet::yolo/yolov3_mobilenetv2_320_300e_coco.py",
-    "mmdet::autoassign/autoassign_r50_fpn_8x2_1x_coco.py",
+    "mmdet::yolox/yolox_nano_8x8_300e_coco.py",
 )
 """A few minutes' worth of all kinds of heads, small backbones first."""
 _SMALL = re.compile(
