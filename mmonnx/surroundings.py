@@ -28,6 +28,15 @@ _changed: List[Tuple[_Setting, Any, Any]] = []
 """What the first of the open blocks has changed: the setting, what it was, and what it is."""
 
 
+class _Here(threading.local):
+    """Whether this thread wants gradients."""
+
+    gradients = False
+
+
+_here = _Here()
+
+
 @contextmanager
 def ordinary(module: Optional[nn.Module] = None) -> Iterator[None]:
     """Run the block as in a process that has just been started; afterwards all is as it was.
@@ -48,9 +57,20 @@ def ordinary(module: Optional[nn.Module] = None) -> Iterator[None]:
 
 @contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
-    """Run a module in ``ordinary`` surroundings and without gradients."""
-    with ordinary(module), torch.no_grad():
+    """Run a module in ``ordinary`` surroundings, and without gradients but in a :func:`gradients` block."""
+    with ordinary(module), torch.set_grad_enabled(_here.gradients):
         yield
+
+
+@contextmanager
+def gradients() -> Iterator[None]:
+    """Let this thread's modules record gradients inside the block, those run by :func:`inference` too."""
+    before, _here.gradients = _here.gradients, True
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        _here.gradients = before
 
 
 def _enter(module: Optional[nn.Module]) -> None:

@@ -69,10 +69,17 @@ class Draw:
     amount: float = 0.0
     spared: Optional[int] = None
 
-    def values(self, probe: Probe, output: torch.Tensor, number: int) -> torch.Tensor:
-        """What an end is made to give in the place of what it gave; ``number`` makes it differ from other ends'."""
+    def values(self, probe: Probe, output: torch.Tensor, number: int, like: torch.Tensor) -> torch.Tensor:
+        """What an end is made to give in the place of what it gave.
+
+        Args:
+            probe: the end.
+            output: what it gave.
+            number: makes the values differ from other ends'.
+            like: what the values are to be like, of as many channels.
+        """
         own = [lever for lever in self.levers if lever.module == probe.module]
-        result = drawn(output, self.gain, self.seed + 1000 * number, SCORES if own else 0.0)
+        result = drawn(like, self.gain, self.seed + 1000 * number, SCORES if own else 0.0, output.shape)
         for lever in own if probe.call != self.spared else ():
             result = lever.moved(result, self.amount)
         return result
@@ -112,13 +119,16 @@ def run_driven(
         memory: around the run, see ``memory.remembering``.
     """
     recorder, pooled, names, late = Recorder(task.module, probes, task.twice), [], set(), set()
+    firsts: Dict[str, torch.Tensor] = {}
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
         if pooled and not draw.whole:
             return None
         late.update([probe.name] if pooled else [])
         names.add(probe.name)
-        return draw.values(probe, output, probes.index(probe))
+        # among the regions, all levels of a pyramid get their share: the scores of one are like those of another
+        like = output if draw.whole else firsts.setdefault(probe.module, output)
+        return draw.values(probe, output, probes.index(probe), like)
 
     with memory or nullcontext(), watched(task, pooled) as levels, recorder.recording(drive):
         results = task.predict(feeds)
@@ -146,14 +156,17 @@ def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, 
     return Driven(results, first.driven, free, first.levels, recorder.complete)
 
 
-def drawn(output: torch.Tensor, gain: float, seed: int, least: float = 0.0) -> torch.Tensor:
-    """Values as an end might give them: of the same shape, normal in each channel, no two alike.
+def drawn(
+    output: torch.Tensor, gain: float, seed: int, least: float = 0.0, shape: Optional[Sequence[int]] = None
+) -> torch.Tensor:
+    """Values as an end might give them: normal in each channel, no two alike.
 
     Args:
         output: what it gave; its mean and deviation in each channel are those of the values.
         gain: makes the deviation greater.
         seed: of the values.
         least: the least deviation.
+        shape: of the values, with as many channels; that of ``output`` by default.
     """
     axis = channel_axis(output)
     others = [other for other in range(output.dim()) if other != axis]
@@ -161,7 +174,9 @@ def drawn(output: torch.Tensor, gain: float, seed: int, least: float = 0.0) -> t
     whole = max(float(values.std(unbiased=False)) if values.numel() else 0.0, 1e-6)
     mean = values.mean(others, keepdim=True) if others else values.mean()
     deviation = values.var(others, unbiased=False, keepdim=True).sqrt() if others else values.new_tensor(whole)
-    result = mean + gain * deviation.clamp(min=max(_FLAT * whole, least)) * _spread(values.shape, seed).to(values)
+    result = mean + gain * deviation.clamp(min=max(_FLAT * whole, least)) * _spread(shape or values.shape, seed).to(
+        values
+    )
     return (_squeezed(result) if values.abs().max() <= _PIXELS else result).to(output)
 
 

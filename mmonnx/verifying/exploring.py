@@ -1,8 +1,8 @@
-"""Which driven runs are made: one after the other, until every goal is reached or the time is over."""
+"""Which further runs are made: one after the other, until every goal is reached or the time is over."""
 
 import time
 from dataclasses import replace
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .driving import Draw, Driven, Lever
 from .goals import Goals
 from .inside import Inside
 from .outcome import Case, CaseResult, joined
+from .searching import bounds_of, to_the_bounds
 
 _GAINS = (2.0, 4.0)
 """Deviations of drawn values, as multiples of the model's own: at the greater ones boxes are clipped."""
@@ -44,7 +45,7 @@ def _gained(gain: float) -> Draw:
 
 
 class Explorer:
-    """The driven runs of one file.
+    """The further runs of one file.
 
     Args:
         task: the model.
@@ -73,7 +74,7 @@ class Explorer:
     def results(self) -> List[CaseResult]:
         """A result for each kind of run that was made."""
         found = []
-        for kind in (self._thresholds, self._regions):
+        for kind in (self._bounds, self._whole_kernels, self._thresholds, self._regions):
             runs = list(kind())
             if runs:
                 name = runs[0].name if len(runs) == 1 else f"{runs[0].name}, {len(runs)} draws"
@@ -81,6 +82,44 @@ class Explorer:
             if not all(run.ok for run in runs):
                 break
         return found
+
+    def _bounds(self) -> Iterator[CaseResult]:
+        """What is inside where activations come to their bounds."""
+        bounds = bounds_of(self._task.module)
+        if bounds:
+            reached: List[int] = [0]
+
+            def changed(case: Case) -> Case:
+                found = to_the_bounds(self._task, case)
+                reached.append(found[1] if found else 0)
+                return found[0] if found else case
+
+            yield from self._on_either("searched", self._smallest(), changed)
+            self._goals.bounds = max(reached), len(bounds)
+
+    def _whole_kernels(self) -> Iterator[CaseResult]:
+        """What is inside on a picture so large that all of each kernel meets something."""
+        times = self._inside.kernels.times
+        if self._task.dynamic_size and times > 1 and time.perf_counter() < self._until:
+            height, width = other_shape(self._task, self._shape)
+            times = min(times, _LARGEST // max(height, width))
+            if times > 1 and self._takes((height * times, width * times)):
+                yield from self._on_either("photograph", (height * times, width * times))
+        self._goals.kernels = self._inside.kernels.count
+
+    def _on_either(
+        self, kind: str, size: Shape, change: Callable[[Case], Case] = lambda case: case
+    ) -> Iterator[CaseResult]:
+        """What is inside on one of two pictures: a fault shows on both, a choice that hangs on roundings does not."""
+        number = 1 if self._task.dynamic_batch else self._batch
+        found = None
+        for start in (0, 1):
+            chosen = [self._pictures[(start + index) % len(self._pictures)] for index in range(number)]
+            found = self._inside.on_picture(change(picture_case(self._task, kind, chosen, size)))
+            if found is None or found.ok:
+                break
+        if found is not None:
+            yield found
 
     def _thresholds(self) -> Iterator[CaseResult]:
         """All ends driven: what is behind them, with all of its thresholds and limits."""
@@ -150,9 +189,11 @@ class Explorer:
     def _regions(self) -> Iterator[CaseResult]:
         """What comes before the pooling of regions driven: regions of every size, whose features are real."""
         for seed, size in enumerate(self._sizes() if self._goals.all_levels else ()):
-            if seed and (time.perf_counter() > self._until or not self._goals.lacks_levels):
+            # of the greatest boxes of a pyramid all is outside of a small picture
+            wanted = not seed or size == self._shape or self._goals.lacks_levels
+            if seed and (time.perf_counter() > self._until or not wanted):
                 return
-            result = self._run(self._case("regions driven", size), Draw(200 + seed, whole=False))
+            result = self._run(self._case("regions driven", size), Draw(200 + seed, _GAINS[0], whole=False))
             if result is not None:
                 yield result
 

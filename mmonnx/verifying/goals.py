@@ -42,6 +42,8 @@ class Goals:
 
     Attributes:
         all_levels: how many levels regions can be pooled from, 0 where none are.
+        bounds: how many bounded activations came to their bounds, of how many.
+        kernels: how many kernels met maps that are large enough for all of their weights, of how many.
     """
 
     def __init__(self, task: Task, probes: Sequence[Probe]) -> None:
@@ -51,6 +53,7 @@ class Goals:
         self._levels: Set[int] = set()
         layers = [len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module)]
         self.all_levels = max(layers, default=0)
+        self.bounds = self.kernels = (0, 0)
         self._counts: List[int] = []
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
@@ -102,6 +105,9 @@ class Goals:
             missed = sorted(self.unreached_ends)
             note = f"{len(self._reached)} of {len(self._ends)}" + (f"; not {missed[0]}" if missed else "")
             found.append(Goal("layers that the answers hang on", not missed, note))
+        for what, (reached, count) in (("activations at their bounds", self.bounds), ("whole kernels", self.kernels)):
+            if count:
+                found.append(Goal(what, reached == count, f"{reached} of {count}", driven=False))
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))

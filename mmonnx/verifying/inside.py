@@ -18,6 +18,7 @@ from ..graph.parts import part
 from ..matching import CHANCE, MAX_LINES, Match, match, noise_of
 from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
+from .kernels import Kernels
 from .outcome import Case, CaseResult, summed
 from .probes import Probe, Recorder, probes_of
 from .remembering import Memory
@@ -47,6 +48,7 @@ class Inside:
 
     Attributes:
         probes: the ends that can be compared.
+        kernels: those of the model, and on what maps they were seen.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Inside:
         self._parts: Dict[Any, Run] = {}
         self._memory = Memory(task.module, self.probes)
         self._late: Set[str] = set()
+        self.kernels = Kernels(task.module)
 
     def on_picture(self, case: Case) -> Optional[CaseResult]:
         """The ends on one case's input; None where there are none, or PyTorch calls them otherwise than the file.
@@ -118,6 +121,7 @@ class Inside:
         with torch.no_grad(), ExitStack() as stack:
             stack.enter_context(watched(self._task, pooled))
             stack.enter_context(recorder.recording(note))
+            stack.enter_context(self.kernels.watched())
             stack.enter_context(suppress(Exception) if broken else nullcontext())
             self._task.predict(case.feeds)
         whole = recorder.complete or broken

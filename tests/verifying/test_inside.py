@@ -104,7 +104,24 @@ def class_row(model):
     change(model, "roi_head.bbox_head.fc_cls.weight", larger)
 
 
+def greatest_anchor(model):
+    """The last anchor of the coarsest level is a fiftieth larger: wider and higher than most pictures."""
+    anchors = [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.dims[-1:] == [4] and tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1
+    ]
+    greatest = max(anchors, key=lambda tensor: numpy_helper.to_array(tensor).max())
+
+    def larger(values):
+        values.reshape(-1, 4)[-1] *= np.float32(1.02)
+        return values
+
+    change(model, greatest.name, larger)
+
+
 FAULTS = [
+    greatest_anchor,
     level_of_zeros,
     coarsest_level,
     another_sampling,
@@ -123,6 +140,7 @@ def test_the_right_file_passes_and_says_what_was_exercised(exported):
     assert reached == {
         "layers that the answers hang on",
         "levels that regions are pooled from",
+        "whole kernels",
         "detections",
         "an image without any",
         "the limit",
@@ -178,3 +196,18 @@ def test_the_threshold_of_another_config_does_not_pass(exported):
     model = lower(trace(other, 11, context, find_probes(other, 11, context)))
     found = verified(task, pipeline.part(model, task.output_names))
     assert not found.ok
+
+
+def test_a_bound_that_no_photograph_comes_to_does_not_pass_when_it_is_another_one(tmp_path):
+    stem = config_root() / "digits" / "mobilenet_v2_digits"
+    load = LoadOptions(shape=(64, 64), dynamic=True, trust_checkpoint=True)
+    exported = pipeline.export(ExportSettings(f"{stem}.py", f"{stem}.pth", str(tmp_path / "digits.onnx"), load))
+    task, model = exported.task, exported.model
+    assert verified(task, model).ok
+    clip = next(node for node in model.graph.node if node.name == "backbone.layer4.2.conv.0.activate/Clip")
+    assert numpy_helper.to_array(weight(model, clip.input[2])) == 6
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(5.4), "lower"))
+    clip.input[2] = "lower"
+    results = verify(task, Session(model).run, make_cases(task, None, task.shape))
+    assert all(result.ok for result in results), "photographs alone show it: no test of the search"
+    assert not verified(task, model).ok
