@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 from . import compat
+from .holders import Slot
 
-_MISSING = object()
 Place = Tuple[Any, str]
 """An owner (module or class) and the name of an attribute."""
 
@@ -22,23 +22,26 @@ class StandIn(NamedTuple):
         owners: modules or classes that hold the function, the one that it is looked up in first.
         name: its name in each of them.
         function: called as ``function(original, *args, **kwargs)``.
+        slots: other places that hold the function, under whatever name.
     """
 
     owners: Sequence[Any]
     name: str
     function: Callable[..., Any]
+    slots: Sequence[Slot] = ()
 
 
 @dataclass
 class _Held:
-    """A place with a dispatcher in it, and how many blocks of all threads need it there.
+    """A slot with a dispatcher in it, and how many blocks of all threads need it there.
 
     Attributes:
-        before: the owner's own entry; ``_MISSING`` where it inherits the function.
+        before: what was in it; ``MISSING`` where its owner inherits the function.
+        now: what is in it.
     """
 
     before: Any
-    dispatcher: Callable[..., Any]
+    now: Any
     blocks: int = 0
 
 
@@ -51,7 +54,7 @@ class _Here(threading.local):
 
 _lock = threading.RLock()
 _here = _Here()
-_held: Dict[Place, _Held] = {}
+_held: Dict[Slot, _Held] = {}
 # A module that is imported while a dispatcher is in place may take it along: then it is used again.
 _dispatchers: "weakref.WeakValueDictionary[Place, Callable[..., Any]]" = weakref.WeakValueDictionary()
 _ours: "weakref.WeakSet[Callable[..., Any]]" = weakref.WeakSet()
@@ -61,16 +64,16 @@ _ours: "weakref.WeakSet[Callable[..., Any]]" = weakref.WeakSet()
 def standing_in(stand_ins: Iterable[StandIn]) -> Iterator[None]:
     """Have these functions called in the place of the originals, by this thread and inside the block.
 
-    Each place holds a dispatcher while a block of any thread needs it: the first one puts it in, and the last one
+    Each slot holds a dispatcher while a block of any thread needs it: the first one puts it in, and the last one
     puts back what was there. Threads without a stand-in of their own get the original through it.
     """
     with ExitStack() as undo:
-        for owners, name, function in stand_ins:
+        for owners, name, function, slots in stand_ins:
             with _lock:
                 dispatcher = _dispatcher(owners[0], name)
-                for owner in owners:
-                    _hold(owner, name, dispatcher)
-                    undo.callback(_release, owner, name)
+                for slot in (*(Slot(owner, name) for owner in owners), *slots):
+                    _hold(slot, dispatcher)
+                    undo.callback(_release, slot)
             functions = _here.functions.setdefault((owners[0], name), [])
             functions.append(function)
             undo.callback(functions.pop)
@@ -80,6 +83,11 @@ def standing_in(stand_ins: Iterable[StandIn]) -> Iterator[None]:
 def plain(function: Any) -> Any:
     """The original, of a dispatcher; anything else as it is."""
     return function.__wrapped__ if isinstance(function, types.FunctionType) and function in _ours else function
+
+
+def dispatchers() -> List[Callable[..., Any]]:
+    """Those that may be held anywhere by now."""
+    return list(_ours)
 
 
 def _dispatcher(owner: Any, name: str) -> Callable[..., Any]:
@@ -107,26 +115,21 @@ def _dispatcher(owner: Any, name: str) -> Callable[..., Any]:
     return dispatch
 
 
-def _hold(owner: Any, name: str, dispatcher: Callable[..., Any]) -> None:
-    held = _held.get((owner, name))
+def _hold(slot: Slot, dispatcher: Callable[..., Any]) -> None:
+    held = _held.get(slot)
     if held is None:
         # a method may be inherited: then the owner has no entry of its own, and none must stay
-        held = _Held(vars(owner).get(name, _MISSING), dispatcher)
-        setattr(owner, name, dispatcher)
-        _held[owner, name] = held
+        held = _held[slot] = _Held(slot.read(), slot.wrapped(dispatcher))
+        slot.write(held.now)
     held.blocks += 1
 
 
-def _release(owner: Any, name: str) -> None:
+def _release(slot: Slot) -> None:
     with _lock:
-        held = _held[owner, name]
+        held = _held[slot]
         held.blocks -= 1
         if held.blocks:
             return
-        del _held[owner, name]
-        if vars(owner).get(name) is not held.dispatcher:  # somebody else has replaced it since, and goes on
-            return
-        if held.before is _MISSING:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, held.before)
+        del _held[slot]
+        if slot.read() is held.now:  # else somebody has replaced it since, and goes on
+            slot.write(held.before)

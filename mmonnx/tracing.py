@@ -120,7 +120,7 @@ def _tracing(task: Task, opset: int, context: ExportContext) -> Iterator[Sequenc
         for scope in (
             alone(),
             ordinary(task.module),
-            rewriting(context),
+            rewriting(context, module=task.module),
             in_export_here_alone(),
             _symbolics(opset),
             torch.no_grad(),

@@ -47,13 +47,13 @@ def replaced_by_anything():
         "torch.onnx": torch.onnx,
         "mmcv._ext": sys.modules["mmcv._ext"],
     }
+    owners.update({path: module for path, module in sys.modules.items() if path.split(".")[0] in ("mmcv", "mmdet")})
     for item in REGISTRY.values():
         try:
             owner, _ = resolve(item.path)
         except LookupError:  # another release of the package
             continue
         owners[item.path.rpartition(".")[0]] = owner
-        owners.update({path: sys.modules[path] for path in item.imported_by if path in sys.modules})
     found = {(path, name): value for path, owner in owners.items() for name, value in vars(owner).items()}
     found = {key: value for key, value in found.items() if key[1] != "__warningregistry__"}
     found["torch.overrides", "has_torch_function"] = torch.overrides.has_torch_function

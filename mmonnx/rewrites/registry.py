@@ -3,11 +3,15 @@
 import importlib
 import sys
 import threading
+from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..stand_ins import StandIn, plain, standing_in
+from torch import nn
+
+from ..holders import Slot, holding
+from ..stand_ins import StandIn, dispatchers, plain, standing_in
 from .context import ExportContext
 
 
@@ -18,12 +22,10 @@ class Rewrite:
     Attributes:
         path: dotted path of the upstream function, ``package.module.function`` or ``package.module.Class.method``.
         function: the stand-in. It is called as ``function(context, original, *args, **kwargs)``.
-        imported_by: modules that imported the function by name, so that their name has to be replaced as well.
     """
 
     path: str
     function: Callable[..., Any]
-    imported_by: Tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -35,7 +37,7 @@ REGISTRY: Dict[str, Rewrite] = {}
 _active = threading.local()
 
 
-def rewrite(path: str, imported_by: Tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def rewrite(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as the stand-in of the upstream function at ``path``.
 
     Raises:
@@ -45,7 +47,7 @@ def rewrite(path: str, imported_by: Tuple[str, ...] = ()) -> Callable[[Callable[
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         if path in REGISTRY:
             raise ValueError(f"{path} is rewritten twice: {REGISTRY[path].function} and {function}")
-        REGISTRY[path] = Rewrite(path, function, imported_by)
+        REGISTRY[path] = Rewrite(path, function)
         return function
 
     return register
@@ -59,7 +61,9 @@ def current() -> Optional[ExportContext]:
 
 @contextmanager
 def rewriting(
-    context: Optional[ExportContext] = None, rewrites: Optional[Dict[str, Rewrite]] = None
+    context: Optional[ExportContext] = None,
+    rewrites: Optional[Dict[str, Rewrite]] = None,
+    module: Optional[nn.Module] = None,
 ) -> Iterator[ExportContext]:
     """Replace every registered upstream function that is installed, and restore it at the end, come what may.
 
@@ -70,6 +74,7 @@ def rewriting(
     Args:
         context: what the stand-ins share; a new one is made when it is None.
         rewrites: the stand-ins by path, all registered ones when it is None.
+        module: the model, whose modules may hold such functions as attributes.
     """
     context = context or ExportContext()
     stack = _active.__dict__.setdefault("stack", [])
@@ -77,11 +82,9 @@ def rewriting(
     with ExitStack() as undo:
         undo.callback(stack.pop)
         if len(stack) == 1:
-            # All are found before any is replaced: a module that is imported on the way has to get the original.
-            found = [(item, _owners(item)) for item in (REGISTRY if rewrites is None else rewrites).values()]
-            undo.enter_context(
-                standing_in(StandIn(owners, item.name, _bound(item.function)) for item, owners in found if owners)
-            )
+            # all are found before any is replaced: a module that is imported on the way has to get the original
+            items = list((REGISTRY if rewrites is None else rewrites).values())
+            undo.enter_context(standing_in(_stand_ins(items, module.modules() if module is not None else ())))
         yield context
 
 
@@ -105,23 +108,29 @@ def resolve(path: str) -> Tuple[Any, str]:
     raise LookupError(path)
 
 
-def _owners(item: Rewrite) -> List[Any]:
-    """Whoever holds the function under its name, its own module or class first; none if it is not installed."""
+def _stand_ins(items: Sequence[Rewrite], roots: Iterable[Any]) -> List[StandIn]:
+    """The stand-ins for what is installed, in every place that holds its function."""
+    found = [(item, owner) for item, owner in ((item, _owner(item)) for item in items) if owner is not None]
+    own = {Slot(owner, item.name) for item, owner in found}
+    # what a class inherits is its base's: others that hold it do not mean this class
+    originals = {id(plain(getattr(owner, item.name))): item for item, owner in found if item.name in vars(owner)}
+    # a module that was imported while a dispatcher was in place may hold that
+    taken = {id(one): originals[id(plain(one))] for one in dispatchers() if id(plain(one)) in originals}
+    wanted, slots = {**originals, **taken}, defaultdict(list)
+    for slot, value in holding(wanted, roots):
+        if slot not in own:
+            slots[wanted[id(value)].path].append(slot)
+    return [StandIn([owner], item.name, _bound(item.function), slots[item.path]) for item, owner in found]
+
+
+def _owner(item: Rewrite) -> Optional[Any]:
+    """The module or class that a function is of; None if it is not installed."""
     if item.path.split(".")[0] not in sys.modules:
-        return []
+        return None
     try:
-        owner, name = resolve(item.path)
+        return resolve(item.path)[0]
     except LookupError:  # another release of the package
-        return []
-    owners, original = [owner], plain(getattr(owner, name))
-    for path in item.imported_by:
-        try:
-            module = importlib.import_module(path)
-        except ImportError:
-            continue
-        if plain(getattr(module, name, None)) is original:
-            owners.append(module)
-    return owners
+        return None
 
 
 def _bound(function: Callable[..., Any]) -> Callable[..., Any]:

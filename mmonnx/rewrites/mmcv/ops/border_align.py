@@ -9,7 +9,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.border_align.border_align", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.border_align.border_align")
 def border_align(
     context: ExportContext, original: Any, input: torch.Tensor, boxes: torch.Tensor, pool_size: int
 ) -> torch.Tensor:

@@ -9,7 +9,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.carafe.carafe", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.carafe.carafe")
 def carafe(
     context: ExportContext,
     original: Any,
@@ -23,7 +23,7 @@ def carafe(
     return symbolic.carafe(features, masks, kernel_size, group_size, scale_factor)
 
 
-@rewrite("mmcv.ops.carafe.carafe_naive", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.carafe.carafe_naive")
 def carafe_naive(
     context: ExportContext,
     original: Any,

@@ -11,10 +11,7 @@ from ...registry import rewrite
 from ...sizes import at_least_zero
 
 
-@rewrite(
-    "mmcv.ops.deform_conv.deform_conv2d",
-    imported_by=("mmcv.ops", "mmcv.ops.saconv", "mmdet.models.dense_heads.tood_head"),
-)
+@rewrite("mmcv.ops.deform_conv.deform_conv2d")
 def deform_conv2d(
     context: ExportContext,
     original: Any,

@@ -10,7 +10,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.deform_roi_pool.deform_roi_pool", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.deform_roi_pool.deform_roi_pool")
 def deform_roi_pool(
     context: ExportContext,
     original: Any,

@@ -9,7 +9,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.masked_conv.masked_conv2d", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.masked_conv.masked_conv2d")
 def masked_conv2d(
     context: ExportContext,
     original: Any,

@@ -11,7 +11,7 @@ from ...registry import rewrite
 from ...sizes import floor_divide
 
 
-@rewrite("mmcv.ops.modulated_deform_conv.modulated_deform_conv2d", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.modulated_deform_conv.modulated_deform_conv2d")
 def modulated_deform_conv2d(
     context: ExportContext,
     original: Any,

@@ -14,10 +14,9 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 Found = Tuple[torch.Tensor, torch.Tensor]
-_IMPORTED_BY = ("mmcv.ops", "mmdet.models.dense_heads.ga_rpn_head", "mmdet.core.post_processing.merge_augs")
 
 
-@rewrite("mmcv.ops.nms.nms", imported_by=_IMPORTED_BY)
+@rewrite("mmcv.ops.nms.nms")
 def nms(context: ExportContext, original: Any, boxes: Any, scores: Any, *args: Any, **kwargs: Any) -> Found:
     """Suppress boxes (K, 4) with scores (K,): (S, 5) boxes with scores, and (S,) which these are."""
     settings = _settings(("iou_threshold", "offset", "score_threshold", "max_num"), (0, 0, -1), args, kwargs)
@@ -35,7 +34,7 @@ def nms(context: ExportContext, original: Any, boxes: Any, scores: Any, *args: A
     return torch.cat([boxes[kept], scores[kept].reshape(-1, 1)], 1), kept
 
 
-@rewrite("mmcv.ops.nms.soft_nms", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.nms.soft_nms")
 def soft_nms(context: ExportContext, original: Any, boxes: Any, scores: Any, *args: Any, **kwargs: Any) -> Found:
     """As :func:`nms`, with weakened scores."""
     names = ("iou_threshold", "sigma", "min_score", "method", "offset")

@@ -10,7 +10,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.roi_align_rotated.roi_align_rotated", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.roi_align_rotated.roi_align_rotated")
 def roi_align_rotated(
     context: ExportContext,
     original: Any,

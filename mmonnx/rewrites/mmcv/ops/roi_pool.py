@@ -10,7 +10,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.roi_pool.roi_pool", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.roi_pool.roi_pool")
 def roi_pool(
     context: ExportContext,
     original: Any,

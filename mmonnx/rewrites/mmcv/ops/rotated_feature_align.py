@@ -9,7 +9,7 @@ from ...context import ExportContext
 from ...registry import rewrite
 
 
-@rewrite("mmcv.ops.rotated_feature_align.rotated_feature_align", imported_by=("mmcv.ops",))
+@rewrite("mmcv.ops.rotated_feature_align.rotated_feature_align")
 def rotated_feature_align(
     context: ExportContext,
     original: Any,

@@ -9,13 +9,8 @@ from ....context import ExportContext
 from ....registry import rewrite
 from ....sizes import is_traced
 
-_BACKBONES = ("vision_transformer", "swin_transformer", "swin_transformer_v2", "t2t_vit", "mvit")
 
-
-@rewrite(
-    "mmcls.models.utils.embed.resize_pos_embed",
-    imported_by=("mmcls.models.utils", *(f"mmcls.models.backbones.{name}" for name in _BACKBONES)),
-)
+@rewrite("mmcls.models.utils.embed.resize_pos_embed")
 def resize_pos_embed(
     context: ExportContext,
     original: Any,

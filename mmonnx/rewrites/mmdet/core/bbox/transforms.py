@@ -8,32 +8,8 @@ from ....boxes import clip_points
 from ....context import ExportContext
 from ....registry import rewrite
 
-_ROI_HEADS = "mmdet.models.roi_heads."
-_DETECTORS = "mmdet.models.detectors."
 
-
-@rewrite(
-    "mmdet.core.bbox.transforms.bbox2roi",
-    imported_by=(
-        "mmdet.core",
-        "mmdet.core.bbox",
-        "mmdet.core.bbox.samplers.ohem_sampler",
-        "mmdet.core.bbox.samplers.score_hlr_sampler",
-        _DETECTORS + "panoptic_two_stage_segmentor",
-        _ROI_HEADS + "cascade_roi_head",
-        _ROI_HEADS + "dynamic_roi_head",
-        _ROI_HEADS + "grid_roi_head",
-        _ROI_HEADS + "htc_roi_head",
-        _ROI_HEADS + "mask_scoring_roi_head",
-        _ROI_HEADS + "pisa_roi_head",
-        _ROI_HEADS + "point_rend_roi_head",
-        _ROI_HEADS + "scnet_roi_head",
-        _ROI_HEADS + "sparse_roi_head",
-        _ROI_HEADS + "standard_roi_head",
-        _ROI_HEADS + "test_mixins",
-        _ROI_HEADS + "trident_roi_head",
-    ),
-)
+@rewrite("mmdet.core.bbox.transforms.bbox2roi")
 def bbox2roi(context: ExportContext, original: Any, bbox_list: List[torch.Tensor]) -> torch.Tensor:
     """Put the image's index before each box: the list has one element that holds the boxes of the whole batch.
 
@@ -51,26 +27,7 @@ def bbox2roi(context: ExportContext, original: Any, bbox_list: List[torch.Tensor
     return torch.cat([image[:, None], boxes[:, :4]], 1)
 
 
-@rewrite(
-    "mmdet.core.bbox.transforms.bbox2result",
-    imported_by=(
-        "mmdet.core",
-        "mmdet.core.bbox",
-        "mmdet.core.export.model_wrappers",
-        _DETECTORS + "centernet",
-        _DETECTORS + "cornernet",
-        _DETECTORS + "maskformer",
-        _DETECTORS + "single_stage",
-        _DETECTORS + "yolact",
-        _ROI_HEADS + "cascade_roi_head",
-        _ROI_HEADS + "grid_roi_head",
-        _ROI_HEADS + "htc_roi_head",
-        _ROI_HEADS + "scnet_roi_head",
-        _ROI_HEADS + "sparse_roi_head",
-        _ROI_HEADS + "standard_roi_head",
-        _ROI_HEADS + "trident_roi_head",
-    ),
-)
+@rewrite("mmdet.core.bbox.transforms.bbox2result")
 def bbox2result(
     context: ExportContext, original: Any, bboxes: torch.Tensor, labels: torch.Tensor, num_classes: int
 ) -> Tuple[torch.Tensor, torch.Tensor]:
@@ -78,15 +35,7 @@ def bbox2result(
     return bboxes, labels
 
 
-@rewrite(
-    "mmdet.core.bbox.transforms.distance2bbox",
-    imported_by=(
-        "mmdet.core",
-        "mmdet.core.bbox",
-        "mmdet.core.bbox.coder.distance_point_bbox_coder",
-        "mmdet.models.dense_heads.tood_head",
-    ),
-)
+@rewrite("mmdet.core.bbox.transforms.distance2bbox")
 def distance2bbox(
     context: ExportContext,
     original: Any,

@@ -8,29 +8,8 @@ from ....batched import multiclass_detections
 from ....context import ExportContext
 from ....registry import rewrite
 
-_HEADS = "mmdet.models.dense_heads."
-_ROI_HEADS = "mmdet.models.roi_heads."
-_BBOX_HEADS = _ROI_HEADS + "bbox_heads."
 
-
-@rewrite(
-    "mmdet.core.post_processing.bbox_nms.multiclass_nms",
-    imported_by=(
-        "mmdet.core",
-        "mmdet.core.post_processing",
-        "mmdet.models.detectors.panoptic_two_stage_segmentor",
-        _HEADS + "guided_anchor_head",
-        _HEADS + "paa_head",
-        _HEADS + "yolo_head",
-        _ROI_HEADS + "cascade_roi_head",
-        _ROI_HEADS + "htc_roi_head",
-        _ROI_HEADS + "scnet_roi_head",
-        _ROI_HEADS + "test_mixins",
-        _ROI_HEADS + "trident_roi_head",
-        _BBOX_HEADS + "bbox_head",
-        _BBOX_HEADS + "sabl_head",
-    ),
-)
+@rewrite("mmdet.core.post_processing.bbox_nms.multiclass_nms")
 def multiclass_nms(
     context: ExportContext,
     original: Any,

@@ -8,22 +8,8 @@ from ....batched import ABSENT, clip_k, compact, divide, image_numbers
 from ....context import ExportContext
 from ....registry import rewrite
 
-_HEADS = "mmdet.models.dense_heads."
 
-
-@rewrite(
-    "mmdet.core.utils.misc.filter_scores_and_topk",
-    imported_by=(
-        "mmdet.core",
-        "mmdet.core.utils",
-        _HEADS + "base_dense_head",
-        _HEADS + "fovea_head",
-        _HEADS + "gfl_head",
-        _HEADS + "reppoints_head",
-        _HEADS + "sabl_retina_head",
-        _HEADS + "tood_head",
-    ),
-)
+@rewrite("mmdet.core.utils.misc.filter_scores_and_topk")
 def filter_scores_and_topk(
     context: ExportContext, original: Any, scores: torch.Tensor, score_thr: float, topk: int, results: Any = None
 ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor, Any]:
