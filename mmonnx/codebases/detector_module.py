@@ -7,6 +7,7 @@ from torch import nn
 
 from ..rewrites import current
 from ..rewrites.batched import ABSENT, compact, flat_detections
+from ..rewrites.per_image import per_image
 from ..runtime.placing import IMAGE_CORNER, IMAGE_SIZE
 from .detections import meta
 from .proposals import is_proposal
@@ -22,6 +23,9 @@ class DetectorModule(nn.Module):
         mask_output: ``image`` or ``roi``.
         more: names of the inputs that follow the images, in their order: ``proposals`` (N, P, 4) of a detector without
             an RPN, of which rows without extent are padding, and those of ``runtime.placing``.
+
+    Attributes:
+        one_by_one: heads that take one image after the other, see ``rewrites.per_image``.
     """
 
     def __init__(self, model: nn.Module, mask_output: str = "image", more: Sequence[str] = ()) -> None:
@@ -29,6 +33,7 @@ class DetectorModule(nn.Module):
         self.model = model
         self.mask_output = mask_output
         self.more = tuple(more)
+        self.one_by_one: Tuple[nn.Module, ...] = ()
 
     def forward(self, input: torch.Tensor, *more: torch.Tensor) -> Tuple[torch.Tensor, ...]:
         """Run the detector on the whole batch as if it were one image.
@@ -47,7 +52,8 @@ class DetectorModule(nn.Module):
             place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)
             arguments["proposals"] = [proposals.reshape(-1, 4)[place]]
         image = dict(meta(input.shape[2], input.shape[3]), img_shape=(*context.image_size, 3))
-        results = self.model.simple_test(input, [image], rescale=False, **arguments)
+        with per_image(self.one_by_one):
+            results = self.model.simple_test(input, [image], rescale=False, **arguments)
         if results[0] is None:
             return (context.panoptic,)
         boxes, labels = _first_boxes(results[0])

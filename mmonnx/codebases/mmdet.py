@@ -4,14 +4,17 @@ import sys
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+import numpy as np
 from torch import nn
 
 from ..errors import InputError
-from ..rewrites import REGISTRY
+from ..rewrites import REGISTRY, ExportContext, rewriting
 from ..rewrites.panoptic import panoptic_outputs
+from ..rewrites.per_image import own_code
 from ..runtime.placing import DEFAULTS
+from ..surroundings import inference
 from .about import describe
-from .base import Feeds, Task
+from .base import Detections, Feeds, Task, to_numpy
 from .detections import predict, read, run_detector
 from .detector_inputs import Preparation, place_input
 from .detector_module import DetectorModule
@@ -25,6 +28,8 @@ DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
 """What gives the answers of a detector or of its head, by the kind of the head."""
+_SAME = np.array([0.01] * 4 + [1e-4])
+"""Coordinates, in pixels, and scores that are no further apart are the same."""
 _BOX_LIMITS = {
     **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
     "CornerHead": "origin",
@@ -155,7 +160,43 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         _make_raw(task, model)
     if options.dynamic or options.dynamic_batch:
         task.dynamic_axes = _dynamic_axes(task, options)
+    if not options.skip_postprocess:
+        _mind_own_code(task, model, options)
     return task
+
+
+def _mind_own_code(task: Task, model: nn.Module, options: LoadOptions) -> None:
+    """Let heads with code of the user's own take one image after the other, if they are wrong for a whole batch."""
+    own = own_code(model)
+    if not own or _is_right_for_batches(task, options):
+        return
+    task.module.one_by_one = tuple(head for head, _ in own)
+    task.dynamic_axes = {
+        name: {axis: called for axis, called in axes.items() if axis} for name, axes in task.dynamic_axes.items()
+    }
+    task.notes.append(
+        f"{own[0][1]} treats one image at a time: the file takes a batch of {options.batch} and no other"
+        " (--batch N makes one of N)"
+    )
+
+
+def _is_right_for_batches(task: Task, options: LoadOptions) -> bool:
+    """Whether the detector gives PyTorch's detections of two pictures with all images of a batch as one."""
+    first, second = (sample_images(options) * 2)[:2]
+    feeds = task.preprocess([first, second // 16], task.shape)  # means over the image differ
+    try:
+        expected = task.predict(feeds)
+        with inference(task.module), rewriting(ExportContext(), module=task.module):
+            outputs = task.module(*feeds.values())
+        found = task.read(to_numpy(dict(zip(task.output_names, outputs))))
+    except Exception:  # the user's code may fail on them in any way; a batch of one is tried then
+        return False
+    return any(len(one.dets) for one in expected) and all(map(_is_alike, expected, found))
+
+
+def _is_alike(one: Detections, other: Detections) -> bool:
+    ours, theirs = (found.dets[np.lexsort((*found.dets.T, found.labels))] for found in (one, other))
+    return len(ours) == len(theirs) and bool((np.abs(ours - theirs) <= _SAME).all())
 
 
 def _output_names(model: nn.Module) -> List[str]:

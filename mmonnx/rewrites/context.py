@@ -1,7 +1,8 @@
 """What the stand-ins of one export share."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence
 
 import torch
 
@@ -62,6 +63,7 @@ class ExportContext:
         mask_scores: (N, num_dets), of models that judge their masks.
         panoptic: (N, H, W) int32 the class + 1000 * instance of each pixel, of panoptic models.
         upstream_path: upstream's code may know that it is exported.
+        alone: one image of the batch is seen, in a block of ``of_image``; all rows are its.
         taken: what Python took out of the trace, in its order.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
@@ -81,6 +83,7 @@ class ExportContext:
     mask_scores: Optional[torch.Tensor] = None
     panoptic: Optional[torch.Tensor] = None
     upstream_path: bool = False
+    alone: bool = False
     taken: Sequence[Taken] = ()
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
@@ -92,6 +95,16 @@ class ExportContext:
         self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = None
         self.levels = []
         self.extras.clear()
+
+    @contextmanager
+    def of_image(self, number: int) -> Iterator[None]:
+        """Have the block see one image of the batch as all there is."""
+        before = self.image, self.levels, self.extras, self.alone
+        self.image, self.levels, self.extras, self.alone = self.image[number : number + 1], [], {}, True
+        try:
+            yield
+        finally:
+            self.image, self.levels, self.extras, self.alone = before
 
     def place(self, size: Optional[torch.Tensor] = None, corner: Optional[torch.Tensor] = None) -> None:
         """Say where the picture lies in the input.

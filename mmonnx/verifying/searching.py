@@ -57,13 +57,25 @@ def to_the_bounds(task: Task, case: Case) -> Optional[Tuple[Case, int]]:
         reached = sum(float(greatest[one].detach()) >= bounds[one] for one in greatest)
         if best is None or reached > best[1]:
             best = replace(case, feeds={**case.feeds, name: value.detach()}), reached
-        aims = [greatest[one].clamp(max=_BEYOND * bounds[one]) / bounds[one] for one in greatest]
-        aims = [aim for aim in aims if aim.requires_grad]
-        if reached == len(bounds) or not aims:
+        slope = None if reached == len(bounds) else _slope(greatest, bounds, value)
+        if slope is None:
             break
-        (slope,) = torch.autograd.grad(torch.stack(aims).sum(), value)
-        value = value + slope / slope.std().clamp(min=torch.finfo(slope.dtype).tiny) * length
+        value = value + slope * length
     return best
+
+
+def _slope(greatest: Dict[str, torch.Tensor], bounds: Dict[str, float], value: torch.Tensor) -> Optional[torch.Tensor]:
+    """Where to the picture has to go for greater values, of deviation 1; None for nowhere."""
+    aims = [greatest[one].clamp(max=_BEYOND * bounds[one]) / bounds[one] for one in greatest]
+    aims = [aim for aim in aims if aim.requires_grad]
+    if not aims:
+        return None
+    try:
+        (slope,) = torch.autograd.grad(torch.stack(aims).sum(), value)
+    except Exception:  # an operator that is made for inference alone raises whatever it likes
+        return None
+    deviation = slope.std()
+    return slope / deviation if torch.isfinite(deviation) and deviation > 0 else None
 
 
 @contextmanager

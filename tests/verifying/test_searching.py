@@ -60,3 +60,20 @@ def test_a_model_without_gradients_is_taken_as_it_is():
     module.layers[2].register_forward_hook(lambda layer, inputs, output: output.detach())
     case, reached = to_the_bounds(task_of(module), CASE)
     assert reached == 0 and torch.equal(case.feeds["input"], CASE.feeds["input"])
+
+
+class _NoWayBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        return values * 1.0
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("made for inference")
+
+
+def test_an_operator_without_gradients_ends_the_search():
+    module = Bounded(nn.ReLU6(), nn.ReLU6())
+    module.layers[0].register_forward_hook(lambda layer, inputs, output: _NoWayBack.apply(output))
+    case, reached = to_the_bounds(task_of(module), CASE)
+    assert reached == 0 and torch.equal(case.feeds["input"], CASE.feeds["input"])

@@ -4,6 +4,7 @@ from typing import Any, Tuple
 
 import torch
 
+from ..batched import clip_k
 from ..context import ExportContext
 from ..registry import rewrite
 
@@ -29,6 +30,22 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
             start = start + size
         return tuple(parts)
     return original(self, split_size, dim)
+
+
+@rewrite("torch.Tensor.topk")
+def tensor_topk(
+    context: ExportContext, original: Any, self: torch.Tensor, k: Any, dim: int = -1, *args: Any, **kwargs: Any
+) -> Any:
+    """All where there are fewer: heads ask that first (``if nms_pre < len(scores)``), which the trace does not keep."""
+    if context.alone and isinstance(k, int) and torch.jit.is_tracing():
+        k = clip_k(k, self.shape[dim])
+    return original(self, k, dim, *args, **kwargs)
+
+
+@rewrite("torch.topk")
+def topk(context: ExportContext, original: Any, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """As :func:`tensor_topk`."""
+    return input.topk(*args, **kwargs)
 
 
 @rewrite("torch.Tensor.numpy")

@@ -21,7 +21,7 @@ def multiclass_nms(
     score_factors: Optional[torch.Tensor] = None,
     return_inds: bool = False,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Upstream's suppression for the rows of a batch; ``context.image_index`` says whose each is.
+    """Upstream's suppression for the rows of a batch; ``context.image_index`` says whose each is but of one alone.
 
     Args:
         multi_bboxes: (K, 4) or (K, classes * 4).
@@ -40,7 +40,7 @@ def multiclass_nms(
         context,
         multi_bboxes,
         multi_scores[:, :-1],
-        context.image_index,
+        torch.zeros_like(multi_scores[:, 0]).long() if context.alone else context.image_index,
         score_thr,
         nms_cfg,
         max_num if max_num > 0 else None,

@@ -91,7 +91,7 @@ def bbox_post_process(
         torch.cat(mlvl_bboxes),
         scores,
         torch.cat(mlvl_labels),
-        torch.cat(context.levels),
+        torch.cat(context.levels) if context.levels else torch.zeros_like(scores).long(),  # of an image alone
         self.num_classes,
         cfg.nms,
         cfg.max_per_img,
