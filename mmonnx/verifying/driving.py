@@ -28,6 +28,10 @@ _FLAT = 1e-2
 """The least deviation of a channel's values, as a share of the tensor's own."""
 
 
+Level = Tuple[int, int]
+"""The number of a layer that pools regions, and a level of the pyramid."""
+
+
 @dataclass(frozen=True)
 class Lever:
     """What lowers the scores of a model's answers.
@@ -93,7 +97,7 @@ class Driven:
         results: its answers, one for each image.
         driven: what the ends were made to give, by the names of the tensors.
         free: what those ends gave that were not driven.
-        levels: the levels of the pyramid that regions were pooled from.
+        levels: the levels of the pyramid that regions were pooled from, each with the number of the layer that pools.
         complete: whether the ends were called as often as in the file.
         late: the names of the driven ends behind the pooling of regions.
     """
@@ -101,7 +105,7 @@ class Driven:
     results: List[Result]
     driven: Dict[str, torch.Tensor] = field(default_factory=dict)
     free: Dict[str, torch.Tensor] = field(default_factory=dict)
-    levels: Set[int] = field(default_factory=set)
+    levels: Set[Level] = field(default_factory=set)
     complete: bool = True
     late: Set[str] = field(default_factory=set)
 
@@ -203,26 +207,26 @@ def _spread(shape: Sequence[int], seed: int) -> torch.Tensor:
 
 
 @contextmanager
-def watched(task: Task, pooled: List[Any]) -> Iterator[Set[int]]:
+def watched(task: Task, pooled: List[Any]) -> Iterator[Set[Level]]:
     """The levels that regions are pooled from inside the block; ``pooled`` gets an entry for each pooling."""
-    levels: Set[int] = set()
+    levels: Set[Level] = set()
 
     def note(pooling: Any, inputs: Any) -> None:
         pooled.append(pooling)
 
     with ExitStack() as stack:
-        for pooling in poolings(task.module):
+        for number, pooling in enumerate(poolings(task.module)):
             stack.callback(pooling.register_forward_pre_hook(note).remove)
             if hasattr(pooling, "map_roi_levels"):
                 stack.callback(delattr, pooling, "map_roi_levels")
-                pooling.map_roi_levels = _noting(pooling.map_roi_levels, levels)
+                pooling.map_roi_levels = _noting(pooling.map_roi_levels, levels, number)
         yield levels
 
 
-def _noting(function: Any, levels: Set[int]) -> Any:
+def _noting(function: Any, levels: Set[Level], number: int) -> Any:
     def map_roi_levels(*args: Any, **kwargs: Any) -> torch.Tensor:
         found = function(*args, **kwargs)
-        levels.update(found.unique().tolist())
+        levels.update((number, level) for level in found.unique().tolist())
         return found
 
     return map_roi_levels

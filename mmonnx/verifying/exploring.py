@@ -23,8 +23,15 @@ _HALVINGS = 4
 """How often an amount is looked for between one of too many detections and one of none."""
 _REAL = 1e-3
 """A best score below which all that is found is nothing: two sigmoids differ there by more than they are."""
+_FAINT = 1e-2
+"""The contrast of a faint picture, as a share of a photograph's."""
 _LARGEST = 1344
 """The longest side, in pixels, of inputs that are made larger to reach the last levels of a pyramid."""
+
+
+def _faint(case: Case) -> Case:
+    feeds = {name: value * _FAINT if value.dim() == 4 else value for name, value in case.feeds.items()}
+    return replace(case, feeds=feeds)
 
 
 class _Amounts(NamedTuple):
@@ -74,7 +81,11 @@ class Explorer:
     def results(self) -> List[CaseResult]:
         """A result for each kind of run that was made."""
         found = []
-        for kind in (self._bounds, self._whole_kernels, self._thresholds, self._regions):
+        kinds = (
+            *(self._faint, self._bounds, self._whole_kernels),
+            *(self._regions, self._thresholds, self._larger_regions),
+        )
+        for kind in kinds:
             runs = list(kind())
             if runs:
                 name = runs[0].name if len(runs) == 1 else f"{runs[0].name}, {len(runs)} draws"
@@ -82,6 +93,10 @@ class Explorer:
             if not all(run.ok for run in runs):
                 break
         return found
+
+    def _faint(self) -> Iterator[CaseResult]:
+        """What is inside where hardly anything is seen: what is added to a variance, to divide by it, counts there."""
+        yield from self._on_either("faint", self._smallest(), _faint)
 
     def _bounds(self) -> Iterator[CaseResult]:
         """What is inside where activations come to their bounds."""
@@ -188,14 +203,25 @@ class Explorer:
 
     def _regions(self) -> Iterator[CaseResult]:
         """What comes before the pooling of regions driven: regions of every size, whose features are real."""
-        for seed, size in enumerate(self._sizes() if self._goals.all_levels else ()):
-            # of the greatest boxes of a pyramid all is outside of a small picture
-            wanted = not seed or size == self._shape or self._goals.lacks_levels
-            if seed and (time.perf_counter() > self._until or not wanted):
+        # of the greatest boxes of a pyramid all is outside of a small picture
+        for seed, size in enumerate(dict.fromkeys([self._smallest(), self._shape]) if self._goals.all_levels else ()):
+            if not seed or time.perf_counter() < self._until:
+                yield from self._drawn_regions(seed, size)
+
+    def _larger_regions(self) -> Iterator[CaseResult]:
+        """The same on larger pictures, as long as there are levels from which no region was pooled."""
+        size, seed = self._shape, 2
+        while self._task.dynamic_size and self._goals.lacks_levels and max(size) < _LARGEST // 2:
+            size, seed = (2 * size[0], 2 * size[1]), seed + 1
+            if time.perf_counter() > self._until:
                 return
-            result = self._run(self._case("regions driven", size), Draw(200 + seed, _GAINS[0], whole=False))
-            if result is not None:
-                yield result
+            if self._takes(size):
+                yield from self._drawn_regions(seed, size)
+
+    def _drawn_regions(self, seed: int, size: Shape) -> Iterator[CaseResult]:
+        result = self._run(self._case("regions driven", size), Draw(200 + seed, _GAINS[0], whole=False))
+        if result is not None:
+            yield result
 
     def _is_over(self) -> bool:
         return time.perf_counter() > self._until or all(goal.reached for goal in self._goals.all if goal.driven)
@@ -227,17 +253,6 @@ class Explorer:
         if self._task.dynamic_size and half < other and self._takes(half):
             return half[0], half[1]
         return other
-
-    def _sizes(self) -> Iterator[Shape]:
-        """Sizes from small to large."""
-        sizes = [self._smallest(), self._shape]
-        height, width = self._shape
-        while self._task.dynamic_size and max(height, width) < _LARGEST // 2:
-            height, width = 2 * height, 2 * width
-            sizes.append((height, width))
-        for size in dict.fromkeys(sizes):
-            if size == self._shape or self._takes(size):
-                yield size
 
     def _takes(self, size: Shape) -> bool:
         feeds = self._task.preprocess(self._pictures[:1], size)

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..codebases.base import Detections, Panoptic, Result, Task
-from .driving import Driven
+from .driving import Driven, Level
 from .probes import Probe, poolings
 
 _NEAR = 0.1
@@ -41,7 +41,7 @@ class Goals:
         probes: its ends, none where its file has no inside to look at.
 
     Attributes:
-        all_levels: how many levels regions can be pooled from, 0 where none are.
+        all_levels: how many levels regions can be pooled from, of all layers that pool; 0 where none do.
         bounds: how many bounded activations came to their bounds, of how many.
         kernels: how many kernels met maps that are large enough for all of their weights, of how many.
     """
@@ -50,9 +50,8 @@ class Goals:
         self._task = task
         self._ends = {probe.name for probe in probes}
         self._reached: Set[str] = set()
-        self._levels: Set[int] = set()
-        layers = [len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module)]
-        self.all_levels = max(layers, default=0)
+        self._levels: Set[Level] = set()
+        self.all_levels = sum(len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module))
         self.bounds = self.kernels = (0, 0)
         self._counts: List[int] = []
         self._labels: Set[int] = set()
