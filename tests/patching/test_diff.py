@@ -81,7 +81,8 @@ def test_a_new_file():
 @pytest.mark.parametrize(
     "old,new,line",
     [
-        ("-0,0 +1,2", "-1,1 +1,2", 7),
+        ("-0,0 +1,2 @@\n+one", "-1 +1,2 @@\n one", 8),
+        ("-0,0 +1,2", "-1,1 +1,2", 8),
         ("+two\n", "+two\n@@ -4,0 +5 @@\n+three\n", 10),
         ("+++ b/mmcv/new.py", "+++ b/../new.py", 4),
         ("+++ b/mmcv/new.py", "+++ /dev/null", 4),
