@@ -3,6 +3,7 @@
 Importing it, by ``custom_imports`` in a config or by hand, enables its plugin: see ``mmonnx.plugin``.
 """
 
+import sys
 from typing import Any
 
 from .errors import ExportError, InputError, MmonnxError
@@ -30,6 +31,9 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    # parts that were imported before this was imported again, see fallback.serve
+    if f"{__name__}.{name}" in sys.modules:
+        return sys.modules[f"{__name__}.{name}"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 from ..errors import MissingOperatorError
 from ..threads import alone
 
-__all__ = ["active", "ensure"]
+__all__ = ["active", "ensure", "serve"]
 
 _NAME = "mmcv._ext"
 _FAMILIES = (
@@ -106,6 +106,22 @@ def ensure() -> str:
         with alone():
             _load_or_install()
     return "fallback" if active() else "compiled"
+
+
+def serve(plugin: bool) -> None:
+    """Stand in for ``mmcv._ext`` whatever there is; the file that ``mmonnx patch`` adds to mmcv calls it.
+
+    Args:
+        plugin: leave mmonnx's plugin as it is. Otherwise only this import of mmonnx enabled it, which nobody asked
+            for: it is disabled, and a config that names mmonnx will enable it as if it were the first to do so.
+
+    Raises:
+        ModuleNotFoundError: torchvision is not installed.
+    """
+    _install()
+    if not plugin:
+        importlib.import_module("mmonnx").disable()
+        del sys.modules["mmonnx"]
 
 
 def _load_or_install() -> None:

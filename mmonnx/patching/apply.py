@@ -1,6 +1,6 @@
 """Applying the changes of one file: exactly, or not at all."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from .diff import FileDiff, Hunk
 
@@ -9,8 +9,8 @@ class Mismatch(Exception):
     """The code is not the code that a hunk was made for; the message names the hunk and the line."""
 
 
-def apply_diff(text: str, diff: FileDiff) -> str:
-    """The text of a file after its changes.
+def apply_diff(text: Optional[str], diff: FileDiff) -> str:
+    """The text of a file after its changes; None is the text of one that is not there.
 
     Every old line of a hunk must be there as it is. A hunk may be at another place than it says (other releases have
     more or fewer lines above) if there is only one such place behind the hunk before it.
@@ -18,6 +18,10 @@ def apply_diff(text: str, diff: FileDiff) -> str:
     Raises:
         Mismatch: a hunk does not fit, or fits at several places.
     """
+    if diff.creates and text is None:
+        return "\n".join(diff.hunks[0].new) + "\n"
+    if diff.creates or text is None:
+        raise Mismatch("it is not there" if text is None else "it is there already, but not by mmonnx patch")
     lines = text.split("\n")
     done: List[str] = []  # final lines, above what is left in `lines`
     gone = 0  # old lines that are above what is left
@@ -32,8 +36,10 @@ def apply_diff(text: str, diff: FileDiff) -> str:
     return "\n".join(done + lines)
 
 
-def is_applied(text: str, diff: FileDiff) -> bool:
+def is_applied(text: Optional[str], diff: FileDiff) -> bool:
     """Whether the text looks as if the changes were in it already."""
+    if diff.creates:
+        return text == apply_diff(None, diff)
     try:
         apply_diff(text, diff.reversed())
     except Mismatch:

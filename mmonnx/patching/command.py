@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from ..errors import InputError
 from ..report import Report
 from .plan import Plan, patches_for, plan_apply, plan_revert, states
-from .series import Patch, packages, read_series
+from .series import CHECKOUT, UNCOMPILED, Patch, packages, read_series
 from .target import Target, find_targets
 from .transaction import write_all
 
@@ -65,8 +65,11 @@ def _list(targets: Sequence[Target], series: Sequence[Patch], report: Report) ->
     return True
 
 
+_KINDS = {CHECKOUT: "for a checkout", UNCOMPILED: "for an installed one without compiled operators"}
+
+
 def _not_for(item: Patch, target: Target) -> str:
-    return "for a checkout" if item.covers(target.version) else f"for {item.versions}"
+    return _KINDS[item.kind] if item.covers(target.version) else f"for {item.versions}"
 
 
 def _check(targets: Sequence[Target], series: Sequence[Patch], report: Report) -> bool:
@@ -80,8 +83,16 @@ def _check(targets: Sequence[Target], series: Sequence[Patch], report: Report) -
                 report.text(f"{target.title}: {name} does not apply: {problem}")
         else:
             report.text(f"{target.title}: {_count(plan)} {'applied already' if plan.done else 'apply'}")
+            _tell_of_compiled(target, series, report)
         good = good and bool(plan.patches) and not plan.problems
     return good
+
+
+def _tell_of_compiled(target: Target, series: Sequence[Patch], report: Report) -> None:
+    """Name what is not for a package because of its compiled operators."""
+    for item in series:
+        if item.package == target.package and item.kind == UNCOMPILED and target.is_compiled:
+            report.text(f"{target.title}: leaves out {item.name}: it is {_not_for(item, target)}")
 
 
 def _apply(targets: Sequence[Target], series: Sequence[Patch], report: Report) -> bool:
@@ -101,6 +112,7 @@ def _apply(targets: Sequence[Target], series: Sequence[Patch], report: Report) -
             report.text(f"{plan.target.title}: {_count(plan)} applied already")
         else:
             report.text(f"{plan.target.title}: {_count(plan)} applied to {_files(plan.files)}")
+        _tell_of_compiled(plan.target, series, report)
     return True
 
 

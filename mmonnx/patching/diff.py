@@ -7,6 +7,8 @@ from typing import Iterator, List, Tuple
 
 from ..errors import InputError
 
+_NOTHING = "--- /dev/null"
+"""What a new file is made from."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
@@ -31,14 +33,16 @@ class FileDiff:
 
     Attributes:
         path: relative to the root of a checkout.
-        hunks: in the order of the file.
+        hunks: in the order of the file; one without old lines where it is a new file.
+        creates: whether it is a new file, which nothing may be in the place of.
     """
 
     path: str
     hunks: Tuple[Hunk, ...]
+    creates: bool = False
 
     def reversed(self) -> "FileDiff":
-        """The changes that take these back; the hunks are where the old file has them."""
+        """The changes of an old file that take these back; the hunks are where it has them."""
         return FileDiff(self.path, tuple(Hunk(hunk.start, hunk.new, hunk.old) for hunk in self.hunks))
 
 
@@ -106,15 +110,19 @@ class _Lines:
 
 
 def _parse_file(lines: _Lines) -> FileDiff:
-    old, new = (_parse_path(lines, mark) for mark in ("--- a/", "+++ b/"))
-    if old != new:
+    creates = lines.peek() == _NOTHING
+    old = lines.next_line("a path") if creates else _parse_path(lines, "--- a/")
+    new = _parse_path(lines, "+++ b/")
+    if old != new and not creates:
         lines.fail("the same file twice")
     hunks = []
     while lines.peek().startswith("@@ "):
         hunks.append(_parse_hunk(lines))
     if not hunks:
         lines.fail("'@@'")
-    return FileDiff(old, tuple(hunks))
+    if creates and (len(hunks) > 1 or hunks[0].old):
+        lines.fail("one hunk of new lines alone")
+    return FileDiff(new, tuple(hunks), creates)
 
 
 def _parse_path(lines: _Lines, mark: str) -> str:

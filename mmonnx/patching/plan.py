@@ -44,9 +44,7 @@ def patches_for(target: Target, series: Sequence[Patch]) -> Tuple[Patch, ...]:
     return tuple(
         patch
         for patch in series
-        if patch.package == target.package
-        and patch.covers(target.version)
-        and (target.is_checkout or not patch.checkout_only)
+        if patch.package == target.package and patch.covers(target.version) and target.is_a(patch.kind)
     )
 
 
@@ -90,12 +88,13 @@ class _Files:
         self._recorded = record.files if record else {}
         # another version was installed over the patched one, and the record stayed
         self._stale = record is not None and record.version != target.version
-        self._now: Dict[str, bytes] = {}
-        self._base: Dict[str, str] = {}
-        self._text: Dict[str, str] = {}
+        # None where there is no such file
+        self._now: Dict[str, Optional[bytes]] = {}
+        self._base: Dict[str, Optional[str]] = {}
+        self._text: Dict[str, Optional[str]] = {}
         self._problems: Dict[str, str] = {}
-        for path in self._recorded:
-            self._read(path)
+        for path, file in self._recorded.items():
+            self._read(path, needed=file.original is not None)
 
     def problem(self, path: str) -> str:
         """Why a file cannot be changed at all; empty if it can."""
@@ -103,7 +102,7 @@ class _Files:
 
     def change(self, diff: FileDiff) -> str:
         """Apply changes of one file to what it becomes; why that cannot be, or empty."""
-        self._read(diff.path)
+        self._read(diff.path, needed=not diff.creates)
         if self.problem(diff.path):
             return self.problem(diff.path)
         try:
@@ -117,22 +116,26 @@ class _Files:
     def patched(self) -> Dict[str, PatchedFile]:
         """What a record has to keep."""
         return {
-            path: PatchedFile.of(self._base[path].encode("utf-8"), text.encode("utf-8"))
+            path: PatchedFile.of(self._base[path], text)
             for path, text in self._text.items()
-            if text != self._base[path]
+            if text is not None and text != self._base[path]
         }
 
     def changes(self) -> Changes:
         """What to write so that every file is what it becomes."""
         return {
-            self._target.locate(path): text.encode("utf-8")
+            self._target.locate(path): _content(text)
             for path, text in self._text.items()
-            if text.encode("utf-8") != self._now[path]
+            if _content(text) != self._now[path]
         }
 
-    def _read(self, path: str) -> None:
+    def _read(self, path: str, needed: bool) -> None:
         if path in self._base or path in self._problems:
             return
+        if not needed and not self._target.locate(path).exists():
+            self._now[path] = self._base[path] = self._text[path] = None
+            return
+        text: Optional[str]
         try:
             content = self._target.locate(path).read_bytes()
             text = content.decode("utf-8")
@@ -153,6 +156,10 @@ class _Files:
         place = self._target.locate(path)
         root = self._target.root
         return str(place.relative_to(root)) if root in place.parents else str(place)
+
+
+def _content(text: Optional[str]) -> Optional[bytes]:
+    return None if text is None else text.encode("utf-8")
 
 
 def states(plan: Plan) -> List[Tuple[Patch, str]]:

@@ -16,18 +16,18 @@ class PatchedFile:
     """One file that patches changed.
 
     Attributes:
-        original: its whole text before.
-        before, after: SHA-256 of its content before and after.
+        original: its whole text before; None if there was no such file.
+        before, after: SHA-256 of its content before (None likewise) and after.
     """
 
-    original: str
-    before: str
+    original: Optional[str]
+    before: Optional[str]
     after: str
 
     @classmethod
-    def of(cls, before: bytes, after: bytes) -> "PatchedFile":
-        """What is to be kept of a change."""
-        return cls(before.decode("utf-8"), digest(before), digest(after))
+    def of(cls, before: Optional[str], after: str) -> "PatchedFile":
+        """What is to be kept of a change of a file's text."""
+        return cls(before, _digest_of(before), digest(after.encode("utf-8")))
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,10 @@ def read_record(path: Path) -> Optional[Record]:
 def _patched_file(name: str, values: Dict[str, Any]) -> PatchedFile:
     file = PatchedFile(values["original"], values["before"], values["after"])
     # What is put back must be what was there, and where it was.
-    if not is_inside(name) or digest(file.original.encode("utf-8")) != file.before:
+    if not is_inside(name) or _digest_of(file.original) != file.before:
         raise ValueError(f"it was changed at {name}")
     return file
+
+
+def _digest_of(text: Optional[str]) -> Optional[str]:
+    return None if text is None else digest(text.encode("utf-8"))

@@ -10,6 +10,10 @@ from ..errors import InputError
 from ..resources import patch_root
 from .diff import Diff, parse
 
+ANY, CHECKOUT, UNCOMPILED = KINDS = ("", "checkout", "uncompiled")
+"""What a patch may be for: any package; one with files that are not installed, as setup.py; an installed one without
+compiled operators."""
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -18,7 +22,7 @@ class Patch:
     Attributes:
         name: of its file in ``patches/``, for example ``mmdet/verify.diff``; the folder is the package.
         first, last: the versions that it is for, both included.
-        checkout_only: whether its files are not part of an installed package.
+        kind: of the packages that it is for, one of ``KINDS``.
         diff: what it changes.
         digest: SHA-256 of its file.
     """
@@ -26,7 +30,7 @@ class Patch:
     name: str
     first: str
     last: str
-    checkout_only: bool
+    kind: str
     diff: Diff
     digest: str
 
@@ -60,13 +64,14 @@ def read_series(root: Optional[Path] = None) -> Tuple[Patch, ...]:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if len(words) not in (3, 4) or words[3:] not in ([], ["checkout"]) or "/" not in words[0]:
+        kind = words[3] if len(words) > 3 else ANY
+        if len(words) not in (3, 4) or kind not in KINDS or "/" not in words[0]:
             raise InputError(
                 f"{root / 'series'} is broken at line {number}", "PACKAGE/FILE FIRST LAST", "install mmonnx again"
             )
         content = _read(root / words[0])
         diff = parse(content.decode("utf-8"), str(root / words[0]))
-        patches.append(Patch(words[0], words[1], words[2], len(words) == 4, diff, digest(content)))
+        patches.append(Patch(words[0], words[1], words[2], kind, diff, digest(content)))
     return tuple(patches)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..errors import InputError
+from .series import ANY, CHECKOUT, UNCOMPILED
 
 _VERSION = re.compile(r"^__version__\s*=\s*['\"]([^'\"]+)['\"]", re.MULTILINE)
 _TOOLS = "tools/"
@@ -35,6 +36,19 @@ class Target:
     def is_checkout(self) -> bool:
         """Whether it is a source tree: one with a setup.py, and not a folder of installed packages."""
         return (self.root / "setup.py").is_file() and not any(self.root.glob(f"{self.package}*.dist-info"))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether operators lie in it that were compiled; whether they load is not asked."""
+        return any(path.suffix in (".so", ".pyd") for path in (self.root / self.package).glob("_ext.*"))
+
+    def is_a(self, kind: str) -> bool:
+        """Whether it is of a kind that a patch is for."""
+        return {
+            ANY: True,
+            CHECKOUT: self.is_checkout,
+            UNCOMPILED: not self.is_checkout and not self.is_compiled,
+        }[kind]
 
     @property
     def record_path(self) -> Path:

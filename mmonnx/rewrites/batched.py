@@ -15,6 +15,7 @@ from ..symbolics.non_max_suppression import non_max_suppression
 from ..symbolics.non_zero import non_zero
 from ..symbolics.soft_nms import ABSENT, METHODS, soft_nms
 from .context import Detections, ExportContext
+from .splitting import cut, goes_by_class, greatest_number, is_agnostic, strongest
 
 _NO_LIMIT = 2**31 - 1
 _CERTAIN = 2.0
@@ -56,6 +57,7 @@ def suppress(
     nms: Optional[Dict[str, Any]],
     score_thr: float,
     limit: Optional[int],
+    best: torch.Tensor,
 ) -> Survivors:
     """Run the suppression that an ``nms`` config describes, in each batch and class by itself.
 
@@ -66,6 +68,8 @@ def suppress(
             ``soft_nms`` also ``method``, ``sigma``, ``min_score``. None suppresses nothing.
         score_thr: exclusive lower bound of the scores.
         limit: the greatest number of boxes kept per batch and class, None for all.
+        best: (B, C, 1), or to be expanded to it: the best score of the call of mmcv's operator that a class is in,
+            see :func:`strongest`.
 
     Raises:
         NotImplementedError: the config asks for a suppression that is not rewritten.
@@ -78,7 +82,7 @@ def suppress(
         # the old convention counts both border pixels: the same IoU as of boxes one pixel longer
         boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
     if kind == "soft_nms":
-        return _soft(boxes, scores, nms, score_thr, limit)
+        return _soft(boxes, scores, nms, score_thr, limit, best)
     threshold = nms.get("iou_threshold", nms.get("iou_thr"))
     real = scores
     if not context.capabilities.empty_tensors:
@@ -87,22 +91,29 @@ def suppress(
         nowhere = boxes.new_zeros(1, 1, 4).expand(boxes.shape[0], 1, 4)
         boxes = torch.cat([boxes, nowhere], 1)
         scores, real = pad(scores, (0, 1), value=_CERTAIN), pad(real, (0, 1), value=ABSENT)
+        limit = limit and limit + 1
+    # of 0 mmcv makes no bound: a score of 0 stays
+    bound = nms.get("score_threshold", 0)
     selected = non_max_suppression(
-        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, nms.get("score_threshold", score_thr))
+        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, bound) if bound > 0 else score_thr
     )
     return Survivors(*selected.unbind(1), gather_nd(real, selected))
 
 
 def _soft(
-    boxes: torch.Tensor, scores: torch.Tensor, nms: Dict[str, Any], score_thr: float, limit: Optional[int]
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    nms: Dict[str, Any],
+    score_thr: float,
+    limit: Optional[int],
+    best: torch.Tensor,
 ) -> Survivors:
     """The boxes that soft suppression takes, with their weakened scores."""
     method, minimum = nms.get("method", "linear"), float(nms.get("min_score", 1e-3))
     if method not in METHODS:
         raise NotImplementedError(f"soft_nms method {method!r} cannot be exported; {', '.join(METHODS)} can")
     absent = scores.new_full((1,), ABSENT)
-    # mmcv takes the best box of all whatever its score, and of the others those from the minimum up
-    best = scores.flatten(1).max(1)[0][:, None, None]
+    # mmcv takes the best box of a call whatever its score, and of the others those from the minimum up
     takes_part = (scores > score_thr) & ((scores >= minimum) | (scores == best))
     turns = clip_k(limit or _NO_LIMIT, torch.as_tensor(boxes.shape[1], device=boxes.device))
     values, rows = soft_nms(
@@ -170,18 +181,21 @@ def gather_detections(
     labels: torch.Tensor,
     image: torch.Tensor,
     limit: Optional[int],
+    end: Optional[int] = None,
 ) -> Detections:
     """Sort the survivors of NMS into images.
 
     Args:
         boxes: (S, 4) the candidates.
         scores: (S,), labels: (S,) int64, image: (S,) int64.
-        limit: ``max_per_img``, None for all.
+        limit: the greatest number per image, None for all.
+        end: of the slice that is left of them, see :func:`cut`.
 
     Returns:
         The padded and the flat form.
     """
     values, index = top_per_image(context, scores, image, limit)
+    values = cut(values, end)
     most = longest(context, (values > ABSENT / 2).long().sum(1))
     values, index = values[:, :most], index[:, :most]
     present = values > ABSENT / 2
@@ -224,20 +238,28 @@ def list_detections(
         boxes: (K, 4), scores: (K,), labels: (K,) int64, image: (K,) int64, -1 for a dummy.
         classes: how many there are.
         nms: its config.
-        limit: ``max_per_img``; None or less than 1 for all.
+        limit: ``max_per_img``, as the end of a slice; None for all.
     """
-    nms = dict(nms or {})
-    limit = min(filter(lambda value: value and value > 0, (limit, nms.get("max_num"))), default=None)
-    images = image_numbers(context)
-    if nms.get("class_agnostic", False):
-        mine = image == images[:, None]
-    else:  # a class of an image is a class of the operator
-        group = torch.arange(classes, device=image.device) + images[:, None] * classes
-        mine = torch.where(image < 0, image, image * classes + labels) == group.reshape(-1, 1)
-    table = torch.where(mine, scores, scores.new_full((1,), ABSENT))
-    found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, limit)
+    top, agnostic, images = greatest_number(limit, nms), is_agnostic(nms), image_numbers(context)
+    absent = scores.new_full((1,), ABSENT)
+    own = image == images[:, None]
+    count = own.long().sum(1)
+    by_class = goes_by_class(nms, count)
+    # a class of an image is a class of the operator; classes that suppress each other are one more, before them
+    width = classes + 1 if agnostic else classes
+    if agnostic:
+        known = image if context.capabilities.empty_tensors else torch.where(image < 0, image.new_zeros(1), image)
+        labels_or_one = torch.where(goes_by_class(nms, count[known]), labels + 1, labels.new_zeros(1))
+    else:
+        labels_or_one = labels
+    group = torch.arange(width, device=image.device) + images[:, None] * width
+    mine = torch.where(image < 0, image, image * width + labels_or_one) == group.reshape(-1, 1)
+    table = torch.where(mine, scores, absent)
+    of_image = torch.where(own, scores, absent).max(1, keepdim=True)[0]
+    best = strongest(table.max(1)[0].reshape(-1, width), of_image, by_class[:, None]).reshape(1, -1, 1)
+    found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, top, best)
     row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
-    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], limit)
+    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], top, limit)
 
 
 def multiclass_detections(
@@ -261,10 +283,9 @@ def multiclass_detections(
         limit: ``max_per_img``; None for all.
         factors: (K,), multiplied with the scores that are above the bound.
     """
-    rows, classes = scores.shape[0], int(scores.shape[1])
-    images = image_numbers(context)
+    classes, images = int(scores.shape[1]), image_numbers(context)
     # of all classes together, as mmcv counts it
-    limit = min(filter(lambda value: value and value > 0, (limit, (nms or {}).get("max_num"))), default=None)
+    limit = greatest_number(limit, nms)
     shared = int(boxes.shape[1]) == 4
     # a class is a batch of the operator and an image is a class of it: nothing crosses either border
     absent = scores.new_full((1,), ABSENT)
@@ -273,19 +294,63 @@ def multiclass_detections(
         score_thr = ABSENT / 2
     table = torch.where(image == images[:, None], scores.t()[:, None], absent)  # (C, N, K)
     candidates = boxes[None] if shared else boxes.reshape(-1, classes, 4).transpose(0, 1)
-    if (nms or {}).get("class_agnostic", False):
-        everything = candidates.expand(classes, -1, -1).reshape(1, -1, 4)
-        found = suppress(context, everything, table.transpose(0, 1).flatten(1)[None], nms, score_thr, limit)
-        place = found.row if context.capabilities.empty_tensors else inside(found.row, rows * classes)
-        label = divide(place, rows)
-        row = place - label * rows
+    settings = _Settings(nms, score_thr, limit)
+    by_class = goes_by_class(nms, (table > score_thr).long().sum(2).sum(0))
+    if is_agnostic(nms):
+        few, many = torch.where(by_class[:, None], absent, table), torch.where(by_class[:, None], table, absent)
+        parts = (
+            _across_classes(context, candidates, few, settings),
+            _class_by_class(context, candidates, many, by_class, settings),
+        )
+        label, row, found = (torch.cat(pair) for pair in zip(*parts))
     else:
-        # boxes that all classes share are one batch, and each class of each image is a class of the operator
-        found = suppress(context, candidates, table.reshape(1, -1, rows) if shared else table, nms, score_thr, limit)
-        label = divide(found.group, images.shape[0]) if shared else found.batch
-        row = found.row if context.capabilities.empty_tensors else inside(found.row, rows)
-    kept = boxes[row] if shared else candidates.reshape(-1, 4)[label * rows + row]
-    return gather_detections(context, kept, found.scores, label, image[row], limit)
+        label, row, found = _class_by_class(context, candidates, table, by_class, settings)
+    kept = boxes[row] if shared else candidates.reshape(-1, 4)[label * scores.shape[0] + row]
+    return gather_detections(context, kept, found, label, image[row], limit)
+
+
+class _Settings(NamedTuple):
+    """How :func:`multiclass_detections` suppresses: ``suppress`` has the words."""
+
+    nms: Optional[Dict[str, Any]]
+    score_thr: float
+    limit: Optional[int]
+
+
+def _across_classes(
+    context: ExportContext, boxes: torch.Tensor, table: torch.Tensor, settings: _Settings
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Label, row and score (S,) of what is left where the classes of an image suppress each other.
+
+    Args:
+        boxes: (C, K, 4), or (1, K, 4) that all classes share.
+        table: (C, N, K), the scores.
+    """
+    rows, classes = table.shape[2], int(table.shape[0])
+    flat = table.transpose(0, 1).flatten(1)
+    everything = boxes.expand(classes, -1, -1).reshape(1, -1, 4)
+    best = flat.max(1, keepdim=True)[0]
+    found = suppress(context, everything, flat[None], *settings, best)
+    place = found.row if context.capabilities.empty_tensors else inside(found.row, rows * classes)
+    label = divide(place, rows)
+    return label, place - label * rows, found.scores
+
+
+def _class_by_class(
+    context: ExportContext, boxes: torch.Tensor, table: torch.Tensor, by_class: torch.Tensor, settings: _Settings
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As :func:`_across_classes`, where each class is for itself; ``by_class`` (N,) says where mmcv's calls are too."""
+    images, rows = table.shape[1], table.shape[2]
+    own = table.max(2, keepdim=True)[0]
+    best = strongest(own, own.max(0, keepdim=True)[0], by_class[:, None])
+    if int(boxes.shape[0]) == 1:  # one batch, and each class of each image is a class of the operator
+        found = suppress(context, boxes, table.reshape(1, -1, rows), *settings, best.reshape(1, -1, 1))
+        label = divide(found.group, images)
+    else:
+        found = suppress(context, boxes, table, *settings, best)
+        label = found.batch
+    row = found.row if context.capabilities.empty_tensors else inside(found.row, rows)
+    return label, row, found.scores
 
 
 def rows_of(maps: Sequence[torch.Tensor], channels: int) -> torch.Tensor:

@@ -63,6 +63,38 @@ def test_a_broken_diff_is_refused_with_its_line(old, new, line):
         parse(text, "x.diff")
 
 
+NEW = "Add a file.\n\n--- /dev/null\n+++ b/mmcv/new.py\n@@ -0,0 +1,2 @@\n+one\n+two\n"
+
+
+def test_a_new_file():
+    diff = file_diff(NEW)
+    assert diff.path == "mmcv/new.py" and diff.creates
+    assert apply_diff(None, diff) == "one\ntwo\n"
+    assert is_applied("one\ntwo\n", diff) and not is_applied(None, diff) and not is_applied("one\n", diff)
+    for text in ("", "one\ntwo\n"):
+        with pytest.raises(Mismatch, match="it is there already"):
+            apply_diff(text, diff)
+    with pytest.raises(Mismatch, match="it is not there"):
+        apply_diff(None, file_diff())
+
+
+@pytest.mark.parametrize(
+    "old,new,line",
+    [
+        ("-0,0 +1,2 @@\n+one", "-1 +1,2 @@\n one", 8),
+        ("-0,0 +1,2", "-1,1 +1,2", 8),
+        ("+two\n", "+two\n@@ -4,0 +5 @@\n+three\n", 10),
+        ("+++ b/mmcv/new.py", "+++ b/../new.py", 4),
+        ("+++ b/mmcv/new.py", "+++ /dev/null", 4),
+    ],
+)
+def test_a_broken_new_file_is_refused_with_its_line(old, new, line):
+    text = NEW.replace(old, new)
+    assert text != NEW
+    with pytest.raises(InputError, match=f"^x.diff is broken at line {line};"):
+        parse(text, "x.diff")
+
+
 def test_text_without_a_diff_is_refused():
     with pytest.raises(InputError):
         parse("A title.\n\nOnly prose.\n", "x.diff")

@@ -26,11 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOOL = ".mim/tools/deployment/pytorch2onnx.py"
 RUN = """
 import runpy, sys
-import mmonnx
-from mmonnx import fallback
-mmonnx.disable()  # the patches have to do it alone
-fallback.ensure()
-import {package}
+import {package}  # the patches have to do it alone
 assert {package}.__file__.startswith({site!r}), {package}.__file__
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

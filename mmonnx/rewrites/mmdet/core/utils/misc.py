@@ -7,6 +7,7 @@ import torch
 from ....batched import ABSENT, clip_k, compact, divide, image_numbers
 from ....context import ExportContext
 from ....registry import rewrite
+from ....splitting import cut
 
 
 @rewrite("mmdet.core.utils.misc.filter_scores_and_topk")
@@ -30,9 +31,7 @@ def filter_scores_and_topk(
     valid = flat > score_thr
     flat = torch.where(valid, flat, flat.new_full((1,), ABSENT))
     values, index = flat.topk(clip_k(topk, flat.shape[1]) if topk > 0 else flat.shape[1], dim=1)
-    if topk < 0:  # upstream cuts its sorted list at this index: without a limit the weakest is left out
-        rank = torch.arange(values.shape[1], device=values.device)
-        values = torch.where(rank < valid.sum(1, keepdim=True) + topk, values, values.new_full((1,), ABSENT))
+    values = cut(values, topk)
     place = compact(context, values)
     context.levels.append(context.image_index)
     row = divide(index, classes)

@@ -7,6 +7,7 @@ import torch
 from ....batched import flat_detections, image_numbers, list_detections
 from ....context import ExportContext
 from ....registry import rewrite
+from ....splitting import greatest_number
 
 
 @rewrite("mmdet.models.dense_heads.centernet_head.CenterNetHead.get_bboxes")
@@ -43,7 +44,8 @@ def get_bboxes(
     context.image_index = image
     if with_nms:
         boxes, scores = rows[:, :4], rows[:, 4]
-        found = list_detections(context, boxes, scores, labels, image, self.num_classes, cfg.nms, cfg.max_per_img)
+        limit = greatest_number(cfg.max_per_img, None)
+        found = list_detections(context, boxes, scores, labels, image, self.num_classes, cfg.nms, limit)
     else:
         found = flat_detections(context, rows, labels)
     context.detections = found

@@ -8,6 +8,7 @@ from ....batched import compact, list_detections
 from ....context import ExportContext
 from ....corners import at_corners, best_pairs, boxes_of, cell_size, central_distance, find_corners, pair
 from ....registry import rewrite
+from ....splitting import greatest_number
 
 _HEAD = "mmdet.models.dense_heads.corner_head.CornerHead."
 _PAIRS = 1000
@@ -83,7 +84,7 @@ def get_bboxes_single(
         context.image_index,
         self.num_classes,
         cfg.get("nms") or cfg.nms_cfg,
-        cfg.max_per_img,
+        greatest_number(cfg.max_per_img, None),
     )
     context.detections = found
     return found.flat_dets, found.flat_labels

@@ -40,6 +40,8 @@ def get_bboxes_single(
         torch.where(mask, score, score.new_full((1,), ABSENT))
         for score, mask in zip(object_scores(self, cls_scores), mlvl_masks)
     ]
+    # upstream calls mmcv's operator itself, level by level, and gives it nothing else
+    cfg = type(cfg)({**cfg, "nms": dict(type="nms", iou_threshold=cfg.nms.iou_threshold)})
     return proposals_of_anchors(context, self, scores, mlvl_anchors, bbox_preds, img_shape, cfg, cfg.nms_post)
 
 

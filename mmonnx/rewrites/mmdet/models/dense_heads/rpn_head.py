@@ -8,6 +8,7 @@ from ..... import compat
 from ....batched import ABSENT, clip_k, compact, divide, image_numbers, inside, suppress, top_per_image
 from ....context import ExportContext
 from ....registry import rewrite
+from ....splitting import cut, goes_by_class, greatest_number, is_agnostic, strongest
 
 
 @rewrite("mmdet.models.dense_heads.rpn_head.RPNHead.get_bboxes")
@@ -149,12 +150,18 @@ def select_proposals(
         The proposals (P, 5) of all images; ``context.image_index`` then has their images.
     """
     absent = scores.new_full((1,), ABSENT)
-    # a level is a class of the operator, so that boxes of different levels do not suppress each other
+    # a level is a class of the operator, so that boxes of different levels do not suppress each other; if they do,
+    # all levels are one more, before them
+    by_class = goes_by_class(cfg.nms, (scores > ABSENT / 2).long().sum(1))[:, None]
+    if is_agnostic(cfg.nms):
+        level, levels = torch.where(by_class, level + 1, level.new_zeros(1))[:, None], levels + 1
     number = torch.arange(levels, device=level.device)[:, None]
     table = torch.where(level == number, scores[:, None], absent)  # (N, L, K)
-    limit = cfg.max_per_img if cfg.max_per_img > 0 else None
-    found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit_of_level or limit)
+    best = strongest(table.max(2)[0], scores.max(1, keepdim=True)[0], by_class)[:, :, None]
+    limit = greatest_number(cfg.max_per_img, cfg.nms)
+    found = suppress(context, boxes, table, cfg.nms, ABSENT / 2, limit_of_level or limit, best)
     values, index = top_per_image(context, found.scores, found.batch, limit)
+    values = cut(values, cfg.max_per_img)
     place = compact(context, values)
     kept = inside(index.reshape(-1)[place], found.row.shape[0])
     row = found.batch[kept] * scores.shape[1] + found.row[kept]

@@ -7,6 +7,7 @@ import torch
 from ....batched import list_detections
 from ....context import ExportContext
 from ....registry import rewrite
+from ....splitting import greatest_number
 
 
 @rewrite("mmdet.models.roi_heads.trident_roi_head.TridentRoIHead.merge_trident_bboxes")
@@ -34,7 +35,7 @@ def merge_trident_bboxes(
         context.image_index,
         self.bbox_head.num_classes,
         self.test_cfg["nms"],
-        self.test_cfg["max_per_img"],
+        greatest_number(self.test_cfg["max_per_img"], None),
     )
     context.detections = found
     return found.flat_dets, found.flat_labels
