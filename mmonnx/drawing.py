@@ -86,9 +86,9 @@ def viewable(image: np.ndarray) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray) -> Tuple[np.ndarray, int]:
-    """A copy of a picture, so large that a caption on it can be read, and by how much it was enlarged."""
+    """A copy of a picture as ``viewable``, so large that a caption can be read, and by how much it was enlarged."""
     scale = max(1, int(np.ceil(MIN_SIDE / max(image.shape[:2]))))
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
+    return cv2.resize(viewable(image), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
 
 
 def draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmonnx.atomic import replacing
 from mmonnx.codebases.base import Detections, Panoptic, RawOutputs, Result, Scores, Task
-from mmonnx.drawing import bars, caption, class_name, draw_detections, draw_segments, enlarged, fit, label_of, viewable, write
+from mmonnx.drawing import bars, caption, class_name, draw_detections, draw_segments, enlarged, fit, label_of, write
 from mmonnx.verify import Case, compare
 
 _PAPER = (255, 255, 255)
@@ -53,7 +53,7 @@ def file_name(case: Case) -> str:
 
 def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Optional[Result]) -> np.ndarray:
     """One result on its picture, with a caption above; ``other`` is PyTorch's, to say what differs."""
-    canvas, scale = enlarged(viewable(image))
+    canvas, scale = enlarged(image)
     if isinstance(result, Detections):
         note = draw_detections(canvas, result, scale, task.classes)
     elif isinstance(result, Panoptic):

@@ -1,6 +1,7 @@
 """How many channels the images of a model have: its first layer knows."""
 
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -34,10 +35,10 @@ def input_channels(
     means = len(norm["mean"]) if norm else _RGB
     likely = means if means > 1 else _RGB
     first = next(model.parameters(), torch.zeros(()))
-    tries, seen = [likely], set()
-    while tries:
-        channels = tries.pop(0)
-        seen.add(channels)
+    layers = (layer for layer in model.modules() if isinstance(layer, _KINDS))
+    # code in front of the layers may fail at any other number: the layer that was made first is as good a guess
+    tries = [likely, *(_taken(layer) for layer in islice(layers, 1))]
+    for channels in tries:  # which grows
         image = torch.zeros(1, channels, *shape, dtype=torch.float32, device=first.device)
         found = _at_first_layer(model, run, image)
         if found is None:
@@ -47,7 +48,7 @@ def input_channels(
             return channels
         scaled = [channels * taken // got] if channels * taken % got == 0 else []
         more = [*scaled, channels + taken - got, taken]
-        tries += [one for one in dict.fromkeys(more) if one > 0 and one not in seen and one not in tries]
+        tries += [one for one in dict.fromkeys(more) if one > 0 and one not in tries]
     return likely
 
 
@@ -117,5 +118,5 @@ def channel_notes(images: Sequence[np.ndarray], channels: int) -> List[str]:
     if fewest >= channels or (fewest, channels) == (1, _RGB):
         return []
     missing = channels - fewest
-    last = "the last one is" if missing == 1 else f"the last {missing} are"
+    last = "the last one holds" if missing == 1 else f"the last {missing} hold"
     return [f"the model takes images of {channels} channels, and those at hand have {fewest}: {last} random numbers"]

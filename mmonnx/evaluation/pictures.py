@@ -36,7 +36,7 @@ def draw(
         InputError: the picture cannot be read.
         OSError: it cannot be written.
     """
-    picture = drawing.viewable(read_picture(meta["filename"], 3))
+    picture = read_picture(meta["filename"], 3)
     panels = [_panel(picture, title, result, classes, palette, score_thr) for title, result in found]
     path = place(folder, meta)
     done, data = cv2.imencode(path.suffix, np.hstack(panels))

@@ -210,7 +210,7 @@ class Classifier(_Model):
 
     def draw(self, picture: Picture, found: Scores, score_thr: float = 0.0) -> np.ndarray:
         """The picture above bars of the best classes, BGR; scores below the threshold are left out."""
-        canvas = drawing.enlarged(drawing.viewable(self.read(picture)))[0]
+        canvas = drawing.enlarged(self.read(picture))[0]
         kept = found.probs >= score_thr
         labels = np.arange(len(found.probs)) if found.labels is None else found.labels
         bars = drawing.bars(Scores(found.probs[kept], labels[kept]), canvas.shape[1], self.classes)
