@@ -17,6 +17,7 @@ from .base import Task
 from .callables import is_callable_name
 from .config import find_config, read_config
 from .imports import use_root
+from .old_keys import failed_in, mending
 from .options import LoadOptions
 
 __all__ = ["LoadOptions", "Task", "load", "read"]
@@ -43,8 +44,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
-    fix = "mend the config or --cfg-options, or give another --shape"
-    with _told_of(f"config {config!r}", "an OpenMMLab 1.x config", fix):
+    shape = options.shape or owner.DEFAULT_SHAPE
+    with _told_of(f"config {config!r}", *mending(settings), shape=shape):
         text = config_text(settings)  # before it is built from: upstream writes into it
         task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     task.config_text = text
@@ -81,14 +82,27 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any
 
 
 @contextmanager
-def _told_of(what: str, expected: str, fix: str) -> Iterator[None]:
-    """Say of whom an error is that is not mmonnx's own: the user's config or model raises whatever its code raises."""
+def _told_of(what: str, expected: str, fix: str, shape: Optional[Tuple[int, int]] = None) -> Iterator[None]:
+    """Say of whom an error is that is not mmonnx's own: the user's config or model raises whatever its code raises.
+
+    Args:
+        what: what cannot be used.
+        expected: what was expected instead.
+        fix: what to do.
+        shape: (height, width) of the pictures that the model runs on, None where that is of no account.
+    """
     try:
         yield
     except (MmonnxError, OSError, MemoryError):
         raise
     except Exception as error:
-        raise InputError(f"{what} cannot be used ({type_and_line(error)[:300]})", expected, fix) from error
+        module, reason = failed_in(error), type_and_line(error)[:300]
+        if module and shape:
+            size = f"{shape[0]}x{shape[1]}"
+            what = f"{what}: PyTorch's own inference on a picture of {size} fails in {module} ({reason})"
+        else:
+            what = f"{what} cannot be used ({reason})"
+        raise InputError(what, expected, fix) from error
 
 
 @contextmanager
