@@ -71,10 +71,24 @@ def _color(label: int, palette: Sequence[Sequence[int]]) -> Color:
     return blue, green, red
 
 
+def viewable(image: np.ndarray) -> np.ndarray:
+    """A picture of any number of channels as BGR uint8 (H, W, 3): grey, or its first three channels.
+
+    Other numbers than uint8 are stretched, the least to black and the greatest to white.
+    """
+    if image.ndim == 2 or image.shape[2] < 3:
+        image = np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
+    image = image[..., :3]
+    if image.dtype != np.uint8:
+        image = np.nan_to_num(image.astype(np.float64))
+        image = ((image - image.min()) * 255 / max(float(np.ptp(image)), 1e-12)).round().astype(np.uint8)
+    return np.ascontiguousarray(image)
+
+
 def enlarged(image: np.ndarray) -> Tuple[np.ndarray, int]:
-    """A copy of a picture, so large that a caption on it can be read, and by how much it was enlarged."""
+    """A copy of a picture as ``viewable``, so large that a caption can be read, and by how much it was enlarged."""
     scale = max(1, int(np.ceil(MIN_SIDE / max(image.shape[:2]))))
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
+    return cv2.resize(viewable(image), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
 
 
 def draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:

@@ -12,7 +12,8 @@ import onnx
 from . import codebases, compat, describe, visualize
 from .atomic import check_writable
 from .codebases.base import Task, to_numpy
-from .codebases.images import read_image, second_shape
+from .codebases.channels import channel_notes
+from .codebases.images import second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
 from .graph.annotate import annotate
@@ -26,6 +27,7 @@ from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
+from .runtime.images import check_picture, read_picture
 from .runtimes.onnxruntime import Session, mmcv_operator_library
 from .surroundings import ordinary
 from .symbolics.functions import MMCV
@@ -161,9 +163,10 @@ def _export(
     report: Report,
     target: Target,
     opset: int,
-    images: Optional[List[np.ndarray]],
+    image: Optional[str],
 ) -> Exported:
     task = _for_target(task, target)
+    images = _pictures(task, image)
     for note in task.notes:
         report.warn(note)
     final = _final(settings, task, images, target, opset, report)
@@ -208,8 +211,19 @@ class Final(NamedTuple):
 
 def final_model(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Final:
     """A task's model as an export verifies it; nothing is written. Args and errors are those of ``export_task``."""
-    target, opset, images = _check_settings(settings)
-    return _final(settings, _for_target(task, target), images, target, opset, report or Report())
+    target, opset, image = _check_settings(settings)
+    task = _for_target(task, target)
+    return _final(settings, task, _pictures(task, image), target, opset, report or Report())
+
+
+def _pictures(task: Task, image: Optional[str]) -> Optional[List[np.ndarray]]:
+    """The user's picture to verify on, None for none; the task is told what it lacks."""
+    if not image or not task.channels:
+        return None
+    pictures = [read_picture(image, task.channels)]
+    notes = channel_notes(pictures, task.channels)
+    task.notes += [note for note in notes if note not in task.notes]
+    return pictures
 
 
 def _final(
@@ -235,8 +249,8 @@ def _final(
     return Final(task, cases, with_defaults(model, task.optional), before, tool)
 
 
-def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[List[np.ndarray]]]:
-    """Refuse what cannot work before anything is built; the target, the opset, and the images to verify on."""
+def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[str]]:
+    """Refuse what cannot work before anything is built; the target, the opset, and the image to verify on."""
     target = find_target(settings.target)
     opset = target.best_opset if settings.opset is None else settings.opset
     newest = _newest_opset(target)
@@ -253,7 +267,9 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[Lis
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")
     image = settings.test_image or settings.load.image
-    return target, opset, [read_image(image)] if image else None
+    if image:
+        check_picture(image)
+    return target, opset, image
 
 
 def _for_target(task: Task, target: Target) -> Task:

@@ -21,7 +21,7 @@ def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) ->
     classes, palette = _names(config, meta, datasets)
     task.classes, task.palette = classes, palette
     transforms = [_plain(step) for step in test_pipeline(config)]
-    task.pipeline = from_config(transforms) if transforms else None
+    task.pipeline = from_config(transforms, task.channels) if transforms else None
     test_cfg = config.model.get("test_cfg") or config.get("test_cfg") or {}
     task.mask_thr = float((test_cfg.get("rcnn") or test_cfg).get("mask_thr_binary") or 0.5)
 

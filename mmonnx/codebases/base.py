@@ -24,14 +24,15 @@ class Task:
         codebase: ``mmdet``, ``mmcls`` or ``torch``.
         title: what the model is, for messages: the config's name and the detector's type.
         module: what is traced; its forward takes the tensors of ``inputs`` in order and returns the outputs in order.
-        inputs: the sample inputs of the trace by name; of a model of images, the first is (N, 3, H, W) float32,
+        inputs: the sample inputs of the trace by name; of a model of images, the first is (N, C, H, W) float32,
             normalised.
         output_names: names of the module's outputs, in order.
         dynamic_axes: ``{tensor name: {axis: axis name}}``, empty for a static export.
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
-        preprocess: ``(BGR uint8 images (H, W, 3), (height, width)) -> feeds``: resizes each image to exactly that
-            size, normalises and stacks. None for a model that is no model of images. Nothing is padding.
+        preprocess: ``(images (H, W, C), of three channels BGR, (height, width)) -> feeds``: resizes each image to
+            exactly that size, gives it the model's number of channels, normalises and stacks. None for a model that is
+            no model of images. Nothing is padding.
         preprocess_padded: ``(images, (height, width), (height, width) of the pictures) -> feeds``: resizes each image
             to the second size and fills up the first as test pipelines do, with zeros after normalising, right of and
             below the image or, of a model that has it so, around it. None where the model cannot be told the padding,
@@ -94,6 +95,11 @@ class Task:
             return 0, 0
         height, width = self._first[1].shape[2:]
         return int(height), int(width)
+
+    @property
+    def channels(self) -> int:
+        """The channels of the sample input; 0 if it is no image."""
+        return int(self._first[1].shape[1]) if self.preprocess is not None else 0
 
     @property
     def dynamic_size(self) -> bool:

@@ -10,11 +10,13 @@ from torch.nn import functional
 
 from ..runtime.placing import IMAGE_CORNER, IMAGE_SIZE, placing
 from .base import Feeds
+from .channels import input_channels
 from .images import make_input
 from .proposals import sample_proposals
 
 Size = Tuple[int, int]
 Images = Sequence[np.ndarray]
+_SMALL = (64, 64)
 
 
 class Preparation:
@@ -25,10 +27,14 @@ class Preparation:
         norm: see ``make_input``.
         device: of the feeds.
         place: the input that says where the picture lies, ``IMAGE_SIZE`` or ``IMAGE_CORNER``; None for none.
+
+    Attributes:
+        channels: of the images.
     """
 
     def __init__(self, model: nn.Module, norm: Optional[Dict[str, Any]], device: Any, place: Optional[str]) -> None:
-        self._input = partial(make_input, norm=norm)
+        self.channels = input_channels(model, model.extract_feat, norm, _SMALL)
+        self._input = partial(make_input, norm=norm, channels=self.channels)
         self._takes_proposals = hasattr(model, "roi_head") and not model.with_rpn
         self._device, self._place = torch.device(device), place
 

@@ -14,7 +14,7 @@ from .proposals import is_proposal
 
 
 class DetectorModule(nn.Module):
-    """(N, 3, H, W) -> dets (N, num_dets, 5), labels (N, num_dets) and masks if there are any.
+    """(N, C, H, W) -> dets (N, num_dets, 5), labels (N, num_dets) and masks if there are any.
 
     It runs the detector's own ``simple_test`` and has to be called inside ``rewriting``.
 

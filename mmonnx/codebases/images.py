@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from ..memory import check_images
-from ..runtime.images import read_image
+from ..runtime.images import read_picture
+from .channels import with_channels
 from .options import LoadOptions
 
 
@@ -29,17 +30,20 @@ def test_pipeline(config: Any) -> Sequence[Dict[str, Any]]:
     return test.get("pipeline") or config.get("test_pipeline") or []
 
 
-def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optional[Dict[str, Any]]) -> torch.Tensor:
+def make_input(
+    images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optional[Dict[str, Any]], channels: int = 3
+) -> torch.Tensor:
     """Resize to exactly ``shape`` (height, width), normalise and stack.
 
     Args:
-        images: BGR uint8 (H, W, 3).
+        images: (H, W) or (H, W, C), of which three channels are BGR; see ``with_channels`` for those of other numbers.
         shape: (height, width) in pixels.
-        norm: the ``Normalize`` transform (mean, std, to_rgb), None to leave the values as they are. One mean makes the
-            images grey.
+        norm: the ``Normalize`` transform (mean, std, to_rgb), None to leave the values as they are. One mean is that of
+            all channels; means of another number of channels are none of these images.
+        channels: how many the model takes.
 
     Returns:
-        (N, 3, height, width) float32, (N, 1, height, width) if grey.
+        (N, channels, height, width) float32.
 
     Raises:
         InputError: it would be enormous.
@@ -50,23 +54,22 @@ def make_input(images: Sequence[np.ndarray], shape: Tuple[int, int], norm: Optio
     stacked: List[np.ndarray] = []
     for image in images:
         resized = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        if norm is not None:
-            if len(norm["mean"]) == 1:
-                resized = cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY)[..., None]
-            elif norm.get("to_rgb", True):
+        resized = with_channels(resized, channels).reshape(*shape, channels)
+        if norm is not None and len(norm["mean"]) in (1, channels):
+            if norm.get("to_rgb", True) and channels == 3:  # mmcv leaves the order of others as it is
                 resized = resized[..., ::-1]
             resized = (resized - np.asarray(norm["mean"], np.float32)) / np.asarray(norm["std"], np.float32)
         stacked.append(resized.transpose(2, 0, 1))
     return torch.from_numpy(np.ascontiguousarray(np.stack(stacked), dtype=np.float32))
 
 
-def sample_images(options: LoadOptions) -> List[np.ndarray]:
-    """What a model is traced and calibrated on: the user's image, or photographs; BGR uint8 (H, W, 3).
+def sample_images(options: LoadOptions, channels: int = 3) -> List[np.ndarray]:
+    """What a model of so many channels is traced and calibrated on: the user's image, or photographs, BGR.
 
     Raises:
         InputError: the user's image does not exist or is none.
     """
-    return [read_image(options.image)] if options.image else photographs()
+    return [read_picture(options.image, channels)] if options.image else photographs()
 
 
 def size_divisor(config: Any) -> int:

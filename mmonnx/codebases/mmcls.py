@@ -15,6 +15,7 @@ from ..rewrites import current
 from ..surroundings import inference
 from .about import describe
 from .base import Feeds, Scores, Task
+from .channels import channel_notes, input_channels
 from .images import find_transform, make_input, sample_images, test_pipeline
 from .model import build, check_device, load_or_calibrate
 from .options import LoadOptions
@@ -54,7 +55,7 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
     # before the weights are there: a size that the model does not take is refused first
     task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
-    pair = _feeds((sample_images(options) * 2)[:2], task.shape, norm, device)
+    pair = task.preprocess((sample_images(options, task.channels) * 2)[:2], task.shape)
     infer, _ = _inference(model, options, task.inputs)
     run = partial(infer, pair)
     meta, warning = load_or_calibrate(model, checkpoint, options, run)
@@ -88,8 +89,10 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
         InputError: the size or ``--topk`` is not one of the model's.
     """
-    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
-    prepare = partial(_feeds, norm=norm, device=torch.device(options.device))
+    shape = options.shape or DEFAULT_SHAPE
+    channels = input_channels(model, model.extract_feat, norm, shape)
+    samples = sample_images(options, channels)
+    prepare = partial(_feeds, norm=norm, channels=channels, device=torch.device(options.device))
     infer, twice = _inference(model, options, prepare(samples[:1], shape))
 
     def run(size: Tuple[int, int]) -> Any:
@@ -112,6 +115,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         other_shape=other,
         larger_shape=larger_size(shape, run, options),
         twice=twice,
+        notes=channel_notes(samples, channels),
     )
     if options.skip_postprocess:
         _make_raw(task, model)
@@ -120,7 +124,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
 
 
 class ClassifierModule(nn.Module):
-    """What is traced: (N, 3, H, W) -> probs (N, num_classes), or scores (N, k) and labels (N, k)."""
+    """What is traced: (N, C, H, W) -> probs (N, num_classes), or scores (N, k) and labels (N, k)."""
 
     def __init__(self, model: nn.Module, flags: Dict[str, bool], topk: Optional[int]) -> None:
         super().__init__()
@@ -197,8 +201,8 @@ def _one(scores: Any) -> torch.Tensor:
     return sum(scores[1:], scores[0]) if isinstance(scores, (list, tuple)) else scores
 
 
-def _feeds(images: Any, shape: Shape, norm: Any, device: torch.device) -> Feeds:
-    return {"input": make_input(images, shape, norm).to(device)}
+def _feeds(images: Any, shape: Shape, norm: Any, channels: int, device: torch.device) -> Feeds:
+    return {"input": make_input(images, shape, norm, channels).to(device)}
 
 
 def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Tensor:

@@ -15,6 +15,7 @@ from ..runtime.placing import DEFAULTS
 from ..surroundings import inference
 from .about import describe
 from .base import Detections, Feeds, Task, to_numpy
+from .channels import channel_notes
 from .detections import predict, read, run_detector
 from .detector_inputs import Preparation, place_input
 from .detector_module import DetectorModule
@@ -61,8 +62,8 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     shape = options.shape or DEFAULT_SHAPE
     norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
-    samples = sample_images(options)
-    run = _runner(model, partial(Preparation(model, norm, device, None).whole, (samples * 2)[:2]), shape)
+    prepare = Preparation(model, norm, device, None)
+    run = _runner(model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
     about, warning = load_or_calibrate(model, checkpoint, options, run)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
@@ -133,9 +134,10 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         norm: the ``Normalize`` transform, see ``make_input``.
         options: what the task is to be; how to load the model is of no account here.
     """
-    shape, samples, limits = options.shape or DEFAULT_SHAPE, sample_images(options), _box_limits(model)
+    shape, limits = options.shape or DEFAULT_SHAPE, _box_limits(model)
     place = place_input(limits) if options.image_size and not options.skip_postprocess else None
     prepare = Preparation(model, norm, options.device, place)
+    samples = sample_images(options, prepare.channels)
     inputs = prepare.whole([samples[number % len(samples)] for number in range(options.batch)], shape)
     task = Task(
         codebase="mmdet",
@@ -153,6 +155,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
         box_limits=limits,
         hangs_on_padding=limits != "none" or hasattr(model, "roi_head"),
+        notes=channel_notes(samples, prepare.channels),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
@@ -182,7 +185,7 @@ def _mind_own_code(task: Task, model: nn.Module, options: LoadOptions) -> None:
 
 def _is_right_for_batches(task: Task, options: LoadOptions) -> bool:
     """Whether the detector gives PyTorch's detections of two pictures with all images of a batch as one."""
-    first, second = (sample_images(options) * 2)[:2]
+    first, second = (sample_images(options, task.channels) * 2)[:2]
     feeds = task.preprocess([first, second // 16], task.shape)  # means over the image differ
     try:
         expected = task.predict(feeds)

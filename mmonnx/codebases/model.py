@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import ExportError, InputError, type_and_line
 from .checkpoint import load_weights
+from .old_keys import failed_in, mending
 from .options import LoadOptions
 from .random_weights import calibrate, seeded
 
@@ -77,8 +78,10 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
             if hasattr(model, "init_weights"):
                 model.init_weights()
     except Exception as error:
+        module = failed_in(error)
+        where = f" in {module}" if module else ""
         raise ExportError(
-            f"the model cannot be built ({type_and_line(error)[:300]})", "a config of a model", "mend the config"
+            f"the model cannot be built: PyTorch fails{where} ({type_and_line(error)[:300]})", *mending(config)
         ) from error
     model = without_sync_bn(model)
     model.eval()  # of a student it returns nothing

@@ -9,6 +9,7 @@ from torch import nn
 from ..errors import InputError
 from .base import Feeds, RawOutputs, Task, to_numpy
 from .callables import build_callable
+from .channels import channel_notes, input_channels
 from .distributions import KINDS
 from .image_lists import detector_task, gives_detections
 from .images import make_input, sample_images
@@ -23,8 +24,8 @@ from .variations import Axes, output_axes, varied
 
 DEFAULT_SHAPE = (224, 224)
 _IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
-_GREY = dict(mean=[127.5], std=[127.5])
-_UNIT = dict(mean=[0.0] * 3, std=[255.0] * 3, to_rgb=True)
+_ANY = dict(mean=[127.5], std=[127.5])
+_UNIT = dict(mean=[0.0], std=[255.0], to_rgb=True)
 
 
 def load(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
@@ -49,8 +50,11 @@ def load(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     device = check_device(options.device)
     with seeded(options.seed):
         model = build_callable(name, options.model_kwargs).eval().to(device)
-    prepare = partial(_feeds, norm=_norm(name, model), device=device)
-    shape, samples = options.shape or DEFAULT_SHAPE, sample_images(options)
+    shape = options.shape or DEFAULT_SHAPE
+    own = getattr(getattr(model, "transform", None), "image_mean", None)  # it normalises by itself
+    channels = len(own) if own else input_channels(model, lambda image: run_model(model, {"input": image}), None, shape)
+    prepare = partial(_feeds, norm=_UNIT if own else _norm(channels), channels=channels, device=device)
+    samples = sample_images(options, channels)
     title = f"{name.partition(':')[2]} ({type(model).__name__})"
     with as_it_was(model):
         other = check_size(title, shape, lambda size: run_model(model, prepare(samples[:1], size)), options)
@@ -62,7 +66,7 @@ def load(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     make = detector_task if gives_detections(results) else _image_task
     task = make(model, title, feeds, prepare, other, options)
     task.classes = meta.get("CLASSES") or ()
-    task.notes += [warning] if warning else []
+    task.notes += [*channel_notes(samples, channels), *([warning] if warning else [])]
     return task
 
 
@@ -100,16 +104,10 @@ def _image_task(
     )
 
 
-def _norm(name: str, model: nn.Module) -> Dict[str, Any]:
-    """How images are normalised for a model: as ImageNet's, or not at all if it does so itself."""
-    if hasattr(getattr(model, "transform", None), "image_mean"):
-        return _UNIT
-    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
-    channels = 3 if first is None else first.in_channels
-    if channels not in (1, 3):
-        raise InputError(f"{name} takes {channels} channels", "images of 1 or 3", "use mmonnx.export in Python")
-    return _GREY if channels == 1 else _IMAGENET
+def _norm(channels: int) -> Dict[str, Any]:
+    """How images are normalised for a model that does not do so itself: those of three channels as ImageNet's."""
+    return _IMAGENET if channels == 3 else _ANY
 
 
-def _feeds(images: Any, shape: Tuple[int, int], norm: Any, device: torch.device) -> Feeds:
-    return {"input": make_input(images, shape, norm).to(device)}
+def _feeds(images: Any, shape: Tuple[int, int], norm: Any, channels: int, device: torch.device) -> Feeds:
+    return {"input": make_input(images, shape, norm, channels).to(device)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import drawing
 from ..results import Detections, Scores
-from ..runtime.images import read_image
+from ..runtime.images import read_picture
 
 Titled = Tuple[str, Any]
 
@@ -36,7 +36,7 @@ def draw(
         InputError: the picture cannot be read.
         OSError: it cannot be written.
     """
-    picture = read_image(meta["filename"])
+    picture = read_picture(meta["filename"], 3)
     panels = [_panel(picture, title, result, classes, palette, score_thr) for title, result in found]
     path = place(folder, meta)
     done, data = cv2.imencode(path.suffix, np.hstack(panels))

@@ -45,7 +45,7 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
     """
     model, found = open_model(file, device), []
     for name in _images(names):
-        image = read_image(name)
+        image = model.read(name)
         answer = model(image)
         if isinstance(answer, Scores):
             ((_, best, score),) = model.top(answer, 1)

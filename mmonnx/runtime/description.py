@@ -92,6 +92,6 @@ def _check(found: Description) -> None:
     float(found.score_thr), float(found.mask_thr)
     for step in found.pipeline or ():
         needed = {"resize": ("rule", "backend", "interpolation"), "normalize": ("mean", "std", "to_rgb")}
-        needed.update(crop=("size",), pad=("value",))
+        needed.update(crop=("size",), pad=("value",), load=("color", "to_rgb"))
         for name in needed.get(step["type"], ()):
             step[name]

@@ -4,7 +4,7 @@ import contextlib
 import glob
 import os
 import warnings
-from typing import Iterator, List, Sequence, Type
+from typing import Iterator, List, Optional, Sequence, Type
 
 import cv2
 import numpy as np
@@ -12,10 +12,22 @@ import numpy as np
 from ..errors import InputError
 from ..native import quiet
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".npy")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Pillow's own limit against files of a few bytes that unpack to gigabytes.
 MAX_PIXELS = 178956970
+
+
+FLAGS = {
+    "color": cv2.IMREAD_COLOR,
+    "grayscale": cv2.IMREAD_GRAYSCALE,
+    "unchanged": cv2.IMREAD_UNCHANGED,
+    "color_ignore_orientation": cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_COLOR,
+    "grayscale_ignore_orientation": cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_GRAYSCALE,
+}
+"""The ``color_type`` of a config's ``LoadImageFromFile``, and OpenCV's name of it."""
+_OF_CHANNELS = {1: "grayscale", 3: "color"}
+_NUMBERS = (np.uint8, np.uint16, np.float32)
 
 
 def read_image(path: str) -> np.ndarray:
@@ -24,16 +36,98 @@ def read_image(path: str) -> np.ndarray:
     Raises:
         InputError: it does not exist, is no image, or is too large.
     """
+    return _decoded(path, cv2.IMREAD_COLOR)
+
+
+def read_picture(path: str, channels: int, color: Optional[str] = None) -> np.ndarray:
+    """Read what a model of so many channels takes: an image file, a TIFF with a page a channel, or a ``.npy`` file.
+
+    Args:
+        path: the file.
+        channels: how many the model takes; the file may have others.
+        color: see ``FLAGS``; None for what goes with the number of channels.
+
+    Returns:
+        uint8, uint16 or float32 (H, W), or (H, W, C), where three channels are BGR.
+
+    Raises:
+        InputError: it does not exist, is no image, or is too large.
+    """
+    if path.lower().endswith(".npy"):
+        return _array(path)
+    color = color or _OF_CHANNELS.get(channels, "unchanged")
+    image = _decoded(path, FLAGS[color])
+    if color == "unchanged" and channels != count_channels(image) and path.lower().endswith((".tif", ".tiff")):
+        return _pages(path)
+    return image
+
+
+def check_picture(path: str) -> None:
+    """Refuse what ``read_picture`` cannot read, whatever the model takes; errors are the same."""
+    read_picture(path, 3)
+
+
+def count_channels(image: np.ndarray) -> int:
+    """The channels of (H, W) or (H, W, C)."""
+    return int(image.shape[2]) if image.ndim == 3 else 1
+
+
+def check_array(image: np.ndarray, what: str) -> np.ndarray:
+    """A picture that is an array: one of a single channel is (H, W).
+
+    Args:
+        image: (H, W) or (H, W, C).
+        what: what it is, for the message.
+
+    Raises:
+        InputError: it is none.
+    """
+    if image.ndim not in (2, 3) or image.dtype not in _NUMBERS or not image.size:
+        raise InputError(
+            f"{what} is {image.dtype} {image.shape}",
+            "uint8, uint16 or float32, (height, width) or (height, width, channels)",
+            "convert it before",
+        )
+    return image[..., 0] if image.shape[2:] == (1,) else image
+
+
+def _array(path: str) -> np.ndarray:
+    _check_there(path)
+    try:
+        image = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"image {path!r} cannot be read", "an array of numbers that numpy.save wrote", "write it again"
+        ) from error
+    if image.ndim > 1 and image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise _too_large(path, f"{image.shape[1]}x{image.shape[0]}")
+    return np.ascontiguousarray(check_array(image, f"image {path!r}"))
+
+
+def _pages(path: str) -> np.ndarray:
+    """All pages of a TIFF as the channels of one image; a single one as it is."""
+    with quiet():
+        _, pages = cv2.imreadmulti(path, flags=cv2.IMREAD_UNCHANGED)
+    if len({page.shape[:2] for page in pages}) != 1:
+        raise InputError(f"image {path!r} has pages of several sizes", "a page a channel, of one size", "convert it")
+    return np.dstack(pages) if len(pages) > 1 else pages[0]
+
+
+def _check_there(path: str) -> None:
     if not os.path.isfile(path):
         raise InputError(f"image {path!r} does not exist", "an image file", "check the path")
+
+
+def _decoded(path: str, flag: int) -> np.ndarray:
+    _check_there(path)
     _check_size(path)
     try:
         data = np.fromfile(path, np.uint8)
         with quiet():
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+            image = cv2.imdecode(data, flag) if data.size else None
     except (OSError, cv2.error):  # OpenCV has a limit of its own
         image = None
-    if image is None or image.ndim != 3:
+    if image is None or image.ndim not in (2, 3):
         raise _unreadable(path)
     return image
 

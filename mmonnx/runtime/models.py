@@ -4,6 +4,7 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 
 from .. import drawing
@@ -15,7 +16,7 @@ from . import pipeline
 from .boxes import in_picture
 from .description import Description
 from .external import check_external
-from .images import read_image
+from .images import check_array, count_channels, read_picture
 from .placing import placing
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
@@ -47,7 +48,7 @@ class _Model:
         self.description = _description(session, path)
         self.classes = tuple(self.description.classes)
         self._check()
-        self._size = _fixed_size(self._session)
+        self._size, self._channels = _fixed_size(self._session), _channels(self._session)
         steps = self.description.pipeline or []
         pipeline.check(steps, f"'{self._path}'")
         with _as_exported(path, "has a test pipeline that cannot be applied"):
@@ -57,6 +58,36 @@ class _Model:
     def left_out(self) -> List[str]:
         """What the config's test pipeline does beyond one pass, such as flipped images; the file does not."""
         return [step["what"] for step in self._steps if step["type"] == "left out"]
+
+    def read(self, picture: Picture) -> np.ndarray:
+        """A picture as the file's test pipeline reads it, (H, W) for one channel, else (H, W, C).
+
+        Args:
+            picture: an image file, a TIFF with a page a channel, or a ``.npy`` file; or such an array.
+
+        Raises:
+            InputError: it cannot be read, or has another number of channels than the file takes.
+        """
+        how = pipeline.reading(self._steps)
+        deep = how["color"] == "unchanged" or self._channels not in (1, 3)
+        if isinstance(picture, np.ndarray):
+            image, name = check_array(picture, "an image"), "an image"
+        else:
+            name = f"image {os.fspath(picture)!r}"
+            image = read_picture(os.fspath(picture), self._channels, how["color"] if not deep else "unchanged")
+            if how["to_rgb"]:
+                image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        channels = count_channels(image)
+        grey = any(step["type"] == "grey" for step in self._steps)
+        if channels != self._channels and not (grey and channels == 3):
+            raise InputError(
+                f"{name} has {channels} channel{'' if channels == 1 else 's'}",
+                f"{self._channels} for '{self._path}'",
+                "give another one, a TIFF with a page a channel, or a .npy file of (height, width, channels)",
+            )
+        if image.dtype != np.uint8 and not deep:
+            raise InputError(f"{name} is {image.dtype} {image.shape}", "uint8, BGR if in colour", "convert it before")
+        return image
 
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the file has no names."""
@@ -76,7 +107,7 @@ class _Model:
 
     def _run(self, picture: Picture) -> Tuple[pipeline.Prepared, Dict[str, np.ndarray]]:
         """The prepared image, and the outputs for it without the batch's axis."""
-        image = _read(picture)
+        image = self.read(picture)
         with _as_exported(self._path, "has a test pipeline that cannot be applied"):
             prepared = pipeline.apply(self._steps, image)
         batch, channels, height, width = self._session.input_shape("input")
@@ -112,7 +143,7 @@ class Detector(_Model):
         """Find what is in a picture.
 
         Args:
-            picture: an image file, or BGR uint8 (H, W, 3).
+            picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
 
         Returns:
             Boxes in pixels of the picture, the best one first; masks (n, H, W) bool of the picture's size.
@@ -141,7 +172,7 @@ class Detector(_Model):
 
     def draw(self, picture: Picture, found: Detections, score_thr: float = 0.3) -> np.ndarray:
         """The picture with what was found in it, BGR; detections below the threshold are left out."""
-        canvas = _read(picture).copy()
+        canvas = drawing.viewable(self.read(picture)).copy()
         kept = found.dets[:, 4] >= score_thr
         shown = Detections(found.dets[kept], found.labels[kept], None if found.masks is None else found.masks[kept])
         drawing.draw_detections(canvas, shown, 1, self.classes, self.description.palette)
@@ -157,7 +188,7 @@ class Classifier(_Model):
         """The scores of the classes, or of the best ones if the file gives those.
 
         Args:
-            picture: an image file, or BGR uint8 (H, W, 3).
+            picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
 
         Raises:
             InputError: it cannot be read, or not be brought into the network's size.
@@ -179,7 +210,7 @@ class Classifier(_Model):
 
     def draw(self, picture: Picture, found: Scores, score_thr: float = 0.0) -> np.ndarray:
         """The picture above bars of the best classes, BGR; scores below the threshold are left out."""
-        canvas = drawing.enlarged(_read(picture))[0]
+        canvas = drawing.enlarged(self.read(picture))[0]
         kept = found.probs >= score_thr
         labels = np.arange(len(found.probs)) if found.labels is None else found.labels
         bars = drawing.bars(Scores(found.probs[kept], labels[kept]), canvas.shape[1], self.classes)
@@ -239,14 +270,10 @@ def load_session(path: str, device: str, num_threads: Optional[int] = None) -> S
         ) from error
 
 
-def _read(picture: Picture) -> np.ndarray:
-    if not isinstance(picture, np.ndarray):
-        return read_image(os.fspath(picture))
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-        raise InputError(
-            f"an image is {picture.dtype} {picture.shape}", "BGR uint8 (height, width, 3)", "convert it before"
-        )
-    return picture
+def _channels(session: Session) -> int:
+    """The channels of the input's images; three where the file does not say."""
+    shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
+    return int(shape[1]) if len(shape) == 4 and isinstance(shape[1], int) else 3
 
 
 def _fixed_size(session: Session) -> Optional[Tuple[int, int]]:

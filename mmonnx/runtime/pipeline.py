@@ -2,6 +2,7 @@
 
 A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 
+- ``load``: the picture is read with ``color``, a ``color_type`` of mmcv's, and made RGB where ``to_rgb``;
 - ``float``: the image becomes float32 before it is resized;
 - ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
   longer side), ``exact`` (to ``size``), ``factor`` (by ``factor``), or ``short``, ``long``, ``height``, ``width`` (that
@@ -9,7 +10,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels;
-- ``normalize``: ``mean``, ``std``, and whether ``to_rgb`` comes first;
+- ``normalize``: ``mean``, ``std`` (one figure, or one a channel), and whether ``to_rgb`` comes first, which does
+  nothing to images that have not three channels;
 - ``grey``: one channel;
 - ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
 - ``unknown``: ``what`` cannot be applied here.
@@ -41,7 +43,7 @@ class Prepared:
     """An image on its way into the network.
 
     Attributes:
-        image: (H, W, 3) BGR uint8 first, (H, W, C) float32 in the end.
+        image: (H, W, 3) BGR uint8 first, or what else the model takes; (H, W) or (H, W, C) float32 in the end.
         original: (height, width) of the picture, in pixels.
         shape: (height, width) of its part of ``image``; the rest is padding.
         scale: how many times as wide and as high the picture has become.
@@ -101,7 +103,7 @@ def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
 
     Args:
         steps: the pipeline.
-        image: BGR uint8 (H, W, 3).
+        image: (H, W) or (H, W, C), of three channels BGR.
 
     Raises:
         InputError: a side would become nothing, or the image far too large, or a step needs Pillow and there is none.
@@ -229,7 +231,7 @@ def _centre(prepared: Prepared, target: Size, value: Any) -> Prepared:
 
 def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     image = prepared.image.astype(np.float32)
-    if step["to_rgb"]:
+    if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     # OpenCV's arithmetic on float32 figures as float64, and not numpy's: it is what mmcv rounds by
     mean, std = (np.float64(np.float32(step[name])).reshape(1, -1) for name in ("mean", "std"))
@@ -237,9 +239,18 @@ def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     return replace(prepared, image=image)
 
 
+def _grey(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+def reading(steps: Sequence[Step]) -> Step:
+    """The step that says how a picture is read."""
+    return next((step for step in steps if step["type"] == "load"), {"type": "load", "color": "color", "to_rgb": False})
+
+
 _APPLY = {
     "float": lambda step, prepared: replace(prepared, image=prepared.image.astype(np.float32)),
-    "grey": lambda step, prepared: replace(prepared, image=cv2.cvtColor(prepared.image, cv2.COLOR_BGR2GRAY)),
+    "grey": lambda step, prepared: replace(prepared, image=_grey(prepared.image)),
     "resize": _apply_resize,
     "crop": _apply_crop,
     "pad": _apply_pad,

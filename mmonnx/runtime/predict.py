@@ -15,7 +15,7 @@ from ..atomic import check_writable, replacing_many
 from ..errors import InputError
 from ..printable import printable
 from ..results import Detections, Scores
-from .images import Video, find_sources, is_video, read_image
+from .images import Video, find_sources, is_video
 from .models import Detector, open_model
 from .rle import encode
 
@@ -102,7 +102,7 @@ def _source(
 ) -> int:
     """Go through one picture or video; how many pictures it has."""
     if not is_video(path):
-        picture = read_image(path)
+        picture = model.read(path)
         found = model(picture)
         _tell(writers, path, None, picture, found)
         if target is not None:

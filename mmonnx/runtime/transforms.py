@@ -2,18 +2,24 @@
 
 from typing import Any, Dict, List, Sequence
 
+from .images import FLAGS
 from .pipeline import Step
 
 _WITHOUT_EFFECT = {"ImageToTensor", "DefaultFormatBundle", "Collect", "ToTensor", "ToDataContainer", "LoadProposals"}
 
 
-def from_config(transforms: Sequence[Dict[str, Any]]) -> List[Step]:
+def from_config(transforms: Sequence[Dict[str, Any]], channels: int = 3) -> List[Step]:
     """The steps of a config's test pipeline.
 
     Args:
         transforms: the list of the config; those that do nothing to the image of a test are left out.
+        channels: how many the model takes: pictures are made grey for a single one, where the config does not say so.
     """
-    return [step for transform in transforms for step in _steps(dict(transform), {})]
+    found = [step for transform in transforms for step in _steps(dict(transform), {})]
+    if channels == 1 and not any(step.get("color", "color") != "color" for step in found):
+        kinds = [step["type"] for step in found]
+        found.insert(kinds.index("normalize") if "normalize" in kinds else 0, {"type": "grey"})
+    return found
 
 
 def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
@@ -22,7 +28,7 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
     if kind in _WITHOUT_EFFECT:
         return []
     if kind == "LoadImageFromFile":
-        return [{"type": "float"}] if transform.get("to_float32") else []
+        return [*_load(transform), *([{"type": "float"}] if transform.get("to_float32") else [])]
     if kind == "MultiScaleFlipAug":
         return _test_time(transform)
     if kind == "RandomFlip":
@@ -37,12 +43,20 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [_pad(transform)]
     if kind == "Normalize":
         mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
-        grey = [{"type": "grey"}] if len(mean) == 1 else []
-        to_rgb = not grey and bool(transform.get("to_rgb", True))
-        return [*grey, {"type": "normalize", "mean": mean, "std": std, "to_rgb": to_rgb}]
+        return [{"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}]
     if kind == "RandomCenterCropPad" and transform.get("test_mode"):
         return [_centred(transform)]
     return [{"type": "unknown", "what": str(kind)}]
+
+
+def _load(transform: Dict[str, Any]) -> List[Step]:
+    """How a picture is read, where that is not as it is by default."""
+    color, order = transform.get("color_type", "color"), transform.get("channel_order", "bgr")
+    if (color, order) == ("color", "bgr"):
+        return []
+    if color not in FLAGS:
+        return [{"type": "unknown", "what": f"LoadImageFromFile of color_type {color!r}"}]
+    return [{"type": "load", "color": color, "to_rgb": (color, order) == ("color", "rgb")}]
 
 
 def _test_time(transform: Dict[str, Any]) -> List[Step]:

@@ -19,7 +19,7 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
 
     Args:
         task: the model.
-        images: the user's pictures, BGR uint8 (H, W, 3); None for scikit-image's photographs.
+        images: the user's pictures, (H, W) or (H, W, C), of three channels BGR; None for scikit-image's photographs.
         shape: (height, width) of the export, in pixels.
         batch: the batch of the export.
     """
@@ -38,7 +38,7 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
         cases.append(picture_case(task, "photograph", pictures[:number], task.larger_shape))
     if task.preprocess_padded is not None:
         cases.append(padded_case(task, "padded", pictures[: 1 if task.dynamic_batch else batch], other))
-    cases.append(picture_case(task, DARK, [darkness(shape)] * batch, shape))
+    cases.append(picture_case(task, DARK, [darkness(shape, task.channels)] * batch, shape))
     return cases + samples
 
 
@@ -47,19 +47,19 @@ def padded_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape
     part = max(size[0] * 7 // 8, 1), max(size[1] * 3 // 4, 1)
     shown = []
     for picture in chosen:
-        canvas = np.zeros((*size, 3), np.uint8)
+        canvas = np.zeros((*size, *picture.shape[2:]), picture.dtype)
         canvas[: part[0], : part[1]] = cv2.resize(picture, part[::-1], interpolation=cv2.INTER_LINEAR)
         shown.append(canvas)
     return Case(_name(kind, size, len(chosen)), task.preprocess_padded(list(chosen), size, part), shown)
 
 
-def darkness(shape: Shape) -> np.ndarray:
-    """A picture without anything on it, as a camera takes it in the dark.
+def darkness(shape: Shape, channels: int = 3) -> np.ndarray:
+    """A picture (height, width, channels) without anything on it, as a camera takes it in the dark.
 
     A black one would not do: whole planes of scores are equal up to the order of sums then, and what is found is an
     accident in PyTorch itself.
     """
-    return np.random.RandomState(0).randint(0, 16, (*shape, 3)).astype(np.uint8)
+    return np.random.RandomState(0).randint(0, 16, (*shape, channels)).astype(np.uint8)
 
 
 def pictures_of(images: Optional[Sequence[np.ndarray]], needed: int) -> List[np.ndarray]:
@@ -68,8 +68,14 @@ def pictures_of(images: Optional[Sequence[np.ndarray]], needed: int) -> List[np.
     while len(pictures) < needed:
         # mirrored and brightened copies
         source = pictures[len(pictures) // 2]
-        pictures.append(cv2.convertScaleAbs(source[:, ::-1], alpha=1.0, beta=20 * len(pictures)))
+        pictures.append(_brightened(source[:, ::-1], 20 * len(pictures)))
     return pictures
+
+
+def _brightened(picture: np.ndarray, by: int) -> np.ndarray:
+    if picture.dtype.kind != "u":
+        return picture + picture.dtype.type(by / 255 * np.ptp(picture))
+    return np.minimum(picture.astype(np.int64) + by, np.iinfo(picture.dtype).max).astype(picture.dtype)
 
 
 def other_shape(task: Task, shape: Shape) -> Shape:

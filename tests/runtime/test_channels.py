@@ -1,0 +1,61 @@
+"""A file of a model that has not three channels answers on picture files as mmdet's own inference on the same ones."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from models import small_file
+
+from mmonnx import cli
+from mmonnx.codebases.detections import to_detections
+from mmonnx.errors import InputError
+from mmonnx.matching import match
+from mmonnx.runtime import Detector
+
+SIZE = (192, 256)
+MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0], 5: [100.0, 90.0, 110.0, 50.0, 80.0]}
+CASES = [("grayscale", 1, "png"), ("color", 3, "png"), ("unchanged", 4, "png"), ("unchanged", 5, "npy")]
+CASES += [("unchanged", 5, "tif"), ("unchanged", 1, "png")]
+
+
+def picture(folder, channels, kind):
+    """A picture as a file, and its values."""
+    image = np.random.RandomState(2).randint(0, 256, (12, 16, channels)).astype(np.uint8)
+    image, path = cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_CUBIC), str(folder / f"picture.{kind}")
+    if kind == "npy":
+        np.save(path, image)
+    elif kind == "tif":
+        assert cv2.imwritemulti(path, [np.ascontiguousarray(image[..., page]) for page in range(channels)])
+    else:
+        assert cv2.imwrite(path, image)
+    return path, image
+
+
+@pytest.mark.parametrize("color, channels, kind", CASES)
+def test_a_detector_answers_as_inference_detector(tmp_path, color, channels, kind):
+    norm = dict(type="Normalize", mean=MEANS[channels], std=[50.0] * len(MEANS[channels]), to_rgb=False)
+    inner = [dict(type="Resize", keep_ratio=True), norm, dict(type="Pad", size_divisor=32)]
+    inner += [dict(type="ImageToTensor", keys=["img"]), dict(type="Collect", keys=["img"])]
+    steps = [dict(type="LoadImageFromFile", color_type=color)]
+    steps += [dict(type="MultiScaleFlipAug", img_scale=SIZE[::-1], flip=False, transforms=inner)]
+    options = {"model.backbone.in_channels": channels, "data.test.pipeline": steps, "model.test_cfg.max_per_img": 50}
+    file, model = small_file("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path, options)
+    from mmdet.apis import inference_detector
+
+    path, image = picture(tmp_path, channels, kind)
+    # upstream decodes neither of these kinds of files, and takes arrays
+    expected = to_detections(inference_detector(model, path if kind == "png" else image), SIZE)
+    detector = Detector(file)
+    found = detector(path)
+    result = match(expected, found, score_thr=0.05, limit=50)
+    assert result.ok and result.matched > 10, result
+    assert detector.draw(path, found).shape == (*SIZE, 3)
+    answers, drawn = str(tmp_path / "found.json"), str(tmp_path / "drawn")
+    assert cli.main(["predict", file, path, "--json", answers, "--out", drawn]) == 0
+    with open(answers) as text:
+        (entry,) = json.load(text)
+    assert [one["label"] for one in entry["detections"]] == found.labels.tolist()
+    wrong, _ = picture(tmp_path, 2, "npy")
+    with pytest.raises(InputError, match=f"picture.npy' has 2 channels; expected {channels} for"):
+        detector(wrong)
