@@ -23,6 +23,8 @@ _HALVINGS = 4
 """How often an amount is looked for between one of too many detections and one of none."""
 _REAL = 1e-3
 """A best score below which all that is found is nothing: two sigmoids differ there by more than they are."""
+_SHARE = 0.7
+"""The share of the time that is left which goes to what is behind all ends, where regions are pooled as well."""
 _FAINT = 1e-2
 """The contrast of a faint picture, as a share of a photograph's."""
 _LARGEST = 1344
@@ -83,7 +85,7 @@ class Explorer:
         found = []
         kinds = (
             *(self._faint, self._bounds, self._whole_kernels),
-            *(self._regions, self._thresholds, self._larger_regions),
+            *(self._thresholds, self._regions, self._larger_regions),
         )
         for kind in kinds:
             runs = list(kind())
@@ -138,6 +140,9 @@ class Explorer:
 
     def _thresholds(self) -> Iterator[CaseResult]:
         """All ends driven: what is behind them, with all of its thresholds and limits."""
+        # where regions are pooled, something of the time is theirs
+        now = time.perf_counter()
+        until = now + (self._until - now) * (_SHARE if self._goals.all_levels else 1.0)
         # a small input may have too few places for a limit
         for size in dict.fromkeys([self._smallest(), self._shape]):
             case = self._case("driven", size)
@@ -145,13 +150,13 @@ class Explorer:
             if found is None:
                 continue
             yield self._taken(case, *found)
-            levers = self._inside.levers(case, found[1]) if found[0].ok and not self._is_over() else ()
+            levers = self._inside.levers(case, found[1]) if found[0].ok and not self._is_over(until) else ()
             if levers:
                 found = self._inside.driven(case, Draw(1, levers=levers)) or found
                 yield self._taken(case, *found)
             draws = (draw for kind in (self._pulled(case, found[1], levers), map(_gained, _GAINS)) for draw in kind)
             for seed, draw in enumerate(draws, 2):
-                if self._is_over():
+                if self._is_over(until):
                     return
                 result = self._run(case, replace(draw, seed=seed if draw.seed < 0 else draw.seed))
                 if result is not None:
@@ -223,8 +228,8 @@ class Explorer:
         if result is not None:
             yield result
 
-    def _is_over(self) -> bool:
-        return time.perf_counter() > self._until or all(goal.reached for goal in self._goals.all if goal.driven)
+    def _is_over(self, until: float) -> bool:
+        return time.perf_counter() > until or all(goal.reached for goal in self._goals.all if goal.driven)
 
     def _taken(self, case: Case, result: CaseResult, driven: Driven) -> CaseResult:
         """A result, what it shows having been noted."""
