@@ -93,16 +93,82 @@ def test_windows_are_folded(options):
     compare([there_and_back, of_one_size], [(2, 3, 6, 9), (1, 3, 6, 9)], {0: "batch"}, atol=1e-5)
 
 
-@pytest.mark.parametrize("axes", [AXES, {0: "batch"}])
-def test_poolings_that_do_not_divide(axes):
+ANY_SIZE = {
+    1: [None, 1, 3, 4, 16],
+    2: [(None, 1), (1, None), (None, None), 1, 3, (4, 5), (None, 2), (5, None), (16, 1)],
+    3: [(None, 1, 1), (1, None, 2), (2, 3, None), (None, None, 1), 1, 2, (3, 16, 5)],
+}
+"""Sizes to pool to by the number of axes: some divide those pooled from, some do not, some are larger."""
+
+
+@pytest.mark.parametrize("kind", ["Avg", "Max"])
+@pytest.mark.parametrize("dynamic", [True, False])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_adaptive_poolings(kind, dynamic, axes):
+    make = getattr(nn, f"Adaptive{kind}Pool{axes}d")
+    sizes = [(2, 3, 6, 8, 4)[: axes + 2], (3, 3, 11, 5, 9)[: axes + 2], (1, 3, 4, 4, 4)[: axes + 2]]
+    names = {0: "batch", **({axis + 2: f"side{axis}" for axis in range(axes)} if dynamic else {})}
+    if not dynamic:
+        sizes = [sizes[0], (5, *sizes[0][1:])]
+    compare([make(size) for size in ANY_SIZE[axes] if size is not None], sizes, names, atol=1e-6)
+
+
+def test_poolings_of_maps_without_a_batch():
     functions = [
-        nn.AdaptiveAvgPool2d((4, 5)),
-        nn.AdaptiveMaxPool2d((4, 5)),
-        nn.AdaptiveMaxPool2d((None, 2)),
-        nn.AdaptiveMaxPool2d(3),
-        nn.AdaptiveMaxPool2d(1),
+        lambda maps: functional.adaptive_avg_pool2d(maps[0], (None, 1)),
+        lambda maps: functional.adaptive_avg_pool2d(maps[0], (3, 4)),
+        lambda maps: functional.adaptive_max_pool2d(maps[0], (1, None)),
+        lambda maps: functional.adaptive_max_pool2d(maps[0], (3, 4)),
+        lambda maps: torch.adaptive_avg_pool1d(maps[0], 2),
     ]
-    compare(functions, SIZES if 2 in axes else [SIZES[0], (1, 3, 6, 9)], axes, atol=1e-6)
+    compare(functions, SIZES, AXES, atol=1e-6)
+
+
+def test_global_poolings_are_single_nodes():
+    functions = [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d((1, 1)), nn.AdaptiveMaxPool2d(1)]
+    maps, context = torch.randn(1, 3, 6, 9), ExportContext(dynamic_size=True)
+    for function in functions:
+        model = exported(Call([function]), (maps,), context, input_names=["maps"], dynamic_axes={"maps": AXES})
+        assert len(model.graph.node) == 1 and model.graph.node[0].op_type.startswith("Global")
+
+
+class CoordinateAttention(nn.Module):
+    """Weights for each row and column, from means of both in one row of places."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.rows, self.columns = pool((None, 1)), pool((1, None))
+        self.mix = nn.Conv2d(3, 3, 1)
+
+    def forward(self, maps):
+        height, width = maps.shape[2:]
+        line = self.mix(torch.cat([self.rows(maps), self.columns(maps).permute(0, 1, 3, 2)], 2)).sigmoid()
+        rows, columns = torch.split(line, [height, width], dim=2)
+        return maps * rows * columns.permute(0, 1, 3, 2)
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d])
+def test_coordinate_attention(pool):
+    compare([CoordinateAttention(pool).eval().requires_grad_(False)], SIZES, AXES, atol=1e-6)
+
+
+def test_splits_by_sizes_of_the_input():
+    functions = [
+        lambda maps: torch.split(torch.cat([maps, maps * 2], 2), [maps.shape[2], maps.shape[2]], 2)[1],
+        lambda maps: torch.cat([maps, maps[..., :3]], 3).split([3, maps.size(3)], dim=-1)[1],
+        lambda maps: torch.split(maps.flatten(1), [maps.shape[2] * maps.shape[3]] * 3, 1)[2],
+    ]
+    compare(functions, SIZES, AXES)
+
+
+def test_windows_of_maps_of_any_size():
+    functions = [
+        nn.Unfold(3, padding=1),
+        nn.Unfold((2, 3), stride=2),
+        nn.Unfold(2, dilation=2, padding=(1, 2), stride=(2, 1)),
+        lambda maps: functional.unfold(maps, 3, padding=1).view(maps.shape[0], 3, 9, *maps.shape[2:]),
+    ]
+    compare(functions, SIZES, AXES)
 
 
 def test_maxima_go_back_to_where_they_were():

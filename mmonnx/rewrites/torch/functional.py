@@ -1,6 +1,6 @@
 """Stand-ins for ``torch.nn.functional``."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 from torch.nn import functional
@@ -11,84 +11,8 @@ from ..context import ExportContext
 from ..registry import rewrite
 
 
-@rewrite("torch.nn.functional.adaptive_avg_pool2d")
-def adaptive_avg_pool2d(context: ExportContext, original: Any, input: torch.Tensor, output_size: Any) -> torch.Tensor:
-    """Pool to the size of another tensor of RoI features, which the tracer takes for an unknown one, or from any size.
-
-    Args:
-        input: (K, C, H, W).
-        output_size: (h, w); taken as constant only where they divide H and W, as the sizes of RoI features do.
-    """
-    if not _is_traced(output_size):
-        wanted = _pair(output_size)
-        if set(wanted) <= {None, 1} or _is_easy(context, wanted, input):
-            return original(input, output_size)
-        return _pooled_from_any_size(input, *wanted)
-    wanted = [int(value) for value in output_size]
-    if not _divides(wanted, input):
-        return original(input, wanted)
-    kernel = [int(have) // want for have, want in zip(input.shape[2:], wanted)]
-    return functional.avg_pool2d(input, kernel, kernel)
-
-
-@rewrite("torch.nn.functional.adaptive_max_pool2d")
-def adaptive_max_pool2d(
-    context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
-) -> Any:
-    """Pool (N, C, H, W) to (h, w), for any H and W; torch's exporter needs known ones that these divide."""
-    wanted = _pair(output_size)
-    known = not _is_traced(wanted) and (set(wanted) <= {None, 1} or _is_easy(context, wanted, input))
-    if known or return_indices or input.dim() != 4:
-        return original(input, output_size, return_indices)
-    if wanted[0] is not None:
-        input = input[:, :, _bins(input.shape[2], wanted[0])].max(3)[0]
-    if wanted[1] is not None:
-        input = input[:, :, :, _bins(input.shape[3], wanted[1])].max(4)[0]
-    return input
-
-
 def _pair(size: Any) -> Tuple[Any, Any]:
     return tuple(size) if isinstance(size, (tuple, list)) else (size, size)
-
-
-def _is_easy(context: ExportContext, wanted: Sequence[Any], input: torch.Tensor) -> bool:
-    """Whether torch's exporter can pool a map to this size."""
-    return not context.dynamic_size and _divides(wanted, input)
-
-
-def _divides(wanted: Sequence[Any], input: torch.Tensor) -> bool:
-    """Whether a map (..., H, W) has a whole number of places for each of (h, w)."""
-    return all(want is None or int(have) % int(want) == 0 for have, want in zip(input.shape[-2:], wanted))
-
-
-def _pooled_from_any_size(input: torch.Tensor, height: Optional[int], width: Optional[int]) -> torch.Tensor:
-    """The means of the bins of each axis, by matrices; ONNX has windows for known sizes alone."""
-    if height is not None:
-        input = torch.matmul(_shares(input.shape[-2], height).to(input), input)
-    if width is not None:
-        input = torch.matmul(input, _shares(input.shape[-1], width).to(input).t())
-    return input
-
-
-def _shares(size: torch.Tensor, bins: int) -> torch.Tensor:
-    """(bins, size) float32, what each place of an axis adds to each bin's mean, as torch divides the axis."""
-    number, place = torch.arange(bins), torch.arange(size)
-    first, end = divide(number * size, bins), divide((number + 1) * size + bins - 1, bins)
-    inside = (place >= first[:, None]) & (place < end[:, None])
-    return inside.float() / (end - first)[:, None].float()
-
-
-def _is_traced(size: Any) -> bool:
-    return isinstance(size, (tuple, list)) and any(isinstance(value, torch.Tensor) for value in size)
-
-
-def _bins(size: torch.Tensor, bins: Any) -> torch.Tensor:
-    """The indices in each bin of an axis, as torch divides it: (bins, longest) int64, the last one repeated."""
-    number = torch.arange(bins)
-    first = divide(number * size, bins)
-    last = divide((number + 1) * size - 1, bins)
-    index = first[:, None] + torch.arange((last - first).max() + 1)
-    return torch.where(index < last[:, None], index, last[:, None])
 
 
 @rewrite("torch.nn.functional.grid_sample")
