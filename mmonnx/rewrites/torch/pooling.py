@@ -11,7 +11,8 @@ from ..registry import rewrite
 from ..sizes import is_traced
 
 
-@rewrite("torch.nn.functional.adaptive_avg_pool1d", imported_by=("torch",))
+@rewrite("torch.adaptive_avg_pool1d")
+@rewrite("torch.nn.functional.adaptive_avg_pool1d")
 def adaptive_avg_pool1d(context: ExportContext, original: Any, input: torch.Tensor, output_size: Any) -> torch.Tensor:
     """Pool ([N,] C, L) to (l,), for any L."""
     return _pooled(context, original, input, _whole(output_size, 1), _mean)
