@@ -45,7 +45,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
     shape = options.shape or owner.DEFAULT_SHAPE
-    with _told_of(f"config {config!r}", *mending(settings), shape=shape):
+    fix = "mend the config or --cfg-options, or give another --shape"
+    with _told_of(f"config {config!r}", *mending(settings, fix), shape=shape):
         text = config_text(settings)  # before it is built from: upstream writes into it
         task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     task.config_text = text

@@ -38,20 +38,28 @@ def _below(path: str, node: Any) -> Iterator[Tuple[str, str]]:
             yield from _below(f"{path}.{name}", value)
 
 
-def mending(config: Any) -> Tuple[str, str]:
-    """What is expected instead of a config of which PyTorch itself makes no running model, and what to do."""
+def mending(config: Any, fix: str) -> Tuple[str, str]:
+    """What is expected instead of a config of which PyTorch itself makes no running model, and what to do.
+
+    Args:
+        config: the config.
+        fix: what to do about one without old keys.
+    """
     found = old_keys(config)
     if not found:
-        return "a config that mmdet or mmcls itself runs", "mend the config, or the key with --cfg-options"
+        return "a config that mmdet or mmcls itself runs", fix
     told = ", ".join(f"{new} in the place of {path}" for path, new in found)
     return f"keys as they are called today: {told}", "rename them in the config"
 
 
 def failed_in(error: BaseException) -> Optional[str]:
-    """The innermost module of a model that an error comes out of, with its function; None if it is out of none."""
+    """The innermost module that an error comes out of, with its function; None if it is out of none.
+
+    Torch's own layers are passed over: a config names those that call them.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in reversed(frames):
         module = frame.f_locals.get("self")
-        if isinstance(module, nn.Module):
+        if isinstance(module, nn.Module) and not type(module).__module__.startswith("torch."):
             return f"{type(module).__name__}.{frame.f_code.co_name}"
     return None
