@@ -1,17 +1,28 @@
 """Loading weights, and refusing what is not theirs."""
 
 import pickle
+import pickletools
+import re
 import tarfile
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
 
 from .. import compat
 from ..errors import InputError, first_line
+
+_HARMLESS = re.compile(
+    r"torch\.|collections\.(OrderedDict|Counter)$|_codecs\.encode$|copy_?reg\._reconstructor$|(__builtin__|builtins)\.object$"
+)
+"""What torch's own pickles of weights ask for, and what stands in front of the name of any class."""
+
+
+class _ProgramError(pickle.UnpicklingError):
+    """A file is of a kind that can run code, whatever is in it."""
 
 
 def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, Any]:
@@ -103,8 +114,9 @@ def _read(path: str, trust: bool) -> Any:
     except InputError:
         raise
     except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path) or tarfile.is_tarfile(path) or _begins_as_pickle(path):
-            reason = (str(error).splitlines() or [""])[0]
+        name = None if isinstance(error, _ProgramError) else _foreign(path)
+        if name or zipfile.is_zipfile(path) or tarfile.is_tarfile(path) or _begins_as_pickle(path):
+            reason = f"it asks for {name}" if name else first_line(error)
             raise InputError(
                 f"checkpoint {path!r} holds more than weights, and reading it could run code ({reason[:120]})",
                 "tensors and plain values",
@@ -127,13 +139,13 @@ def _check_archive(path: str) -> None:
         Exception: what the zip reader raises on a damaged archive.
     """
     if tarfile.is_tarfile(path):
-        raise pickle.UnpicklingError("it is a tar file, of torch before 0.1.10")
+        raise _ProgramError("it is a tar file, of torch before 0.1.10")
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if any(Path(member.filename).name == "constants.pkl" for member in members):
-            raise pickle.UnpicklingError("it is a TorchScript archive, which is a program")
+            raise _ProgramError("it is a TorchScript archive, which is a program")
         if sum(member.file_size for member in members) > Path(path).stat().st_size:
             raise zipfile.BadZipFile("it unpacks to more than there is, and torch does not compress")
         damaged = archive.testzip()
@@ -153,6 +165,38 @@ def _begins_as_pickle(path: str) -> bool:
     """Whether it starts as torch's files did before they were archives."""
     with open(path, "rb") as file:
         return file.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04")
+
+
+def _foreign(path: str) -> Optional[str]:
+    """The first function or class that a pickle asks for, of any protocol, and no checkpoint needs; None for none."""
+    names: List[str] = []
+    strings: List[str] = []  # in the order in which they come onto the stack
+    memo: List[str] = []  # what protocol 4 keeps: strings, and nothing for all else
+    last_is_string = False
+    try:
+        for code, value, _ in pickletools.genops(_pickled(path)):
+            if code.name in ("GLOBAL", "INST"):
+                names.append(str(value).replace(" ", "."))
+            elif code.name == "STACK_GLOBAL":
+                names.append(".".join(strings[-2:]))
+            elif code.name == "MEMOIZE":
+                memo.append(strings[-1] if last_is_string else "")
+            elif code.name in ("BINGET", "LONG_BINGET") and value < len(memo):
+                strings.append(memo[value])
+            elif isinstance(value, str):
+                strings.append(value)
+            last_is_string = isinstance(value, str)
+    except Exception:  # it ends early, or is no pickle: what was asked for until then counts
+        pass
+    return next((name for name in names if not _HARMLESS.match(name)), None)
+
+
+def _pickled(path: str) -> bytes:
+    """The pickle in a checkpoint; of torch's older files, which hold several, all of them."""
+    if not zipfile.is_zipfile(path):
+        return Path(path).read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(next(name for name in archive.namelist() if Path(name).name == "data.pkl"))
 
 
 def _strip(key: str) -> str:

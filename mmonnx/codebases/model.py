@@ -81,7 +81,8 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
         module = failed_in(error)
         where = f" in {module}" if module else ""
         raise ExportError(
-            f"the model cannot be built: PyTorch fails{where} ({type_and_line(error)[:300]})", *mending(config)
+            f"the model cannot be built: PyTorch fails{where} ({type_and_line(error)[:300]})",
+            *mending(config, "mend the config or --cfg-options"),
         ) from error
     model = without_sync_bn(model)
     model.eval()  # of a student it returns nothing

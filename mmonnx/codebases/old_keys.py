@@ -48,16 +48,19 @@ def mending(config: Any, runs: bool = False) -> Tuple[str, str]:
     found = old_keys(config)
     if not found:
         more = ", or give another --shape" if runs else ""
-        return "a config that mmdet or mmcls itself runs", f"mend the config, or the key with --cfg-options{more}"
+        return "a config that mmdet or mmcls itself runs", f"mend the config or --cfg-options{more}"
     told = ", ".join(f"{new} in the place of {path}" for path, new in found)
     return f"keys as they are called today: {told}", "rename them in the config"
 
 
 def failed_in(error: BaseException) -> Optional[str]:
-    """The innermost module of a model that an error comes out of, with its function; None if it is out of none."""
+    """The innermost module that an error comes out of, with its function; None if it is out of none.
+
+    Torch's own layers are passed over: a config names those that call them.
+    """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in reversed(frames):
         module = frame.f_locals.get("self")
-        if isinstance(module, nn.Module):
+        if isinstance(module, nn.Module) and not type(module).__module__.startswith("torch."):
             return f"{type(module).__name__}.{frame.f_code.co_name}"
     return None

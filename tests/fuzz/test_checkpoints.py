@@ -1,7 +1,10 @@
 """Checkpoints are read without running code, and what is wrong with one is named."""
 
+import datetime
+import decimal
 import io
 import os
+import pickle
 import tarfile
 import warnings
 import zipfile
@@ -46,6 +49,20 @@ def test_code_in_a_checkpoint_runs_only_if_it_is_trusted(corpus, judged, refused
     line = refused(COMMAND, to(data))
     assert "could run code" in line and "--trust-checkpoint" in line and not ran.exists()
     assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0 and ran.exists()
+
+
+@pytest.mark.parametrize("protocol", range(5))
+@pytest.mark.parametrize("name", ["os.mkdir", "decimal.Decimal", "datetime.date"])
+def test_a_checkpoint_that_holds_more_is_refused_by_the_name_of_it(refused, tmp_path, protocol, name):
+    values = {"os.mkdir": Runs(str(tmp_path / "ran")), "decimal.Decimal": decimal.Decimal(2)}
+    values["datetime.date"] = datetime.date(2026, 1, 1)
+    line = refused(
+        COMMAND,
+        to(pickle.dumps({"state_dict": {}, "module": name.split(".")[0], "meta": values[name]}, protocol=protocol)),
+    )
+    told = name.replace("os.", f"{os.mkdir.__module__}.")
+    assert f"it asks for {told})" in line and "could run code" in line and "truncated" not in line
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.skipif(

@@ -294,7 +294,7 @@ def test_a_file_with_its_weights_beside_it_answers_the_same(folder, classifier, 
 MEMORY = """
 import sys
 from mmonnx import atomic
-from mmonnx.runtime import predict as module
+from mmonnx.runtime import models
 from mmonnx.runtime.predict import PredictSettings, predict
 
 def resident():
@@ -302,11 +302,11 @@ def resident():
         return int(file.read().split()[1]) * 4096 / 2**20
 
 seen = []
-def counted(path, original=module.read_image):
+def counted(path, channels, color=None, original=models.read_picture):
     seen.append(resident())
-    return original(path)
+    return original(path, channels, color)
 
-module.read_image = counted
+models.read_picture = counted
 atomic._sync = lambda path: None  # the disk is not waited for
 predict(PredictSettings(sys.argv[1], sys.argv[2:], out="drawn", json="found.json"))
 print(len(seen), seen[100], seen[-1])
