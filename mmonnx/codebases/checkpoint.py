@@ -1,5 +1,6 @@
 """Loading weights, and refusing what is not theirs."""
 
+import io
 import pickle
 import pickletools
 import re
@@ -7,7 +8,7 @@ import tarfile
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import torch
 from torch import nn
@@ -169,26 +170,33 @@ def _begins_as_pickle(path: str) -> bool:
 
 def _foreign(path: str) -> Optional[str]:
     """The first function or class that a pickle asks for, of any protocol, and no checkpoint needs; None for none."""
-    names: List[str] = []
+    try:
+        with io.BytesIO(_pickled(path)) as stream:
+            while True:  # torch's older files are several pickles in a row; the end of the last one raises
+                name = next((name for name in _globals(stream) if not _HARMLESS.match(name)), None)
+                if name is not None:
+                    return name
+    except Exception:  # it ends early, or is no pickle
+        return None
+
+
+def _globals(stream: IO[bytes]) -> Iterator[str]:
+    """What the next pickle of a stream asks for, by its full name; nothing is run."""
     strings: List[str] = []  # in the order in which they come onto the stack
     memo: List[str] = []  # what protocol 4 keeps: strings, and nothing for all else
     last_is_string = False
-    try:
-        for code, value, _ in pickletools.genops(_pickled(path)):
-            if code.name in ("GLOBAL", "INST"):
-                names.append(str(value).replace(" ", "."))
-            elif code.name == "STACK_GLOBAL":
-                names.append(".".join(strings[-2:]))
-            elif code.name == "MEMOIZE":
-                memo.append(strings[-1] if last_is_string else "")
-            elif code.name in ("BINGET", "LONG_BINGET") and value < len(memo):
-                strings.append(memo[value])
-            elif isinstance(value, str):
-                strings.append(value)
-            last_is_string = isinstance(value, str)
-    except Exception:  # it ends early, or is no pickle: what was asked for until then counts
-        pass
-    return next((name for name in names if not _HARMLESS.match(name)), None)
+    for code, value, _ in pickletools.genops(stream):
+        if code.name in ("GLOBAL", "INST"):
+            yield str(value).replace(" ", ".")
+        elif code.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        elif code.name == "MEMOIZE":
+            memo.append(strings[-1] if last_is_string else "")
+        elif code.name in ("BINGET", "LONG_BINGET") and value < len(memo):
+            strings.append(memo[value])
+        elif isinstance(value, str):
+            strings.append(value)
+        last_is_string = isinstance(value, str)
 
 
 def _pickled(path: str) -> bytes:

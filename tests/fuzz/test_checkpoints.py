@@ -47,6 +47,7 @@ def test_code_in_a_checkpoint_runs_only_if_it_is_trusted(corpus, judged, refused
     ran = tmp_path / "it-ran"
     data = saved({"state_dict": sound(corpus), "meta": Runs(str(ran))}, _use_new_zipfile_serialization=new)
     line = refused(COMMAND, to(data))
+    assert f"asks for {os.mkdir.__module__}.mkdir)" in line
     assert "could run code" in line and "--trust-checkpoint" in line and not ran.exists()
     assert judged([*COMMAND, "--trust-checkpoint"], to(data)).status == 0 and ran.exists()
 
