@@ -4,7 +4,7 @@ import logging
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import compat, fallback
 from ..errors import InputError, MmonnxError, type_and_line
@@ -39,14 +39,14 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """
     check_images(options.batch, options.shape or (1, 1))
     if is_callable_name(config):
-        with _told_of(f"model {config!r}", lambda runs: ("a model of images", "mend it, or --model-kwargs")):
+        with _told_of(f"model {config!r}", "a model of images", "mend it, or --model-kwargs"):
             return plain.load(config, checkpoint, options)
     if options.codebase_root:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
     shape = options.shape or owner.DEFAULT_SHAPE
-    mended = {runs: mending(settings, runs) for runs in (False, True)}  # before it is built from, as below
-    with _told_of(f"config {config!r}", mended.__getitem__, shape):
+    fix = "mend the config or --cfg-options, or give another --shape"
+    with _told_of(f"config {config!r}", *mending(settings, fix), shape=shape):
         text = config_text(settings)  # before it is built from: upstream writes into it
         task = owner.load(settings, Path(config.split("::")[-1]).stem, checkpoint, options)
     task.config_text = text
@@ -83,15 +83,13 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Any
 
 
 @contextmanager
-def _told_of(
-    what: str, mended: Callable[[bool], Tuple[str, str]], shape: Optional[Tuple[int, int]] = None
-) -> Iterator[None]:
+def _told_of(what: str, expected: str, fix: str, shape: Optional[Tuple[int, int]] = None) -> Iterator[None]:
     """Say of whom an error is that is not mmonnx's own: the user's config or model raises whatever its code raises.
 
     Args:
         what: what cannot be used.
-        mended: says what was expected instead and what to do, of a model that is there and fails when it runs (True)
-            and of others.
+        expected: what was expected instead.
+        fix: what to do.
         shape: (height, width) of the pictures that the model runs on, None where that is of no account.
     """
     try:
@@ -105,7 +103,7 @@ def _told_of(
             what = f"{what}: PyTorch's own inference on a picture of {size} fails in {module} ({reason})"
         else:
             what = f"{what} cannot be used ({reason})"
-        raise InputError(what, *mended(bool(module and shape))) from error
+        raise InputError(what, expected, fix) from error
 
 
 @contextmanager

@@ -38,17 +38,16 @@ def _below(path: str, node: Any) -> Iterator[Tuple[str, str]]:
             yield from _below(f"{path}.{name}", value)
 
 
-def mending(config: Any, runs: bool = False) -> Tuple[str, str]:
+def mending(config: Any, fix: str) -> Tuple[str, str]:
     """What is expected instead of a config of which PyTorch itself makes no running model, and what to do.
 
     Args:
-        config: the config as it was read.
-        runs: the model is there, and fails on a picture, whose size may be to blame.
+        config: the config.
+        fix: what to do about one without old keys.
     """
     found = old_keys(config)
     if not found:
-        more = ", or give another --shape" if runs else ""
-        return "a config that mmdet or mmcls itself runs", f"mend the config or --cfg-options{more}"
+        return "a config that mmdet or mmcls itself runs", fix
     told = ", ".join(f"{new} in the place of {path}" for path, new in found)
     return f"keys as they are called today: {told}", "rename them in the config"
 

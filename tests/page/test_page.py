@@ -79,7 +79,7 @@ def test_it_shows_the_file_its_verification_its_answers_and_its_times(folder):
     reader = Reader((folder / "page.html").read_text(encoding="utf-8"))
     check_that_it_is_alone(reader)
     for words in (
-        "7 of 7 cases agree",
+        "9 of 9 cases agree",
         "photograph 32x64 batch 2",
         "photo.png: ",
         "batch x 3 x height x width",
