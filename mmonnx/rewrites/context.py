@@ -63,6 +63,7 @@ class ExportContext:
         panoptic: (N, H, W) int32 the class + 1000 * instance of each pixel, of panoptic models.
         upstream_path: upstream's code may know that it is exported.
         taken: what Python took out of the trace, in its order.
+        compiled: functions that the traced graph calls, and does not keep alive.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -82,6 +83,7 @@ class ExportContext:
     panoptic: Optional[torch.Tensor] = None
     upstream_path: bool = False
     taken: Sequence[Taken] = ()
+    compiled: List[Any] = field(default_factory=list)
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 
