@@ -335,6 +335,17 @@ def script_builtins() -> Dict[int, str]:
     return table
 
 
+def function_of(module: torch.jit.ScriptModule) -> Tuple[Any, List[torch.Tensor]]:
+    """The forward of a compiled module in eval mode as a compiled function.
+
+    Returns:
+        The function of the forward's arguments, and of the weights behind them; these weights, the module's own.
+    """
+    frozen = torch._C._freeze_module(module._c, preserveParameters=True)  # what is no weight becomes a constant
+    graph, weights = torch._C._jit_pass_lower_graph(frozen._get_method("forward").graph, frozen)
+    return torch._C._create_function_from_graph("forward", graph), weights
+
+
 def know_constructors() -> None:
     """Let torch (2.0 and later) list the functions that a default device is for while they are its own.
 

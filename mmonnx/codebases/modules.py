@@ -175,11 +175,14 @@ def _renamed(what: str, found: Dict[str, torch.Tensor], names: Sequence[str]) ->
 
 def _argument_names(model: nn.Module, positional: Tuple[Any, ...]) -> Dict[str, Any]:
     """Positional arguments by the names that the forward has for them."""
-    parameters = [
-        one.name
-        for one in inspect.signature(model.forward).parameters.values()
-        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-    ]
+    if isinstance(model, torch.jit.ScriptModule):  # Python knows no signature of what is compiled
+        parameters = [one.name for one in model.forward.schema.arguments[1:]]
+    else:
+        parameters = [
+            one.name
+            for one in inspect.signature(model.forward).parameters.values()
+            if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+        ]
     return {
         parameters[number] if number < len(parameters) else f"input_{number}": value
         for number, value in enumerate(positional)

@@ -65,6 +65,7 @@ class ExportContext:
         upstream_path: upstream's code may know that it is exported.
         alone: one image of the batch is seen, in a block of ``of_image``; all rows are its.
         taken: what Python took out of the trace, in its order.
+        compiled: functions that the traced graph calls, and does not keep alive.
         mask_output: ``image`` pastes masks at the input's size, ``roi`` gives the head's.
     """
 
@@ -85,6 +86,7 @@ class ExportContext:
     upstream_path: bool = False
     alone: bool = False
     taken: Sequence[Taken] = ()
+    compiled: List[Any] = field(default_factory=list)
     mask_output: str = "image"
     extras: Dict[str, Any] = field(default_factory=dict)
 
