@@ -79,11 +79,11 @@ def test_training_is_the_same_to_the_bit_and_every_epoch_has_its_file(kind, data
     hook = dict(type="ONNXExportHook", shape=SHAPES[kind], strict=True)
     found = with_and_without(kind, data, tmp_path, hook, baseline)
     assert found.files == ["epoch_1.onnx", "epoch_2.onnx"]
-    cases = {"classifier": 7, "detector": 8}[kind]
     for number, line in enumerate(found.exports, 1):
         path = str(found.folder / f"epoch_{number}.onnx")
         assert line["onnx_file"] == path and line["onnx_step"] == f"epoch {number}"
-        assert line["onnx_time"] > 0 and line["onnx_verified"] == f"{cases} of {cases} cases agree"
+        agree = re.fullmatch(r"(\d+) of \1 cases agree", line["onnx_verified"])
+        assert line["onnx_time"] > 0 and agree and int(agree[1]) >= 7
         assert "epoch" not in line  # upstream's analyze_logs.py takes such lines for metrics
         assert f"Exported {path}" in found.log
         actual, expected = answers(path, kind, found.folder / f"epoch_{number}.pth")

@@ -134,7 +134,7 @@ def test_how_far_each_config_comes(swept, name):
 
 def test_what_is_told_of_a_config_that_matches(swept):
     good, fixed, wrong = (swept[2][name] for name in ("Good", "Fixed", "Wrong"))
-    assert good["dynamic"] == "batch, size" and (good["matched"], good["total"]) == (9, 9) and good["nodes"] > 3
+    assert good["dynamic"] == "batch, size" and good["matched"] == good["total"] >= 9 and good["nodes"] > 3
     assert fixed["dynamic"] == "batch" and any("64x64" in note for note in fixed["notes"])
     assert wrong["matched"] < wrong["total"] and {"torch", "onnxruntime", "Python"} <= set(wrong["versions"])
 
