@@ -3,6 +3,7 @@
 import functools
 import json
 import random
+import re
 
 import cv2
 import numpy as np

@@ -60,9 +60,9 @@ a runtime that knows the operator uses its kernel, any other runs the body. `--t
 bodies of all others.
 
 mmdet's batched suppression (`batched_nms`, `multiclass_nms`, the heads) always is ONNX's `NonMaxSuppression`, since
-mmcv's takes the boxes of one class of one image. As mmcv does, the file goes class by class for an image with `split_thr`
-candidates or more (10,000 by default), even where the config is `class_agnostic`. mmcv's two operators stand for direct
-calls of `mmcv.ops.nms` and `soft_nms`.
+mmcv's takes the boxes of one class of one image. As mmcv does, the file goes class by class for an image with
+`split_thr` candidates or more (10,000 by default), even where the config is `class_agnostic`. mmcv's two operators
+stand for direct calls of `mmcv.ops.nms` and `soft_nms`.
 
 A file has one function a type. Where nodes of a type differ in attributes of which the body is made, the function reads
 its own attributes and calls one of several bodies, named `TYPE_1`, `TYPE_2` and so on; a runtime folds the choice away.

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..memory import check_images
 from ..runtime.images import count_channels
 
 _KINDS = (nn.Conv2d, nn.Linear, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -31,7 +32,11 @@ def input_channels(
         run: runs the model, or the beginning of it, on images (1, C, height, width).
         norm: the ``Normalize`` transform, None for none; where no layer can be asked, its means are counted.
         shape: (height, width) of the images, in pixels.
+
+    Raises:
+        InputError: an image of this size is too large.
     """
+    check_images(1, shape)
     means = len(norm["mean"]) if norm else _RGB
     likely = means if means > 1 else _RGB
     first = next(model.parameters(), torch.zeros(()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(r"^\| `([^|]*) \|", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.M)
-OTHERS = ("no attribute", "Unsqueeze", "Non-zero status", "not a registered", "numpy has no")
+OTHERS = ("no attribute", "No module named", "Unsqueeze", "Non-zero status", "not a registered", "numpy has no")
 
 
 def test_its_messages_are_those_of_the_code():
