@@ -234,7 +234,7 @@ def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     # OpenCV's arithmetic on float32 figures as float64, and not numpy's: it is what mmcv rounds by
-    mean, std = (np.float64(np.float32(step[name])).reshape(1, -1) for name in ("mean", "std"))
+    mean, std = (np.asarray(step[name], np.float32).astype(np.float64).reshape(1, -1) for name in ("mean", "std"))
     image = cv2.multiply(cv2.subtract(image, mean), 1 / std)
     return replace(prepared, image=image)
 
