@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
+import cv2
 import numpy as np
 import onnx
 import torch
@@ -165,3 +166,16 @@ def matches(task, sizes):
     cases = [case(task, size, batch) for size, batch in zip(sizes, pictures)]
     height, width = sizes[0]
     return verify(task, run_known(session), [*cases, padded(task, sizes[0], (height - 21, width - 37), [one, three])])
+
+
+def picture_file(folder: Any, kind: str, channels: int, size: Tuple[int, int], seed: int) -> Tuple[str, np.ndarray]:
+    """A random smooth picture of (height, width) and so many channels as a file of a kind, and its values."""
+    image = np.random.RandomState(seed).randint(0, 256, (12, 16, channels)).astype(np.uint8)
+    image, path = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC), str(folder / f"picture.{kind}")
+    if kind == "npy":
+        np.save(path, image)
+    elif kind == "tif":
+        assert cv2.imwritemulti(path, [np.ascontiguousarray(image[..., page]) for page in range(channels)])
+    else:
+        assert cv2.imwrite(path, image)
+    return path, image

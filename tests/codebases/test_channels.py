@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from models import load_small, small_config
+from models import load_small, picture_file, small_config
 from torch import nn
 
 from mmonnx import codebases, fallback
@@ -213,24 +213,10 @@ def make():
     assert done.ok and done.task.channels == channels
 
 
-def written(folder, kind, channels):
-    """A picture of so many channels as a file of a kind."""
-    image = np.random.RandomState(1).randint(0, 256, (12, 16, channels)).astype(np.uint8)
-    image = cv2.resize(image, (160, 120), interpolation=cv2.INTER_CUBIC)
-    path = str(folder / f"picture.{kind}")
-    if kind == "npy":
-        np.save(path, image)
-    elif kind == "tif":
-        assert cv2.imwritemulti(path, [np.ascontiguousarray(image[..., page]) for page in range(channels)])
-    else:
-        assert cv2.imwrite(path, image)
-    return path, image
-
-
 @pytest.mark.parametrize("kind, channels", [("npy", 5), ("npy", 1), ("tif", 5), ("tif", 2), ("png", 4)])
 @pytest.mark.parametrize("option", ("image", "test_image"))
 def test_a_users_picture_is_taken_with_all_its_channels(tmp_path, kind, channels, option):
-    path, image = written(tmp_path, kind, channels)
+    path, image = picture_file(tmp_path, kind, channels, (120, 160), 1)
     config = classifier(tmp_path, channels, "unchanged", [])
     options = codebases.LoadOptions(shape=(120, 160), image=path if option == "image" else None)
     settings = ExportSettings(config, None, str(tmp_path / "x.onnx"), options, verify=True, test_image=path)
@@ -245,7 +231,7 @@ def test_a_users_picture_is_taken_with_all_its_channels(tmp_path, kind, channels
 
 
 def test_a_users_picture_with_too_few_channels_gets_random_ones_and_it_is_said(tmp_path):
-    path, image = written(tmp_path, "png", 3)
+    path, image = picture_file(tmp_path, "png", 3, (120, 160), 1)
     config = classifier(tmp_path, 5, "unchanged", [])
     options = codebases.LoadOptions(shape=(32, 32), image=path)
     done = export(ExportSettings(config, None, str(tmp_path / "x.onnx"), options, verify=True))

@@ -2,10 +2,8 @@
 
 import json
 
-import cv2
-import numpy as np
 import pytest
-from models import small_file
+from models import picture_file, small_file
 
 from mmonnx import cli
 from mmonnx.codebases.detections import to_detections
@@ -19,19 +17,6 @@ CASES = [("grayscale", 1, "png"), ("color", 3, "png"), ("unchanged", 4, "png"), 
 CASES += [("unchanged", 5, "tif"), ("unchanged", 1, "png")]
 
 
-def picture(folder, channels, kind):
-    """A picture as a file, and its values."""
-    image = np.random.RandomState(2).randint(0, 256, (12, 16, channels)).astype(np.uint8)
-    image, path = cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_CUBIC), str(folder / f"picture.{kind}")
-    if kind == "npy":
-        np.save(path, image)
-    elif kind == "tif":
-        assert cv2.imwritemulti(path, [np.ascontiguousarray(image[..., page]) for page in range(channels)])
-    else:
-        assert cv2.imwrite(path, image)
-    return path, image
-
-
 @pytest.mark.parametrize("color, channels, kind", CASES)
 def test_a_detector_answers_as_inference_detector(tmp_path, color, channels, kind):
     norm = dict(type="Normalize", mean=MEANS[channels], std=[50.0] * len(MEANS[channels]), to_rgb=False)
@@ -43,7 +28,7 @@ def test_a_detector_answers_as_inference_detector(tmp_path, color, channels, kin
     file, model = small_file("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path, options)
     from mmdet.apis import inference_detector
 
-    path, image = picture(tmp_path, channels, kind)
+    path, image = picture_file(tmp_path, kind, channels, SIZE, 2)
     # upstream decodes neither of these kinds of files, and takes arrays
     expected = to_detections(inference_detector(model, path if kind == "png" else image), SIZE)
     detector = Detector(file)
@@ -56,6 +41,6 @@ def test_a_detector_answers_as_inference_detector(tmp_path, color, channels, kin
     with open(answers) as text:
         (entry,) = json.load(text)
     assert [one["label"] for one in entry["detections"]] == found.labels.tolist()
-    wrong, _ = picture(tmp_path, 2, "npy")
+    wrong, _ = picture_file(tmp_path, "npy", 2, SIZE, 2)
     with pytest.raises(InputError, match=f"picture.npy' has 2 channels; expected {channels} for"):
         detector(wrong)

@@ -46,9 +46,7 @@ def adaptive_max_pool1d(
     context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """Pool ([N,] C, L) to (l,), for any L; places of the maxima as torch's exporter gives them."""
-    if return_indices:
-        return original(input, output_size, return_indices)
-    return _pooled(context, original, input, _whole(output_size, 1), _maximum)
+    return _max_pooled(context, original, input, output_size, return_indices, 1)
 
 
 @rewrite("torch.nn.functional.adaptive_max_pool2d")
@@ -56,9 +54,7 @@ def adaptive_max_pool2d(
     context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """Pool ([N,] C, H, W) to (h, w), for any H and W; places of the maxima as torch's exporter gives them."""
-    if return_indices:
-        return original(input, output_size, return_indices)
-    return _pooled(context, original, input, _whole(output_size, 2), _maximum)
+    return _max_pooled(context, original, input, output_size, return_indices, 2)
 
 
 @rewrite("torch.nn.functional.adaptive_max_pool3d")
@@ -66,9 +62,16 @@ def adaptive_max_pool3d(
     context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """Pool ([N,] C, D, H, W) to (d, h, w), for any D, H and W; places of the maxima as torch's exporter gives them."""
+    return _max_pooled(context, original, input, output_size, return_indices, 3)
+
+
+def _max_pooled(
+    context: ExportContext, original: Any, input: torch.Tensor, output_size: Any, return_indices: bool, axes: int
+) -> Any:
+    """The maxima of the last axes."""
     if return_indices:
         return original(input, output_size, return_indices)
-    return _pooled(context, original, input, _whole(output_size, 3), _maximum)
+    return _pooled(context, original, input, _whole(output_size, axes), _maximum)
 
 
 def _whole(size: Any, axes: int) -> Tuple[Any, ...]:
