@@ -86,8 +86,9 @@ class Inside:
 
     def _leave_out(self, names: Collection[str]) -> None:
         """Drive no ends that PyTorch has of another rank: all layers of a decoder at once, say."""
-        if names:
-            self.probes = [probe for probe in self.probes if probe.name not in names]
+        kept = [probe for probe in self.probes if probe.name not in names]
+        if len(kept) < len(self.probes):  # on the first picture: what is remembered of the others stays
+            self.probes = kept
             self._memory = Memory(self._task.module, self.probes)
 
     def _own(self, case: Case, expected: Arrays) -> Arrays:
