@@ -23,16 +23,21 @@ from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
 from .threads import alone
 from .verifying.probes import Probe, Recorder, find_ends
+from .verifying.regions import pooling_calls
 
 
 def find_probes(task: Task, opset: int, context: ExportContext) -> List[Probe]:
-    """The ends of the task's model as it is traced; none of a model whose stand-ins record no gradients.
+    """The ends of the task's model as it is traced, and its poolings of regions.
+
+    None of a model whose stand-ins record no gradients.
 
     Arguments are those of ``trace``.
     """
     with _tracing(task, opset, context):
         try:
-            return find_ends(task.module, lambda: task.module(*task.inputs.values()))
+            with pooling_calls(task.module) as calls:
+                ends = find_ends(task.module, lambda: task.module(*task.inputs.values()))
+            return ends + [probe for call in calls for probe in call.probes]
         except Exception:  # the tracer comes next, and says more of it
             return []
 
@@ -47,7 +52,7 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
         opset: opset of the default domain.
         context: what the rewrites share; its opset, what is dynamic, and what Python takes out of the trace are set
             here.
-        probes: what the calls of these layers give are outputs as well, behind the task's own.
+        probes: these tensors are outputs as well, behind the task's own.
 
     Raises:
         NewerOpsetError: the model has an operator that the opset lacks, and a later one has.

@@ -17,6 +17,7 @@ from mmonnx.matching import Match, Noise, Tolerances, match, noise_of
 from mmonnx.surroundings import ordinary
 from mmonnx.threads import alone
 from mmonnx.verifying.cases import DARK, make_cases, pictures_of
+from mmonnx.verifying.clock import now
 from mmonnx.verifying.exploring import Explorer
 from mmonnx.verifying.goals import Goal, Goals
 from mmonnx.verifying.inside import Inside
@@ -107,9 +108,9 @@ def verify_model(
         if show:
             show(case, expected, actual)
 
-    started = time.perf_counter()
+    started = now()
     results = verify(task, load(model), cases, progress, seen)
-    spent = time.perf_counter() - started
+    spent = now() - started
     pictures = [case for case in cases if case.images]
     if not (inside.probes and pictures and all(result.ok for result in results)):
         return Verification(results, goals.all)

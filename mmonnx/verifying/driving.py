@@ -15,6 +15,7 @@ from ..codebases.base import Feeds, Result, Task
 from ..codebases.roundings import layers_round_otherwise, rounding_noise
 from ..codebases.ties import ties_at_random
 from .probes import Probe, Recorder, poolings
+from .regions import FirstPooling, PoolingCall, pooling_calls
 
 _TAIL = 4.0
 """The greatest drawn value, in deviations."""
@@ -100,6 +101,9 @@ class Driven:
         levels: the levels of the pyramid that regions were pooled from, each with the number of the layer that pools.
         complete: whether the ends were called as often as in the file.
         late: the names of the driven ends behind the pooling of regions.
+        draw: how the values were drawn.
+        poolings: the calls of layers that pool regions.
+        first: the pooling at which the run was ended.
     """
 
     results: List[Result]
@@ -108,10 +112,18 @@ class Driven:
     levels: Set[Level] = field(default_factory=set)
     complete: bool = True
     late: Set[str] = field(default_factory=set)
+    draw: Optional[Draw] = None
+    poolings: List[PoolingCall] = field(default_factory=list)
+    first: Optional[FirstPooling] = None
 
 
 def run_driven(
-    task: Task, feeds: Feeds, probes: Sequence[Probe], draw: Draw, memory: Optional[ContextManager[None]] = None
+    task: Task,
+    feeds: Feeds,
+    probes: Sequence[Probe],
+    draw: Draw,
+    memory: Optional[ContextManager[None]] = None,
+    stop: bool = False,
 ) -> Driven:
     """PyTorch's own inference with drawn values.
 
@@ -121,7 +133,10 @@ def run_driven(
         probes: its ends.
         draw: how the values are drawn; the model's own give their mean and deviation in each channel.
         memory: around the run, see ``memory.remembering``.
+        stop: end it at the first pooling of regions, which is all that it gives then, without results.
     """
+    first: Optional[FirstPooling] = None
+    results: List[Result] = []
     recorder, pooled, names, late = Recorder(task.module, probes, task.twice), [], set(), set()
     firsts: Dict[str, torch.Tensor] = {}
 
@@ -134,15 +149,24 @@ def run_driven(
         like = output if draw.whole else firsts.setdefault(probe.module, output)
         return draw.values(probe, output, probes.index(probe), like)
 
-    with memory or nullcontext(), watched(task, pooled) as levels, recorder.recording(drive):
-        results = task.predict(feeds)
+    with ExitStack() as stack:
+        stack.enter_context(memory or nullcontext())
+        levels = stack.enter_context(watched(task, pooled))
+        stack.enter_context(recorder.recording(drive))
+        calls = stack.enter_context(pooling_calls(task.module, stop))
+        try:
+            results = task.predict(feeds)
+        except FirstPooling as error:
+            first = error
     driven = {name: value for name, value in recorder.outputs.items() if name in names}
     free = {name: value for name, value in recorder.outputs.items() if name not in names}
-    return Driven(results, driven, free, levels, recorder.complete, late)
+    return Driven(results, driven, free, levels, recorder.complete, late, draw, calls, first)
 
 
 def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, seed: int, roundings: float) -> Driven:
     """The same run, rounding otherwise: noise on what is driven, on the layers between, and among ties."""
+    pooling: Optional[FirstPooling] = None
+    results: List[Result] = []
     recorder, generator = Recorder(task.module, probes, task.twice), torch.Generator().manual_seed(seed)
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
@@ -155,9 +179,13 @@ def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, 
         stack.enter_context(layers_round_otherwise(task.module, generator, roundings))
         stack.enter_context(ties_at_random(generator, roundings))
         stack.enter_context(recorder.recording(drive))  # the last hooks of the ends
-        results = task.predict(feeds)
+        calls = stack.enter_context(pooling_calls(task.module, first.first is not None))
+        try:
+            results = task.predict(feeds)
+        except FirstPooling as error:
+            pooling = error
     free = {name: value for name, value in recorder.outputs.items() if name in first.free}
-    return Driven(results, first.driven, free, first.levels, recorder.complete)
+    return Driven(results, first.driven, free, first.levels, recorder.complete, poolings=calls, first=pooling)
 
 
 def drawn(

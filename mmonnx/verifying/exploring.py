@@ -1,7 +1,7 @@
 """Which further runs are made: one after the other, until every goal is reached or the time is over."""
 
-import time
 from dataclasses import replace
+from functools import cached_property
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ..codebases.base import Task
 from ..codebases.sizes import refusal
 from .cases import Shape, other_shape, padded_case, picture_case
+from .clock import now
 from .driving import Draw, Driven, Lever
 from .goals import Goals
 from .inside import Inside
@@ -27,6 +28,10 @@ _SHARE = 0.7
 """The share of the time that is left which goes to what is behind all ends, where regions are pooled as well."""
 _FAINT = 1e-2
 """The contrast of a faint picture, as a share of a photograph's."""
+_CHOICES, _ENOUGH = 6, 50
+"""How many choices of regions of a level are drawn at most, and how many regions are enough."""
+_SILENT = 16.0
+"""How far the scores of all levels but one are lowered."""
 _LARGEST = 1344
 """The longest side, in pixels, of inputs that are made larger to reach the last levels of a pyramid."""
 
@@ -63,7 +68,7 @@ class Explorer:
         pictures: what the model's own values come from, two at least, BGR uint8 (H, W, 3).
         shape: (height, width) of the export, in pixels.
         batch: the batch of the export.
-        until: when no further run is begun, by ``time.perf_counter``.
+        until: when no further run is begun, by ``clock.now``.
     """
 
     def __init__(
@@ -79,13 +84,14 @@ class Explorer:
         self._task, self._inside, self._goals, self._until = task, inside, goals, until
         self._pictures, self._shape = pictures, shape
         self._batch = 2 if task.dynamic_batch else batch
+        self._fullest: Tuple[int, Optional[Draw]] = (0, Draw(0))
 
     def results(self) -> List[CaseResult]:
         """A result for each kind of run that was made."""
         found = []
         kinds = (
             *(self._faint, self._bounds, self._whole_kernels),
-            *(self._thresholds, self._regions, self._larger_regions),
+            *(self._thresholds, self._given_regions, self._chosen_regions, self._regions),
         )
         for kind in kinds:
             runs = list(kind())
@@ -98,7 +104,7 @@ class Explorer:
 
     def _faint(self) -> Iterator[CaseResult]:
         """What is inside where hardly anything is seen: what is added to a variance, to divide by it, counts there."""
-        yield from self._on_either("faint", self._smallest(), _faint)
+        yield from self._on_either("faint", self._smallest, _faint)
 
     def _bounds(self) -> Iterator[CaseResult]:
         """What is inside where activations come to their bounds."""
@@ -111,13 +117,13 @@ class Explorer:
                 reached.append(found[1] if found else 0)
                 return found[0] if found else case
 
-            yield from self._on_either("searched", self._smallest(), changed)
+            yield from self._on_either("searched", self._smallest, changed)
             self._goals.bounds = max(reached), len(bounds)
 
     def _whole_kernels(self) -> Iterator[CaseResult]:
         """What is inside on a picture so large that all of each kernel meets something."""
         times = self._inside.kernels.times
-        if self._task.dynamic_size and times > 1 and time.perf_counter() < self._until:
+        if self._task.dynamic_size and times > 1 and now() < self._until:
             height, width = other_shape(self._task, self._shape)
             times = min(times, _LARGEST // max(height, width))
             if times > 1 and self._takes((height * times, width * times)):
@@ -141,10 +147,10 @@ class Explorer:
     def _thresholds(self) -> Iterator[CaseResult]:
         """All ends driven: what is behind them, with all of its thresholds and limits."""
         # where regions are pooled, something of the time is theirs
-        now = time.perf_counter()
-        until = now + (self._until - now) * (_SHARE if self._goals.all_levels else 1.0)
+        started = now()
+        until = started + (self._until - started) * (_SHARE if self._goals.all_levels else 1.0)
         # a small input may have too few places for a limit
-        for size in dict.fromkeys([self._smallest(), self._shape]):
+        for size in dict.fromkeys([self._smallest, self._shape]):
             case = self._case("driven", size)
             found = self._inside.driven(case, Draw(0))
             if found is None:
@@ -206,19 +212,48 @@ class Explorer:
         best = [float(found.dets[:, 4].max(initial=0.0)) for found in answers]
         return max((len(found.dets) for found in answers), default=0), min(best, default=0.0)
 
+    def _given_regions(self) -> Iterator[CaseResult]:
+        """What the layers that pool regions make of regions that are given to them."""
+        if self._inside.poolings:
+            # in the run of the most detections those behind the detections are reached as well
+            case, draw = self._case("regions given", self._smallest), self._fullest[1]
+            found = self._inside.on_regions(case, draw)
+            if found is not None:
+                yield found
+            self._goals.poolings = found.total if found else 0, len(self._inside.poolings)
+
+    def _chosen_regions(self) -> Iterator[CaseResult]:
+        """Which regions are chosen to be pooled, from each level by itself: of a coarse one there are few among all."""
+        if not self._inside.poolings:
+            return
+        size = self._shape
+        # the greatest anchors are larger than most pictures, and are clipped to all of a small one
+        if self._task.dynamic_size and max(size) < _LARGEST // 2 and self._takes((2 * size[0], 2 * size[1])):
+            size = 2 * size[0], 2 * size[1]
+        case = self._case("regions chosen", size, 1 if self._task.dynamic_batch else self._batch)
+        levers = tuple(Lever(module) for module in dict.fromkeys(probe.module for probe in self._inside.probes))
+        for call in sorted({probe.call for probe in self._inside.probes}):
+            seen = 0
+            for attempt in range(_CHOICES):
+                draw = Draw(300 + call + 100 * attempt, whole=False, levers=levers, amount=_SILENT, spared=call)
+                # a fault shows in another draw as well, a tie does not
+                found, count = self._inside.on_choice(case, draw) or (None, 0)
+                seen += count
+                if found is not None:
+                    yield found
+                if seen >= _ENOUGH or (found and not found.ok):
+                    break
+
     def _regions(self) -> Iterator[CaseResult]:
         """What comes before the pooling of regions driven: regions of every size, whose features are real."""
+        size = self._shape
+        if self._goals.all_levels:
+            yield from self._drawn_regions(0, size)
         # of the greatest boxes of a pyramid all is outside of a small picture
-        for seed, size in enumerate(dict.fromkeys([self._smallest(), self._shape]) if self._goals.all_levels else ()):
-            if not seed or time.perf_counter() < self._until:
-                yield from self._drawn_regions(seed, size)
-
-    def _larger_regions(self) -> Iterator[CaseResult]:
-        """The same on larger pictures, as long as there are levels from which no region was pooled."""
-        size, seed = self._shape, 2
+        seed = 0
         while self._task.dynamic_size and self._goals.lacks_levels and max(size) < _LARGEST // 2:
             size, seed = (2 * size[0], 2 * size[1]), seed + 1
-            if time.perf_counter() > self._until:
+            if now() > self._until:
                 return
             if self._takes(size):
                 yield from self._drawn_regions(seed, size)
@@ -229,12 +264,13 @@ class Explorer:
             yield result
 
     def _is_over(self, until: float) -> bool:
-        return time.perf_counter() > until or all(goal.reached for goal in self._goals.all if goal.driven)
+        return now() > until or all(goal.reached for goal in self._goals.all if goal.driven)
 
     def _taken(self, case: Case, result: CaseResult, driven: Driven) -> CaseResult:
         """A result, what it shows having been noted."""
         if result.ok:
             self._goals.see_driven(driven)
+            self._fullest = max(self._fullest, (result.total, driven.draw), key=lambda one: one[0])
             if not driven.free and self._goals.unreached_ends:
                 self._goals.reach(self._inside.hanging_on(case, driven, self._goals.unreached_ends))
         return result
@@ -243,13 +279,14 @@ class Explorer:
         found = self._inside.driven(case, draw)
         return None if found is None else self._taken(case, *found)
 
-    def _case(self, kind: str, size: Shape) -> Case:
-        chosen = self._pictures[: self._batch]
+    def _case(self, kind: str, size: Shape, batch: Optional[int] = None) -> Case:
+        chosen = self._pictures[: batch or self._batch]
         if self._task.preprocess_padded is None:
             return picture_case(self._task, kind, chosen, size)
         # boxes are clipped to the picture
         return padded_case(self._task, kind, chosen, size)
 
+    @cached_property
     def _smallest(self) -> Shape:
         """The smallest size on which the model is driven: what is behind its ends matters there, not its picture."""
         other = other_shape(self._task, self._shape)

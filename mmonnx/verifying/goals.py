@@ -44,6 +44,7 @@ class Goals:
         all_levels: how many levels regions can be pooled from, of all layers that pool; 0 where none do.
         bounds: how many bounded activations came to their bounds, of how many.
         kernels: how many kernels met maps that are large enough for all of their weights, of how many.
+        poolings: how many calls of layers that pool regions were given regions of every size, of how many.
     """
 
     def __init__(self, task: Task, probes: Sequence[Probe]) -> None:
@@ -52,7 +53,7 @@ class Goals:
         self._reached: Set[str] = set()
         self._levels: Set[Level] = set()
         self.all_levels = sum(len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module))
-        self.bounds = self.kernels = (0, 0)
+        self.bounds = self.kernels = self.poolings = (0, 0)
         self._counts: List[int] = []
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
@@ -104,7 +105,11 @@ class Goals:
             missed = sorted(self.unreached_ends)
             note = f"{len(self._reached)} of {len(self._ends)}" + (f"; not {missed[0]}" if missed else "")
             found.append(Goal("layers that the answers hang on", not missed, note))
-        for what, (reached, count) in (("activations at their bounds", self.bounds), ("whole kernels", self.kernels)):
+        for what, (reached, count) in (
+            ("activations at their bounds", self.bounds),
+            ("whole kernels", self.kernels),
+            ("poolings of regions of every size", self.poolings),
+        ):
             if count:
                 found.append(Goal(what, reached == count, f"{reached} of {count}", driven=False))
         if self.all_levels:

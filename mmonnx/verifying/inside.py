@@ -20,7 +20,8 @@ from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
 from .goals import detections_of
 from .kernels import Kernels
 from .outcome import Case, CaseResult, summed
-from .probes import Probe, Recorder, probes_of
+from .probes import POOLED, REGIONS, Probe, Recorder, probes_of
+from .regions import PoolingCall, draw_regions
 from .remembering import Memory
 from .rows import in_order
 from .tensors import EXACT, Arrays, TensorsMatch
@@ -48,6 +49,7 @@ class Inside:
 
     Attributes:
         probes: the ends that can be compared.
+        poolings: the calls of layers that pool regions, by the names of what they give.
         kernels: those of the model, and on what maps they were seen.
     """
 
@@ -56,6 +58,10 @@ class Inside:
     ) -> None:
         self._task, self._model, self._load, self._spare = task, model, load, spare
         self.probes = self._seen = probes_of(model, task.module)
+        self._regions = [probe.name for probe in probes_of(model, task.module, REGIONS)]
+        self.poolings = _hanging_on(
+            model, [probe.name for probe in probes_of(model, task.module, POOLED)], self._regions
+        )
         self._parts: Dict[Any, Run] = {}
         self._memory = Memory(task.module, self.probes)
         self._late: Set[str] = set()
@@ -163,9 +169,9 @@ class Inside:
         return wrong
 
     def _compare(self, case: Case, first: Driven, seconds: float) -> CaseResult:
-        started, names = time.perf_counter(), list(first.free)
+        started, regions = time.perf_counter(), self._pooled(first)
         try:
-            outputs = [*self._task.output_names, *names]
+            outputs = [*self._task.output_names, *first.free, *regions]
             found = self._run(outputs, list(first.driven), {**to_numpy(case.feeds), **self._fed(first.driven)})
             answers = self._task.read({name: found[name] for name in self._task.output_names})
         except Exception as error:  # the runtime's own
@@ -177,7 +183,7 @@ class Inside:
             _matches(self._task, first.results, answers),
             (seconds, time.perf_counter() - started),
         )
-        expected = to_numpy(first.free)
+        expected = to_numpy({**first.free, **regions})
         real = {name: self._real(expected[name], found[name]) for name in expected}
         free = TensorsMatch(expected, {name: in_order(expected[name], real[name], EXACT) for name in expected})
         if result.ok and free.problems:
@@ -194,9 +200,103 @@ class Inside:
                 return False
             if not all(found.ok for found in _matches(self._task, first.results, again.results)):
                 return False
-            if TensorsMatch(to_numpy(first.free), to_numpy(again.free)).by_chance(CHANCE):
+            if TensorsMatch(self._between(first), self._between(again)).by_chance(CHANCE):
                 return False
         return True
+
+    def _between(self, driven: Driven) -> Arrays:
+        """The ends that are not driven, and the regions that are pooled."""
+        return to_numpy({**driven.free, **self._pooled(driven)})
+
+    def _pooled(self, driven: Driven) -> Dict[str, torch.Tensor]:
+        """The regions that PyTorch pools, those that the file has a tensor of."""
+        regions = {call.probes[0].name: call.regions for call in driven.poolings}
+        return {name: value for name, value in regions.items() if name in self._regions}
+
+    def on_regions(self, case: Case, draw: Draw) -> Optional[CaseResult]:
+        """What is pooled from regions that are drawn, the same for every layer that pools some.
+
+        Args:
+            case: the input, which gives the maps.
+            draw: a driven run in which these layers are reached.
+
+        Returns:
+            None where PyTorch does not run so, or pools nothing that the file has a tensor of.
+        """
+        started = time.perf_counter()
+        try:
+            with torch.no_grad():
+                first = run_driven(self._task, case.feeds, self.probes, draw, self._memory.used())
+                drawn = draw_regions(len(case.images), case.shape)
+                expected = self._given(first.poolings, drawn)
+        except Exception:  # the model's own code may not be made for such values
+            return None
+        if not expected:
+            return None
+        between = time.perf_counter()
+        given = {name: drawn.numpy() for name in self._regions}
+        try:
+            feeds = {**to_numpy(case.feeds), **self._fed(first.driven), **given}
+            found = self._run(list(expected), [*first.driven, *given], feeds)
+        except Exception as error:  # the runtime's own
+            problem = f"the runtime failed: {type_and_line(error)}"
+            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
+        seconds = between - started, time.perf_counter() - between
+        outcome = TensorsMatch(expected, found)
+        if outcome.problems:
+            with torch.no_grad():
+                again = run_again(self._task, case.feeds, self.probes, first, 0, 1.0)
+                outcome.allow(self._given(again.poolings, drawn))
+        return outcome.result(case.name, case, seconds)
+
+    def on_choice(self, case: Case, draw: Draw) -> Optional[Tuple[CaseResult, int]]:
+        """The regions that are chosen to be pooled first, when what they are made of is drawn.
+
+        Nothing behind is run: this takes little time once the maps of an input are known.
+
+        Returns:
+            The comparison, and how many regions were compared. None where no regions are pooled, the file has no tensor
+            of them, PyTorch does not run on such values, or its choice hangs on roundings.
+        """
+        started = time.perf_counter()
+        try:
+            with torch.no_grad():
+                first = run_driven(self._task, case.feeds, self.probes, draw, self._memory.used(), stop=True)
+        except Exception:  # the model's own code may not be made for such values
+            return None
+        name = first.first.probe.name if first.first else None
+        if name not in self._regions or not first.driven:
+            return None
+        between, expected = time.perf_counter(), to_numpy({name: first.first.regions})
+        try:
+            found = self._run([name], list(first.driven), {**to_numpy(case.feeds), **to_numpy(first.driven)})
+        except Exception as error:  # the runtime's own
+            problem = f"the runtime failed: {type_and_line(error)}"
+            return CaseResult(case.name, case.shape, len(case.images), problems=[problem]), 0
+        seconds = between - started, time.perf_counter() - between
+        real = self._real(expected[name], found[name])
+        outcome = TensorsMatch(expected, {name: in_order(expected[name], real, EXACT)})
+        if outcome.problems and not self._chooses_again(case, first):
+            return None
+        return outcome.result(case.name, case, seconds), len(real)
+
+    def _chooses_again(self, case: Case, first: Driven) -> bool:
+        """Whether PyTorch itself chooses the same regions when it rounds otherwise."""
+        for seed, roundings in ((0, 1.0), (1, _ROUNDINGS)):
+            with torch.no_grad():
+                again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
+            one, other = first.first, again.first
+            if other is None or TensorsMatch(
+                {one.module: one.regions.numpy()}, {one.module: other.regions.numpy()}
+            ).by_chance(CHANCE):
+                return False
+        return True
+
+    def _given(self, calls: Sequence[PoolingCall], drawn: torch.Tensor) -> Arrays:
+        """What calls pool from drawn regions, as far as the file has these calls."""
+        images = int(drawn[:, 0].max()) + 1
+        pooled = {call.probes[1].name: call for call in calls if call.images >= images}
+        return to_numpy({name: call.again(drawn) for name, call in pooled.items() if name in self.poolings})
 
     def hanging_on(self, case: Case, driven: Driven, names: Container[str]) -> List[str]:
         """Those of some driven ends on which the file's answers hang: other values of one of them give others."""
@@ -264,6 +364,21 @@ class Inside:
         if key not in self._parts:
             self._parts[key] = self._load(part(self._model, outputs, inputs))
         return self._parts[key](feeds)
+
+
+def _hanging_on(model: onnx.ModelProto, outputs: Sequence[str], inputs: Sequence[str]) -> List[str]:
+    """Those of some tensors of a file that are made of some others."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    found = []
+    for output in outputs:
+        names, seen = [output], set()
+        while names and not seen.intersection(inputs):
+            name = names.pop()
+            if name not in seen:
+                seen.add(name)
+                names += makers[name].input if name in makers else []
+        found += [output] if seen.intersection(inputs) else []
+    return found
 
 
 def _as_in_the_file(value: np.ndarray, rank: int) -> np.ndarray:

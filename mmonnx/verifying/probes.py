@@ -3,7 +3,9 @@
 A model's *ends* are the layers with weights whose output reaches no other layer but by a choice (top-k, suppression,
 pooling of regions): the class and box layers of heads, say. Behind an end a fault shows only if it changes a choice;
 at the end itself it shows in every value. While a model is traced, what its ends give are outputs of the graph; in the
-file they are ordinary tensors, called ``rpn_head.rpn_cls.output_2`` by the layer and the number of its call.
+file they are ordinary tensors, called ``rpn_head.rpn_cls.output_2`` by the layer and the number of its call. So are
+the regions that a layer pools, ``roi_head.bbox_roi_extractor.regions_0``, and what it gives,
+``roi_head.bbox_roi_extractor.pooled_0``.
 """
 
 import re
@@ -20,7 +22,8 @@ from torch import nn
 from ..codebases.roundings import innermost_layers
 from ..graph.parts import produced
 
-_NAME = re.compile(r"^(?P<module>.+)\.output_(?P<call>\d+)$")
+OUTPUT, REGIONS, POOLED = "output", "regions", "pooled"
+_NAME = re.compile(rf"^(?P<module>.+)\.(?P<role>{OUTPUT}|{REGIONS}|{POOLED})_(?P<call>\d+)$")
 _POOLING = re.compile(r"roi_?(\w*extractor|align|pool)", re.IGNORECASE)
 """Classes of modules that pool regions: all but their first argument are the regions, which are chosen."""
 _WRAPPER = "model."
@@ -29,23 +32,25 @@ _WRAPPER = "model."
 
 @dataclass(frozen=True)
 class Probe:
-    """One call of one layer.
+    """A tensor of one call of one layer.
 
     Attributes:
         module: the layer's path inside the traced module.
         call: which of its calls, from 0 on.
-        rank: the axes of what it gives.
+        rank: the tensor's axes.
+        role: ``output`` of an end; ``regions`` that a layer pools, its second argument, and what it ``pooled``.
     """
 
     module: str
     call: int
     rank: int = field(default=0, compare=False)
+    role: str = OUTPUT
 
     @property
     def name(self) -> str:
         """What the tensor is called in a file."""
         path = self.module[len(_WRAPPER) :] if self.module.startswith(_WRAPPER) else self.module
-        return f"{path}.output_{self.call}"
+        return f"{path}.{self.role}_{self.call}"
 
 
 def find_ends(module: nn.Module, run: Callable[[], Any]) -> List[Probe]:
@@ -138,7 +143,7 @@ def _detached(value: Any) -> Any:
 
 
 class Recorder:
-    """What the calls of some layers give, and, where that is wanted, what they are made to give.
+    """What the calls of some layers give, or get as regions, and, where that is wanted, what they are made to give.
 
     Args:
         module: what is traced.
@@ -154,7 +159,7 @@ class Recorder:
         self._twice = twice
         self._layers = dict(module.named_modules())
         self._wanted = set(probes)
-        self._expected = Counter(probe.module for probe in probes)
+        self._expected = Counter((probe.module, probe.role) for probe in probes)
         self._calls: Counter = Counter()
         self.outputs: Dict[str, torch.Tensor] = {}
 
@@ -174,12 +179,15 @@ class Recorder:
         """
         self.outputs, self._calls, thread = {}, Counter(), threading.get_ident()
 
-        def hook(path: str) -> Callable[..., Any]:
-            def record(layer: nn.Module, inputs: Any, output: Any) -> Any:
+        def hook(path: str, role: str) -> Callable[..., Any]:
+            def record(layer: nn.Module, inputs: Any, output: Any = None) -> Any:
                 if threading.get_ident() != thread:  # others may use the model meanwhile
                     return None
-                probe = Probe(path, self._calls[path])
-                self._calls[path] += 1
+                probe = Probe(path, self._calls[path, role], role=role)
+                self._calls[path, role] += 1
+                if role == REGIONS and probe in self._wanted:
+                    self.outputs[probe.name] = inputs[1].detach().clone() if copy else inputs[1]
+                    return None
                 if probe not in self._wanted or not isinstance(output, torch.Tensor):
                     return None
                 first = output[: len(output) // 2] if self._twice else output
@@ -191,26 +199,29 @@ class Recorder:
             return record
 
         with ExitStack() as stack:
-            for path in self._expected:
+            for path, role in self._expected:
                 if path in self._layers:
-                    stack.callback(self._layers[path].register_forward_hook(hook(path)).remove)
+                    layer = self._layers[path]
+                    register = layer.register_forward_pre_hook if role == REGIONS else layer.register_forward_hook
+                    stack.callback(register(hook(path, role)).remove)
             yield
 
 
-def probes_of(model: onnx.ModelProto, module: nn.Module) -> List[Probe]:
-    """The probes that a file has, in the order of its nodes.
+def probes_of(model: onnx.ModelProto, module: nn.Module, role: str = OUTPUT) -> List[Probe]:
+    """The probes of a role that a file has, in the order of its nodes.
 
     Args:
         model: the file's.
         module: what was traced.
+        role: see ``Probe``.
     """
     paths = {name for name, _ in module.named_modules()}
     found = []
     for name in produced(model):
         match = _NAME.match(name)
-        if match:
+        if match and match["role"] == role:
             wrapped = _WRAPPER + match["module"]
             path = wrapped if wrapped in paths else match["module"]
             if path in paths:
-                found.append(Probe(path, int(match["call"])))
+                found.append(Probe(path, int(match["call"]), role=role))
     return found

@@ -144,6 +144,7 @@ def test_the_right_file_passes_and_says_what_was_exercised(exported):
         "detections",
         "an image without any",
         "the limit",
+        "poolings of regions of every size",
         "less than the limit",
         "the score threshold",
         "padding",
