@@ -107,10 +107,11 @@ def _check_shapes(
             f"those of the {whose}",
             f"give the checkpoint that belongs to the {whose}",
         )
-    keys = " ".join(f"{count.key}={count.given}" for count in counts)
+    keys = " ".join(f"{count.key}={count.given[0] if len(count.given) == 1 else 'N'}" for count in counts)
+    numbers = [(f"{count.key}={count.own}", " or ".join(map(str, count.given))) for count in counts]
     raise InputError(
         f"checkpoint {path!r} is of another number of classes ({told})",
-        " and ".join(f"{count.key}={count.own}, as in the {whose}, where it has {count.given}" for count in counts),
+        " and ".join(f"{ours}, as in the {whose}, where it has {theirs}" for ours, theirs in numbers),
         f"give the checkpoint that belongs to the {whose}, or "
         + (f"--cfg-options {keys}" if config is not None else f"make the model with {keys}"),
     )

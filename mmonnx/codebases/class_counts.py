@@ -18,12 +18,12 @@ class ClassCount(NamedTuple):
     Attributes:
         key: what sets it, as in ``model.bbox_head.num_classes``.
         own: the model's.
-        given: the checkpoint's.
+        given: what the checkpoint's may be, the least first; of some heads of one class the shapes leave a choice.
     """
 
     key: str
     own: int
-    given: int
+    given: Tuple[int, ...]
 
 
 def class_counts(model: nn.Module, config: Any, wrong: Shapes) -> List[ClassCount]:
@@ -46,9 +46,9 @@ def class_counts(model: nn.Module, config: Any, wrong: Shapes) -> List[ClassCoun
     found = []
     for (name, count), possible in told.items():
         common = set.intersection(*possible)
-        if len(common) != 1:
+        if not common:
             return []
-        found.append(ClassCount(name, count, common.pop()))
+        found.append(ClassCount(name, count, tuple(sorted(common))))
     return found
 
 

@@ -72,7 +72,12 @@ def deployed(task: Task) -> Deployed:
     if not switched:
         return Deployed(task, [], notes)
     memo.update({id(tensor): tensor for tensor in (*task.module.parameters(), *task.module.buffers())})
-    return Deployed(replace(task, module=copy.deepcopy(task.module, memo)), switched, notes)
+    try:
+        module = copy.deepcopy(task.module, memo)
+    except Exception as error:  # of something that the model holds
+        reason = type_and_line(error)[:200]
+        return Deployed(task, [], [*notes, f"the model is exported in its form for training: no copy of it ({reason})"])
+    return Deployed(replace(task, module=module), switched, notes)
 
 
 def switch_of(module: nn.Module) -> Optional[str]:

@@ -83,7 +83,7 @@ def choose(sets: List[WeightSet], key: Optional[str], path: str) -> Tuple[Weight
         InputError: none is called so.
     """
     if key is not None:
-        named = [one for one in sets if f".{one.name}".endswith(f".{key}")]
+        named = [one for one in sets if f".{one.name}".endswith("." + key.strip("."))]
         if not named:
             names = ", ".join(one.name or "no key at all" for one in sets[:8])
             raise InputError(

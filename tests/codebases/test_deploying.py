@@ -2,6 +2,7 @@
 
 import copy
 import io
+import threading
 from collections import Counter
 
 import numpy as np
@@ -240,6 +241,15 @@ def test_a_form_that_answers_otherwise_is_not_taken(tmp_path, wrong, reason):
     assert operators(found.model)["Conv"] == 5  # one of the first block, two of the second
     expected, actual = answers(model, found)
     assert np.abs(expected - actual).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_a_model_that_cannot_be_copied_is_exported_as_it_is(tmp_path):
+    model = nested(Block(4))
+    make_trained(model)
+    model.lock = threading.Lock()
+    found, told = export_module(model, tmp_path)
+    assert found.ok and "warning: the model is exported in its form for training: no copy of it (TypeError" in told
+    assert operators(found.model)["Conv"] == 4
 
 
 class Sampling(nn.Module):
