@@ -69,8 +69,6 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
     task.notes += notes
-    if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
-        task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
     return task
 
 
