@@ -8,13 +8,14 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from detector_texts import FASTER, RETINANET
 from models import case, run_known
 from torch import nn
 
 import mmonnx
 from mmonnx import codebases
 from mmonnx.codebases.images import photographs
-from mmonnx.codebases.random_weights import seeded
+from mmonnx.codebases.random_weights import calibrate, seeded
 from mmonnx.errors import InputError
 from mmonnx.pipeline import ExportSettings, export
 from mmonnx.report import Report
@@ -22,29 +23,26 @@ from mmonnx.runtimes.onnxruntime import Session
 from mmonnx.verify import verify
 
 REPVGG = (
-    "dict(type='{scope}RepVGG', arch=dict(num_blocks=[1, 2, 2, 1], width_factor=[0.25, 0.25, 0.25, 0.25], {arch}),"
-    " out_indices={out}, {more})"
+    "type='{scope}RepVGG', arch=dict(num_blocks=[1, 2, 2, 1], width_factor=[0.25, 0.25, 0.25, 0.25], {arch}),"
+    " out_indices={out}"
 )
 REPMLP = (
-    "dict(type='RepMLPNet', arch=dict(channels=[8, 16, 24, 32], depths=[1, 1, 2, 1], sharesets_nums=[1, 2, 2, 4]),"
-    " img_size=64, reparam_conv_kernels=(1, 3), out_indices=(3,), {more})"
+    "type='RepMLPNet', arch=dict(channels=[8, 16, 24, 32], depths=[1, 1, 2, 1], sharesets_nums=[1, 2, 2, 4]),"
+    " img_size=64, reparam_conv_kernels=(1, 3), out_indices=(3,)"
 )
 CLASSIFIER = (
-    "model = dict(type='ImageClassifier', backbone={backbone}, neck=dict(type='GlobalAveragePooling'),"
+    "model = dict(type='ImageClassifier', backbone=dict({backbone}), neck=dict(type='GlobalAveragePooling'),"
     " head=dict(type='LinearClsHead', num_classes=7, in_channels={channels}))\n"
 )
-DETECTOR = """
-custom_imports = dict(imports=['mmcls.models'])
-model = dict(type='RetinaNet', backbone={backbone}, neck=dict(type='FPN', in_channels=[16, 32, 64, 128],
-    out_channels=16, start_level=1, num_outs=3), bbox_head=dict(type='RetinaHead', num_classes=4, in_channels=16,
-    feat_channels=16, stacked_convs=1, anchor_generator=dict(type='AnchorGenerator', octave_base_scale=4,
-    scales_per_octave=1, ratios=[1.0], strides=[8, 16, 32]), bbox_coder=dict(type='DeltaXYWHBBoxCoder')),
-    test_cfg=dict(nms_pre=100, min_bbox_size=0, score_thr=0.05, nms=dict(iou_threshold=0.5), max_per_img=50))
-"""
 
 
-def repvgg(scope="", arch="group_layer_map=None, se_cfg=None, stem_channels=16", out=(3,), more=""):
-    return REPVGG.format(scope=scope, arch=arch, out=out, more=more)
+def repvgg(scope="", arch="group_layer_map=None, se_cfg=None, stem_channels=16", out=(3,)):
+    return REPVGG.format(scope=scope, arch=arch, out=out)
+
+
+def on_repvgg(text):
+    backbone = repvgg(scope="mmcls.", out=(0, 1, 2, 3))
+    return text.format(backbone=backbone, channels=[16, 32, 64, 128], maps=4, strides=[4, 8, 16, 32])
 
 
 CONFIGS = {
@@ -52,8 +50,9 @@ CONFIGS = {
     "RepVGG with groups": CLASSIFIER.format(
         backbone=repvgg(arch="group_layer_map={2: 2, 4: 4}, se_cfg=None, stem_channels=16"), channels=128
     ),
-    "RepMLP": CLASSIFIER.format(backbone=REPMLP.format(more=""), channels=32),
-    "detector": DETECTOR.format(backbone=repvgg(scope="mmcls.", out=(0, 1, 2, 3))),
+    "RepMLP": CLASSIFIER.format(backbone=REPMLP, channels=32),
+    "detector": on_repvgg(RETINANET),
+    "two stages": on_repvgg(FASTER),
 }
 
 
@@ -61,8 +60,12 @@ def trained(config, folder):
     """The path of a config, and of a checkpoint with norms as a training leaves them."""
     path, weights = folder / "config.py", folder / "weights.pth"
     path.write_text(config)
-    model = codebases.load(str(path), None, codebases.LoadOptions(shape=(64, 64))).module.model
+    task = codebases.load(str(path), None, codebases.LoadOptions(shape=(64, 64)))
+    model = task.module.model
     make_trained(model)
+    pictures = task.preprocess(photographs()[:2], (64, 64))
+    with seeded(0):  # else all scores are 1
+        calibrate(model, lambda: task.predict(pictures))
     torch.save({"state_dict": model.state_dict()}, str(weights))
     return str(path), str(weights), model
 
@@ -94,7 +97,7 @@ def operators(model):
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_upstreams_modules_are_switched_and_answer_as_before(tmp_path, name):
     config, checkpoint, own = trained(CONFIGS[name], tmp_path)
-    detector = name == "detector"
+    detector = name in ("detector", "two stages")
     found, told = run(
         config, checkpoint, tmp_path, **({"dynamic": True} if detector else {"dynamic_batch": True, "softmax": False})
     )
@@ -109,6 +112,18 @@ def test_upstreams_modules_are_switched_and_answer_as_before(tmp_path, name):
     (result,) = verify(found.task, run_known(Session(found.model)), [unseen])
     assert result.ok and result.total >= 3, result.problems
     assert not any("deploy" in key or "reparam" in key for key in found.task.module.state_dict())
+
+
+@pytest.mark.parametrize("name", ["RepVGG", "RepVGG with groups", "detector", "two stages"])
+def test_raw_outputs_are_those_of_the_switched_form_too(tmp_path, name):
+    config, checkpoint, _ = trained(CONFIGS[name], tmp_path)
+    found, told = run(config, checkpoint, tmp_path, skip_postprocess=True, dynamic=True)
+    assert found.ok and "backbone in the form for deployment" in told
+    names = [node.name for node in found.model.graph.node if node.op_type == "Conv" and "backbone" in node.name]
+    assert len(names) == 7 and all("branch_reparam" in one for one in names)
+    unseen = case(found.task, (96, 160), photographs()[1:4])
+    (result,) = verify(found.task, run_known(Session(found.model)), [unseen])
+    assert result.ok and result.total >= 1, result.problems
 
 
 def test_upstreams_own_mistake_is_not_taken(tmp_path):

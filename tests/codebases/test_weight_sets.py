@@ -3,12 +3,13 @@
 import copy
 import types
 
+import onnx
 import pytest
 import torch
 from models import load_small
 from torch import nn
 
-from mmonnx import codebases
+from mmonnx import cli, codebases
 from mmonnx.codebases.checkpoint import load_weights
 from mmonnx.errors import InputError
 
@@ -183,3 +184,17 @@ def test_upstreams_own_averaging_is_what_upstream_loads(tmp_path, name):
     for key, value in task.module.model.state_dict().items():
         assert torch.equal(found.module.model.state_dict()[key], value), key
     assert found.notes == [] and not torch.equal(found.module.model.backbone.conv1.weight, raw)
+
+
+def test_the_option_takes_the_other_set_and_the_next_command_has_it(tmp_path, capsys):
+    path, made = str(tmp_path / "x.pth"), str(tmp_path / "made.onnx")
+    torch.save({"state_dict": state(2), "state_dict_ema": state(3)}, path)
+    command = ["export", f"{__name__}:Net", path, "--shape", "8", "8", "--output-file", made]
+    for more, value in (([], 2.0), (["--checkpoint-key", "state_dict_ema"], 3.0)):
+        assert cli.main([*command, *more]) == 0
+        out = capsys.readouterr().out
+        assert ("several sets of weights" in out) != bool(more) and all(
+            one in out.rpartition("next:")[2] for one in more
+        )
+        weights = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(made).graph.initializer}
+        assert (weights["head.weight"] == value).all()
