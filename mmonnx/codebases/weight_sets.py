@@ -101,7 +101,8 @@ def choose(sets: List[WeightSet], key: Optional[str], path: str) -> Tuple[Weight
     if not others:
         return first, None
     rest = " or ".join(f"--checkpoint-key {one.name}" for one in others[:3])
-    return first, f"the checkpoint has several sets of weights: these are of {first.name!r}; for others, {rest}"
+    name = first.name or "its top level"
+    return first, f"the checkpoint has several sets of weights: these are of {name!r}; for others, {rest}"
 
 
 def has_weights(content: Any) -> bool:
