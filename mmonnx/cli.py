@@ -144,6 +144,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", help="cpu or cuda; default: cpu")
     add("--work-dir", metavar="DIR", help="folder that a relative --output-file and --show-dir lie in")
     add("--trust-checkpoint", action="store_true", help="read a checkpoint that can run code when it is read")
+    add(
+        "--checkpoint-key",
+        metavar="NAME",
+        help="of several sets of weights in a checkpoint, that of this entry or prefix, such as state_dict_ema",
+    )
     add("--dataset", help="deprecated, without effect: classes come from the checkpoint")
     add("--mean", nargs=3, type=float, metavar="X", help="deprecated, without effect: taken from the config")
     add("--std", nargs=3, type=float, metavar="X", help="deprecated, without effect: taken from the config")
@@ -240,6 +245,7 @@ def _export(options: argparse.Namespace) -> int:
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
+            checkpoint_key=options.checkpoint_key,
             image=options.input_img,
             image_size=not options.no_image_size_input,
         ),

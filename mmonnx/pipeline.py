@@ -13,6 +13,7 @@ from . import codebases, compat, describe, visualize
 from .atomic import check_writable
 from .codebases.base import Task, to_numpy
 from .codebases.channels import channel_notes
+from .codebases.deploying import Deployed, deployed
 from .codebases.images import second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
@@ -48,6 +49,7 @@ from .verify import (
     verify_model,
 )
 from .verifying.cases import DARK
+from .verifying.probes import unaltered
 from .version import __version__
 
 MIN_OPSET = 11
@@ -236,7 +238,10 @@ def _final(
 ) -> Final:
     cases = make_cases(task, images, task.shape, settings.load.batch)
     # of a large model no stage's result outlives the next stage
-    model = _trace(settings, task, cases, target, opset, report)
+    form = deployed(task)
+    model = _trace(settings, task, form, cases, target, opset, report)
+    modules = [name for name, _ in form.task.module.named_modules()]
+    del form
     idle = unused(model, task.optional)
     if idle:
         task, model = task.without(idle), without_inputs(model, idle)
@@ -245,7 +250,7 @@ def _final(
     model, tool = _simplify(settings, task, cases, model, report)
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
-    model = named(model, (name for name, _ in task.module.named_modules()), probes)
+    model = named(model, modules, probes)
     return Final(task, cases, with_defaults(model, task.optional), before, tool)
 
 
@@ -288,7 +293,13 @@ def _newest_opset(target: Target) -> int:
 
 
 def _trace(
-    settings: ExportSettings, task: Task, cases: Sequence[Case], target: Target, opset: int, report: Report
+    settings: ExportSettings,
+    task: Task,
+    form: Deployed,
+    cases: Sequence[Case],
+    target: Target,
+    opset: int,
+    report: Report,
 ) -> onnx.ModelProto:
     """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks.
 
@@ -297,11 +308,12 @@ def _trace(
     custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
     reasons = []
     with report.stage("trace") as stage:
-        probes = find_probes(task, opset, ExportContext(target.capabilities, custom_ops))
+        probes = find_probes(form.task, opset, ExportContext(target.capabilities, custom_ops))
+        probes = unaltered(probes, task.module, form.task.module)
         while True:
             try:
                 context = ExportContext(target.capabilities, custom_ops)
-                traced = lower(trace(task, opset, context, probes), custom_ops)
+                traced = lower(trace(form.task, opset, context, probes), custom_ops)
                 break
             except NewerOpsetError as error:
                 if settings.opset is not None or not opset < error.opset <= _newest_opset(target):
@@ -312,9 +324,13 @@ def _trace(
                 if not probes:
                     raise
                 probes = []  # a layer may be called otherwise while it is traced
-        traced_faults = faults_of(task, context, [case.feeds for case in cases[1:]])
+        traced_faults = faults_of(form.task, context, [case.feeds for case in cases[1:]])
         task.faults = list(dict.fromkeys([*task.faults, *traced_faults]))
         stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
+        if form.switched:
+            stage.note(f"{_some(form.switched)} in the form for deployment")
+    for note in form.notes:
+        report.warn(note)
     for reason in reasons:
         report.warn(f"the file has opset {opset}: {reason}")
     if task.faults and settings.strict:
@@ -328,6 +344,10 @@ def _trace(
     for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
         report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
     return traced
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def _simplify(
@@ -438,6 +458,7 @@ def _command(settings: ExportSettings) -> str:
     parts: Tuple[str, ...] = ("mmonnx export", settings.config)
     if settings.checkpoint:
         parts += (settings.checkpoint,)
+    parts += ("--checkpoint-key", settings.load.checkpoint_key) if settings.load.checkpoint_key else ()
     parts += ("--codebase-root", settings.load.codebase_root) if settings.load.codebase_root else ()
     if settings.load.model_kwargs:
         parts += (

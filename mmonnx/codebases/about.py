@@ -6,7 +6,10 @@ from typing import Any, Mapping, Sequence, Tuple
 
 from ..runtime.transforms import from_config
 from .base import Task
-from .images import test_pipeline
+from .images import find_transform, test_pipeline
+
+AUGMENTED = "the config asks for test-time augmentation"
+"""What a note of it begins with."""
 
 
 def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) -> None:
@@ -22,8 +25,21 @@ def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) ->
     task.classes, task.palette = classes, palette
     transforms = [_plain(step) for step in test_pipeline(config)]
     task.pipeline = from_config(transforms, task.channels) if transforms else None
+    asked = augmentation(config)
+    if asked:
+        task.notes.append(f"{AUGMENTED} ({asked}): the file is, and is compared with, one pass")
     test_cfg = config.model.get("test_cfg") or config.get("test_cfg") or {}
     task.mask_thr = float((test_cfg.get("rcnn") or test_cfg).get("mask_thr_binary") or 0.5)
+
+
+def augmentation(config: Any) -> str:
+    """What a config wants an image to be run as beside itself, and the answers to be merged of; empty for nothing."""
+    step = find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}
+    scales = next((step[name] for name in ("img_scale", "scale_factor") if isinstance(step.get(name), list)), [])
+    found = [f"{len(scales)} scales"] if len(scales) > 1 else []
+    found += ["flipped copies"] if step.get("flip") else []
+    found += [name for name in ("tta_model", "tta_pipeline") if config.get(name)]
+    return ", ".join(found)
 
 
 def config_text(config: Any) -> str:

@@ -8,13 +8,18 @@ import tarfile
 import warnings
 import zipfile
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
 
 from .. import compat
 from ..errors import InputError, first_line
+from .class_counts import class_counts
+from .deploying import is_switched, switch_of
+from .weight_sets import choose, find_sets, has_weights, some_key
+
+_MAX_TOLD = 3
 
 _HARMLESS = re.compile(
     r"torch\.|collections\.(OrderedDict|Counter)$|_codecs\.encode$|copy_?reg\._reconstructor$|(__builtin__|builtins)\.object$"
@@ -26,43 +31,51 @@ class _ProgramError(pickle.UnpicklingError):
     """A file is of a kind that can run code, whatever is in it."""
 
 
-def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, Any]:
+class Loaded(NamedTuple):
+    """What was loaded.
+
+    Attributes:
+        meta: the checkpoint's meta data, may be empty.
+        notes: what to tell of it, a line each.
+    """
+
+    meta: Dict[str, Any]
+    notes: List[str]
+
+
+def load_weights(
+    model: nn.Module, path: str, trust: bool = False, key: Optional[str] = None, config: Any = None
+) -> Loaded:
     """Load a checkpoint file into a model.
 
     Args:
         model: the built model.
         path: the checkpoint; nothing is ever downloaded.
         trust: see ``compat.load_checkpoint_file``.
-
-    Returns:
-        ``meta``: the checkpoint's meta data (may be empty), ``missing``: keys of the model that it does not have.
+        key: which of its sets of weights, see ``weight_sets``; None for the likeliest.
+        config: the ``model`` of the config that the model was built from, None for a model without one.
 
     Raises:
         InputError: the file is missing, broken, no checkpoint, has weights that are no numbers, would run code, or
-            belongs to another model.
+            belongs to another model or another form of it.
     """
     content = _read(path, trust)
-    state = content.get("state_dict", content.get("model", content)) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping) or not any(isinstance(value, torch.Tensor) for value in state.values()):
+    if not has_weights(content):
         raise InputError(f"checkpoint {path!r} holds no weights", "a state_dict", "give a model's checkpoint")
-    state = {_strip(str(key)): value for key, value in state.items() if isinstance(value, torch.Tensor)}
     own = model.state_dict()
-    common = set(own) & set(state)
-    if not common:
+    sets = find_sets(content, own)
+    if not sets:
         raise InputError(
-            f"checkpoint {path!r} has no key of this model (it has {next(iter(state))!r}, ...)",
+            f"checkpoint {path!r} has no key of this model (it has {some_key(content)!r}, ...)",
             f"keys such as {next(iter(own))!r}",
             "give the checkpoint that belongs to the config",
         )
-    wrong: List[str] = [key for key in sorted(common) if own[key].shape != state[key].shape]
-    if wrong:
-        key = wrong[0]
-        raise InputError(
-            f"checkpoint {path!r} has another shape for {len(wrong)} keys ({key!r}: {tuple(state[key].shape)})",
-            f"{tuple(own[key].shape)}",
-            "give the checkpoint that belongs to the config",
-        )
-    _check_values(path, {key: (own[key], state[key]) for key in sorted(common)})
+    chosen, others = choose(sets, key, path)
+    state = chosen.state
+    _check_shapes(path, model, config, {name: (own[name], state[name]) for name in sorted(state)})
+    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    _check_form(path, model, config, missing, chosen.unknown)
+    _check_values(path, {name: (own[name], state[name]) for name in sorted(state)})
     try:
         model.load_state_dict(state, strict=False)
     except Exception as error:  # a quantized or a sparse tensor, for example
@@ -72,8 +85,54 @@ def load_weights(model: nn.Module, path: str, trust: bool = False) -> Dict[str, 
             "dense tensors of numbers",
             "save the model's state_dict again",
         ) from error
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    return {"meta": _meta(content.get("meta")), "missing": missing}
+    lacks = [f"{Path(path).name} lacks {len(missing)} keys of the model ({missing[0]}, ...)"] if missing else []
+    return Loaded(_meta(content.get("meta")), [*([others] if others else []), *lacks])
+
+
+def _check_shapes(
+    path: str, model: nn.Module, config: Any, pairs: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]
+) -> None:
+    """Refuse weights of other shapes than the model's; by the number of classes where that explains them."""
+    wrong = {key: (tuple(own.shape), tuple(given.shape)) for key, (own, given) in pairs.items()}
+    wrong = {key: (own, given) for key, (own, given) in wrong.items() if own != given}
+    if not wrong:
+        return
+    told = "; ".join(f"{key!r}: {given}, not {own}" for key, (own, given) in list(wrong.items())[:_MAX_TOLD])
+    told += f"; and {len(wrong) - _MAX_TOLD} more" if len(wrong) > _MAX_TOLD else ""
+    whose = "config" if config is not None else "model"
+    counts = class_counts(model, config, wrong)
+    if not counts:
+        raise InputError(
+            f"checkpoint {path!r} has another shape for {len(wrong)} keys ({told})",
+            f"those of the {whose}",
+            f"give the checkpoint that belongs to the {whose}",
+        )
+    keys = " ".join(f"{count.key}={count.given[0] if len(count.given) == 1 else 'N'}" for count in counts)
+    numbers = [(f"{count.key}={count.own}", " or ".join(map(str, count.given))) for count in counts]
+    raise InputError(
+        f"checkpoint {path!r} is of another number of classes ({told})",
+        " and ".join(f"{ours}, as in the {whose}, where it has {theirs}" for ours, theirs in numbers),
+        f"give the checkpoint that belongs to the {whose}, or "
+        + (f"--cfg-options {keys}" if config is not None else f"make the model with {keys}"),
+    )
+
+
+def _check_form(path: str, model: nn.Module, config: Any, missing: Sequence[str], unknown: Sequence[str]) -> None:
+    """Refuse weights of a module's form for training in a model that has its form for deployment, or the reverse."""
+    for name, part in model.named_modules():
+        start = f"{name}." if name else ""
+        lacks = next((key for key in missing if key.startswith(start)), None)
+        has = next((key for key in unknown if key.startswith(start)), None)
+        if switch_of(part) and lacks and has:
+            forms = ["deployment", "training"] if is_switched(part) else ["training", "deployment"]
+            flag = f"deploy={not is_switched(part)}"
+            change = f"--cfg-options model.{start}{flag}" if config is not None else f"make the model with {flag}"
+            raise InputError(
+                f"checkpoint {path!r} has {name or 'the model'!r} ({type(part).__name__}) in its form for {forms[1]} "
+                f"({has!r}, not {lacks!r})",
+                f"that for {forms[0]}, which the {'config' if config is not None else 'model'} asks for",
+                f"{change}, or give the checkpoint of that form",
+            )
 
 
 def _meta(found: Any) -> Dict[str, Any]:
@@ -205,7 +264,3 @@ def _pickled(path: str) -> bytes:
         return Path(path).read_bytes()
     with zipfile.ZipFile(path) as archive:
         return archive.read(next(name for name in archive.namelist() if Path(name).name == "data.pkl"))
-
-
-def _strip(key: str) -> str:
-    return key[len("module.") :] if key.startswith("module.") else key

@@ -58,9 +58,9 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     pair = task.preprocess((sample_images(options, task.channels) * 2)[:2], task.shape)
     infer, _ = _inference(model, options, task.inputs)
     run = partial(infer, pair)
-    meta, warning = load_or_calibrate(model, checkpoint, options, run)
+    meta, notes = load_or_calibrate(model, checkpoint, options, run, config.model)
     describe_by(task, config, meta)
-    task.notes += [warning] if warning else []
+    task.notes += notes
     return task
 
 
@@ -143,7 +143,7 @@ class ClassifierModule(nn.Module):
 
 def _make_raw(task: Task, model: nn.Module) -> None:
     """Let the task stop in front of the head's last layer."""
-    module = RawModule(model, lambda image: model.extract_feat(image)).eval()
+    module = RawModule(model, model.extract_feat).eval()
     names = raw_names(module, task.inputs["input"])
     task.module, task.output_names, task.read = module, names, raw_read
     task.predict = lambda feeds: raw_predict(module, names, feeds["input"])

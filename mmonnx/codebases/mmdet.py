@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
+import torch
 from torch import nn
 
 from ..errors import InputError
@@ -64,12 +65,10 @@ def load(config: Any, title: str, checkpoint: Optional[str], options: LoadOption
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
     prepare = Preparation(model, norm, device, None)
     run = _runner(model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
-    about, warning = load_or_calibrate(model, checkpoint, options, run)
+    about, notes = load_or_calibrate(model, checkpoint, options, run, config.model)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
-    task.notes += [warning] if warning else []
-    if (find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}).get("flip"):
-        task.notes.append("the test pipeline adds a flipped copy of each image: the file takes the image alone")
+    task.notes += notes
     return task
 
 
@@ -236,13 +235,17 @@ def _make_raw(task: Task, model: nn.Module) -> None:
     """Let the task stop before the post-processing."""
     if getattr(model, "with_rpn", False) and hasattr(model, "roi_head"):
         task.notes.append("--skip-postprocess of a two-stage detector: the outputs are those of its RPN")
-        module = RawModule(model, lambda image: model.rpn_head(model.extract_feat(image)))
+        module = RawModule(model, partial(_rpn_outputs, model))
     else:
         module = RawModule(model, model.forward_dummy)
     task.module = module.eval()
     task.output_names = raw_names(module, task.inputs["input"])
     task.predict = lambda feeds: raw_predict(module, task.output_names, feeds["input"])
     task.read = raw_read
+
+
+def _rpn_outputs(model: nn.Module, image: torch.Tensor) -> Any:
+    return model.rpn_head(model.extract_feat(image))
 
 
 def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]:

@@ -3,13 +3,13 @@
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, Optional
 
 import torch
 from torch import nn
 
 from ..errors import ExportError, InputError, type_and_line
-from .checkpoint import load_weights
+from .checkpoint import Loaded, load_weights
 from .old_keys import failed_in, mending
 from .options import LoadOptions
 from .random_weights import calibrate, seeded
@@ -94,25 +94,19 @@ def load_or_calibrate(
     checkpoint: Optional[str],
     options: LoadOptions,
     run: Callable[[], Any],
-) -> Tuple[Any, Optional[str]]:
+    config: Any = None,
+) -> Loaded:
     """Load the checkpoint, or scale the random weights so that the model finds something.
 
     Args:
         run: runs the model on photographs, for the scaling.
-
-    Returns:
-        The checkpoint's meta data, and a warning or None.
+        config: see ``load_weights``.
     """
-    if checkpoint is None:
-        with seeded(options.seed):
-            calibrate(model, run)
-        return {}, "no checkpoint was given: the file has seeded random weights and finds nothing real"
-    loaded = load_weights(model, checkpoint, options.trust_checkpoint)
-    missing = loaded["missing"]
-    warning = None
-    if missing:
-        warning = f"{Path(checkpoint).name} lacks {len(missing)} keys of the model ({missing[0]}, ...)"
-    return loaded["meta"], warning
+    if checkpoint is not None:
+        return load_weights(model, checkpoint, options.trust_checkpoint, options.checkpoint_key, config)
+    with seeded(options.seed):
+        calibrate(model, run)
+    return Loaded({}, ["no checkpoint was given: the file has seeded random weights and finds nothing real"])
 
 
 def check_device(device: str) -> torch.device:

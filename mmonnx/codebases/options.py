@@ -23,6 +23,7 @@ class LoadOptions:
         model_kwargs: arguments of the callable that makes a plain model.
         output_names: names of a plain model's outputs, in order; None for names by what they are.
         trust_checkpoint: read checkpoints with the ordinary unpickler.
+        checkpoint_key: the entry, or the keys' prefix, of a checkpoint's weights; None for the likeliest.
         image: path of the sample image, None for a photograph that scikit-image ships.
         image_size: a detector's file takes where the picture lies in its input, see ``runtime.placing``, as far as the
             detector's answers hang on it; without, padding is taken for a part of the picture.
@@ -43,6 +44,7 @@ class LoadOptions:
     model_kwargs: Dict[str, Any] = field(default_factory=dict)
     output_names: Optional[Sequence[str]] = None
     trust_checkpoint: bool = False
+    checkpoint_key: Optional[str] = None
     image: Optional[str] = None
     image_size: bool = True
     seed: int = 0

@@ -59,14 +59,14 @@ def load(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     with as_it_was(model):
         other = check_size(title, shape, lambda size: run_model(model, prepare(samples[:1], size)), options)
     pair = prepare((samples * 2)[:2], shape)
-    meta, warning = load_or_calibrate(model, checkpoint, options, lambda: run_model(model, pair))
+    meta, notes = load_or_calibrate(model, checkpoint, options, lambda: run_model(model, pair))
     feeds = prepare([samples[number % len(samples)] for number in range(options.batch)], shape)
     with as_it_was(model):
         results = run_model(model, feeds)
     make = detector_task if gives_detections(results) else _image_task
     task = make(model, title, feeds, prepare, other, options)
     task.classes = meta.get("CLASSES") or ()
-    task.notes += [*channel_notes(samples, channels), *([warning] if warning else [])]
+    task.notes += [*channel_notes(samples, channels), *notes]
     return task
 
 

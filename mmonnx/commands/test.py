@@ -15,6 +15,7 @@ def add_test(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, metavar="N", help="processes that load images; default: the config's own")
     add("--compare-with", metavar="CKPT", help="run PyTorch with this checkpoint too, and show both scores")
     add("--trust-checkpoint", action="store_true", help="read a checkpoint that can run code when it is read")
+    add("--checkpoint-key", metavar="NAME", help="of several sets of weights in it, that of this entry or prefix")
     add("--out", metavar="FILE", help="write the results to this pickle file, as upstream's tools do")
     add("--format-only", action="store_true", help="write the results for a test server, and evaluate nothing")
     add("--show-dir", metavar="DIR", help="write the pictures with what was found in them to this folder")
@@ -51,6 +52,7 @@ def _test(options: argparse.Namespace) -> int:
             launcher=options.launcher,
             compare_with=options.compare_with,
             trust_checkpoint=options.trust_checkpoint,
+            checkpoint_key=options.checkpoint_key,
             out=options.out,
             format_only=options.format_only,
             show_dir=options.show_dir,

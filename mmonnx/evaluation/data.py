@@ -166,17 +166,6 @@ def is_fitted(package: str, config: Any, size: Optional[Tuple[int, int]]) -> boo
     return any(may_be_larger(part.get("pipeline", ()), size) for part in _parts(config.get("data", {}).get("test", [])))
 
 
-def several_passes(config: Any) -> Optional[str]:
-    """What a config's test pipeline does beyond one pass over an image; None if nothing."""
-    from ..codebases.images import find_transform, test_pipeline
-
-    found = find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}
-    scales = found.get("img_scale")
-    more = len(scales) - 1 if isinstance(scales, list) else 0
-    parts = [f"{more} more scales"] if more else []
-    return " and ".join(parts + (["flipped images"] if found.get("flip") else [])) or None
-
-
 def _reason(error: Exception) -> str:
     """An error in a line; of one out of a worker, which has its traceback in the message, the last line."""
     lines = str(error).strip().splitlines() or [""]

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .. import codebases, compat
 from ..atomic import check_writable, replacing
+from ..codebases.about import AUGMENTED, augmentation
 from ..errors import InputError, MmonnxError
 from ..report import Report
 from ..threads import alone
@@ -36,6 +37,7 @@ class EvaluationSettings:
         launcher: see ``distributed.joined``.
         compare_with: the checkpoint that PyTorch is run with as well, None for the file alone.
         trust_checkpoint: see ``compat.load_checkpoint_file``.
+        checkpoint_key: which of its sets of weights; None for the likeliest.
         out: pickle file for the results, None for none.
         format_only: write the results as the dataset's test server takes them, and evaluate nothing.
         show_dir: folder for pictures, None for none.
@@ -53,6 +55,7 @@ class EvaluationSettings:
     launcher: str = "none"
     compare_with: Optional[str] = None
     trust_checkpoint: bool = False
+    checkpoint_key: Optional[str] = None
     out: Optional[str] = None
     format_only: bool = False
     show_dir: Optional[str] = None
@@ -174,8 +177,8 @@ def _load(settings: EvaluationSettings, processes: Processes) -> Tuple[_TestSet,
     package = owner.__name__.rsplit(".", 1)[-1]
     batch_size = settings.batch_size or data.batch_size_of(package, config)
     workers = data.workers_of(config) if settings.workers is None else settings.workers
-    passes = data.several_passes(config)
-    notes = [f"the test pipeline also has {passes}: one pass without is run"] if passes else []
+    asked = augmentation(config)
+    notes = [f"{AUGMENTED} ({asked}): one pass without it is run"] if asked else []
     if data.is_fitted(package, config, file.size):
         notes.append(f"{settings.file} takes images of {file.size[0]}x{file.size[1]}: larger ones are resized to fit")
     dataset = data.build_test_set(package, config, settings.config, file.size)
@@ -186,11 +189,14 @@ def _load(settings: EvaluationSettings, processes: Processes) -> Tuple[_TestSet,
     models = {ONNX: kind.run_file(file, config, num_classes)}
     if settings.compare_with:
         load = codebases.LoadOptions(
-            cfg_options=settings.cfg_options, device=device, trust_checkpoint=settings.trust_checkpoint
+            cfg_options=settings.cfg_options,
+            device=device,
+            trust_checkpoint=settings.trust_checkpoint,
+            checkpoint_key=settings.checkpoint_key,
         )
         task = codebases.load(settings.config, settings.compare_with, load)
         models[PYTORCH] = kind.run_pytorch(task)
-        notes += [note for note in task.notes if not note.startswith("the test pipeline")]
+        notes += [note for note in task.notes if not note.startswith(AUGMENTED)]
     return _TestSet(package, config, dataset, batch_size, workers, file, options, models), notes
 
 

@@ -19,6 +19,7 @@ import onnx
 import torch
 from torch import nn
 
+from ..codebases.deploying import same_weights
 from ..codebases.roundings import innermost_layers
 from ..graph.parts import produced
 
@@ -125,6 +126,18 @@ class _Tape:
             for probe, output, version in self._outputs
             if probe not in self._consumed and output._version == version
         ]
+
+
+def unaltered(probes: Sequence[Probe], before: nn.Module, after: nn.Module) -> List[Probe]:
+    """Those of the probes whose layers have the same weights in another form of a model.
+
+    Args:
+        probes: the probes.
+        before: what the model is compared as.
+        after: what was traced.
+    """
+    first, second = dict(before.named_modules()), dict(after.named_modules())
+    return [one for one in probes if one.module in first and same_weights(first[one.module], second[one.module])]
 
 
 def poolings(module: nn.Module) -> List[nn.Module]:

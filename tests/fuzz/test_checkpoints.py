@@ -124,7 +124,7 @@ def test_an_infinity_that_the_model_has_too_is_taken(tmp_path):
     model = torch.nn.Linear(2, 2)
     model.register_buffer("mask", torch.tensor([0.0, -float("inf")]))
     torch.save(model.state_dict(), str(tmp_path / "x.pth"))
-    assert checkpoint.load_weights(model, str(tmp_path / "x.pth"))["missing"] == []
+    assert checkpoint.load_weights(model, str(tmp_path / "x.pth")).notes == []
 
 
 def test_another_shape_is_named(corpus, refused):
