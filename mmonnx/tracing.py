@@ -75,7 +75,7 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
                 do_constant_folding=True,
                 **compat.export_kwargs(large),
             )
-        except NewerOpsetError:
+        except ExportError:
             raise
         except Exception as error:  # the tracer raises whatever the model's own code raises
             first = compat.first_opset(error)
