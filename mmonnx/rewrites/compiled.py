@@ -1,6 +1,6 @@
 """Compiled graphs, made so that torch's exporter keeps what they do."""
 
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 import torch
 
@@ -13,10 +13,12 @@ _TO = {
 }
 """The operators that make a Python number of a value, and what an ONNX tensor is that such a number is kept in."""
 _ROUNDING = ("aten::ceil", "aten::floor")
+_OF_FRACTIONS = ("aten::sqrt", "aten::log", "aten::log2", "aten::log10", "aten::log1p", "aten::exp")
+"""Functions of ``math`` that ONNX has for fractions alone."""
 
 
 def with_conversions(graph: Any) -> Any:
-    """Have the conversions to Python numbers as casts of tensors: the exporter drops them, and what they cut off.
+    """Have what Python does to numbers as operators of tensors: the exporter drops conversions, and what they cut off.
 
     Args:
         graph: a ``torch._C.Graph`` of any blocks, which is changed.
@@ -30,6 +32,14 @@ def with_conversions(graph: Any) -> Any:
             node.replaceInput(0, cast)
         elif node.kind() in _ROUNDING and node.output().type().kind() == "IntType":
             _make_whole(graph, node)
+        elif node.kind() in _OF_FRACTIONS and node.inputsAt(0).type().kind() == "IntType":
+            node.replaceInput(0, _number(graph, node, node.inputsAt(0), "aten::Float"))
+        elif node.kind() == "prim::abs":
+            _replace(graph, node, "aten::abs", [_tensor(graph, node, node.inputsAt(0))])
+        elif node.kind() == "aten::floor_divide":
+            _replace(graph, node, "aten::div", [*node.inputs(), _constant(graph, node, "floor")])
+        elif node.kind() == "aten::floordiv" and node.output().type().kind() == "IntType":
+            _divide_what_divides(graph, node)
     return graph
 
 
@@ -40,16 +50,31 @@ def _nodes(block: Any) -> Iterator[Any]:
             yield from _nodes(inner)
 
 
+def _tensor(graph: Any, before: Any, value: Any) -> Any:
+    """A value as a tensor, made in front of a node."""
+    if value.type().kind() == "TensorType":
+        return value
+    return graph.create("prim::NumToTensor", [value], 1).insertBefore(before).output()
+
+
+def _constant(graph: Any, before: Any, value: Any) -> Any:
+    made = graph.insertConstant(value)
+    made.node().moveBefore(before)
+    return made
+
+
 def _cast(graph: Any, before: Any, value: Any, dtype: torch.dtype) -> Any:
     """A value as a tensor of a type, made in front of a node."""
-    if value.type().kind() != "TensorType":
-        value = graph.create("prim::NumToTensor", [value], 1).insertBefore(before).output()
-    inputs = [value]
-    for constant in (dtype, False, False, None):
-        made = graph.insertConstant(constant)
-        made.node().moveBefore(before)
-        inputs.append(made)
+    inputs = [_tensor(graph, before, value)]
+    inputs += [_constant(graph, before, constant) for constant in (dtype, False, False, None)]
     return graph.create("aten::to", inputs, 1).insertBefore(before).output()
+
+
+def _number(graph: Any, before: Any, value: Any, kind: str) -> Any:
+    """A value as a Python number, made in front of a node by one of ``_TO``."""
+    number = graph.create(kind, [_cast(graph, before, value, _TO[kind])], 1).insertBefore(before).output()
+    number.setType(torch._C.FloatType.get() if kind == "aten::Float" else torch._C.IntType.get())
+    return number
 
 
 def _make_whole(graph: Any, node: Any) -> None:
@@ -58,3 +83,26 @@ def _make_whole(graph: Any, node: Any) -> None:
     whole.output().setType(node.output().type())
     node.output().replaceAllUsesAfterNodeWith(whole, whole.output())
     whole.replaceInput(0, _cast(graph, whole, node.output(), torch.int64))
+
+
+def _replace(graph: Any, node: Any, kind: str, inputs: List[Any]) -> None:
+    """Have another operator of tensors for a node, whose output keeps its type."""
+    made = graph.create(kind, inputs, 1).insertBefore(node).output()
+    own = node.output().type()
+    if own.kind() != "TensorType":
+        number = graph.create("aten::Int" if own.kind() == "IntType" else "aten::Float", [made], 1)
+        made = number.insertBefore(node).output()
+        made.setType(own)
+    node.output().replaceAllUsesWith(made)
+    node.destroy()
+
+
+def _divide_what_divides(graph: Any, node: Any) -> None:
+    """Take the rest away before a whole number is divided: ONNX rounds to zero, and Python down."""
+    whole = torch._C.IntType.get()
+    number, by = node.inputs()
+    rest = graph.create("aten::remainder", [number, by], 1).insertBefore(node).output()
+    rest.setType(whole)
+    less = graph.create("aten::sub", [number, rest], 1).insertBefore(node).output()
+    less.setType(whole)
+    node.replaceInput(0, less)

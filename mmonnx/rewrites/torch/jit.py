@@ -28,7 +28,9 @@ def function(context: ExportContext, original: Any, self: Any, *args: Any, **kwa
     """As :func:`method`, of a function; one that is a call of this very kind goes into the trace as it is."""
     if not torch.jit.is_tracing() or self in context.compiled:
         return original(self, *args, **kwargs)
-    graph = self.inlined_graph.copy()
+    graph = self.graph.copy()
+    torch._C._jit_pass_onnx_function_substitution(graph)
+    torch._C._jit_pass_inline(graph)
     return _called(context, self.name, graph, _arguments(self.name, self.schema.arguments, args, kwargs))
 
 
