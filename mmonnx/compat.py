@@ -204,16 +204,17 @@ def version_of(tensor: torch.Tensor) -> Optional[int]:
 
 
 def nodes_behind(graph: Any, last: Any, count: int) -> List[Any]:
-    """The nodes of a traced graph behind one, in order.
+    """The nodes of a traced graph, or of a block of one, behind a node, in order.
 
     Args:
-        graph: the graph, which grows at its end.
+        graph: the graph or block, which grows at its end.
         last: the node; None for all nodes.
         count: how many nodes there are up to it.
     """
     if not hasattr(torch._C.Node, "prev"):  # 1.8
         return list(graph.nodes())[count:]
-    found, node = [], graph.return_node().prev()
+    end = graph.return_node() if hasattr(graph, "return_node") else graph.returnNode()
+    found, node = [], end.prev()
     while node.kind() not in ("prim::Param", "prim::Return") and node != last:
         found.append(node)
         node = node.prev()
