@@ -62,7 +62,7 @@ class _Read:
     def __init__(self) -> None:
         self.last: Any = None
         self.count = 0
-        self.inside: List[Tuple[Any, "_Read"]] = []
+        self.inside: List[Tuple[Any, _Read]] = []
 
 
 class Dependences:
