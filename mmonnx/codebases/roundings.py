@@ -31,7 +31,7 @@ def rounding_noise(
     """
     shape = [size if axis < 2 else 1 for axis, size in enumerate(tensor.shape)] if planes else tensor.shape
     noise = torch.randn(shape, generator=generator).to(tensor)
-    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=least))
+    return noise * (torch.finfo(torch.float32).eps * max(float(tensor.abs().max()), least))
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def test_they_stay_inputs_and_the_answers_are_pytorchs(name, simplify, tmp_path)
         found = list(session.run(dict(zip(done.task.inputs, (one.numpy() for one in tensors)))).values())
         assert [one.shape for one in found] == [tuple(one.shape) for one in expected]
         for one, other in zip(found, expected):
-            np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(one, other.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 class Two(nn.Module):
