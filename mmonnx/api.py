@@ -69,7 +69,8 @@ def export(
         verify=verify,
         strict=strict,
     )
-    modes = [(module, module.training) for module in model.modules()]
+    # what torch.jit has frozen has no mode
+    modes = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
     try:
         model.eval()
         with ordinary(model):

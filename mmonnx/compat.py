@@ -12,7 +12,7 @@ from typing import Any, Callable, Collection, ContextManager, Dict, Iterator, Li
 
 import torch
 
-from .errors import InputError
+from .errors import ExportError, InputError
 
 
 def version_tuple(version: str) -> Tuple[int, ...]:
@@ -204,16 +204,17 @@ def version_of(tensor: torch.Tensor) -> Optional[int]:
 
 
 def nodes_behind(graph: Any, last: Any, count: int) -> List[Any]:
-    """The nodes of a traced graph behind one, in order.
+    """The nodes of a traced graph, or of a block of one, behind a node, in order.
 
     Args:
-        graph: the graph, which grows at its end.
+        graph: the graph or block, which grows at its end.
         last: the node; None for all nodes.
         count: how many nodes there are up to it.
     """
     if not hasattr(torch._C.Node, "prev"):  # 1.8
         return list(graph.nodes())[count:]
-    found, node = [], graph.return_node().prev()
+    end = graph.return_node() if hasattr(graph, "return_node") else graph.returnNode()
+    found, node = [], end.prev()
     while node.kind() not in ("prim::Param", "prim::Return") and node != last:
         found.append(node)
         node = node.prev()
@@ -335,15 +336,30 @@ def script_builtins() -> Dict[int, str]:
     return table
 
 
-def function_of(module: torch.jit.ScriptModule) -> Tuple[Any, List[torch.Tensor]]:
-    """The forward of a compiled module in eval mode as a compiled function.
+def frozen_graph(method: Any) -> Tuple[Any, List[torch.Tensor]]:
+    """The graph of a compiled module's method, of a module in eval mode.
+
+    Args:
+        method: a ``torch._C.ScriptMethod``.
 
     Returns:
-        The function of the forward's arguments, and of the weights behind them; these weights, the module's own.
+        The graph, whose inputs are the method's arguments, and the weights behind them; these weights, the module's
+        own.
+
+    Raises:
+        ExportError: the method writes an attribute of its module.
     """
-    frozen = torch._C._freeze_module(module._c, preserveParameters=True)  # what is no weight becomes a constant
-    graph, weights = torch._C._jit_pass_lower_graph(frozen._get_method("forward").graph, frozen)
-    return torch._C._create_function_from_graph("forward", graph), weights
+    # what is no weight becomes a constant
+    frozen = torch._C._freeze_module(method.owner, [method.name], preserveParameters=True)
+    graph = frozen._get_method(method.name).graph
+    for node in graph.findAllNodes("prim::SetAttr"):
+        raise ExportError(
+            f"{method.name} of a compiled module keeps {node.s('name')!r} for the next call",
+            "a compiled module whose answers hang on its inputs alone",
+            "give what is kept as an input and an output",
+        )
+    graph, weights = torch._C._jit_pass_lower_graph(graph, frozen)
+    return graph, weights
 
 
 def know_constructors() -> None:

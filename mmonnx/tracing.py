@@ -80,19 +80,21 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
                 do_constant_folding=True,
                 **compat.export_kwargs(large),
             )
-        except NewerOpsetError:
+        except ExportError:
             raise
         except Exception as error:  # the tracer raises whatever the model's own code raises
             first = compat.first_opset(error)
             if first is not None and first > opset:
                 raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
             place = innermost_user_place(error)
+            where = [f", at {place}"] if place else [f"; {one.place} {one.how}" for one in context.taken][:1]
             raise ExportError(
-                f"{task.title} cannot be traced: {type_and_line(error)}" + (f", at {place}" if place else ""),
+                f"{task.title} cannot be traced: {type_and_line(error)}" + "".join(where),
                 "a model that torch.onnx.export can trace",
                 "see docs/extending.md, or try another --shape or --opset-version",
             ) from error
         model = onnx.load(target) if large else onnx.load_model_from_string(target.getvalue())
+    model = _outputs_as_named(model, [*task.output_names, *names])
     return _all_inputs(_only_our_axes(model, task), task)
 
 
@@ -189,6 +191,17 @@ def _only_our_axes(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":  
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if axis not in asked and dim.dim_param:
                 dim.ClearField("dim_param")
+    return model
+
+
+def _outputs_as_named(model: "onnx.ModelProto", names: Sequence[str]) -> "onnx.ModelProto":  # noqa: F821
+    """Give outputs their names back, which the tracer loses where it folds one to a constant that others read too."""
+    import onnx
+
+    for value, name in zip(model.graph.output, names):
+        if value.name != name:
+            model.graph.node.append(onnx.helper.make_node("Identity", [value.name], [name]))
+            value.name = name
     return model
 
 

@@ -74,7 +74,7 @@ def _floats(kind: str, given: torch.Tensor, shape: Sequence[int], generator: tor
         "sign changed": lambda: [-base],
         "larger": lambda: [4 * base, 2 * base],
         # a mask of numbers stays one
-        "sparse": lambda: [(own if bool((own == own.round()).all()) else base) * some, base * some],
+        "sparse": lambda: [(own if bool((own.double() == own.double().round()).all()) else base) * some, base * some],
         "saturated": lambda: [2 * max(abs(greatest), abs(least)) * noise.sign(), ends],
         "smaller": lambda: [0.1 * base],
         "nothing": lambda: [torch.zeros(tuple(shape))],

@@ -2,12 +2,13 @@
 
 import inspect
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, MmonnxError, type_and_line
+from ..leaks.places import innermost_user_place
 from ..rewrites import current
 from ..surroundings import inference, ordinary
 from ..threads import alone
@@ -18,6 +19,8 @@ from .state import Clones, State, as_it_was, written_at
 from .structure import named_tensors, refilled
 from .variations import Axes, output_axes, variations
 
+_DTYPES = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+_DTYPES |= {torch.float16, torch.float32, torch.float64}
 AxesAsked = Mapping[str, Union[Mapping[int, str], Sequence[int]]]
 
 
@@ -49,7 +52,7 @@ def module_task(
     run = partial(outputs_of, module, output_names)
     asked = _axes(dynamic_axes)
     axes = {name: named for name, named in asked.items() if name in feeds}
-    names = list(run(feeds))
+    names = list(_first_run(title, run, feeds))
     unknown = [name for name in asked if name not in feeds and name not in names]
     if unknown:
         raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "mend dynamic_axes")
@@ -70,6 +73,27 @@ def module_task(
         faults=module.keeps(feeds, samples.get(KINDS[0], feeds)),
         weights="the module's own weights",
     )
+
+
+def _first_run(title: str, run: Callable[[Feeds], Feeds], feeds: Feeds) -> Feeds:
+    """The outputs for the given inputs, which are the first that the model is run on."""
+    for name, value in feeds.items():
+        if value.layout != torch.strided or value.dtype not in _DTYPES:
+            kind = value.dtype if value.layout == torch.strided else value.layout
+            raise InputError(
+                f"input {name!r} is of {kind}", "a dense tensor of numbers or truths that NumPy has", "convert it"
+            )
+    try:
+        return run(feeds)
+    except MmonnxError:
+        raise
+    except Exception as error:  # the model raises whatever its own code raises
+        place = innermost_user_place(error)
+        raise InputError(
+            f"{title} does not run on these args: {type_and_line(error)}" + (f", at {place}" if place else ""),
+            "inputs that the model takes",
+            "mend args",
+        ) from error
 
 
 def _resized(feeds: Feeds, other: Feeds) -> bool:

@@ -9,8 +9,10 @@ from torch import nn
 
 
 def innermost_layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
-    """The innermost modules that have weights, by name."""
+    """The innermost modules that have weights, by name; none that are compiled, which take no hooks in a trace."""
     for name, layer in module.named_modules():
+        if isinstance(layer, torch.jit.ScriptModule):
+            continue
         own = sum(1 for _ in layer.parameters(recurse=False))
         if own and own == sum(1 for _ in layer.parameters()):
             yield name, layer
@@ -29,7 +31,7 @@ def rounding_noise(
     """
     shape = [size if axis < 2 else 1 for axis, size in enumerate(tensor.shape)] if planes else tensor.shape
     noise = torch.randn(shape, generator=generator).to(tensor)
-    return noise * (torch.finfo(torch.float32).eps * tensor.abs().max().clamp(min=least))
+    return noise * (torch.finfo(torch.float32).eps * max(float(tensor.abs().max()), least))
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def _timed(run: Run, feeds: Feeds) -> Tuple[Feeds, float]:
 
 
 def _whole(value: torch.Tensor) -> bool:
-    return not value.is_floating_point() or bool((value == value.round()).all())
+    return not value.is_floating_point() or bool((value.double() == value.double().round()).all())
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -50,6 +50,21 @@ def union(parts: Iterable[Dependence]) -> Dependence:
     )
 
 
+class _Read:
+    """How far a block was read.
+
+    Attributes:
+        last: the last node that was there.
+        count: how many there were.
+        inside: the blocks of the last node, which the tracer fills while the module runs that the node is of.
+    """
+
+    def __init__(self) -> None:
+        self.last: Any = None
+        self.count = 0
+        self.inside: List[Tuple[Any, _Read]] = []
+
+
 class Dependences:
     """Asks a graph that is being traced; each node is looked at once.
 
@@ -61,8 +76,7 @@ class Dependences:
         self._inputs = inputs
         self._known: Dict[int, Dependence] = {}
         self._bases: Dict[int, int] = {}
-        self._last: Any = None
-        self._seen = 0
+        self._whole = _Read()
 
     def of(self, tensor: torch.Tensor) -> Dependence:
         """What a tensor hangs on; nothing if the trace does not know it."""
@@ -85,19 +99,24 @@ class Dependences:
         if not self._known:
             for value in list(graph.inputs())[: self._inputs]:
                 self._known[value.unique()] = Dependence(data=True)
-        new = compat.nodes_behind(graph, self._last, self._seen)
-        self._last, self._seen = new[-1] if new else self._last, self._seen + len(new)
-        for node in new:
+        self._read_on(graph, self._whole)
+
+    def _read_on(self, block: Any, read: _Read) -> None:
+        for inner, known in read.inside:
+            self._read_on(inner, known)
+        for node in compat.nodes_behind(block, read.last, read.count):
+            read.last, read.count = node, read.count + 1
+            read.inside = [(inner, _Read()) for inner in node.blocks()]
+            for inner, known in read.inside:
+                self._read_on(inner, known)
             self._look_at(node)
 
     def _look_at(self, node: Any) -> None:
         kind, inputs = node.kind(), list(node.inputs())
-        inner = [part for block in node.blocks() for part in block.nodes()]
-        for part in inner:
-            self._look_at(part)
         found = self._result(kind, inputs, node)
+        inner = [value for block in node.blocks() for part in block.nodes() for value in part.outputs()]
         if inner:
-            found = union([found, *(self._of(value) for part in inner for value in part.outputs())])
+            found = union([found, *map(self._of, inner)])
         for value in node.outputs():
             if found.anything:
                 self._known[value.unique()] = found

@@ -53,24 +53,35 @@ def user_place(frame: Optional[FrameType]) -> Tuple[Optional[Place], bool]:
     Returns:
         The place, None if upstream's or mmonnx's own code is at work, or if a tensor is only shown; and whether the
         line itself does it, and not torch's code, which it calls. Where a plain model is a module of torch's own, the
-        place is torch's.
+        place is torch's. Of a library that the user's code has called it is the call, as of SciPy's.
     """
     torchs: Optional[FrameType] = None
+    installed: Optional[FrameType] = None
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
-        package = name.partition(".")[0]
+        package = _package(frame)
         if package == "torch":
             if frame.f_code.co_name in _SHOWING:
                 return None, False
+            if installed is not None:  # a module of an installed package, which torch calls
+                return _place(installed), torchs is None
             torchs = torchs or (frame if name != _METHODS else None)
         elif name == _PLAIN:
             return (None, False) if torchs is None else (_place(torchs), False)
         elif package in _UPSTREAM and not name.startswith(_OWN):
             return None, False
-        elif not (package in _UPSTREAM or package in _BETWEEN or _in_library(frame.f_code.co_filename)):
+        elif package in _UPSTREAM or package in _BETWEEN or _in_library(frame.f_code.co_filename):
+            pass
+        elif not frame.f_code.co_filename.startswith(_PACKAGES):
             return _place(frame), torchs is None
+        elif installed is None or package != _package(installed):
+            installed = frame
         frame = frame.f_back
     return None, False
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def innermost_user_place(error: BaseException) -> Optional[Place]:
@@ -78,7 +89,7 @@ def innermost_user_place(error: BaseException) -> Optional[Place]:
     traceback, found = error.__traceback__, None
     while traceback is not None:
         frame = traceback.tb_frame
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = _package(frame)
         file = frame.f_code.co_filename
         if not (package in _UPSTREAM or package in _BETWEEN or package == "torch" or _in_library(file)):
             found = place_of(file, traceback.tb_lineno)
@@ -114,7 +125,18 @@ def only_slices(place: Place) -> bool:
 def _makes_slices(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "slice"
-    return isinstance(node, ast.Subscript) and any(isinstance(part, ast.Slice) for part in ast.walk(node.slice))
+    slices = (part for part in ast.walk(node) if isinstance(part, ast.Slice))
+    return any(not _is_literal(end) for part in slices for end in (part.lower, part.upper, part.step))
+
+
+def _is_literal(end: Optional[ast.expr]) -> bool:
+    """Whether the end of a slice is left out, or a number as it is written."""
+    return end is None or isinstance(end.operand if isinstance(end, ast.UnaryOp) else end, ast.Constant)
+
+
+def is_at(frame: Optional[FrameType], place: Place) -> bool:
+    """Whether it is a frame's own line that a place is, and not what that calls."""
+    return frame is not None and (frame.f_code.co_filename, frame.f_lineno) == (place.file, place.line)
 
 
 def _place(frame: FrameType) -> Place:

@@ -3,7 +3,7 @@
 from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 from .places import Place
-from .watch import Taken
+from .watch import DRAWN, Taken
 
 Retrace = Callable[[], Sequence[Taken]]
 
@@ -46,4 +46,6 @@ def _numbered(taken: Sequence[Taken]) -> Dict[Tuple[Place, str, int], Taken]:
 
 
 def _line(one: Taken, what: str) -> str:
+    if one.how == DRAWN:
+        return f"{one.place} {one.how}: the file has those that were drawn for the sample"
     return f"{one.place} {one.how}, which hangs on {what}: the file has what the sample gave"

@@ -1,6 +1,7 @@
 """Sees what Python takes out of tensors while a model is traced."""
 
 import functools
+import random
 import threading
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -8,20 +9,24 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
+import numpy as np
 import torch
 
 from .. import compat
 from .dependence import Dependence, Dependences, union
-from .places import Place, caller, only_checks, only_slices, user_place
+from .places import Place, caller, is_at, only_checks, only_slices, user_place
 
 _NUMBER = "makes a number of a tensor"
+_MEMORY = "takes a tensor's memory"
 _VALUES = {
     "asks whether a tensor is true": ("__bool__", "is_nonzero"),
     _NUMBER: ("item", "__float__", "__int__", "__complex__"),
     "makes a list of a tensor": ("tolist",),
     "makes an array of a tensor": ("numpy", "__array__", "__dlpack__"),
     "takes a tensor's address": ("data_ptr",),
+    _MEMORY: ("storage", "untyped_storage", "_typed_storage", "__reduce_ex__"),
 }
+DRAWN = "draws random numbers"
 _ROWS = "counts the parts of a tensor"
 _STRIDES = "takes the strides of a tensor"
 _NEW = "makes a new tensor of a tensor's numbers"
@@ -77,6 +82,10 @@ class Watch:
         """Whether this thread traces a model, and is the one that is watched."""
         return torch._C._get_tracing_state() is not None and threading.get_ident() == self._thread
 
+    def hangs(self, tensor: torch.Tensor) -> Dependence:
+        """What a tensor of the trace hangs on."""
+        return self._dependences.of(tensor)
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """For a call whose numbers the tracer follows, though torch asks for them as indices."""
@@ -100,10 +109,10 @@ class Watch:
             how: what it does.
             hangs: says what the value hangs on.
             frame: the innermost frame of the code.
-            followed: of which places the tracer follows what Python is given.
+            followed: of which places the tracer follows what Python is given, where the code is itself at the place.
         """
         place, itself = user_place(frame)
-        if place is None or only_checks(place) or followed(place):
+        if place is None or only_checks(place) or (is_at(frame, place) and followed(place)):
             return
         found = hangs(self._dependences)
         # torch's own code asks for sizes that it could do without, as in its assertions
@@ -142,10 +151,32 @@ def watching(inputs: int) -> Iterator[Watch]:
             for owner in (torch, torch.Tensor):
                 _wrap(owner, name, undo, functools.partial(_parts, watch))
         _wrap(torch.Tensor, "stride", undo, functools.partial(_strides, watch))
-        for owner, name in ((torch, "tensor"), (torch, "as_tensor"), (torch.Tensor, "new_tensor")):
-            _wrap(owner, name, undo, functools.partial(_new, watch))
+        _wrap(torch.utils.dlpack, "to_dlpack", undo, functools.partial(_value, watch, _MEMORY))
+        for owner, name in ((torch, "tensor"), (torch, "as_tensor"), (torch.Tensor, "__deepcopy__")):
+            _wrap(owner, name, undo, functools.partial(_new, watch, 0))
+        _wrap(torch.Tensor, "new_tensor", undo, functools.partial(_new, watch, 1))
+        for owner in (random, np.random):
+            for name in owner.__all__:
+                if callable(getattr(owner, name)) and not isinstance(getattr(owner, name), type):
+                    _wrap(owner, name, undo, functools.partial(_draw, watch))
+        undo.enter_context(_data_followed(watch))
         undo.enter_context(_heard(watch))
         yield watch
+
+
+@contextmanager
+def _data_followed(watch: Watch) -> Iterator[None]:
+    """Have ``tensor.data`` as ``tensor.detach()`` in a trace, which does not know the former."""
+    own = torch.Tensor.data
+
+    def data(self: torch.Tensor) -> torch.Tensor:
+        return self.detach() if watch.looks and watch.hangs(self).anything else own.__get__(self)
+
+    torch.Tensor.data = property(data, own.__set__)
+    try:
+        yield
+    finally:
+        del torch.Tensor.data
 
 
 @contextmanager
@@ -187,6 +218,15 @@ def _value(watch: Watch, how: str, original: Callable[..., Any]) -> Callable[...
         return found
 
     return value
+
+
+def _draw(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        if watch.looks:
+            watch.see(DRAWN, lambda known: Dependence(data=True), caller())
+        return original(*args, **kwargs)
+
+    return draw
 
 
 def _index(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -247,10 +287,11 @@ def _strides(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
     return stride
 
 
-def _new(watch: Watch, original: Callable[..., Any]) -> Callable[..., Any]:
+def _new(watch: Watch, aside: int, original: Callable[..., Any]) -> Callable[..., Any]:
     def new(*args: Any, **kwargs: Any) -> Any:
         found = original(*args, **kwargs)
-        inside = list(_tensors((args, kwargs))) if watch.looks else []
+        # the first ones may give no more than a type
+        inside = list(_tensors((args[aside:], kwargs))) if watch.looks else []
         if inside:
             watch.see(_NEW, lambda known: _lost(union(map(known.of, inside)), known.of(found)), caller())
         return found

@@ -1,11 +1,14 @@
 """Plain models that take a value out of the trace, exported with samples of one constant: refused, the line named."""
 
 import math
+import random
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from models import line_marked_here
+from scipy.ndimage import gaussian_filter
 from torch import nn
 from torch.nn import functional
 
@@ -223,7 +226,126 @@ def test_nothing_is_told_of_what_the_tracer_follows(tmp_path, capfd):
 
 def test_torch_is_as_before_afterwards(tmp_path):
     """Not even a list of tensors is taken otherwise: Python keeps what a class once was given."""
-    before = dict(vars(torch.Tensor))
+    before = dict(vars(torch.Tensor)), dict(vars(random)), dict(vars(np.random))
     mmonnx.export(Gate(), (ONES,), str(tmp_path / "model.onnx"))
-    assert dict(vars(torch.Tensor)) == before
+    assert (dict(vars(torch.Tensor)), dict(vars(random)), dict(vars(np.random))) == before
     assert torch.tensor([torch.tensor(-1)]).tolist() == [-1]
+
+
+class ThroughALibrary(nn.Module):
+    def forward(self, x):
+        return x + torch.from_numpy(gaussian_filter(x, 1.0))  # here
+
+
+class Sorted(nn.Module):
+    """The first thing that is taken out of the trace is no fault, and the second is."""
+
+    def forward(self, x):
+        return torch.stack(sorted(x.flatten()[:4]))  # here
+
+
+class Stored(nn.Module):
+    def forward(self, x):
+        return x * x.storage()[0]  # here
+
+
+class Interchanged(nn.Module):
+    def forward(self, x):
+        return x + torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x)).round()  # here
+
+
+class Blurred(nn.Module):
+    def forward(self, x):
+        return x + torch.from_numpy(cv2.blur(x.numpy(), (3, 3)))  # here
+
+
+class Asked(nn.Module):
+    def forward(self, x):
+        return x + torch.as_tensor(np.sqrt(np.asarray(x.abs())))  # here
+
+
+class RootOfSum(nn.Module):
+    def forward(self, x):
+        return x * math.sqrt(x.abs().sum())  # here
+
+
+class Again(nn.Module):
+    def forward(self, x):
+        return x + torch.tensor(x.max().item())  # here
+
+
+class Shaken(nn.Module):
+    def forward(self, x):
+        return x * random.random()  # here
+
+
+class ShakenByNumPy(nn.Module):
+    def forward(self, x):
+        return x + np.random.rand()  # here
+
+
+class Steady(nn.Module):
+    """Of a size that is dynamic, though slices stand on the same line."""
+
+    def forward(self, x):
+        return x + torch.from_numpy(np.linspace(0, 1, x.shape[0]).astype(np.float32))[:, None]  # here
+
+
+TAKEN = [ThroughALibrary, Sorted, Stored, Interchanged, Blurred, Asked, RootOfSum, Again, Shaken, ShakenByNumPy, Steady]
+
+
+@pytest.mark.parametrize("model", TAKEN)
+def test_its_line_is_named_at_a_dynamic_size(tmp_path, model):
+    torch.manual_seed(0)
+    axes = {"input": {0: "n"}}
+    with pytest.raises(ExportError) as raised:
+        mmonnx.export(model(), torch.randn(4, 8), str(tmp_path / "x.onnx"), dynamic_axes=axes, strict=True)
+    assert f"{__file__}:{line_marked_here(model)} " in str(raised.value) and not list(tmp_path.iterdir())
+
+
+class TimesTruth(nn.Module):
+    def forward(self, x):
+        return x * bool(x.sum() > 0)  # here
+
+
+class TimesNot(nn.Module):
+    def forward(self, x):
+        return x * (not x.sum() > 0)  # here
+
+
+class Halves(nn.Module):
+    def forward(self, x):
+        return x[: round(x.shape[0] / 2)]  # here
+
+
+@pytest.mark.parametrize("model", [TimesTruth, TimesNot, Halves])
+def test_what_the_tracer_fails_at_is_named_too(tmp_path, model):
+    with pytest.raises(ExportError) as raised:
+        axes = {"input": {0: "n"}}
+        mmonnx.export(model(), torch.randn(4, 8), str(tmp_path / "x.onnx"), dynamic_axes=axes)
+    assert f"{__file__}:{line_marked_here(model)} " in str(raised.value)
+
+
+FOLLOWED = {
+    "data": lambda x: x + x.data * 2,
+    "data written": lambda x: x.clone().data.mul_(3) - x,
+    "root of a size": lambda x: x * x.shape[0] ** 0.5,
+    "one over a root": lambda x: x * x.shape[1] ** -0.5,
+    "new tensor of a size": lambda x: x.new_tensor([x.shape[0]]) * x,
+    "sizes as a tensor": lambda x: x / torch.tensor(x.shape).sum(),
+    "dimensions": lambda x: x * len(x.shape),
+    "elements": lambda x: x / x.numel(),
+    "NumPy's number": lambda x: x * np.float64(2.5) + np.float32(1.5),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FOLLOWED))
+def test_what_is_followed_is_right_at_another_size(tmp_path, capfd, name):
+    model, axes = type("Follow", (nn.Module,), {"forward": lambda self, x: FOLLOWED[name](x)})(), {0: "n", 1: "m"}
+    file = str(tmp_path / "x.onnx")
+    outcome = mmonnx.export(model, torch.randn(4, 8), file, dynamic_axes={"input": axes}, verify=True, strict=True)
+    assert outcome.ok and "warning" not in capfd.readouterr().out
+    for size in ((7, 3), (1, 8), (16, 11)):
+        x = torch.randn(size)
+        (found,) = Session(outcome.model).run({"input": x.numpy()}).values()
+        np.testing.assert_allclose(found, model(x).numpy(), rtol=1e-5, atol=1e-6)
