@@ -52,6 +52,7 @@ from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
+_FIND_SOMETHING = "give a --test-img in which the model finds something"
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,19 @@ class Exported:
     def ok(self) -> bool:
         """Whether everything that was asked for held."""
         return self.path is not None
+
+    @property
+    def mismatch(self) -> str:
+        """Why the verification did not hold: the first case that did not, and what of it; empty if it held."""
+        if self.ok:
+            return ""
+        failed = [result for result in self.results or () if not result.ok]
+        if not failed:
+            return NOTHING_COMPARED
+        first, more = failed[0], len(failed) - 1
+        others = f" (and {more} more of {len(self.results)} cases)" if more else ""
+        problem = next(iter(first.problems), "it differs")
+        return f"the file does not agree with PyTorch on {first.name}{others}: {problem}"
 
 
 @alone()
@@ -423,7 +437,9 @@ def _close(
 ) -> None:
     if not held:
         names = ", ".join(result.name for result in verified.results if not result.ok)
-        reason = f"the file does not agree with PyTorch on {names}" if names else NOTHING_COMPARED
+        reason = (
+            f"the file does not agree with PyTorch on {names}" if names else f"{NOTHING_COMPARED}; {_FIND_SOMETHING}"
+        )
         report.warn(f"{settings.output_file} was not written: {reason}")
     elif verified is None and settings.config:
         report.next_command(_command(settings) + " --verify")
