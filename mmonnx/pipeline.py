@@ -1,6 +1,5 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
-import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from .codebases.channels import channel_notes
 from .codebases.images import second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
+from .following import check_it, load_it, verify_it
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
@@ -442,31 +442,9 @@ def _close(
         )
         report.warn(f"{settings.output_file} was not written: {reason}")
     elif verified is None and settings.config:
-        report.next_command(_command(settings) + " --verify")
+        report.next_command(verify_it(settings))
     elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
         # no other runtime loads it
-        report.next_command(f"mmonnx check {settings.output_file} --target {settings.target}")
+        report.next_command(check_it(settings.output_file, settings.target))
     else:
-        report.next_command(f'python -c "import onnxruntime as ort; ort.InferenceSession({settings.output_file!r})"')
-
-
-def _command(settings: ExportSettings) -> str:
-    parts: Tuple[str, ...] = ("mmonnx export", settings.config)
-    if settings.checkpoint:
-        parts += (settings.checkpoint,)
-    parts += ("--codebase-root", settings.load.codebase_root) if settings.load.codebase_root else ()
-    if settings.load.model_kwargs:
-        parts += (
-            "--model-kwargs",
-            *(shlex.quote(f"{key}={value}") for key, value in settings.load.model_kwargs.items()),
-        )
-    parts += ("--output-file", settings.output_file)
-    parts += ("--target", settings.target) if settings.target != ExportSettings.target else ()
-    parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()
-    parts += ("--no-check",) if not settings.check else ()
-    parts += ("--simplify",) if settings.simplify else ()
-    parts += ("--strict",) if settings.strict else ()
-    parts += ("--dynamic-export",) if settings.load.dynamic else ()
-    parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
-    parts += ("--no-image-size-input",) if not settings.load.image_size else ()
-    return " ".join(parts)
+        report.next_command(load_it(settings.output_file))

@@ -154,7 +154,9 @@ def test_a_detector_with_a_fault(tmp_path, monkeypatch, name, options):
 
     monkeypatch.setattr(detections, "_read_detections", moved)
     settings = detector(tmp_path, name, options)
-    with pytest.raises(VerificationError, match="does not agree with PyTorch on (photograph|driven) 96x128.*: .*; expected"):
+    with pytest.raises(
+        VerificationError, match="does not agree with PyTorch on (photograph|driven) 96x128.*: .*; expected"
+    ):
         mmonnx.export(settings, Report(io.StringIO()))
     assert not mmonnx.export(settings, Report(io.StringIO()), on_mismatch="return").ok
     assert not (tmp_path / "x.onnx").exists()
