@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
 
 from . import codebases, compat, describe, visualize
 from .atomic import check_writable
-from .codebases.base import Task, to_numpy
+from .codebases.base import Feeds, Task, to_numpy
 from .codebases.channels import channel_notes
 from .codebases.images import second_shape
 from .codebases.sizes import refusal
@@ -23,6 +23,7 @@ from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
 from .graph.optional import unused, with_defaults, without_inputs
 from .graph.parts import part
+from .graph.shapes import declared
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
@@ -259,8 +260,13 @@ def _final(
     model, tool = _simplify(settings, task, cases, model, report)
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
+    model = declared(model, task.output_shapes, [_shapes(task.inputs), *(_shapes(case.feeds) for case in cases)])
     model = named(model, (name for name, _ in task.module.named_modules()), probes)
     return Final(task, cases, with_defaults(model, task.optional), before, tool)
+
+
+def _shapes(feeds: Feeds) -> Dict[str, Tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in feeds.items()}
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[str]]:
