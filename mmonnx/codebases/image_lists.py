@@ -54,7 +54,7 @@ def detector_task(
     notes = []
     found: Axes = {name: {0: "num_dets"} for name in names}
     if options.dynamic:
-        axes = {"input": {2: "height", 3: "width"}, **found}
+        axes = {"input": {2: "height", 3: "width"}, **{name: dict(named) for name, named in found.items()}}
         if "masks" in axes:
             axes["masks"].update({2: "height", 3: "width"})
     if options.dynamic or options.dynamic_batch:
