@@ -6,7 +6,7 @@ Importing it, by ``custom_imports`` in a config or by hand, enables its plugin: 
 import sys
 from typing import Any
 
-from .errors import ExportError, InputError, MmonnxError
+from .errors import ExportError, InputError, MmonnxError, VerificationError
 from .plugin import disable, enable
 from .version import __version__
 
@@ -15,6 +15,7 @@ __all__ = [
     "ExportSettings",
     "InputError",
     "MmonnxError",
+    "VerificationError",
     "__version__",
     "base_config",
     "disable",

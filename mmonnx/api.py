@@ -1,16 +1,18 @@
 """``mmonnx.export``: one function for settings of a config's export, and for a module in Python."""
 
+from pathlib import Path
 from typing import Any, Optional, Sequence, Union
 
 from torch import nn
 
 from .codebases.modules import AxesAsked, module_task
-from .errors import InputError
+from .errors import InputError, VerificationError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
 from .surroundings import ordinary
 from .threads import alone
+from .verify import NOTHING_COMPARED
 
 
 @alone()
@@ -29,6 +31,7 @@ def export(
     simplify: bool = False,
     verify: bool = False,
     strict: bool = False,
+    on_mismatch: str = "raise",
     report: Optional[Report] = None,
 ) -> Exported:
     """Export a module to an ONNX file; its mode is as before when this returns or raises.
@@ -36,7 +39,8 @@ def export(
     It may be called by several threads, of which one waits for the other.
 
     Args:
-        model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` alone.
+        model: the module, which is exported in eval mode; or the settings of a config's export, with ``report`` and
+            ``on_mismatch`` alone.
         args: the module's inputs: a tensor, a tuple of positional or a dict of keyword arguments.
         output_file: the file to write.
         input_names, output_names: names of the tensors in order; None for names by what they are.
@@ -48,14 +52,20 @@ def export(
         simplify: simplify the graph.
         verify: compare the file with PyTorch on these inputs, on others, and on other sizes of the dynamic axes.
         strict: refuse a model whose own code takes values out of the trace, which are warned of otherwise.
+        on_mismatch: ``raise`` a VerificationError where ``verify`` does not hold, or ``return`` what came of it, of
+            which ``ok`` is False.
         report: where progress is told; standard output if None.
 
     Raises:
+        VerificationError: the file does not agree with PyTorch, or nothing could be compared; nothing was written.
         InputError: something that was given is wrong; nothing was written.
         ExportError: the model cannot be exported; nothing was written.
     """
+    if on_mismatch not in ("raise", "return"):
+        raise InputError(f"on_mismatch is {on_mismatch!r}", "'raise' or 'return'", "give one of these")
     if isinstance(model, ExportSettings):
-        return export_settings(model, report or args)
+        exported = export_settings(model, report or args)
+        return _held(exported, model) if on_mismatch == "raise" else exported
     if not isinstance(model, nn.Module):
         raise InputError(f"model is a {type(model).__name__}", "a torch.nn.Module", "wrap it in a module")
     settings = ExportSettings(
@@ -74,7 +84,28 @@ def export(
     try:
         model.eval()
         with ordinary(model):
-            return export_task(module_task(model, args, input_names, output_names, dynamic_axes), settings, report)
+            task = module_task(model, args, input_names, output_names, dynamic_axes)
+            exported = export_task(task, settings, report)
     finally:
         for module, training in modes:
             module.training = training
+    return _held(exported, settings) if on_mismatch == "raise" else exported
+
+
+def _held(exported: Exported, settings: ExportSettings) -> Exported:
+    """What was exported. Raises VerificationError if its verification did not hold."""
+    if exported.ok:
+        return exported
+    path, faults, found = Path(settings.output_file), exported.task.faults, exported.mismatch
+    kept = ", and what is there is as it was" if path.exists() else ""
+    if found == NOTHING_COMPARED:
+        fix = "give inputs, or a test_image, of which the model makes something"
+    else:
+        fix = "mend that line" if faults else "mend what the trace does not follow"
+        found = ". ".join([found, *faults[:1]])
+    raise VerificationError(
+        f"{settings.output_file} was not written{kept}: {found}",
+        "PyTorch's own answers",
+        f"{fix}, or give on_mismatch='return' for the results of all cases",
+        exported,
+    )

@@ -13,6 +13,7 @@ from typing import Any, Callable, Collection, ContextManager, Dict, Iterator, Li
 import torch
 
 from .errors import ExportError, InputError
+from .shell import command_line
 
 
 def version_tuple(version: str) -> Tuple[int, ...]:
@@ -81,10 +82,11 @@ def check_versions() -> None:
             continue
         numbers = version_tuple(version)
         if numbers < wanted.oldest or (wanted.end is not None and numbers >= wanted.end):
+            command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
             raise InputError(
                 f"{package} {version} is outside of what mmonnx works with",
                 f"{package}{wanted}",
-                f"pip install '{wanted.names[0]}{wanted}' in an environment of its own (whole sets: requirements/)",
+                f"{command} in an environment of its own (whole sets: requirements/)",
             )
 
 

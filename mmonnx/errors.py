@@ -1,6 +1,6 @@
 """The errors that mmonnx raises on purpose: each one is a single line that says what to do."""
 
-from typing import Optional
+from typing import Any, Optional
 
 from .printable import printable
 
@@ -61,6 +61,21 @@ class NewerOpsetError(ExportError):
     def __init__(self, what: str, opset: int) -> None:
         self.what, self.opset = what, opset
         super().__init__(what, f"opset {opset} or later", f"give --opset-version {opset}")
+
+
+class VerificationError(ExportError):
+    """A verification that was asked for did not hold: the file differs from PyTorch, or nothing could be compared.
+
+    Args:
+        what, expected, fix: see ``ExportError``.
+        exported: the ``mmonnx.pipeline.Exported`` with every case's result.
+    """
+
+    status = 1
+
+    def __init__(self, what: str, expected: str = "", fix: str = "", exported: Any = None) -> None:
+        self.exported = exported
+        super().__init__(what, expected, fix)
 
 
 class MissingOperatorError(MmonnxError, NotImplementedError):

@@ -11,7 +11,7 @@ from mmcv.parallel import is_module_wrapper
 from mmcv.runner import Hook, IterBasedRunner, TextLoggerHook, master_only
 
 from .atomic import replacing
-from .errors import ExportError, InputError
+from .errors import ExportError, InputError, VerificationError
 from .surroundings import ordinary
 from .targets import TARGETS
 from .threads import alone
@@ -144,7 +144,7 @@ class ONNXExportHook(Hook):
             How the verification went; None without one.
 
         Raises:
-            ExportError: the file does not agree with PyTorch; nothing was written.
+            VerificationError: the file does not agree with PyTorch; nothing was written.
         """
         # onnx and the runtime are imported when the first export starts
         from .codebases import LoadOptions, mmcls, mmdet
@@ -171,10 +171,8 @@ class ONNXExportHook(Hook):
                 verify=self.verify,
             )
             exported = export_task(task, settings, Report(io.StringIO()))
-        failed = [result for result in exported.results or () if not result.ok]
-        if failed:
-            problem = (list(failed[0].problems) or ["it differs"])[0]
-            raise ExportError(f"the file does not agree with PyTorch on {failed[0].name}: {problem}")
+        if not exported.ok:
+            raise VerificationError(exported.mismatch, exported=exported)
         for path in paths[1:]:
             with replacing(str(path)) as temporary:
                 shutil.copyfile(str(paths[0]), str(temporary))

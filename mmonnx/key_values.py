@@ -1,7 +1,7 @@
 """``KEY=VALUE`` arguments, as mmcv's ``DictAction`` reads them, for machines without mmcv."""
 
 import re
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from .errors import InputError
 
@@ -26,6 +26,21 @@ def parse(items: Sequence[str], option: str) -> Dict[str, Any]:
             raise InputError(f"{option} {item!r} has no '=' behind a key", "KEY=VALUE", "mend it")
         found[key] = _value(text.strip(), f"{option} {item!r}")
     return found
+
+
+def texts(values: Mapping[str, Any]) -> List[str]:
+    """Arguments that are read as these values, as far as such arguments can say them: ``KEY=VALUE`` each."""
+    return [f"{key}={_text(value)}" for key, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        items = ",".join(map(_text, value))
+        return f"({items})" if isinstance(value, tuple) else f"[{items}]"
+    if isinstance(value, str) and (_scalar(value) != value or re.search(r"[][(),]", value) or value != value.strip()):
+        quote = '"' if "'" in value else "'"
+        return f"{quote}{value}{quote}"
+    return str(value)
 
 
 def _value(text: str, where: str) -> Any:

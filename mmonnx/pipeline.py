@@ -1,22 +1,22 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
-import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
 
 from . import codebases, compat, describe, visualize
 from .atomic import check_writable
-from .codebases.base import Task, to_numpy
+from .codebases.base import Feeds, Task, to_numpy
 from .codebases.channels import channel_notes
 from .codebases.deploying import Deployed, deployed
 from .codebases.images import second_shape
 from .codebases.sizes import refusal
 from .errors import ExportError, InputError, NewerOpsetError
+from .following import check_it, load_it, verify_it
 from .graph.annotate import annotate
 from .graph.check import check_runs, check_target
 from .graph.functions import walk_nodes, without_functions
@@ -24,6 +24,7 @@ from .graph.lower import CUSTOM_OPS, custom_operators, lower
 from .graph.names import named
 from .graph.optional import unused, with_defaults, without_inputs
 from .graph.parts import part
+from .graph.shapes import declared
 from .graph.simplify import count_nodes, file_size, simplify
 from .graph.write import write_model
 from .report import Report, summary
@@ -54,6 +55,7 @@ from .version import __version__
 
 MIN_OPSET = 11
 _MAX_TOLD = 3
+_FIND_SOMETHING = "give a --test-img in which the model finds something"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,19 @@ class Exported:
     def ok(self) -> bool:
         """Whether everything that was asked for held."""
         return self.path is not None
+
+    @property
+    def mismatch(self) -> str:
+        """Why the verification did not hold: the first case that did not, and what of it; empty if it held."""
+        if self.ok:
+            return ""
+        failed = [result for result in self.results or () if not result.ok]
+        if not failed:
+            return NOTHING_COMPARED
+        first, more = failed[0], len(failed) - 1
+        others = f" (and {more} more of {len(self.results)} cases)" if more else ""
+        problem = next(iter(first.problems), "it differs")
+        return f"the file does not agree with PyTorch on {first.name}{others}: {problem}"
 
 
 @alone()
@@ -250,8 +265,13 @@ def _final(
     model, tool = _simplify(settings, task, cases, model, report)
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
+    model = declared(model, task.output_shapes, [_shapes(task.inputs), *(_shapes(case.feeds) for case in cases)])
     model = named(model, modules, probes)
     return Final(task, cases, with_defaults(model, task.optional), before, tool)
+
+
+def _shapes(feeds: Feeds) -> Dict[str, Tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in feeds.items()}
 
 
 def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[str]]:
@@ -443,35 +463,14 @@ def _close(
 ) -> None:
     if not held:
         names = ", ".join(result.name for result in verified.results if not result.ok)
-        reason = f"the file does not agree with PyTorch on {names}" if names else NOTHING_COMPARED
+        reason = (
+            f"the file does not agree with PyTorch on {names}" if names else f"{NOTHING_COMPARED}; {_FIND_SOMETHING}"
+        )
         report.warn(f"{settings.output_file} was not written: {reason}")
     elif verified is None and settings.config:
-        report.next_command(_command(settings) + " --verify")
+        report.next_command(verify_it(settings))
     elif not file.functions and any(node.domain == MMCV for node in walk_nodes(file.graph)):
         # no other runtime loads it
-        report.next_command(f"mmonnx check {settings.output_file} --target {settings.target}")
+        report.next_command(check_it(settings.output_file, settings.target))
     else:
-        report.next_command(f'python -c "import onnxruntime as ort; ort.InferenceSession({settings.output_file!r})"')
-
-
-def _command(settings: ExportSettings) -> str:
-    parts: Tuple[str, ...] = ("mmonnx export", settings.config)
-    if settings.checkpoint:
-        parts += (settings.checkpoint,)
-    parts += ("--checkpoint-key", settings.load.checkpoint_key) if settings.load.checkpoint_key else ()
-    parts += ("--codebase-root", settings.load.codebase_root) if settings.load.codebase_root else ()
-    if settings.load.model_kwargs:
-        parts += (
-            "--model-kwargs",
-            *(shlex.quote(f"{key}={value}") for key, value in settings.load.model_kwargs.items()),
-        )
-    parts += ("--output-file", settings.output_file)
-    parts += ("--target", settings.target) if settings.target != ExportSettings.target else ()
-    parts += ("--custom-ops", settings.custom_ops) if settings.custom_ops else ()
-    parts += ("--no-check",) if not settings.check else ()
-    parts += ("--simplify",) if settings.simplify else ()
-    parts += ("--strict",) if settings.strict else ()
-    parts += ("--dynamic-export",) if settings.load.dynamic else ()
-    parts += ("--dynamic-batch",) if settings.load.dynamic_batch else ()
-    parts += ("--no-image-size-input",) if not settings.load.image_size else ()
-    return " ".join(parts)
+        report.next_command(load_it(settings.output_file))

@@ -11,6 +11,8 @@ import onnx
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.segment import Segment, Segments
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -134,8 +136,10 @@ class Report:
         self.console.print(Text(text), soft_wrap=True)
 
     def next_command(self, command: str) -> None:
-        """Print the command to type next, on a line of its own that can be copied whole."""
-        self.console.print(Text.assemble("next: ", (command, "bold cyan")), soft_wrap=True)
+        """Print the command to type next, on a line of its own that can be copied whole; see ``shell.command_line``."""
+        # as it is: of a Text, rich widens tabs and drops characters
+        line = Segments([Segment("next: "), Segment(command, Style.parse("bold cyan")), Segment.line()])
+        self.console.print(line, soft_wrap=True, end="")
 
     def _print_table(self, table: Table) -> None:
         with self._tables.capture() as capture:

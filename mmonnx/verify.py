@@ -49,7 +49,7 @@ hang on an overlap that moves more. The least come again and again: of a network
 noise shows other choices than the file's, and a choice between two falls on either side."""
 BUDGET = 1.5
 """The time that a verification may take, as a multiple of what comparing the answers on its cases takes."""
-NOTHING_COMPARED = "no case has anything to compare; give a --test-img in which the model finds something"
+NOTHING_COMPARED = "no case has anything to compare"
 """Why a file is not written on which nothing could be seen."""
 _LEAST = 4.0
 """Seconds that are always there for what is inside."""

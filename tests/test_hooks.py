@@ -16,7 +16,7 @@ from trainings import folder_dataset, load_weights, make_data, train
 from mmonnx import codebases, compat, fallback
 from mmonnx.codebases.config import find_config
 from mmonnx.codebases.detections import to_detections
-from mmonnx.errors import ExportError, InputError
+from mmonnx.errors import ExportError, InputError, VerificationError
 from mmonnx.inspecting import inspect
 from mmonnx.matching import match
 from mmonnx.runtime import open_model
@@ -261,6 +261,16 @@ def test_a_file_that_does_not_agree_is_a_failed_export(data, tmp_path, monkeypat
     monkeypatch.setattr(mmcls, "_read", lambda outputs: [codebases.base.Scores(row[::-1]) for row in outputs["probs"]])
     found = train("classifier", data, tmp_path / "run", [dict(QUICK, verify=True)])
     assert not found.files and "does not agree with PyTorch on photograph" in found.exports[0]["onnx_error"]
+    with pytest.raises(VerificationError, match="does not agree with PyTorch on photograph"):
+        train("classifier", data, tmp_path / "strict", [dict(QUICK, verify=True, strict=True)])
+
+
+def test_a_file_of_which_nothing_was_compared_is_a_failed_export(data, tmp_path, monkeypatch):
+    from mmonnx import pipeline
+
+    monkeypatch.setattr(pipeline, "verify_model", lambda *args, **kwargs: pipeline.Verification([]))
+    found = train("classifier", data, tmp_path / "run", [dict(QUICK, verify=True)])
+    assert not found.files and "no case has anything to compare" in found.exports[0]["onnx_error"]
 
 
 def test_only_rank_0_exports(data, tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from mmonnx.datasets import digits, scores
 from mmonnx.errors import MmonnxError
 from mmonnx.resources import config_root
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.shell import command_line, path_word
 
 CONFIGS = config_root() / "digits"
 SCORE_TOLERANCE = 1e-3
@@ -117,11 +118,20 @@ def run(model: Model, out: Path) -> bool:
     file, picture = out / f"{model.stem}.onnx", out / f"{model.stem}.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(picture), model.picture())
-    arguments = [config, checkpoint, "--output-file", str(file), "--simplify", "--dynamic-export", "--verify"]
-    arguments += ["--shape", *model.shape, "--test-img", str(picture), "--show-dir", str(out / model.stem)]
+    arguments = [
+        config,
+        checkpoint,
+        "--output-file",
+        path_word(str(file)),
+        "--simplify",
+        "--dynamic-export",
+        "--verify",
+    ]
+    arguments += ["--shape", *model.shape, "--test-img", path_word(str(picture))]
+    arguments += ["--show-dir", path_word(str(out / model.stem))]
     if not compat.reads_weights_alone():
         arguments.append("--trust-checkpoint")
-    print(f"$ mmonnx export {' '.join(arguments)}", flush=True)
+    print("$ " + command_line("mmonnx", "export", *arguments), flush=True)
     if cli.main(["export", *arguments]) != 0:
         return False
     fallback.ensure()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ class Task:
             normalised.
         output_names: names of the module's outputs, in order.
         dynamic_axes: ``{tensor name: {axis: axis name}}``, empty for a static export.
+        output_shapes: what is known of the outputs' axes beyond the graph, by output and axis: a size, or a name where
+            the size hangs on the inputs' values.
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(images (H, W, C), of three channels BGR, (height, width)) -> feeds``: resizes each image to
@@ -70,6 +72,7 @@ class Task:
     preprocess: Optional[Callable[[Sequence[np.ndarray], Tuple[int, int]], Feeds]]
     preprocess_padded: Optional[Callable[[Sequence[np.ndarray], Tuple[int, int], Tuple[int, int]], Feeds]] = None
     optional: Dict[str, Tuple[float, ...]] = field(default_factory=dict)
+    output_shapes: Mapping[str, Mapping[int, Union[int, str]]] = field(default_factory=dict)
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
     other_shape: Optional[Tuple[int, int]] = None

@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional
 
 from ..errors import InputError
 from ..resources import config_root
+from ..shell import command_line
 from .imports import found_in
 
 _PACKAGES = ("mmdet", "mmcls")
@@ -73,7 +74,9 @@ def package_configs(package: str, name: Optional[str] = None) -> Path:
         raise InputError(f"config {name!r} names package {package!r}", "mmdet::, mmcls:: or mmonnx::", "check the name")
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise InputError(f"{package} is not installed", f"{package} with its configs", f"pip install {package}")
+        raise InputError(
+            f"{package} is not installed", f"{package} with its configs", command_line("pip", "install", package)
+        )
     home = Path(spec.origin).parent
     for root in (home / ".mim" / "configs", home.parent / "configs"):
         if root.is_dir():

@@ -52,8 +52,9 @@ def detector_task(
     names = list(outputs_of(module, None, feeds))
     axes: Axes = {}
     notes = []
+    found: Axes = {name: {0: "num_dets"} for name in names}
     if options.dynamic:
-        axes = {"input": {2: "height", 3: "width"}, **{name: {0: "num_dets"} for name in names}}
+        axes = {"input": {2: "height", 3: "width"}, **{name: dict(named) for name, named in found.items()}}
         if "masks" in axes:
             axes["masks"].update({2: "height", 3: "width"})
     if options.dynamic or options.dynamic_batch:
@@ -66,6 +67,7 @@ def detector_task(
         inputs=feeds,
         output_names=names,
         dynamic_axes=axes,
+        output_shapes=found,
         predict=lambda feeds: [_detections(to_numpy(image)) for image in run_model(model, feeds)],
         read=lambda outputs: [_detections(outputs)],
         preprocess=prepare,

@@ -1,8 +1,9 @@
 """MMDetection 2.x."""
 
 import sys
+from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -164,6 +165,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         task.dynamic_axes = _dynamic_axes(task, options)
     if not options.skip_postprocess:
         _mind_own_code(task, model, options)
+        task.output_shapes = _output_shapes(task, options)
     return task
 
 
@@ -246,6 +248,19 @@ def _make_raw(task: Task, model: nn.Module) -> None:
 
 def _rpn_outputs(model: nn.Module, image: torch.Tensor) -> Any:
     return model.rpn_head(model.extract_feat(image))
+
+
+def _output_shapes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, Union[int, str]]]:
+    """What the outputs' axes are: those that are called as an input's are as long as it, dynamic or not."""
+    axes = _dynamic_axes(task, replace(options, dynamic=True))
+    sizes = {axes["input"][axis]: int(size) for axis, size in enumerate(task.inputs["input"].shape) if axis != 1}
+    found: Dict[str, Dict[int, Union[int, str]]] = {}
+    for name in task.output_names:
+        dynamic = task.dynamic_axes.get(name, {})
+        found[name] = {axis: sizes.get(called, called) for axis, called in axes[name].items() if axis not in dynamic}
+    if "dets" in found:
+        found["dets"][2] = 5
+    return found
 
 
 def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]:

@@ -14,6 +14,7 @@ from typing import Iterator, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from mmonnx.errors import InputError
+from mmonnx.shell import command_line
 
 CLASSES = tuple(str(digit) for digit in range(10))
 SPLITS = ("train", "test")
@@ -224,7 +225,11 @@ def _check_split(split: str) -> None:
 
 def _missing(package: str) -> InputError:
     name = _PIP_NAMES[package]
-    return InputError(f"{name} is not installed", "the package that ships the digits data", f"run pip install {name}")
+    return InputError(
+        f"{name} is not installed",
+        "the package that ships the digits data",
+        "run " + command_line("pip", "install", name),
+    )
 
 
 @lru_cache(maxsize=None)
@@ -256,7 +261,7 @@ def _photographs(split: str) -> Tuple[np.ndarray, ...]:
             raise InputError(
                 f"{path} cannot be read",
                 f"a photograph that {_PIP_NAMES[package]} ships",
-                f"run pip install --force-reinstall {_PIP_NAMES[package]}",
+                "run " + command_line("pip", "install", "--force-reinstall", _PIP_NAMES[package]),
             ) from error
     return tuple(pictures)
 

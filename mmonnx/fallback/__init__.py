@@ -12,6 +12,7 @@ import warnings
 from typing import Any, Callable, Optional
 
 from ..errors import MissingOperatorError
+from ..shell import command_line
 from ..threads import alone
 
 __all__ = ["active", "ensure", "serve"]
@@ -50,10 +51,14 @@ def _missing(name: str) -> Callable[..., Any]:
     def operator(*args: Any, **kwargs: Any) -> None:
         import mmcv
 
+        commands = (
+            command_line("pip", "uninstall", "-y", "mmcv"),
+            command_line("pip", "install", "setuptools<81"),
+            command_line("pip", "install", "--no-build-isolation", "--no-cache-dir", f"mmcv-full=={mmcv.__version__}"),
+        )
         raise MissingOperatorError(
             f"mmcv's operator '{name}' is compiled code that is not installed, and mmonnx has no replacement for it; "
-            "compile mmcv-full, with torch installed first: pip uninstall -y mmcv && pip install 'setuptools<81' && "
-            f"pip install --no-build-isolation --no-cache-dir mmcv-full=={mmcv.__version__} "
+            f"compile mmcv-full, with torch installed first: {' && '.join(commands)} "
             "(torch 2.14 and later: take '-std=c++17' out of its setup.py first)"
         )
 

@@ -41,7 +41,7 @@ def test_without_the_stand_in_no_file_is_written(tmp_path):
         assert script != block
         (tmp_path / f"{name}_alone.py").write_text(script)
         # in the trace, or by the verification
-        refused = "except (mmonnx.MmonnxError, AssertionError):"
+        refused = "except mmonnx.MmonnxError:"
         lines += ["try:", f"    import {name}_alone", refused, f"    print('{name} is refused')"]
         lines += ["else:", f"    raise SystemExit('{name} went through')"]
     run(tmp_path, "\n".join(lines))
