@@ -65,6 +65,8 @@ class Draw:
         levers: what the scores are lowered by; the values of these layers spread by ``SCORES`` at least.
         amount: how far.
         spared: the call of the levers' layers that is not lowered, a level of a pyramid, say; None for no such call.
+        moved: the only call of the levers' layers that is lowered; None for all.
+        least: the least deviation of the values of all layers.
     """
 
     seed: int
@@ -73,6 +75,8 @@ class Draw:
     levers: Tuple[Lever, ...] = ()
     amount: float = 0.0
     spared: Optional[int] = None
+    moved: Optional[int] = None
+    least: float = 0.0
 
     def values(self, probe: Probe, output: torch.Tensor, number: int, like: torch.Tensor) -> torch.Tensor:
         """What an end is made to give in the place of what it gave.
@@ -84,8 +88,9 @@ class Draw:
             like: what the values are to be like, of as many channels.
         """
         own = [lever for lever in self.levers if lever.module == probe.module]
-        result = drawn(like, self.gain, self.seed + 1000 * number, SCORES if own else 0.0, output.shape)
-        for lever in own if probe.call != self.spared else ():
+        least = max(self.least, SCORES if own else 0.0)
+        result = drawn(like, self.gain, self.seed + 1000 * number, least, output.shape)
+        for lever in own if probe.call != self.spared and self.moved in (None, probe.call) else ():
             result = lever.moved(result, self.amount)
         return result
 

@@ -28,10 +28,10 @@ _SHARE = 0.7
 """The share of the time that is left which goes to what is behind all ends, where regions are pooled as well."""
 _FAINT = 1e-2
 """The contrast of a faint picture, as a share of a photograph's."""
-_CHOICES, _ENOUGH = 6, 50
-"""How many choices of regions of a level are drawn at most, and how many regions are enough."""
-_SILENT = 16.0
-"""How far the scores of all levels but one are lowered."""
+_BETTER = 3.0
+"""By how much the scores of one level are better than the others' where regions are chosen."""
+_SMALLER = (2.0, 0.5, 1.0)
+"""The least deviations of what makes regions of anchors there: some are several times as small as these."""
 _LARGEST = 1344
 """The longest side, in pixels, of inputs that are made larger to reach the last levels of a pyramid."""
 
@@ -223,7 +223,7 @@ class Explorer:
             self._goals.poolings = found.total if found else 0, len(self._inside.poolings)
 
     def _chosen_regions(self) -> Iterator[CaseResult]:
-        """Which regions are chosen to be pooled, from each level by itself: of a coarse one there are few among all."""
+        """Which regions are chosen to be pooled."""
         if not self._inside.poolings:
             return
         size = self._shape
@@ -231,18 +231,24 @@ class Explorer:
         if self._task.dynamic_size and max(size) < _LARGEST // 2 and self._takes((2 * size[0], 2 * size[1])):
             size = 2 * size[0], 2 * size[1]
         case = self._case("regions chosen", size, 1 if self._task.dynamic_batch else self._batch)
-        levers = tuple(Lever(module) for module in dict.fromkeys(probe.module for probe in self._inside.probes))
-        for call in sorted({probe.call for probe in self._inside.probes}):
-            seen = 0
-            for attempt in range(_CHOICES):
-                draw = Draw(300 + call + 100 * attempt, whole=False, levers=levers, amount=_SILENT, spared=call)
-                # a fault shows in another draw as well, a tie does not
-                found, count = self._inside.on_choice(case, draw) or (None, 0)
-                seen += count
-                if found is not None:
-                    yield found
-                if seen >= _ENOUGH or (found and not found.ok):
-                    break
+        # of the coarsest level there are few among all: each level in turn has the best scores
+        calls = sorted({probe.call for probe in self._inside.probes}, reverse=True)
+        draws = [
+            Draw(300 + 10 * seed + call, whole=False, least=least, amount=-_BETTER, moved=call)
+            for seed, least in enumerate(_SMALLER)
+            for call in calls
+        ]
+        wrong: List[CaseResult] = []
+        for number, draw in enumerate(draws):
+            if number >= len(calls) and now() > self._until:
+                break
+            found = self._inside.on_choice(case, draw)
+            if found is not None and found.ok:
+                yield found
+            wrong += [found] if found and not found.ok else []
+            if len(wrong) > 1:  # a fault shows in another draw as well, an overlap near its threshold does not
+                yield from wrong
+                return
 
     def _regions(self) -> Iterator[CaseResult]:
         """What comes before the pooling of regions driven: regions of every size, whose features are real."""

@@ -16,20 +16,21 @@ from ..codebases.ties import ties_at_random
 from ..errors import type_and_line
 from ..graph.parts import part
 from ..matching import CHANCE, MAX_LINES, Match, match, noise_of
-from .driving import SCORES, Draw, Driven, Lever, run_again, run_driven, watched
+from .driving import SCORES, Draw, Driven, Lever, channel_axis, run_again, run_driven, watched
 from .goals import detections_of
 from .kernels import Kernels
 from .outcome import Case, CaseResult, summed
 from .probes import POOLED, REGIONS, Probe, Recorder, probes_of
 from .regions import PoolingCall, draw_regions
 from .remembering import Memory
-from .rows import in_order
+from .rows import absent, in_order
 from .tensors import EXACT, Arrays, TensorsMatch
 
 Run = Callable[[Arrays], Arrays]
 
-_ROUNDINGS = 8.0
-"""The noise, in roundings of each layer, by which PyTorch is asked whether its answer to drawn values is steady."""
+_AGAIN = (1.0, 8.0, 2.0, 16.0, 4.0, 32.0)
+"""The noise, in roundings of each layer, of the runs by which PyTorch is asked whether its answer to drawn values is
+steady; where regions are compared one by one, in all of them, until each is explained."""
 _PULL = 4.0 * SCORES
 """How far a lever is pulled to see what it does."""
 _LOWER = 0.7
@@ -65,6 +66,7 @@ class Inside:
         self._parts: Dict[Any, Run] = {}
         self._memory = Memory(task.module, self.probes)
         self._late: Set[str] = set()
+        self._choosers: Optional[Tuple[Lever, ...]] = None
         self.kernels = Kernels(task.module)
 
     def on_picture(self, case: Case) -> Optional[CaseResult]:
@@ -185,14 +187,14 @@ class Inside:
         )
         expected = to_numpy({**first.free, **regions})
         real = {name: self._real(expected[name], found[name]) for name in expected}
-        free = TensorsMatch(expected, {name: in_order(expected[name], real[name], EXACT) for name in expected})
+        free = TensorsMatch(expected, _rows_in_order(expected, real))
         if result.ok and free.problems:
             result = replace(result, ok=False, problems=free.problems[:MAX_LINES])
         return result
 
     def _is_steady(self, case: Case, first: Driven) -> bool:
         """Whether PyTorch itself gives the same answers and ends when it rounds otherwise."""
-        for seed, roundings in ((0, 1.0), (1, _ROUNDINGS)):
+        for seed, roundings in enumerate(_AGAIN[:2]):
             try:
                 with torch.no_grad():
                     again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
@@ -200,7 +202,7 @@ class Inside:
                 return False
             if not all(found.ok for found in _matches(self._task, first.results, again.results)):
                 return False
-            if TensorsMatch(self._between(first), self._between(again)).by_chance(CHANCE):
+            if _other_by_chance(self._between(first), self._between(again)):
                 return False
         return True
 
@@ -249,18 +251,26 @@ class Inside:
                 outcome.allow(self._given(again.poolings, drawn))
         return outcome.result(case.name, case, seconds)
 
-    def on_choice(self, case: Case, draw: Draw) -> Optional[Tuple[CaseResult, int]]:
+    def on_choice(self, case: Case, draw: Draw) -> Optional[CaseResult]:
         """The regions that are chosen to be pooled first, when what they are made of is drawn.
 
         Nothing behind is run: this takes little time once the maps of an input are known.
 
+        Args:
+            case: the input.
+            draw: how the values are drawn; its lever is what gives the scores.
+
         Returns:
-            The comparison, and how many regions were compared. None where no regions are pooled, the file has no tensor
-            of them, PyTorch does not run on such values, or its choice hangs on roundings.
+            How many of the regions are the same, or such as PyTorch itself chooses with other roundings. None where no
+            regions are pooled, the file has no tensor of them, or PyTorch does not run on such values.
         """
         started = time.perf_counter()
         try:
             with torch.no_grad():
+                if self._choosers is None:
+                    first = run_driven(self._task, case.feeds, self.probes, Draw(0), self._memory.used(), stop=True)
+                    self._choosers = _scores(first.driven, self.probes)
+                draw = replace(draw, levers=self._choosers)
                 first = run_driven(self._task, case.feeds, self.probes, draw, self._memory.used(), stop=True)
         except Exception:  # the model's own code may not be made for such values
             return None
@@ -272,25 +282,40 @@ class Inside:
             found = self._run([name], list(first.driven), {**to_numpy(case.feeds), **to_numpy(first.driven)})
         except Exception as error:  # the runtime's own
             problem = f"the runtime failed: {type_and_line(error)}"
-            return CaseResult(case.name, case.shape, len(case.images), problems=[problem]), 0
+            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
         seconds = between - started, time.perf_counter() - between
-        real = self._real(expected[name], found[name])
-        outcome = TensorsMatch(expected, {name: in_order(expected[name], real, EXACT)})
-        if outcome.problems and not self._chooses_again(case, first):
-            return None
-        return outcome.result(case.name, case, seconds), len(real)
+        chosen, own = self._real(expected[name], found[name]), expected[name]
+        wrong = self._not_chosen(case, first, own, chosen)
+        return CaseResult(
+            case.name,
+            case.shape,
+            len(case.images),
+            matched=len(own) - wrong,
+            total=len(own),
+            ok=not wrong,
+            problems=[f"{name}: {wrong} of {len(own)} regions are others than PyTorch chooses"] if wrong else [],
+            seconds=seconds,
+        )
 
-    def _chooses_again(self, case: Case, first: Driven) -> bool:
-        """Whether PyTorch itself chooses the same regions when it rounds otherwise."""
-        for seed, roundings in ((0, 1.0), (1, _ROUNDINGS)):
+    def _not_chosen(self, case: Case, first: Driven, own: np.ndarray, chosen: np.ndarray) -> int:
+        """How many regions of the file PyTorch chooses in none of several runs, or the file lacks that are in all.
+
+        Args:
+            own: (K, 5) those of a first run of PyTorch's.
+            chosen: (L, 5) the file's.
+        """
+        foreign, lacking = absent(chosen, own, EXACT), absent(own, chosen, EXACT)
+        for seed, roundings in enumerate(_AGAIN):
+            if not len(foreign) and not len(lacking):
+                break
             with torch.no_grad():
                 again = run_again(self._task, case.feeds, self.probes, first, seed, roundings)
-            one, other = first.first, again.first
-            if other is None or TensorsMatch(
-                {one.module: one.regions.numpy()}, {one.module: other.regions.numpy()}
-            ).by_chance(CHANCE):
-                return False
-        return True
+            if again.first is not None:
+                other = again.first.regions.numpy()
+                foreign = absent(foreign, other, EXACT)
+                gone = absent(lacking, other, EXACT)
+                lacking = absent(lacking, gone, EXACT)
+        return max(len(foreign), len(lacking))
 
     def _given(self, calls: Sequence[PoolingCall], drawn: torch.Tensor) -> Arrays:
         """What calls pool from drawn regions, as far as the file has these calls."""
@@ -379,6 +404,25 @@ def _hanging_on(model: onnx.ModelProto, outputs: Sequence[str], inputs: Sequence
                 names += makers[name].input if name in makers else []
         found += [output] if seen.intersection(inputs) else []
     return found
+
+
+def _other_by_chance(one: Arrays, other: Arrays) -> bool:
+    """Whether tensors of two runs differ by more than roundings, in whatever order their rows are."""
+    return bool(TensorsMatch(one, _rows_in_order(one, other)).by_chance(CHANCE))
+
+
+def _rows_in_order(expected: Arrays, found: Arrays) -> Arrays:
+    return {name: in_order(value, found[name], EXACT) if name in found else value for name, value in expected.items()}
+
+
+def _scores(driven: Dict[str, torch.Tensor], probes: Sequence[Probe]) -> Tuple[Lever, ...]:
+    """The layers that give the scores by which regions are chosen: of scores there are fewer than of corners."""
+    channels = {
+        probe.module: driven[probe.name].shape[channel_axis(driven[probe.name])]
+        for probe in probes
+        if probe.name in driven and driven[probe.name].dim()
+    }
+    return tuple(Lever(module) for module, count in channels.items() if count == min(channels.values()))
 
 
 def _as_in_the_file(value: np.ndarray, rank: int) -> np.ndarray:

@@ -132,7 +132,7 @@ def draw_regions(images: int, shape: Tuple[int, int], seed: int = 0) -> torch.Te
         seed: other ones.
 
     Returns:
-        (images * 160, 5) ``(image, x1, y1, x2, y2)`` in pixels, in random order.
+        (images * 160, 5) ``(image, x1, y1, x2, y2)`` in pixels, image by image.
     """
     generator = torch.Generator().manual_seed(seed)
     count = images * _NUMBER
@@ -150,5 +150,6 @@ def draw_regions(images: int, shape: Tuple[int, int], seed: int = 0) -> torch.Te
     corners = torch.stack([centers - sizes / 2, centers + sizes / 2], 1)
     clipped = torch.minimum(corners.clamp(min=0), sides)
     corners = torch.where(sizes.min(1)[0][:, None, None] < _THIN, clipped, corners)
-    image = torch.arange(images).repeat(_NUMBER)[:, None].float()
+    # image by image: some layers that pool go by this order
+    image = torch.arange(images).repeat_interleave(_NUMBER)[:, None].float()
     return torch.cat([image, corners.flatten(1)], 1)

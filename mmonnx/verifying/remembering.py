@@ -9,6 +9,8 @@ from torch import nn
 
 from .probes import Probe
 
+_PLAIN = (bool, int, float, str)
+"""Arguments that are the same where they are equal; of all others only the very same are."""
 _MOST = 16
 """The runs of one part that are kept: a head is run on each level of a pyramid."""
 
@@ -28,7 +30,7 @@ class Memory:
             part for name, part in module.named_modules() if name not in held and name.rpartition(".")[0] in held
         ]
         self._thread = 0
-        self._known: Dict[nn.Module, List[Tuple[List[torch.Tensor], Any]]] = {part: [] for part in self._parts}
+        self._known: Dict[nn.Module, List[Tuple[List[Any], Any]]] = {part: [] for part in self._parts}
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -45,10 +47,10 @@ class Memory:
         def remembered(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != self._thread:
                 return forward(*args, **kwargs)
-            given, known = _tensors((args, kwargs)), self._known[part]
+            given, known = _leaves((args, kwargs)), self._known[part]
             found = next((output for inputs, output in known if _equal(inputs, given)), None)
             if found is None:
-                inputs = [value.clone() for value in given]  # the part may write into its own
+                inputs = _copied(given)  # the part may write into its own
                 found = forward(*args, **kwargs)
                 known.append((inputs, found))
                 del known[:-_MOST]
@@ -57,18 +59,23 @@ class Memory:
         return remembered
 
 
-def _tensors(value: Any) -> List[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
+def _leaves(value: Any) -> List[Any]:
+    """Everything that a nest of arguments holds, with the names of keywords."""
     if isinstance(value, dict):
-        value = list(value.values())
-    return [one for item in value for one in _tensors(item)] if isinstance(value, (list, tuple)) else []
+        value = list(value.items())
+    return [one for item in value for one in _leaves(item)] if isinstance(value, (list, tuple)) else [value]
 
 
-def _equal(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> bool:
-    return len(one) == len(other) and all(
-        left.shape == right.shape and torch.equal(left, right) for left, right in zip(one, other)
-    )
+def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    return len(one) == len(other) and all(map(_is_same, one, other))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    if isinstance(one, _PLAIN) and isinstance(other, _PLAIN):
+        return one == other
+    return one is other
 
 
 def _copied(value: Any) -> Any:

@@ -1,6 +1,10 @@
-"""Rows of regions, whose order may be another in a file: two scores that are equal but for a rounding change places."""
+"""Rows of regions, whose order may be another in a file: two scores that are equal but for a rounding change places.
+
+And where an overlap is near its threshold, one region is chosen in the place of another, and all behind it move up.
+"""
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..matching.arrays import raw_tolerance
 from ..matching.pairing import assign
@@ -32,3 +36,20 @@ def in_order(expected: np.ndarray, found: np.ndarray, tolerances: Tolerances) ->
     for row, other in pairs:
         ordered[off[row]] = found[off[other]]
     return ordered
+
+
+def absent(rows: np.ndarray, others: np.ndarray, tolerances: Tolerances) -> np.ndarray:
+    """Those of some rows that are not among others.
+
+    Args:
+        rows: (n, k) float.
+        others: (m, k) float.
+        tolerances: how far apart two rows may be that are the same, as a share of the range of these.
+
+    Returns:
+        (l, k) the rows, in their order.
+    """
+    if not len(rows) or not len(others):
+        return rows
+    distances, _ = cKDTree(others).query(rows, p=np.inf)
+    return rows[distances > raw_tolerance(others, tolerances)]

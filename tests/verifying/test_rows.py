@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmonnx.matching import Tolerances
-from mmonnx.verifying.rows import in_order
+from mmonnx.verifying.rows import absent, in_order
 
 EXACT = Tolerances(score=1e-5)
 
@@ -39,3 +39,10 @@ def test_one_row_twice_is_not_two_rows(rows):
 def test_what_cannot_be_put_in_order_is_given_back(rows, shape):
     found = np.zeros(shape, np.float32)
     assert in_order(rows, found, EXACT) is found
+
+
+def test_rows_that_are_not_among_others():
+    others = np.random.RandomState(0).rand(1000, 5) * 100
+    rows = np.concatenate([others[::-1][:7] + 1e-5, others[3:4] + 1.0])
+    assert np.array_equal(absent(rows, others, EXACT), rows[7:])
+    assert len(absent(rows, others[:0], EXACT)) == 8 and len(absent(rows[:0], others, EXACT)) == 0
