@@ -101,7 +101,8 @@ def verify_model(
         spare: see ``Inside``.
     """
     inside = Inside(task, model, load, spare)
-    goals = Goals(task, inside.probes)
+    pictures = [case for case in cases if case.images]
+    goals = Goals(task, inside.probes if pictures else [])  # a model without pictures is not driven
 
     def seen(case: Case, expected: List[Result], actual: List[Result]) -> None:
         goals.see(expected)
@@ -111,7 +112,6 @@ def verify_model(
     started = now()
     results = verify(task, load(model), cases, progress, seen)
     spent = now() - started
-    pictures = [case for case in cases if case.images]
     if not (inside.probes and pictures and all(result.ok for result in results)):
         return Verification(results, goals.all)
     until = started + max(budget * spent, spent + _LEAST)

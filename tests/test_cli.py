@@ -66,6 +66,14 @@ def test_a_broken_config(refused, tmp_path, text, words):
     assert words in refused(config)
 
 
+@pytest.mark.parametrize("name", ["scripted.pt", "weights.pth", "model.onnx", "config"])
+def test_a_file_of_another_kind_in_the_place_of_a_config(refused, tmp_path, name):
+    config = tmp_path / name
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(config))
+    found = refused(config)
+    assert f"config '{config}' is no config" in found and "torch.jit.load" in found
+
+
 def test_a_missing_truncated_or_foreign_checkpoint(refused, tmp_path):
     good = tmp_path / "good.pth"
     torch.save({"state_dict": {"backbone.conv1.conv.weight": torch.zeros(32, 3, 3, 3)}}, good)

@@ -86,6 +86,10 @@ def package_configs(package: str, name: Optional[str] = None) -> Path:
     )
 
 
+_SUFFIXES = (".py", ".json", ".yaml", ".yml")
+"""What mmcv reads configs from."""
+
+
 def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     """Read a config, with overrides, into an ``mmcv.Config``, and import what its ``custom_imports`` names.
 
@@ -101,6 +105,13 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     from mmcv import Config
 
     path = find_config(name)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            f"config {name!r} is no config",
+            f"a file that ends in {', '.join(_SUFFIXES)}",
+            "give the config first and the checkpoint behind it; what torch.jit has saved is exported in Python: "
+            "mmonnx.export(torch.jit.load(...), ...)",
+        )
     try:
         with found_in(str(path.resolve().parent), os.getcwd()), warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the error that follows says it
