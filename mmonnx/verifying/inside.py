@@ -31,6 +31,8 @@ Run = Callable[[Arrays], Arrays]
 _AGAIN = (1.0, 8.0, 2.0, 16.0, 4.0, 32.0)
 """The noise, in roundings of each layer, of the runs by which PyTorch is asked whether its answer to drawn values is
 steady; where regions are compared one by one, in all of them, until each is explained."""
+_LONG_SUMS = 1.0
+"""The noise, in roundings of each layer, that stands for another order of its sums."""
 _PULL = 4.0 * SCORES
 """How far a lever is pulled to see what it does."""
 _LOWER = 0.7
@@ -90,6 +92,8 @@ class Inside:
         outcome = TensorsMatch(alike, found)
         if outcome.problems:
             outcome.allow(self._own(case, alike))
+        if outcome.problems:
+            outcome.allow(self._own_with_noise(case, alike), 1.0)
         return outcome.result(f"inside, {case.name}", case, seconds)
 
     def _leave_out(self, names: Collection[str]) -> None:
@@ -112,8 +116,17 @@ class Inside:
             if found.keys() < expected.keys():
                 with scope, ties_at_random(generator, 1.0):
                     found = {**to_numpy(self._early(tried, broken=True) or {}), **found}
-        own = {name: _as_in_the_file(found[name], value.ndim) for name, value in expected.items() if name in found}
-        return {name: value.astype(expected[name].dtype) for name, value in own.items()}
+        return _like(found, expected)
+
+    def _own_with_noise(self, case: Case, expected: Arrays) -> Arrays:
+        """What PyTorch gives when each layer rounds otherwise.
+
+        Its libraries add up a long sum in parts, which keeps it from most of the error that another order has: a row of
+        12,544 products is several roundings off in ONNX Runtime, and one in PyTorch.
+        """
+        generator = torch.Generator().manual_seed(0)
+        with layers_round_otherwise(self._task.module, generator, _LONG_SUMS, least=0.0):
+            return _like(to_numpy(self._early(case, broken=True) or {}), expected)
 
     def _early(self, case: Case, broken: bool = False) -> Optional[Dict[str, torch.Tensor]]:
         """What the ends before the pooling of regions give on an input.
@@ -423,6 +436,12 @@ def _scores(driven: Dict[str, torch.Tensor], probes: Sequence[Probe]) -> Tuple[L
         if probe.name in driven and driven[probe.name].dim()
     }
     return tuple(Lever(module) for module, count in channels.items() if count == min(channels.values()))
+
+
+def _like(found: Arrays, expected: Arrays) -> Arrays:
+    """Tensors of a further run, in the file's form and type."""
+    alike = {name: _as_in_the_file(found[name], value.ndim) for name, value in expected.items() if name in found}
+    return {name: value.astype(expected[name].dtype) for name, value in alike.items()}
 
 
 def _as_in_the_file(value: np.ndarray, rank: int) -> np.ndarray:

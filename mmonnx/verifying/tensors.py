@@ -46,11 +46,12 @@ class TensorsMatch:
         other = [name for name in self._expected if self._expected[name].shape != self._found[name].shape]
         return other + [name for name, difference in self._differences.items() if difference > share]
 
-    def allow(self, again: Arrays) -> None:
+    def allow(self, again: Arrays, errors: float = _ERRORS) -> None:
         """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether.
 
         Args:
             again: what it gives without them, or with others.
+            errors: how many times as far the file may be off.
         """
         own = TensorsMatch({name: self._expected[name] for name in again}, again)
         by_chance = own.by_chance(CHANCE)
@@ -59,7 +60,7 @@ class TensorsMatch:
                 self._unsteady.append(name)
                 self._by_name.pop(name)
                 continue
-            slack = _ERRORS * own._differences.get(name, 0.0) * _range(self._expected[name])
+            slack = errors * own._differences.get(name, 0.0) * _range(self._expected[name])
             self._compare(name, slack)
             self._allowed = max(self._allowed, slack)
 
