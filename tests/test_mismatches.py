@@ -127,7 +127,9 @@ def test_each_thread_gets_its_own(tmp_path):
         assert str(errors[number]).startswith(str(tmp_path / str(number)))
 
 
-@pytest.mark.parametrize("config", [CLASSIFIER, "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"])
+@pytest.mark.parametrize(
+    "config", [CLASSIFIER, pytest.param("mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", marks=pytest.mark.once)]
+)
 def test_a_classifier_with_a_fault(tmp_path, monkeypatch, capsys, config):
     from mmonnx.codebases import mmcls
 
@@ -145,7 +147,10 @@ def test_a_classifier_with_a_fault(tmp_path, monkeypatch, capsys, config):
     assert "x.onnx was not written: the file does not agree with PyTorch on" in told.out and not told.err
 
 
-@pytest.mark.parametrize(("name", "options"), [(FASTER, None), (RETINANET, {"model.test_cfg.score_thr": 0.0})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [pytest.param(FASTER, None, marks=pytest.mark.once), (RETINANET, {"model.test_cfg.score_thr": 0.0})],
+)
 def test_a_detector_with_a_fault(tmp_path, monkeypatch, name, options):
     read = detections._read_detections
 
@@ -168,7 +173,9 @@ def detector(folder, name, options=None):
     return mmonnx.ExportSettings(config, output_file=str(folder / "x.onnx"), load=load, verify=True)
 
 
-@pytest.mark.parametrize("name", [RETINANET, "mmdet::atss/atss_r50_fpn_1x_coco.py"])
+@pytest.mark.parametrize(
+    "name", [RETINANET, pytest.param("mmdet::atss/atss_r50_fpn_1x_coco.py", marks=pytest.mark.once)]
+)
 def test_a_detector_that_finds_nothing_was_not_verified(tmp_path, name):
     settings = detector(tmp_path, name, {"model.test_cfg.score_thr": 1.0})
     with pytest.raises(VerificationError) as raised:

@@ -77,6 +77,7 @@ def check(text, tmp_path, backbone, channels, strides):
     return task
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "detector, name",
     [*((RETINANET, name) for name in BACKBONES), *((FASTER, name) for name in ("ConvNeXt", "MobileNetV3", "VAN"))],

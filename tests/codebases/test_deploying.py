@@ -114,6 +114,7 @@ def test_upstreams_modules_are_switched_and_answer_as_before(tmp_path, name):
     assert not any("deploy" in key or "reparam" in key for key in found.task.module.state_dict())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["RepVGG", "RepVGG with groups", "detector", "two stages"])
 def test_raw_outputs_are_those_of_the_switched_form_too(tmp_path, name):
     config, checkpoint, _ = trained(CONFIGS[name], tmp_path)
@@ -227,7 +228,7 @@ def answers(model, found):
 
 
 @pytest.mark.parametrize("name", list(MODULES))
-@pytest.mark.parametrize("simplify", [False, True], ids=["", "simplified"])
+@pytest.mark.parametrize("simplify", [False, pytest.param(True, marks=pytest.mark.once)], ids=["", "simplified"])
 def test_modules_of_anybody_are_switched_and_the_model_itself_is_not(tmp_path, name, simplify):
     make, convolutions = MODULES[name]
     model = make()
