@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from models import case, load_small
+from models import case, load_small, run_known
 from torch import nn
 from torch.nn import functional
 
@@ -140,7 +140,7 @@ def same_at_another_size(task, path, pictures):
     batch = LoadOptions(batch=1 if task.dynamic_batch else len(pictures))
     done = export_task(task, ExportSettings("", output_file=path, load=batch, verify=True))
     assert done.ok
-    (result,) = verify(task, Session(path).run, [case(task, (128, 192), pictures)])
+    (result,) = verify(task, run_known(Session(path)), [case(task, (128, 192), pictures)])
     assert result.ok and result.matched >= 10, result
 
 
