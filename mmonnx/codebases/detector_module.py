@@ -81,7 +81,7 @@ def _check_results(model: nn.Module, result: Any, context: ExportContext) -> Non
     if labels_or_masks and not (beside and context.masks is None and context.panoptic is None):
         return
     kind = type(model)
-    what = f"{type(result[1]).__name__} beside the boxes" if beside else f"{type(result).__name__} of other parts"
+    what = f"{type(result[1]).__name__} beside the boxes" if beside else f"{len(result)} parts"
     raise ExportError(
         f"{kind.__name__}.simple_test ({kind.__module__}) gives {what} for an image",
         "boxes and labels of one head, and mmdet's masks of its own mask heads",
