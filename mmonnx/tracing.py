@@ -17,7 +17,7 @@ from .codebases.base import Feeds, Task
 from .errors import ExportError, NewerOpsetError, first_line, type_and_line
 from .graph import large as limits
 from .leaks import Taken, faults, watching
-from .leaks.places import innermost_user_place
+from .leaks.places import innermost_user_place, place_in_graph
 from .rewrites import ExportContext, rewriting
 from .surroundings import ordinary
 from .symbolics.legacy import legacy_symbolics
@@ -86,7 +86,7 @@ def trace(task: Task, opset: int, context: ExportContext, probes: Sequence[Probe
             first = compat.first_opset(error)
             if first is not None and first > opset:
                 raise NewerOpsetError(f"torch writes no opset {opset} of it ({first_line(error)})", first) from error
-            place = innermost_user_place(error)
+            place = innermost_user_place(error) or place_in_graph(error)
             where = [f", at {place}"] if place else [f"; {one.place} {one.how}" for one in context.taken][:1]
             raise ExportError(
                 f"{task.title} cannot be traced: {type_and_line(error)}" + "".join(where),

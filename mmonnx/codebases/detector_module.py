@@ -5,7 +5,8 @@ from typing import Any, Sequence, Tuple
 import torch
 from torch import nn
 
-from ..rewrites import current
+from ..errors import ExportError
+from ..rewrites import ExportContext, current
 from ..rewrites.batched import ABSENT, compact, flat_detections
 from ..rewrites.per_image import per_image
 from ..runtime.placing import IMAGE_CORNER, IMAGE_SIZE
@@ -56,11 +57,36 @@ class DetectorModule(nn.Module):
             results = self.model.simple_test(input, [image], rescale=False, **arguments)
         if results[0] is None:
             return (context.panoptic,)
+        _check_results(self.model, results[0], context)
         boxes, labels = _first_boxes(results[0])
         found = context.detections or flat_detections(context, boxes, labels)
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         extra = (context.masks, context.mask_scores, context.panoptic)
         return (dets, found.labels) + tuple(value for value in extra if value is not None)
+
+
+def _check_results(model: nn.Module, result: Any, context: ExportContext) -> None:
+    """Refuse what ``simple_test`` gives for an image where the file has no output for it.
+
+    Args:
+        result: boxes alone; boxes (K, 5) and labels (K,), as ``bbox2result`` gives while tracing; or those and masks.
+
+    Raises:
+        ExportError: there are more, as of two heads, or what is beside the boxes is no masks of upstream's.
+    """
+    if isinstance(result, torch.Tensor):
+        return
+    labels_or_masks = isinstance(result, (tuple, list)) and len(result) == 2
+    beside = labels_or_masks and isinstance(result[0], tuple)
+    if labels_or_masks and not (beside and context.masks is None and context.panoptic is None):
+        return
+    kind = type(model)
+    what = f"{type(result[1]).__name__} beside the boxes" if beside else f"{len(result)} parts"
+    raise ExportError(
+        f"{kind.__name__}.simple_test ({kind.__module__}) gives {what} for an image",
+        "boxes and labels of one head, and mmdet's masks of its own mask heads",
+        "give what is further in a module of your own to mmonnx.export, or export with --skip-postprocess",
+    )
 
 
 def _first_boxes(result: Any) -> Tuple[torch.Tensor, torch.Tensor]:

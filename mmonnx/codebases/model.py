@@ -1,9 +1,10 @@
 """Building a model from a config: with the checkpoint's weights, or with seeded random ones."""
 
 import logging
+import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 import torch
 from torch import nn
@@ -13,6 +14,10 @@ from .checkpoint import Loaded, load_weights
 from .old_keys import failed_in, mending
 from .options import LoadOptions
 from .random_weights import calibrate, seeded
+
+_NOT_REGISTERED = re.compile(r"(\w+) is not in the \S+ registry")
+_NEWER_KEYS = ("data_preprocessor",)
+"""Keys of a model that OpenMMLab 2.x has alone."""
 
 
 def remove_pretrained(model: Any) -> None:
@@ -82,11 +87,24 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
         where = f" in {module}" if module else ""
         raise ExportError(
             f"the model cannot be built: PyTorch fails{where} ({type_and_line(error)[:300]})",
-            *mending(config, "mend the config or --cfg-options"),
+            *_mending(config, error),
         ) from error
     model = without_sync_bn(model)
     model.eval()  # of a student it returns nothing
     return model
+
+
+def _mending(config: Any, error: Exception) -> Tuple[str, str]:
+    """What is expected instead of a config that a model cannot be built from, and what to do."""
+    newer = [key for key in _NEWER_KEYS if key in config.model]
+    if newer:
+        fix = f"write the config for mmdet 2.x or mmcls 0.x, which have no model.{newer[0]}: it is one of OpenMMLab 2.x"
+        return "a config of OpenMMLab 1.x", fix
+    missing = _NOT_REGISTERED.search(str(error))
+    if missing:
+        fix = "name the module that has it in the config's custom_imports (it may lie beside the config)"
+        return f"the code of {missing.group(1)}", f"{fix}, or give your source tree by --codebase-root"
+    return mending(config, "mend the config or --cfg-options")
 
 
 def load_or_calibrate(

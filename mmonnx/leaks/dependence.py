@@ -23,7 +23,7 @@ class Dependence(NamedTuple):
 
     Attributes:
         data: the inputs' values.
-        sizes: the sizes of tensors that it is made of, as they are in this trace, in the trace's order.
+        sizes: the sizes of tensors that it is made of, as they are in this trace, each once, in the trace's order.
         counted: the values of the inputs decide how long the value's first axis is.
     """
 
@@ -43,9 +43,10 @@ NOTHING = Dependence()
 def union(parts: Iterable[Dependence]) -> Dependence:
     """What a value hangs on that is made of several."""
     parts = list(parts)
+    # each once: where two values are made of one another again and again, what both hang on would double each time
     return Dependence(
         any(part.data for part in parts),
-        tuple(size for part in parts for size in part.sizes),
+        tuple(dict.fromkeys(size for part in parts for size in part.sizes)),
         any(part.counted for part in parts),
     )
 

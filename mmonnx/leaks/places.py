@@ -3,6 +3,8 @@
 import ast
 import functools
 import linecache
+import os
+import re
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ _METHODS = "torch._tensor"
 _PLAIN = "mmonnx.codebases.modules"
 """The module that calls a plain model."""
 _OWN = "mmonnx.leaks."
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_EXPORTS = "_run_symbolic_function"
+"""torch's function that exports one node."""
+_CALL = re.compile(r"^(.+)\((\d+)\): ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,28 @@ def innermost_user_place(error: BaseException) -> Optional[Place]:
             found = place_of(file, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
+
+
+def place_in_graph(error: BaseException) -> Optional[Place]:
+    """The line of the user's code that made the node which torch's exporter failed on; None for no such.
+
+    The exporter works on the whole graph when the model has run: the node alone knows where it is from.
+    """
+    traceback, node = error.__traceback__, None
+    while traceback is not None:
+        names = traceback.tb_frame.f_locals
+        if traceback.tb_frame.f_code.co_name == _EXPORTS:
+            node = names.get("node", names.get("n"))  # as torch called it before 1.12
+        traceback = traceback.tb_next
+    # the innermost call first
+    for file, line in _CALL.findall(node.sourceRange() if node is not None else ""):
+        if not (file.startswith(_PACKAGES) or _in_library(file) or _is_own(file)):
+            return place_of(file, int(line))
+    return None
+
+
+def _is_own(file: str) -> bool:
+    return file.startswith(_HERE)
 
 
 @functools.lru_cache(maxsize=None)

@@ -17,6 +17,8 @@ from .batched import flat_detections
 from .registry import current
 
 _FUNCTIONS = ("get_bboxes", "_get_bboxes_single", "_bbox_post_process")
+_WHOLE = ("simple_test", "simple_test_bboxes")
+"""What a dense head does all of its work in; one with these of its own may have none of the others."""
 _PARTS = ("rpn_head", "bbox_head")
 _UPSTREAM = {"mmdet", "mmcv", "mmcls"}
 
@@ -25,8 +27,8 @@ def own_code(model: nn.Module) -> List[Tuple[nn.Module, str]]:
     """The dense heads of a detector with post-processing that is not upstream's, and where it is, to be read."""
     found = []
     for head in (getattr(model, part, None) for part in _PARTS):
-        owners = [(_owner(head, name), name) for name in _FUNCTIONS]
-        own = [pair for pair in owners if pair[0] and pair[0].__module__.partition(".")[0] not in _UPSTREAM]
+        owners = [(_owner(head, name), name) for name in (*_FUNCTIONS, *_WHOLE)]
+        own = [pair for pair in owners if _is_users(pair[0])]
         if own:
             found.append((head, _where(*own[0])))
     return found
@@ -49,8 +51,17 @@ def per_image(heads: Sequence[nn.Module]) -> Iterator[None]:
 
     The batch is that of ``context.image``, and stays it.
     """
-    with standing_in(StandIn([head], "get_bboxes", _one_after_the_other) for head in heads):
+    with standing_in(StandIn([head], _entrance(head), _one_after_the_other) for head in heads):
         yield
+
+
+def _entrance(head: nn.Module) -> str:
+    """The outermost method of a head that is the user's own, ``get_bboxes`` if that is none of ``simple_test``."""
+    return next((name for name in _WHOLE if _is_users(_owner(head, name))), "get_bboxes")
+
+
+def _is_users(owner: Any) -> bool:
+    return owner is not None and owner.__module__.partition(".")[0] not in _UPSTREAM
 
 
 def _one_after_the_other(original: Callable[..., Any], *args: Any, **kwargs: Any) -> List[Any]:
@@ -84,9 +95,9 @@ def _first(rows: Any) -> torch.Tensor:
 
 
 def _of_image(value: Any, number: int, count: int) -> Any:
-    """Nested lists of tensors (N, ...) with one image of each."""
+    """Nested lists of tensors (N, ...) with one image of each; a scalar is a size of all of them."""
     if isinstance(value, torch.Tensor):
-        return value[number : number + 1] if count > 1 else value
+        return value[number : number + 1] if count > 1 and value.dim() else value
     if type(value) in (list, tuple):
         return type(value)(_of_image(item, number, count) for item in value)
     if type(value) is dict:

@@ -69,3 +69,21 @@ def test_a_layer_of_attention():
     with compat.no_attention_fast_path(), torch.no_grad():
         found = traced(Alone(), (tokens,))(tokens)
         np.testing.assert_allclose(found, Alone()(tokens).numpy(), atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(torch, "_safe_softmax"), reason="torch before 2.5 gives NaN itself")
+@pytest.mark.parametrize("opset", [11, 14])
+@pytest.mark.parametrize("kind", [bool, float])
+def test_a_query_that_may_look_nowhere(kind, opset):
+    """As of https://github.com/pytorch/pytorch/issues/120075."""
+    module, look = Attention(), torch.rand(5, 7, generator=torch.Generator().manual_seed(0)) > 0.4
+    run = traced(module, (*inputs(1, 5, 7), _mask(look, kind)), opset)
+    look[2] = False
+    given = (*inputs(2, 5, 7), _mask(look, kind))
+    expected = module(*given).numpy()
+    assert (expected[:, :, 2] == 0).all()
+    np.testing.assert_allclose(run(*given), expected, atol=1e-5)
+
+
+def _mask(look, kind):
+    return look if kind is bool else torch.where(look, 0.0, -float("inf"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from models import exported
 from torch import nn
 from torch.nn import functional
@@ -130,6 +131,98 @@ def test_global_poolings_are_single_nodes():
     for function in functions:
         model = exported(Call([function]), (maps,), context, input_names=["maps"], dynamic_axes={"maps": AXES})
         assert len(model.graph.node) == 1 and model.graph.node[0].op_type.startswith("Global")
+
+
+def test_windows_along_an_axis():
+    """As of https://github.com/pytorch/pytorch/issues/57086."""
+    functions = [
+        lambda maps: maps.unfold(-1, 4, 2),
+        lambda maps: maps.unfold(2, 3, 1).unfold(3, 2, 2).sum(-1),
+        lambda maps: maps.unfold(1, 2, 1),
+        lambda maps: maps[0, 0, 0].unfold(0, 3, 3),
+    ]
+    compare(functions, SIZES, AXES)
+
+
+def _put(index, value):
+    def put(maps):
+        table = torch.zeros(maps.shape[0], maps.shape[3], 2)
+        line = maps[:, 0, 0]
+        table[index(line)] = value(line)
+        return table
+
+    return put
+
+
+def test_masks_beside_other_indices():
+    """As of https://github.com/pytorch/pytorch/issues/159295."""
+    functions = [
+        _put(lambda line: (line > 0, 0), lambda line: line[line > 0]),
+        _put(lambda line: (slice(None), line[0] > 0, 1), lambda line: line[:, line[0] > 0]),
+        _put(lambda line: (0, line[0] > 0), lambda line: 3.0),
+        _put(lambda line: line > 0, lambda line: 2.0),
+        _put(lambda line: line > 0, lambda line: torch.stack([line, -line], -1)[line > 0]),
+        _put(lambda line: (slice(None), line[0] > 9), lambda line: 2.0),
+    ]
+    compare(functions, SIZES, AXES)
+
+
+@pytest.mark.parametrize(
+    "mode, corners", [("nearest", None), ("bilinear", False), ("bicubic", False), ("bicubic", True)]
+)
+def test_resizing_by_factors_that_follow_the_size(mode, corners):
+    """As positions of a grid are in https://github.com/facebookresearch/dino/issues/168."""
+    grids = [torch.randn(1, 2, side, side) for side in (2, 3, 4)]
+
+    def positions(maps):
+        # a tenth more than whole, as in DINO, so that no rounding decides of a row
+        factors = [[(length + 0.1) / grid.shape[2] for length in maps.shape[2:]] for grid in grids]
+        resized = [
+            functional.interpolate(grid, scale_factor=tuple(pair), mode=mode, align_corners=corners)
+            for grid, pair in zip(grids, factors)
+        ]
+        return torch.cat(resized, 1)
+
+    compare([positions], [*SIZES, (1, 3, 4, 8), (1, 3, 3, 6), (1, 3, 2, 1)], AXES, atol=1e-5)
+
+
+class Weighted(nn.Module):
+    """Has a weight for each column, or a matrix of theirs."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(*shape))
+
+    def forward(self, maps):
+        return functional.linear(maps, self.weight) if self.weight.dim() == 2 else maps * self.weight
+
+
+def test_layers_with_a_norm_of_their_weights():
+    """As of https://github.com/pytorch/pytorch/issues/27723 and https://github.com/pytorch/pytorch/pull/191749."""
+    torch.manual_seed(0)
+    functions = [
+        nn.utils.weight_norm(Weighted(9)),
+        nn.utils.weight_norm(Weighted(5, 9), dim=1),
+        nn.utils.spectral_norm(Weighted(5, 9)),
+        nn.utils.parametrizations.spectral_norm(Weighted(5, 9)),
+    ]
+    functions = [module.eval().requires_grad_(False) for module in functions]
+    functions.append(lambda maps: torch.vdot(maps[0, 0, 0], maps[0, 1, 0]))
+    compare(functions, [(2, 3, 6, 9), (1, 3, 4, 9)], {0: "batch", 2: "height"}, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("masked, groups", [(True, 1), (False, 1), (True, 3), (False, 3)])
+def test_torchvisions_deformable_convolutions(masked, groups, bias):
+    """As of https://github.com/pytorch/pytorch/issues/68910."""
+    torch.manual_seed(0)
+    conv = torchvision.ops.DeformConv2d(3, 6, (3, 2), padding=(1, 0), groups=groups, bias=bias).requires_grad_(False)
+    moves, mask = (nn.Conv2d(3, count * groups, (3, 2), padding=(1, 0)).requires_grad_(False) for count in (12, 6))
+
+    def convolve(maps):
+        return conv(maps, moves(maps) * 2, mask(maps).sigmoid() if masked else None)
+
+    compare([convolve], SIZES, AXES, atol=1e-5)
 
 
 class CoordinateAttention(nn.Module):

@@ -9,6 +9,8 @@ from ..registry import rewrite
 
 _OPSET = 14
 """The first that torch has a symbolic of it for."""
+_BLIND_GIVES_ZERO = hasattr(torch, "_safe_softmax")
+"""Whether a query that may look nowhere gives zeros, as of torch 2.5; NaN before."""
 
 
 @rewrite("torch.nn.functional.scaled_dot_product_attention")
@@ -33,7 +35,9 @@ def scaled_dot_product_attention(
     Returns:
         (..., L, F).
     """
-    if not torch.jit.is_tracing() or context.opset >= _OPSET or dropout_p or any(options.values()):
+    # torch's own symbolic gives NaN for such a query
+    knows = context.opset >= _OPSET and (attn_mask is None or not _BLIND_GIVES_ZERO)
+    if not torch.jit.is_tracing() or knows or dropout_p or any(options.values()):
         own = {} if scale is None else {"scale": scale}  # torch 2.0 knows none
         return original(query, key, value, attn_mask, dropout_p, is_causal, **own, **options)
     scale = int(query.shape[-1]) ** -0.5 if scale is None else scale
@@ -45,4 +49,7 @@ def scaled_dot_product_attention(
         scores = torch.where(attn_mask, scores, scores.new_full((1,), -float("inf")))
     elif attn_mask is not None:
         scores = scores + attn_mask
-    return torch.matmul(scores.softmax(-1), value)
+    weights = scores.softmax(-1)
+    if attn_mask is not None and _BLIND_GIVES_ZERO:
+        weights = torch.where(scores == -float("inf"), weights.new_zeros(1), weights)
+    return torch.matmul(weights, value)

@@ -9,6 +9,7 @@ from ...symbolics.grid_sampler import grid_sampler
 from ..batched import divide
 from ..context import ExportContext
 from ..registry import rewrite
+from ..resizing import KINDS, resize_by
 
 
 def _pair(size: Any) -> Tuple[Any, Any]:
@@ -41,7 +42,14 @@ def interpolate(
     recompute_scale_factor: Optional[bool] = None,
     **kwargs: Any,
 ) -> torch.Tensor:
-    """Resize (N, C, ...) maps; ``nearest-exact``, which torch's exporter has not, by the index of each place."""
+    """Resize (N, C, ...) maps by factors that are traced as well.
+
+    ``nearest-exact``, which torch's exporter has not, goes by the index of each place.
+    """
+    factors = scale_factor if isinstance(scale_factor, (tuple, list)) else [scale_factor] * (input.dim() - 2)
+    traced = any(isinstance(factor, torch.Tensor) for factor in factors) and torch.jit.is_tracing()
+    if traced and mode in KINDS and not recompute_scale_factor:
+        return resize_by(input, factors, mode, align_corners)
     if mode != "nearest-exact" or not torch.jit.is_tracing():
         return original(input, size, scale_factor, mode, align_corners, recompute_scale_factor, **kwargs)
     axes = range(2, input.dim())

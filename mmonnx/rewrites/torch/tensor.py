@@ -1,10 +1,10 @@
 """Stand-ins for ``torch``'s own functions."""
 
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 import torch
 
-from ..batched import clip_k
+from ..batched import clip_k, divide
 from ..context import ExportContext
 from ..registry import rewrite
 
@@ -63,6 +63,42 @@ def unflatten(context: ExportContext, original: Any, self: torch.Tensor, dim: in
     """A reshape: ONNX has no such operator, and torch's own attention calls it where query and key are one tensor."""
     axis = dim % self.dim()
     return self.reshape([*self.shape[:axis], *sizes, *self.shape[axis + 1 :]])
+
+
+@rewrite("torch.Tensor.unfold")
+def unfold(context: ExportContext, original: Any, self: torch.Tensor, dimension: int, size: int, step: int) -> Any:
+    """Windows along an axis (..., L, ...) as (..., windows, ..., size): one Gather, for any length of the axis."""
+    if not torch.jit.is_tracing() or self.dim() == 0:
+        return original(self, dimension, size, step)
+    axis = dimension % self.dim()
+    windows = divide(torch.as_tensor(self.shape[axis], device=self.device) - size, step) + 1
+    starts = torch.arange(windows, device=self.device) * step
+    places = starts[:, None] + torch.arange(size, device=self.device)
+    found = self.index_select(axis, places.reshape(-1))
+    sizes = [*self.shape[:axis], windows, size, *self.shape[axis + 1 :]]
+    return found.reshape(sizes).permute(*(one for one in range(self.dim() + 1) if one != axis + 1), axis + 1)
+
+
+@rewrite("torch.Tensor.__setitem__")
+def setitem(context: ExportContext, original: Any, self: torch.Tensor, index: Any, value: Any) -> None:
+    """``x[mask, 0] = y``: a mask is the places where it is set; torch's exporter drops other indices, and further axes.
+
+    A mask alone of all axes is torch's own: it takes each element on its own.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    masks = [part for part in parts if isinstance(part, torch.Tensor) and part.dtype == torch.bool]
+    if masks and (len(parts) > 1 or masks[0].dim() < self.dim()) and torch.jit.is_tracing():
+        index = tuple(place for part in parts for place in (_places(part) if _is_among(part, masks) else (part,)))
+    original(self, index, value)
+
+
+def _is_among(part: Any, masks: Sequence[torch.Tensor]) -> bool:
+    return any(part is mask for mask in masks)
+
+
+def _places(mask: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+    """(count,) where a mask is set, of each of its axes."""
+    return tuple(mask.nonzero().unbind(1))
 
 
 @rewrite("torch.tile")
