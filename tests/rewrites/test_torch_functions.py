@@ -156,8 +156,14 @@ def _put(index, value):
 
 def test_masks_beside_other_indices():
     """As of https://github.com/pytorch/pytorch/issues/159295."""
+
+    def first_column(maps):
+        table, line = torch.zeros(maps.shape[3], 2), maps[0, 0, 0]
+        table[line > 0, 0] = line[line > 0]
+        return table
+
     functions = [
-        _put(lambda line: (line > 0, 0), lambda line: line[line > 0]),
+        first_column,
         _put(lambda line: (slice(None), line[0] > 0, 1), lambda line: line[:, line[0] > 0]),
         _put(lambda line: (0, line[0] > 0), lambda line: 3.0),
         _put(lambda line: line > 0, lambda line: 2.0),
@@ -167,8 +173,12 @@ def test_masks_beside_other_indices():
     compare(functions, SIZES, AXES)
 
 
+OLD = pytest.mark.skipif(torch.__version__.startswith("1."), reason="its kernels have two rules for twice the length")
+
+
 @pytest.mark.parametrize(
-    "mode, corners", [("nearest", None), ("bilinear", False), ("bicubic", False), ("bicubic", True)]
+    "mode, corners",
+    [pytest.param("nearest", None, marks=OLD), ("bilinear", False), ("bicubic", False), ("bicubic", True)],
 )
 def test_resizing_by_factors_that_follow_the_size(mode, corners):
     """As positions of a grid are in https://github.com/facebookresearch/dino/issues/168."""
