@@ -69,3 +69,13 @@ def _flatten(data: Any, leaves: List[Any]) -> List[int]:
     for part in data:
         inner = _flatten(part, leaves)
     return [len(data), *inner]
+
+
+@rewrite("torch.meshgrid")
+def meshgrid(context: ExportContext, original: Any, *tensors: Any, **kwargs: Any) -> Any:
+    """Grids (W, H) of axes x and y as (H, W) for ``indexing="xy"``, which torch's exporter has from 2.0 on."""
+    if kwargs.get("indexing") != "xy" or not torch.jit.is_tracing():
+        return original(*tensors, **kwargs)
+    axes = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    grids = original(*axes, indexing="ij")
+    return tuple(grid.transpose(0, 1) for grid in grids) if len(axes) > 1 else grids
