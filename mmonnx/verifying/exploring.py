@@ -32,6 +32,8 @@ _BETTER = 3.0
 """By how much the scores of one level are better than the others' where regions are chosen."""
 _SMALLER = (2.0, 0.5, 1.0)
 """The least deviations of what makes regions of anchors there: some are several times as small as these."""
+_ANCHORS = 512
+"""The least of the longest sides, in pixels, of a picture on which regions are chosen."""
 _LARGEST = 1344
 """The longest side, in pixels, of inputs that are made larger to reach the last levels of a pyramid."""
 
@@ -226,10 +228,11 @@ class Explorer:
         """Which regions are chosen to be pooled."""
         if not self._inside.poolings:
             return
-        size = self._shape
+        size = self._smallest
         # the greatest anchors are larger than most pictures, and are clipped to all of a small one
-        if self._task.dynamic_size and max(size) < _LARGEST // 2 and self._takes((2 * size[0], 2 * size[1])):
+        while self._task.dynamic_size and max(size) < _ANCHORS:
             size = 2 * size[0], 2 * size[1]
+        size = size if self._takes(size) else self._shape
         case = self._case("regions chosen", size, 1 if self._task.dynamic_batch else self._batch)
         # of the coarsest level there are few among all: each level in turn has the best scores
         calls = sorted({probe.call for probe in self._inside.probes}, reverse=True)
@@ -252,17 +255,16 @@ class Explorer:
 
     def _regions(self) -> Iterator[CaseResult]:
         """What comes before the pooling of regions driven: regions of every size, whose features are real."""
-        size = self._shape
         if self._goals.all_levels:
-            yield from self._drawn_regions(0, size)
+            yield from self._drawn_regions(0, self._smallest)
         # of the greatest boxes of a pyramid all is outside of a small picture
-        seed = 0
-        while self._task.dynamic_size and self._goals.lacks_levels and max(size) < _LARGEST // 2:
-            size, seed = (2 * size[0], 2 * size[1]), seed + 1
-            if now() > self._until:
-                return
-            if self._takes(size):
+        size, seed = self._shape, 1
+        while self._goals.lacks_levels and max(size) < _LARGEST and now() < self._until:
+            if size == self._shape or self._takes(size):
                 yield from self._drawn_regions(seed, size)
+            if not self._task.dynamic_size:
+                return
+            size, seed = (2 * size[0], 2 * size[1]), seed + 1
 
     def _drawn_regions(self, seed: int, size: Shape) -> Iterator[CaseResult]:
         result = self._run(self._case("regions driven", size), Draw(200 + seed, _GAINS[0], whole=False))
