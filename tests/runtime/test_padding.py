@@ -73,7 +73,9 @@ def differing(path, model, pictures, score=1e-4):
     return problems, total
 
 
-@pytest.mark.parametrize("name", list(TWO_STAGES))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.once if "grid_rcnn" in name else ()) for name in TWO_STAGES]
+)
 def test_two_stages_answer_as_inference_detector(tmp_path, name):
     load = {"mask_output": "roi"} if "mask_rcnn" in name else {}
     path, model = small_file("mmdet::" + name, tmp_path, TWO_STAGES[name], **load)
