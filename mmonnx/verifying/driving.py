@@ -140,8 +140,6 @@ def run_driven(
         memory: around the run, see ``memory.remembering``.
         stop: end it at the first pooling of regions, which is all that it gives then, without results.
     """
-    first: Optional[FirstPooling] = None
-    results: List[Result] = []
     recorder, pooled, names, late = Recorder(task.module, probes, task.twice), [], set(), set()
     firsts: Dict[str, torch.Tensor] = {}
 
@@ -159,10 +157,7 @@ def run_driven(
         levels = stack.enter_context(watched(task, pooled))
         stack.enter_context(recorder.recording(drive))
         calls = stack.enter_context(pooling_calls(task.module, stop))
-        try:
-            results = task.predict(feeds)
-        except FirstPooling as error:
-            first = error
+        results, first = _predicted(task, feeds)
     driven = {name: value for name, value in recorder.outputs.items() if name in names}
     free = {name: value for name, value in recorder.outputs.items() if name not in names}
     return Driven(results, driven, free, levels, recorder.complete, late, draw, calls, first)
@@ -170,8 +165,6 @@ def run_driven(
 
 def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, seed: int, roundings: float) -> Driven:
     """The same run, rounding otherwise: noise on what is driven, on the layers between, and among ties."""
-    pooling: Optional[FirstPooling] = None
-    results: List[Result] = []
     recorder, generator = Recorder(task.module, probes, task.twice), torch.Generator().manual_seed(seed)
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
@@ -185,12 +178,17 @@ def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, 
         stack.enter_context(ties_at_random(generator, roundings))
         stack.enter_context(recorder.recording(drive))  # the last hooks of the ends
         calls = stack.enter_context(pooling_calls(task.module, first.first is not None))
-        try:
-            results = task.predict(feeds)
-        except FirstPooling as error:
-            pooling = error
+        results, pooling = _predicted(task, feeds)
     free = {name: value for name, value in recorder.outputs.items() if name in first.free}
     return Driven(results, first.driven, free, first.levels, recorder.complete, poolings=calls, first=pooling)
+
+
+def _predicted(task: Task, feeds: Feeds) -> Tuple[List[Result], Optional[FirstPooling]]:
+    """PyTorch's answers, or the pooling at which the run was ended."""
+    try:
+        return task.predict(feeds), None
+    except FirstPooling as pooling:
+        return [], pooling
 
 
 def drawn(

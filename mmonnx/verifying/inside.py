@@ -83,8 +83,7 @@ class Inside:
         try:
             found = self._run(list(expected), [], to_numpy(case.feeds))
         except Exception as error:  # the runtime's own
-            problem = f"the runtime failed: {type_and_line(error)}"
-            return CaseResult(f"inside, {case.name}", case.shape, len(case.images), problems=[problem])
+            return _failed(f"inside, {case.name}", case, error)
         seconds = between - started, time.perf_counter() - between
         self._leave_out([name for name, value in expected.items() if value.ndim != found[name].ndim])
         alike = {name: _as_in_the_file(value, found[name].ndim) for name, value in expected.items()}
@@ -190,8 +189,7 @@ class Inside:
             found = self._run(outputs, list(first.driven), {**to_numpy(case.feeds), **self._fed(first.driven)})
             answers = self._task.read({name: found[name] for name in self._task.output_names})
         except Exception as error:  # the runtime's own
-            problem = f"the runtime failed: {type_and_line(error)}"
-            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
+            return _failed(case.name, case, error)
         result = summed(
             case.name,
             case.shape,
@@ -254,8 +252,7 @@ class Inside:
             feeds = {**to_numpy(case.feeds), **self._fed(first.driven), **given}
             found = self._run(list(expected), [*first.driven, *given], feeds)
         except Exception as error:  # the runtime's own
-            problem = f"the runtime failed: {type_and_line(error)}"
-            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
+            return _failed(case.name, case, error)
         seconds = between - started, time.perf_counter() - between
         outcome = TensorsMatch(expected, found)
         if outcome.problems:
@@ -294,8 +291,7 @@ class Inside:
         try:
             found = self._run([name], list(first.driven), {**to_numpy(case.feeds), **to_numpy(first.driven)})
         except Exception as error:  # the runtime's own
-            problem = f"the runtime failed: {type_and_line(error)}"
-            return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
+            return _failed(case.name, case, error)
         seconds = between - started, time.perf_counter() - between
         chosen, own = self._real(expected[name], found[name]), expected[name]
         wrong = self._not_chosen(case, first, own, chosen)
@@ -436,6 +432,12 @@ def _scores(driven: Dict[str, torch.Tensor], probes: Sequence[Probe]) -> Tuple[L
         if probe.name in driven and driven[probe.name].dim()
     }
     return tuple(Lever(module) for module, count in channels.items() if count == min(channels.values()))
+
+
+def _failed(name: str, case: Case, error: Exception) -> CaseResult:
+    """The result of a case on which the runtime raised an error."""
+    problem = f"the runtime failed: {type_and_line(error)}"
+    return CaseResult(name, case.shape, len(case.images), problems=[problem])
 
 
 def _like(found: Arrays, expected: Arrays) -> Arrays:
