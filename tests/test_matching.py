@@ -212,6 +212,14 @@ def test_masks():
     assert found.max_mask > 0.05 and "pixels differ" in found.unmatched[0]
 
 
+@pytest.mark.parametrize(("ours", "theirs", "ok"), [(2e-6, -2e-6, True), (2e-6, -2e-5, False), (1e-3, -2e-6, False)])
+def test_a_probability_at_the_threshold_of_a_mask_may_be_on_either_side_of_it(ours, theirs, ok):
+    first, second = disc(30, np.float32), disc(30, np.float32)
+    first[40:60, 40:60], second[40:60, 40:60] = 0.5 + ours, 0.5 + theirs
+    found = match(make((*BOX, 0.9, 1), masks=first[None]), make((*BOX, 0.9, 1), masks=second[None]))
+    assert found.ok is ok
+
+
 def asked_again(expected, *further):
     """PyTorch's noise, of its further answers."""
     noise = noise_of(expected)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
+import torch.utils.dlpack  # torch before 1.10 does not import it itself
 
 from .. import compat
 from .dependence import Dependence, Dependences, union

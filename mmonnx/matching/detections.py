@@ -169,7 +169,7 @@ class DetectionMatcher:
             return lines, None
         lowest = 1.0
         for i, j in pairs:
-            wrong, union = wrong_pixels(self.expected.masks[i], self.actual.masks[j])
+            wrong, union = wrong_pixels(self.expected.masks[i], self.actual.masks[j], self.tolerances.threshold)
             lowest = min(lowest, 1 - wrong / union if union else 1.0)
             own = 0.0 if self.noise is None else NOISE_MARGIN * self.noise.mask[i]
             if wrong > max(self.tolerances.mask_pixels, self.tolerances.mask_share * union, own):

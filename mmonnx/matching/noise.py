@@ -54,7 +54,8 @@ class DetectionNoise:
         self.box[i] = max(self.box[i], gaps.box[i, j])
         self.score[i] = max(self.score[i], gaps.score[i, j])
         if self._expected.masks is not None:
-            self.mask[i] = max(self.mask[i], wrong_pixels(self._expected.masks[i], again.masks[j])[0])
+            wrong, _ = wrong_pixels(self._expected.masks[i], again.masks[j], _SAME.threshold)
+            self.mask[i] = max(self.mask[i], wrong)
         if self._expected.mask_scores is not None:
             gap = abs(float(self._expected.mask_scores[i]) - float(again.mask_scores[j]))
             self.mask_score[i] = max(self.mask_score[i], gap)

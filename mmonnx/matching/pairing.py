@@ -63,10 +63,19 @@ def assign(fits: np.ndarray, closeness: np.ndarray, needed: np.ndarray) -> List[
     return [(int(i), int(j)) for i, j in zip(rows, columns) if fits[i, j]]
 
 
-def wrong_pixels(one: np.ndarray, two: np.ndarray) -> Tuple[int, int]:
-    """In how many pixels two masks differ, and the pixels of their union."""
+def wrong_pixels(one: np.ndarray, two: np.ndarray, edge: float) -> Tuple[int, int]:
+    """In how many pixels two masks differ, and the pixels of their union.
+
+    Args:
+        one, two: (height, width) bool, or probabilities, of which 0.5 is the threshold.
+        edge: a pixel whose two probabilities are both this close to the threshold does not differ: halfway between 0
+            and 1 they are 0.5, and then a rounding.
+    """
     ours, theirs = one > 0.5, two > 0.5
-    return int((ours ^ theirs).sum()), int((ours | theirs).sum())
+    differ, union = ours ^ theirs, int((ours | theirs).sum())
+    if one.dtype.kind == "f" and two.dtype.kind == "f":
+        differ &= (np.abs(one - 0.5) > edge) | (np.abs(two - 0.5) > edge)
+    return int(differ.sum()), union
 
 
 def box_iou(one: np.ndarray, two: np.ndarray) -> float:

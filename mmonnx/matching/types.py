@@ -21,8 +21,8 @@ class Tolerances:
         score: greatest difference of two matched scores. For class probabilities and raw outputs it is relative (to
             the largest probability, to the range of the output): untrained models have a thousand probabilities near
             0.001, and an absolute 1e-3 would accept anything.
-        threshold: a detection whose score is this close to the model's score threshold may be there or not: some
-            roundings of a score.
+        threshold: a detection whose score is this close to the model's score threshold may be there or not, and a
+            pixel whose probability is this close to 0.5 may be of a mask or not: some roundings of a score.
         tie: scores this close count as exactly equal (what float32 arithmetic in another order leaves of equality).
         mask_pixels, mask_share: two matched masks may differ in this many pixels or in this share of their union,
             whichever is more.
