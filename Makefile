@@ -11,11 +11,13 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
-WITH_OPERATORS = $(addprefix tests/,fallback graph plugin rewrites symbolics verifying codebases/test_detectors.py \
-	codebases/test_ties.py test_compat.py test_custom_ops.py test_extractors.py test_guide.py \
-	test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py test_two_stage_models.py)
+WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py plugin/test_exporting.py \
+	plugin/test_plugin_tools.py rewrites symbolics verifying/test_inside.py verifying/test_probes.py \
+	verifying/test_regions.py codebases/test_detectors.py codebases/test_ties.py test_custom_ops.py test_extractors.py \
+	test_guide.py test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
+	test_two_stage_models.py)
 # Of these folders, what calls none.
-WITHOUT = graph/test_shapes.py rewrites/test_attention.py rewrites/test_division.py rewrites/test_torch_functions.py
+WITHOUT = $(addprefix rewrites/test_,attention.py division.py functional.py torch_functions.py)
 
 .PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz mutate mutate-short lint clean
 .DEFAULT_GOAL := help

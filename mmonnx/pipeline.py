@@ -30,7 +30,7 @@ from .graph.write import write_model
 from .report import Report, summary
 from .rewrites import ExportContext
 from .runtime.images import check_picture, read_picture
-from .runtimes.onnxruntime import Session, mmcv_operator_library
+from .runtimes.onnxruntime import Session, check_operator_library, mmcv_operator_library
 from .surroundings import ordinary
 from .symbolics.functions import MMCV
 from .targets import Target, find_target
@@ -284,10 +284,14 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[str
         raise InputError(f"opset {opset} is not supported", expected, "give one of these")
     if settings.custom_ops not in (None, *CUSTOM_OPS):
         raise InputError(f"custom_ops '{settings.custom_ops}' is unknown", ", ".join(CUSTOM_OPS), "give one of these")
-    if settings.custom_op_library and not Path(settings.custom_op_library).is_file():
-        raise InputError(
-            f"operator library '{settings.custom_op_library}' is not a file", "a shared library", "give another path"
-        )
+    if settings.custom_op_library:
+        if not Path(settings.custom_op_library).is_file():
+            raise InputError(
+                f"operator library '{settings.custom_op_library}' is not a file",
+                "a shared library",
+                "give another path",
+            )
+        check_operator_library(settings.custom_op_library)
     check_writable(settings.output_file)
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")

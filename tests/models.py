@@ -4,11 +4,12 @@ import contextlib
 import inspect
 import io
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import cv2
 import numpy as np
 import onnx
+import pytest
 import torch
 
 from mmonnx import codebases, compat, fallback
@@ -91,6 +92,11 @@ def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = Non
     path = folder / (name.split("/")[-1])
     config.dump(str(path))
     return str(path)
+
+
+def once_if(is_twin: Callable[[Any], bool], values: Iterable[Any]) -> List[Any]:
+    """Parameters for pytest: the twins of others among them, which take long, are for the default stack alone."""
+    return [pytest.param(value, marks=pytest.mark.once if is_twin(value) else ()) for value in values]
 
 
 def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> codebases.Task:

@@ -7,7 +7,7 @@ import pytest
 from kernels import compiled
 from models import load_small, small_config
 
-from mmonnx import cli, pipeline
+from mmonnx import cli, codebases, pipeline
 from mmonnx.graph.check import check_target
 from mmonnx.graph.functions import walk_nodes
 from mmonnx.graph.lower import custom_operators, lower
@@ -93,6 +93,7 @@ def test_a_body_that_does_not_run_is_never_passed(config, tmp_path, capfd, monke
     assert not (tmp_path / "x.onnx").exists()
 
 
+@pytest.mark.once
 def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypatch):
     """There is none to load here; who is asked to load it is seen."""
     asked = []
@@ -102,20 +103,23 @@ def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypa
         return Session(model, *args, **kwargs)
 
     monkeypatch.setattr(pipeline, "Session", session)
+    monkeypatch.setattr(pipeline, "check_operator_library", asked.append)
     library = tmp_path / "_ext_ort.so"
     library.write_bytes(b"")
     arguments = ["export", config, "--output-file", str(tmp_path / "x.onnx"), *SMALL, "--verify"]
     assert cli.main([*arguments, "--ort-custom-op-library", str(library)]) == 0
-    assert set(asked) == {None, str(library)} and asked.count(str(library)) == 1
+    assert set(asked) == {None, str(library)} and asked.count(str(library)) == 2
     out = " ".join(capfd.readouterr().out.split())
     assert re.search(r"photograph 96x128, by functions \d+/\d+", out)
     assert re.search(r"photograph 96x128, by _ext_ort.so \d+/\d+", out)
     assert re.search(r"verify (\d+) of \1 cases agree with PyTorch", out)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_library_that_cannot_be_loaded(config, tmp_path, capfd, exists):
+def test_a_library_that_cannot_be_loaded_is_refused_before_anything_is_built(
+    config, tmp_path, capfd, monkeypatch, exists
+):
+    monkeypatch.delattr(codebases, "load")
     library = tmp_path / "library.so"
     if exists:
         library.write_bytes(b"no library")

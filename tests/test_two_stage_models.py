@@ -42,6 +42,7 @@ GPU_ONLY = ("carafe", "mdpool")
 """Parts of the names of those whose operators mmcv compiles for GPUs alone."""
 
 
+@pytest.mark.once
 def test_all_branches_of_tridentnet_are_refused(tmp_path):
     options = {"model.backbone.test_branch_idx": -1, "model.roi_head.test_branch_idx": -1, **FAST}
     task = load_small("mmdet::tridentnet/tridentnet_r50_caffe_1x_coco.py", tmp_path, options, shape=(96, 96))

@@ -115,6 +115,15 @@ def mmcv_operator_library() -> Optional[str]:
     return get_onnxruntime_op_path() or None
 
 
+def check_operator_library(path: str) -> None:
+    """Refuse a library of operators that ONNX Runtime cannot load, with an ``InputError``, before time goes into it."""
+    import onnxruntime
+
+    if not os.path.isfile(path):
+        raise InputError(f"operator library '{path}' is not a file", "a shared library", "give another path")
+    _register(onnxruntime.SessionOptions(), path, onnxruntime)
+
+
 def _register(options: Any, path: str, onnxruntime: Any) -> None:
     try:
         options.register_custom_ops_library(os.path.abspath(path))

@@ -53,7 +53,10 @@ def mine(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-@pytest.mark.parametrize(("name", "more"), [("boxes", set()), ("masks", {"masks"}), ("points", {"keypoints"})])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [pytest.param("boxes", set(), marks=pytest.mark.once), ("masks", {"masks"}), ("points", {"keypoints"})],
+)
 def test_they_give_pytorchs_detections_at_sizes_that_the_trace_has_not_seen(mine, name, more):
     load = codebases.LoadOptions(shape=(128, 192), dynamic=True)
     done = export(ExportSettings(f"my_detectors:{name}", None, f"{name}.onnx", load=load, verify=True))

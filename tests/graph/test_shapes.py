@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from models import HOURGLASS, load_small
+from models import HOURGLASS, load_small, once_if
 from torch import nn
 
 import mmonnx
@@ -68,9 +68,7 @@ def is_as_declared(model, *feeds):
 
 
 @pytest.mark.parametrize(("dynamic", "simplify"), [(False, False), (True, True)])
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.once if name in TWINS else ()) for name in DETECTORS]
-)
+@pytest.mark.parametrize("name", once_if(TWINS.__contains__, DETECTORS))
 def test_a_detector_declares_all_axes(tmp_path, name, dynamic, simplify):
     config, changes, options, most = DETECTORS[name]
     load = dict(shape=SHAPE, dynamic=dynamic, batch=1 if dynamic else 2, **options)

@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from models import first_config, small_config
+from models import first_config, once_if, small_config
 from upstream_tools import knows, run_tool
 
 from mmonnx import codebases
@@ -56,10 +56,11 @@ class Example:
 
 MOBILENETS = ["mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", "mmcls::mobilenet_v2/mobilenet_v2_b32x8_imagenet.py"]
 SIMPLIFIED = "Successfully simplified ONNX model: theirs.onnx"
+FLAGS = [["--simplify"], ["--simplify", "--dynamic-export", "--verify"]]
 TWO_STAGE = ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"]
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@pytest.mark.parametrize("name", once_if(lambda name: "faster" in name, TWO_STAGE))
 def test_two_stage_detectors(name, tmp_path):
     example = Example(f"mmdet::{name}", tmp_path, FEW)
     text = example.run("--simplify", "--dynamic-export", "--verify")
@@ -72,7 +73,7 @@ def test_two_stage_detectors(name, tmp_path):
     example.check_answers()
 
 
-@pytest.mark.parametrize("flags", [["--simplify"], ["--simplify", "--dynamic-export", "--verify"]])
+@pytest.mark.parametrize("flags", once_if(["--simplify"].__eq__, FLAGS))
 def test_classifiers(flags, tmp_path):
     example = Example(first_config(*MOBILENETS), tmp_path)
     text = example.run(*flags)

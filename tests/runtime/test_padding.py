@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from models import HOURGLASS, SHAPE, load_small, small_file
+from models import HOURGLASS, SHAPE, load_small, once_if, small_file
 
 from mmonnx.codebases.base import to_numpy
 from mmonnx.codebases.detections import to_detections
@@ -73,9 +73,7 @@ def differing(path, model, pictures, score=1e-4):
     return problems, total
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.once if "grid_rcnn" in name else ()) for name in TWO_STAGES]
-)
+@pytest.mark.parametrize("name", once_if(lambda name: "grid_rcnn" in name, TWO_STAGES))
 def test_two_stages_answer_as_inference_detector(tmp_path, name):
     load = {"mask_output": "roi"} if "mask_rcnn" in name else {}
     path, model = small_file("mmdet::" + name, tmp_path, TWO_STAGES[name], **load)

@@ -3,6 +3,7 @@
 import onnx
 import pytest
 import torch
+from models import once_if, small_config
 from onnx import numpy_helper
 from torch import nn
 
@@ -16,7 +17,6 @@ from mmonnx.verifying.cases import padded_case, pictures_of
 from mmonnx.verifying.driving import Draw
 from mmonnx.verifying.inside import Inside
 from mmonnx.verifying.regions import FirstPooling, draw_regions, outer_poolings, pooling_calls
-from tests.models import small_config
 
 SHAPE = (96, 128)
 MODELS = {
@@ -100,7 +100,7 @@ def test_drawn_regions_are_of_all_sizes(shape):
 @pytest.fixture(
     scope="module",
     # what the other two show is the same on each stack
-    params=[pytest.param(name, marks=pytest.mark.once if "mask" not in name else ()) for name in MODELS],
+    params=once_if(lambda name: "mask" not in name, MODELS),
     ids=lambda name: name.split("/")[0][7:],
 )
 def made(request, tmp_path_factory):
