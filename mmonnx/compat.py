@@ -349,8 +349,14 @@ def frozen_graph(method: Any) -> Tuple[Any, List[torch.Tensor]]:
         own.
 
     Raises:
-        ExportError: the method writes an attribute of its module.
+        ExportError: the method writes an attribute of its module; or this torch does not tell of a method whose it is.
     """
+    if not hasattr(method, "owner"):  # torch 1.8 has none, 1.13 has
+        raise ExportError(
+            f"{method.name} of a compiled module cannot be traced with torch {torch.__version__}",
+            "torch 1.13 or later, or modules that torch.jit.script or torch.jit.trace have not compiled",
+            "export it with a later torch, or give the model before it is compiled",
+        )
     # what is no weight becomes a constant
     frozen = torch._C._freeze_module(method.owner, [method.name], preserveParameters=True)
     graph = frozen._get_method(method.name).graph

@@ -95,8 +95,12 @@ def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = Non
 
 
 def once_if(is_twin: Callable[[Any], bool], values: Iterable[Any]) -> List[Any]:
-    """Parameters for pytest: the twins of others among them, which take long, are for the default stack alone."""
-    return [pytest.param(value, marks=pytest.mark.once if is_twin(value) else ()) for value in values]
+    """Parameters for pytest, tuples for several: the twins of others, which take long, are for the default stack."""
+    found = []
+    for value in values:
+        parts = value if isinstance(value, tuple) else (value,)
+        found.append(pytest.param(*parts, marks=pytest.mark.once if is_twin(value) else ()))
+    return found
 
 
 def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> codebases.Task:

@@ -2,6 +2,7 @@
 
 import io
 import math
+from types import SimpleNamespace
 from typing import Dict, Tuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import mmonnx
+from mmonnx import compat
 from mmonnx.codebases.structure import named_tensors
 from mmonnx.errors import ExportError
 from mmonnx.report import Report
@@ -363,3 +365,9 @@ def test_what_keeps_something_is_refused_by_its_name(make, name, inside, tmp_pat
     with pytest.raises(ExportError, match=f"keeps '{name}'"):
         mmonnx.export(module, ROWS, str(tmp_path / "x.onnx"), report=Report(io.StringIO()))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_torch_that_does_not_tell_of_a_method_whose_it_is_is_refused_by_name():
+    """As torch 1.8's methods are, which have no ``owner``."""
+    with pytest.raises(ExportError, match=r"forward of a compiled module cannot be traced with torch .*torch 1\.13"):
+        compat.frozen_graph(SimpleNamespace(name="forward"))
