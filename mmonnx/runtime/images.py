@@ -2,17 +2,19 @@
 
 import contextlib
 import glob
+import logging
 import os
 import warnings
-from typing import Iterator, List, Optional, Sequence, Type
+from typing import Any, Iterator, List, Optional, Sequence, Type
 
 import cv2
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..native import quiet
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".npy")
+TIFFS = (".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Pillow's own limit against files of a few bytes that unpack to gigabytes.
 MAX_PIXELS = 178956970
@@ -40,7 +42,7 @@ def read_image(path: str) -> np.ndarray:
 
 
 def read_picture(path: str, channels: int, color: Optional[str] = None) -> np.ndarray:
-    """Read what a model of so many channels takes: an image file, a TIFF with a page a channel, or a ``.npy`` file.
+    """Read what a model of so many channels takes: an image file, a TIFF of many channels, or a ``.npy`` file.
 
     Args:
         path: the file.
@@ -56,15 +58,14 @@ def read_picture(path: str, channels: int, color: Optional[str] = None) -> np.nd
     if path.lower().endswith(".npy"):
         return _array(path)
     color = color or _OF_CHANNELS.get(channels, "unchanged")
-    image = _decoded(path, FLAGS[color])
-    if color == "unchanged" and channels != count_channels(image) and path.lower().endswith((".tif", ".tiff")):
-        return _pages(path)
-    return image
+    if color == "unchanged" and path.lower().endswith(TIFFS):
+        return _bands(path, channels)
+    return _decoded(path, FLAGS[color])
 
 
 def check_picture(path: str) -> None:
     """Refuse what ``read_picture`` cannot read, whatever the model takes; errors are the same."""
-    read_picture(path, 3)
+    read_picture(path, 0 if path.lower().endswith(TIFFS) else 3)
 
 
 def count_channels(image: np.ndarray) -> int:
@@ -104,6 +105,26 @@ def _array(path: str) -> np.ndarray:
     return np.ascontiguousarray(check_array(image, f"image {path!r}"))
 
 
+def _bands(path: str, channels: int) -> np.ndarray:
+    """A TIFF's channels, be they samples of a pixel, planes or pages.
+
+    OpenCV reads pages of 1, 3 or 4 samples a pixel, as upstream does. Of others it drops some, or takes them for
+    something else: tifffile reads these in the file's order, where it is installed.
+
+    Args:
+        path: the file.
+        channels: how many there should be; where OpenCV's image has others, pages are the channels.
+    """
+    _check_there(path)
+    if _has_odd_samples(path):
+        return _samples(path)
+    try:
+        image = _decoded(path, cv2.IMREAD_UNCHANGED)
+    except InputError:
+        return _samples(path)
+    return image if channels == count_channels(image) else _pages(path)
+
+
 def _pages(path: str) -> np.ndarray:
     """All pages of a TIFF as the channels of one image; a single one as it is."""
     with quiet():
@@ -111,6 +132,47 @@ def _pages(path: str) -> np.ndarray:
     if len({page.shape[:2] for page in pages}) != 1:
         raise InputError(f"image {path!r} has pages of several sizes", "a page a channel, of one size", "convert it")
     return np.dstack(pages) if len(pages) > 1 else pages[0]
+
+
+def _has_odd_samples(path: str) -> bool:
+    """Whether OpenCV does not read a TIFF's samples; False where nobody can tell."""
+    try:
+        with _opened(path) as file:
+            page = file.pages[0]
+            apart = page.samplesperpixel > 1 and page.planarconfig == 2
+            return apart or page.samplesperpixel not in (1, 3, 4)
+    except Exception:  # whatever is wrong with it is told by who reads it
+        return False
+
+
+def _samples(path: str) -> np.ndarray:
+    """What tifffile reads of a TIFF: of one page, or of pages of one size."""
+    try:
+        with _opened(path) as file:
+            series = file.series[0]
+            sides = [size for size, axis in zip(series.shape, series.axes) if axis in "YX"]
+            if int(np.prod(sides)) > MAX_PIXELS:
+                raise _too_large(path, "x".join(map(str, reversed(sides))))
+            image = np.moveaxis(series.asarray(), [series.axes.index(axis) for axis in "YX"], (0, 1))
+    except InputError:
+        raise
+    except Exception as error:  # tifffile and its codecs have many, and it may not be there
+        what = "one of 1, 3 or 4 samples a pixel, or a page a channel, or another that tifffile reads"
+        raise InputError(f"image {path!r} cannot be read ({first_line(error)})", what, "convert it") from error
+    return np.ascontiguousarray(check_array(image, f"image {path!r}"))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """A ``tifffile.TiffFile``, which writes nothing about what is wrong with the file."""
+    import tifffile
+
+    with contextlib.ExitStack() as stack:
+        for name in ("tifffile", "tifffile.tifffile"):  # the latter before 2024
+            logger = logging.getLogger(name)
+            stack.callback(setattr, logger, "disabled", logger.disabled)
+            logger.disabled = True
+        yield stack.enter_context(tifffile.TiffFile(path))
 
 
 def _check_there(path: str) -> None:

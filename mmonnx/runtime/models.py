@@ -63,7 +63,7 @@ class _Model:
         """A picture as the file's test pipeline reads it, (H, W) for one channel, else (H, W, C).
 
         Args:
-            picture: an image file, a TIFF with a page a channel, or a ``.npy`` file; or such an array.
+            picture: an image file, a TIFF of many channels, or a ``.npy`` file; or such an array.
 
         Raises:
             InputError: it cannot be read, or has another number of channels than the file takes.
@@ -83,7 +83,7 @@ class _Model:
             raise InputError(
                 f"{name} has {channels} channel{'' if channels == 1 else 's'}",
                 f"{self._channels} for '{self._path}'",
-                "give another one, a TIFF with a page a channel, or a .npy file of (height, width, channels)",
+                "give another one, a TIFF of so many channels, or a .npy file of (height, width, channels)",
             )
         if image.dtype != np.uint8 and not deep:
             raise InputError(f"{name} is {image.dtype} {image.shape}", "uint8, BGR if in colour", "convert it before")

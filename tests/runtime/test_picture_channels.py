@@ -1,7 +1,9 @@
 """A file of a model that has not three channels answers on picture files as mmdet's own inference on the same ones."""
 
 import json
+import sys
 
+import numpy as np
 import pytest
 from models import picture_file, small_file
 
@@ -10,6 +12,7 @@ from mmonnx.codebases.detections import to_detections
 from mmonnx.errors import InputError
 from mmonnx.matching import match
 from mmonnx.runtime import Detector
+from mmonnx.runtime.images import check_picture, read_picture
 
 SIZE = (192, 256)
 MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0], 5: [100.0, 90.0, 110.0, 50.0, 80.0]}
@@ -44,3 +47,52 @@ def test_a_detector_answers_as_inference_detector(tmp_path, color, channels, kin
     wrong, _ = picture_file(tmp_path, "npy", 2, SIZE, 2)
     with pytest.raises(InputError, match=f"picture.npy' has 2 channels; expected {channels} for"):
         detector(wrong)
+
+
+FORMS = {
+    "samples": (5, dict(planarconfig="contig")),
+    "samples of colours": (5, dict(photometric="rgb", planarconfig="contig")),
+    "compressed samples": (5, dict(planarconfig="contig", compression="zlib")),
+    "two samples": (2, dict(planarconfig="contig")),
+    "four samples": (4, dict(planarconfig="contig")),
+    "planes": (5, dict(planarconfig="separate")),
+    "two planes": (2, dict(planarconfig="separate")),
+    "four planes": (4, dict(planarconfig="separate")),
+    "pages": (5, {}),
+    "three pages": (3, {}),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_a_tiff_has_its_channels_in_any_form(tmp_path, form, dtype):
+    tifffile = pytest.importorskip("tifffile")
+    channels, options = FORMS[form]
+    image = np.random.RandomState(0).randint(0, 250, (6, 8, channels)).astype(dtype)
+    stored = image if options.get("planarconfig") == "contig" else np.moveaxis(image, 2, 0)
+    path = str(tmp_path / "picture.tif")
+    tifffile.imwrite(path, stored, **{"photometric": "minisblack", **options})
+    check_picture(path)
+    found = read_picture(path, channels, "unchanged")
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, image)
+
+
+def test_a_broken_tiff_is_refused_in_one_line(tmp_path, caplog):
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "picture.tif"
+    tifffile.imwrite(str(path), np.zeros((16, 20, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    for content in (path.read_bytes()[:300], b"II*\0garbage", b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"picture.tif' cannot be read \(.+\); expected one of 1, 3 or 4 samples"):
+            read_picture(str(path), 5)
+    assert not caplog.records
+
+
+def test_a_tiff_of_many_samples_without_tifffile_is_told_what_it_lacks(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    path = str(tmp_path / "picture.tif")
+    tifffile.imwrite(path, np.zeros((16, 20, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with pytest.raises(InputError, match="tifffile"):
+        read_picture(path, 5)
