@@ -10,7 +10,7 @@ from .errors import InputError, VerificationError
 from .pipeline import Exported, ExportSettings, export_task
 from .pipeline import export as export_settings
 from .report import Report
-from .surroundings import ordinary
+from .surroundings import modes_kept, ordinary
 from .threads import alone
 from .verify import NOTHING_COMPARED
 
@@ -79,16 +79,10 @@ def export(
         verify=verify,
         strict=strict,
     )
-    # what torch.jit has frozen has no mode
-    modes = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
-    try:
+    with modes_kept(model), ordinary(model):
         model.eval()
-        with ordinary(model):
-            task = module_task(model, args, input_names, output_names, dynamic_axes)
-            exported = export_task(task, settings, report)
-    finally:
-        for module, training in modes:
-            module.training = training
+        task = module_task(model, args, input_names, output_names, dynamic_axes)
+        exported = export_task(task, settings, report)
     return _held(exported, settings) if on_mismatch == "raise" else exported
 
 

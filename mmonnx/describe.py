@@ -61,6 +61,7 @@ def properties(
         PREFIX + "config_text": task.config_text,
         PREFIX + "checkpoint": checkpoint or task.weights,
         PREFIX + "checkpoint_sha256": _sha256(checkpoint) if checkpoint else "",
+        PREFIX + "checkpoint_key": options.checkpoint_key or "",
         PREFIX + "versions": json.dumps({name: version for name, version in versions.items() if version}),
         PREFIX + "target": target,
         PREFIX + "simplifier": simplifier or "none",

@@ -56,6 +56,18 @@ def ordinary(module: Optional[nn.Module] = None) -> Iterator[None]:
 
 
 @contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Have each module in the mode that it was in, training or not, at the end of the block."""
+    # what torch.jit has frozen has no mode
+    modes = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
     """Run a module in ``ordinary`` surroundings, and without gradients but in a :func:`gradients` block."""
     with ordinary(module), torch.set_grad_enabled(_here.gradients):

@@ -271,6 +271,24 @@ def test_a_gross_mismatch_stops_at_once(classifier):
     assert len([feeds for feeds in runs if feeds is not None]) <= 4
 
 
+@pytest.mark.parametrize("run, ok", [(6, True), (20, False)])
+def test_a_few_wrong_ones_of_many_are_asked_for_in_more_runs(classifier, run, ok):
+    """Ties, with three boxes behind them, that PyTorch's first further runs happen not to turn."""
+    rows = np.float32([[20 * n, 10, 20 * n + 18, 50, 0.9 - n / 1000] for n in range(60)])
+    other = rows.copy()
+    other[[5, 6, 25], 1:4:2] += 60
+    labels, runs = np.zeros(60, np.int64), []
+
+    def predict(feeds):
+        runs.append(feeds)
+        return [Detections(other if len(runs) == run + 2 else rows, labels)]
+
+    classifier.predict, classifier.read = predict, lambda outputs: [Detections(other, labels)]
+    (result,) = verify(classifier, lambda feeds: {}, make_cases(classifier, None, SHAPE)[:1])
+    assert result.ok is ok
+    assert len(runs) <= 9
+
+
 @pytest.mark.parametrize("gap, ok", [(0.0, True), (2**-24, True), (1e-5, False)])
 def test_which_of_two_tied_objects_is_there_is_an_accident_and_of_others_it_is_not(classifier, gap, ok):
     fallback.ensure()

@@ -25,7 +25,7 @@ from ..graph.annotate import annotate
 from ..graph.lower import lower
 from ..graph.optional import unused, with_defaults, without_inputs
 from ..rewrites import REGISTRY, ExportContext, Rewrite, rewriting
-from ..surroundings import ordinary
+from ..surroundings import modes_kept, ordinary
 from ..targets import find_target
 from ..threads import alone
 from ..tracing import in_export_here_alone, quiet, trace
@@ -63,13 +63,8 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     images = flatten(asked.get("args"))
     if len(images) != 1 or asked.get("f") is None:  # not as upstream's tools do it
         return original(*args, **kwargs)
-    modes = [(module, module.training) for module in asked["model"].modules()]
-    try:
-        with ordinary(asked["model"]):
-            model, task = _export(original, images[0], asked)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with modes_kept(asked["model"]), ordinary(asked["model"]):
+        model, task = _export(original, images[0], asked)
     model = annotate(model, {}, __version__)
     if asked.get("verbose"):
         print(onnx.helper.printable_graph(model.graph))
@@ -150,7 +145,7 @@ def _export_mended(original: Callable[..., Any], image: torch.Tensor, asked: Dic
     for name, value in compat.export_kwargs().items():
         changed.setdefault(name, value)
     changed.update(model=_Traced(asked["model"], arguments, context), args=(image,), f=buffer)
-    changed["model"].training = asked["model"].training
+    changed["model"].training = getattr(asked["model"], "training", False)  # what torch.jit has frozen has no mode
     with rewriting(context, _MENDS), compat.torch_symbolics(), in_export_here_alone(), quiet():
         original(**changed)
     return lower(onnx.load_model_from_string(buffer.getvalue()))

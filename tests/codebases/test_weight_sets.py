@@ -197,5 +197,8 @@ def test_the_option_takes_the_other_set_and_the_next_command_has_it(tmp_path, ca
         assert ("several sets of weights" in out) != bool(more) and all(
             one in out.rpartition("next:")[2] for one in more
         )
-        weights = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(made).graph.initializer}
+        file = onnx.load(made)
+        weights = {one.name: onnx.numpy_helper.to_array(one) for one in file.graph.initializer}
         assert (weights["head.weight"] == value).all()
+        about = {one.key: one.value for one in file.metadata_props}
+        assert about["mmonnx.checkpoint_key"] == (more[-1] if more else "")

@@ -144,3 +144,49 @@ def test_a_detector(tmp_path, capsys, channels, normalised):
         assert len(json.load(text)[0]["detections"]) == len(found.labels)
     assert cli.main(["inspect", file]) == 0
     assert f"(batch, {channels}, height, width)" in capsys.readouterr().out
+
+
+LOADING = """
+import os
+
+import mmcv
+import numpy as np
+from mmcls.datasets import PIPELINES
+
+
+@PIPELINES.register_module()
+class LoadBands:
+    def __call__(self, results):
+        name = results["img_info"]["filename"]
+        name = name if results["img_prefix"] is None else os.path.join(results["img_prefix"], name)
+        image = np.load(name.replace(".png", ".npy"))
+        results.update(filename=name, img=image, img_shape=image.shape, ori_shape=image.shape)
+        return results
+"""
+
+
+def test_a_classifier_whose_own_loader_reads_five_channels(tmp_path, monkeypatch):
+    """Upstream's loader reads no more than four."""
+    config, _ = classifier(tmp_path, 4, True)
+    for path in sorted((tmp_path / "set" / "val").glob("*.png")):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        np.save(str(path.with_suffix(".npy")), np.dstack([image, 255 - image[..., 0]]))
+    (tmp_path / "my_loading.py").write_text(LOADING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    changed = tmp_path / "five.py"
+    changed.write_text(
+        "_base_ = './classifier.py'\ncustom_imports = dict(imports=['my_loading'])\n"
+        "model = dict(backbone=dict(in_channels=5))\n"
+        "steps = [dict(type='LoadBands'), dict(type='Resize', size=(32, 32)),"
+        " dict(type='Normalize', mean=[90.0] * 5, std=[50.0] * 5, to_rgb=False),"
+        " dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'], meta_keys=['filename'])]\n"
+        "data = dict(test=dict(pipeline=steps))\n"
+    )
+    from mmcls.models import build_classifier
+
+    config, file = str(changed), str(tmp_path / "x.onnx")
+    checkpoint = build(config, build_classifier)
+    load = LoadOptions(shape=(32, 32), dynamic=True, image=str(sorted((tmp_path / "set" / "val").glob("*.npy"))[0]))
+    done = export(ExportSettings(config, checkpoint, file, load, verify=True))
+    assert done.ok and done.task.channels == 5
+    scores_of(config, checkpoint, file, "accuracy")
