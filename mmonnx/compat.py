@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import io
 import pickle
 import re
 import sys
@@ -358,7 +359,7 @@ def frozen_graph(method: Any) -> Tuple[Any, List[torch.Tensor]]:
             "export it with a later torch, or give the model before it is compiled",
         )
     # what is no weight becomes a constant
-    frozen = torch._C._freeze_module(method.owner, [method.name], preserveParameters=True)
+    frozen = torch._C._freeze_module(_with_interpolation(method), [method.name], preserveParameters=True)
     graph = frozen._get_method(method.name).graph
     for node in graph.findAllNodes("prim::SetAttr"):
         raise ExportError(
@@ -368,6 +369,29 @@ def frozen_graph(method: Any) -> Tuple[Any, List[torch.Tensor]]:
         )
     graph, weights = torch._C._jit_pass_lower_graph(graph, frozen)
     return graph, weights
+
+
+def _with_interpolation(method: Any) -> Any:
+    """A compiled method's module with ``interpolate`` as one operator, as torch's exporter has it of a compiled model.
+
+    What freezing makes of it otherwise, a branch for each rank and mode, it cannot export. The exporter changes the
+    user's module; here it is a copy that has the module's own weights.
+    """
+    if "aten::upsample_" not in str(method.inlined_graph):
+        return method.owner
+    copied = torch.jit.load(io.BytesIO(method.owner.save_to_buffer()))._c
+    _share_weights(method.owner, copied)
+    torch._C._jit_pass_onnx_function_substitution(copied._get_method(method.name).graph)
+    return copied
+
+
+def _share_weights(module: Any, copied: Any) -> None:
+    """Give a copy of a ``torch._C.ScriptModule`` the tensors of the module."""
+    for kind in (torch._C.ParameterDict, torch._C.BufferDict):
+        for name, tensor in kind(module).items():
+            copied.setattr(name, tensor)
+    for name, part in torch._C.ModuleDict(module).items():
+        _share_weights(part, copied.getattr(name))
 
 
 def know_constructors() -> None:

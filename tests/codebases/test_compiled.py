@@ -51,6 +51,26 @@ class Upsample(nn.Module):
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False), maps.flatten(1)
 
 
+def doubled(maps: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(maps, scale_factor=2.0)
+
+
+class ByFactors(nn.Module):
+    """Layers and functions that resize by factors, in parts of one class and in a function."""
+
+    def __init__(self):
+        super().__init__()
+        smooth = nn.Upsample(scale_factor=(1.5, 2.5), mode="bilinear", align_corners=True)
+        parts = [nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample(scale_factor=2)) for _ in range(2)]
+        self.parts = nn.ModuleList([*parts, nn.Sequential(nn.Conv2d(3, 3, 1), smooth)])
+
+    def forward(self, maps):
+        for part in self.parts:
+            maps = part(maps)
+        less = functional.interpolate(maps, scale_factor=0.5, mode="bilinear", align_corners=False)
+        return maps, doubled(less)
+
+
 class Named(nn.Module):
     """Gives a dict."""
 
@@ -63,18 +83,23 @@ def compiled(module, how):
     return torch.jit.script(module.eval()) if how == "script" else torch.jit.trace(module.eval(), MAPS, strict=False)
 
 
+def code_of(module):
+    parts = [part for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
+    return [part.code for part in parts if part._c._has_method("forward")]  # a list of modules has none
+
+
 @pytest.mark.parametrize("how", ["script", "trace"])
 @pytest.mark.parametrize("inside", [False, True])
-@pytest.mark.parametrize("make", [lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), Upsample, Named])
+@pytest.mark.parametrize("make", [lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), Upsample, ByFactors, Named])
 def test_compiled_modules(how, inside, make, tmp_path):
     torch.manual_seed(0)
     module = compiled(make(), how)
     module = nn.Sequential(nn.Conv2d(3, 3, 1), module).eval() if inside else module
-    file = tmp_path / "model.onnx"
+    file, before = tmp_path / "model.onnx", code_of(module)
     done = mmonnx.export(
         module, MAPS, str(file), dynamic_axes={"input": AXES}, verify=True, report=Report(io.StringIO())
     )
-    assert done.ok
+    assert done.ok and code_of(module) == before
     maps = torch.randn(2, 3, 11, 9)
     with torch.no_grad():
         expected = module(maps)
