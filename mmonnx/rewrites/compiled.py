@@ -4,6 +4,8 @@ from typing import Any, Iterator, List
 
 import torch
 
+from ..errors import ExportError
+
 _TO = {
     "aten::Int": torch.int64,
     "aten::IntImplicit": torch.int64,
@@ -25,6 +27,9 @@ def with_conversions(graph: Any) -> Any:
 
     Returns:
         The same graph.
+
+    Raises:
+        ExportError: it has a call that the exporter takes for another one.
     """
     for node in list(_nodes(graph)):
         if node.kind() in _TO:
@@ -40,6 +45,8 @@ def with_conversions(graph: Any) -> Any:
             _replace(graph, node, "aten::div", [*node.inputs(), _constant(graph, node, "floor")])
         elif node.kind() == "aten::floordiv" and node.output().type().kind() == "IntType":
             _divide_what_divides(graph, node)
+        elif node.kind() == "aten::__interpolate":
+            _check_interpolation(node)
     return graph
 
 
@@ -48,6 +55,17 @@ def _nodes(block: Any) -> Iterator[Any]:
         yield node
         for inner in node.blocks():
             yield from _nodes(inner)
+
+
+def _check_interpolation(node: Any) -> None:
+    """Refuse a factor that is to be computed again from the size: the exporter takes it as it is."""
+    _, _, factors, _, _, again = list(node.inputs())[:6]
+    if again.toIValue() and factors.toIValue() is not None:
+        raise ExportError(
+            f"interpolate of compiled code recomputes its scale_factor {factors.toIValue()}",
+            "recompute_scale_factor=False, or size=, where torch.jit has compiled it",
+            "give the size, or the model before it is compiled",
+        )
 
 
 def _tensor(graph: Any, before: Any, value: Any) -> Any:

@@ -392,6 +392,18 @@ def test_what_keeps_something_is_refused_by_its_name(make, name, inside, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+class Recomputes(nn.Module):
+    def forward(self, maps):
+        return functional.interpolate(maps, scale_factor=0.4, mode="bilinear", recompute_scale_factor=True)
+
+
+def test_a_factor_that_is_recomputed_is_refused(tmp_path):
+    """torch's exporter would resize by 0.4 where PyTorch does by 3 / 8."""
+    with pytest.raises(ExportError, match=r"recomputes its scale_factor 0\.4"):
+        mmonnx.export(torch.jit.script(Recomputes()), MAPS, str(tmp_path / "x.onnx"), report=Report(io.StringIO()))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_torch_that_does_not_tell_of_a_method_whose_it_is_is_refused_by_name():
     """As torch 1.8's methods are, which have no ``owner``."""
     with pytest.raises(ExportError, match=r"forward of a compiled module cannot be traced with torch .*torch 1\.13"):
