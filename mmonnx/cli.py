@@ -96,7 +96,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("checkpoint", nargs="?", help="checkpoint file; without one the weights are random (seeded)")
     add("--checkpoint", dest="checkpoint_option", metavar="FILE", help="the same, as mmcls's tool takes it")
     add("--output-file", "--output_file", default="tmp.onnx", metavar="FILE", help="default: tmp.onnx")
-    add("--input-img", metavar="FILE", help="image to trace with; default: a photograph that scikit-image ships")
+    add("--input-img", metavar="FILE", help="image, TIFF or .npy to trace with; default: a photograph of scikit-image")
     add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
     add(
         "--shape",
