@@ -65,7 +65,12 @@ def read_picture(path: str, channels: int, color: Optional[str] = None) -> np.nd
 
 def check_picture(path: str) -> None:
     """Refuse what ``read_picture`` cannot read, whatever the model takes; errors are the same."""
-    read_picture(path, 0 if path.lower().endswith(TIFFS) else 3)
+    try:
+        read_picture(path, 3)
+    except InputError:
+        if not path.lower().endswith(TIFFS):
+            raise
+        _bands(path, 0)
 
 
 def count_channels(image: np.ndarray) -> int:

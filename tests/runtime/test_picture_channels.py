@@ -3,6 +3,7 @@
 import json
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from models import picture_file, small_file
@@ -76,6 +77,13 @@ def test_a_tiff_has_its_channels_in_any_form(tmp_path, form, dtype):
     found = read_picture(path, channels, "unchanged")
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, image)
+
+
+def test_a_tiff_in_colour_with_a_preview_is_a_picture(tmp_path):
+    path, image = str(tmp_path / "picture.tif"), np.random.RandomState(0).randint(0, 250, (6, 8, 3)).astype(np.uint8)
+    assert cv2.imwritemulti(path, [image, image[::2, ::2].copy()])
+    check_picture(path)
+    np.testing.assert_array_equal(read_picture(path, 3), image)
 
 
 def test_a_broken_tiff_is_refused_in_one_line(tmp_path, caplog):
