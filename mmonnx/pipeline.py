@@ -285,12 +285,6 @@ def _check_settings(settings: ExportSettings) -> Tuple[Target, int, Optional[str
     if settings.custom_ops not in (None, *CUSTOM_OPS):
         raise InputError(f"custom_ops '{settings.custom_ops}' is unknown", ", ".join(CUSTOM_OPS), "give one of these")
     if settings.custom_op_library:
-        if not Path(settings.custom_op_library).is_file():
-            raise InputError(
-                f"operator library '{settings.custom_op_library}' is not a file",
-                "a shared library",
-                "give another path",
-            )
         check_operator_library(settings.custom_op_library)
     check_writable(settings.output_file)
     if settings.show_dir:

@@ -18,7 +18,8 @@ TIFFS = (".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Pillow's own limit against files of a few bytes that unpack to gigabytes.
 MAX_PIXELS = 178956970
-
+_MOST = 16
+"""Channels of an image of that many pixels: a small file may unpack to any number of them."""
 
 FLAGS = {
     "color": cv2.IMREAD_COLOR,
@@ -156,8 +157,8 @@ def _samples(path: str) -> np.ndarray:
         with _opened(path) as file:
             series = file.series[0]
             sides = [size for size, axis in zip(series.shape, series.axes) if axis in "YX"]
-            if int(np.prod(sides)) > MAX_PIXELS:
-                raise _too_large(path, "x".join(map(str, reversed(sides))))
+            if int(np.prod(sides)) > MAX_PIXELS or series.size > _MOST * MAX_PIXELS:
+                raise _too_large(path, "x".join(map(str, series.shape)))
             image = np.moveaxis(series.asarray(), [series.axes.index(axis) for axis in "YX"], (0, 1))
     except InputError:
         raise
