@@ -1,14 +1,12 @@
 """The export hook in trainings on pictures that have not three channels."""
 
 import cv2
-import numpy as np
 import onnx
 import pytest
 from models import once_if
-from trainings import make_data, read_config, train
+from trainings import check_upstreams_answer, make_data, read_config, train
 
 from mmonnx import codebases
-from mmonnx.codebases.detections import to_detections
 from mmonnx.matching import match
 from mmonnx.runtime import open_model
 from mmonnx.runtimes.onnxruntime import Session
@@ -69,21 +67,7 @@ def test_every_epochs_file_takes_the_channels_of_the_training(data, tmp_path, ki
     feeds = {name: value.numpy() for name, value in task.inputs.items()}
     actual, expected = task.read(Session(path).run(feeds))[0], task.predict(task.inputs)[0]
     assert match(expected, actual, score_thr=0.05).ok
-    check_that_it_reads_pictures_as_upstream(kind, path, task, cfg, data)
-
-
-def check_that_it_reads_pictures_as_upstream(kind, path, task, cfg, data):
-    from mmcls.apis import inference_model
-    from mmdet.apis import inference_detector
-
     model, runtime = task.module.model, open_model(path)
     model.cfg, model.CLASSES = cfg, runtime.classes
     for picture in sorted(map(str, (data / "detection" / "train").glob("*.png")))[:2]:
-        if kind == "detector":
-            size = cv2.imread(picture).shape[:2]
-            expected = to_detections(inference_detector(model, picture), size)
-            assert match(expected, runtime(picture), score_thr=0.05).ok
-            continue
-        expected = inference_model(model, picture)
-        label, _, score = runtime.top(runtime(picture))[0]
-        assert label == expected["pred_label"] and np.isclose(score, expected["pred_score"], rtol=1e-3)
+        check_upstreams_answer(kind, model, runtime, picture)

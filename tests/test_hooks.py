@@ -5,18 +5,16 @@ import json
 import random
 import re
 
-import cv2
 import numpy as np
 import onnx
 import pytest
 import torch
 from models import once_if
 from torch import nn
-from trainings import folder_dataset, load_weights, make_data, train
+from trainings import check_upstreams_answer, folder_dataset, load_weights, make_data, train
 
 from mmonnx import codebases, compat, fallback
 from mmonnx.codebases.config import find_config
-from mmonnx.codebases.detections import to_detections
 from mmonnx.errors import ExportError, InputError, VerificationError
 from mmonnx.inspecting import inspect
 from mmonnx.matching import match
@@ -97,9 +95,7 @@ def test_training_is_the_same_to_the_bit_and_every_epoch_has_its_file(kind, data
 
 def check_that_it_runs_as_upstream(path, kind, checkpoint, data):
     """The hook's file prepares a picture, and answers, as upstream's inference of the checkpoint does."""
-    from mmcls.apis import inference_model
     from mmcv import Config
-    from mmdet.apis import inference_detector
 
     config = find_config(f"mmonnx::digits/{'faster_rcnn' if kind == 'detector' else 'mobilenet_v2'}_digits.py")
     picture = str(next((data / "detection" / "train").glob("*.png")))
@@ -112,15 +108,7 @@ def check_that_it_runs_as_upstream(path, kind, checkpoint, data):
     assert about["mmonnx.pipeline"] == json.loads(json.dumps(task.pipeline))
     model = task.module.model
     model.cfg, model.CLASSES = Config.fromfile(str(config)), runtime.classes
-    if kind == "classifier":
-        expected = inference_model(model, picture)
-        label, name, score = runtime.top(runtime(picture))[0]
-        assert (label, name) == (expected["pred_label"], expected["pred_class"])
-        assert score == pytest.approx(expected["pred_score"], rel=1e-3)
-    else:
-        size = cv2.imread(picture).shape[:2]
-        expected = to_detections(inference_detector(model, picture), size)
-        assert match(expected, runtime(picture), score_thr=0.05).ok
+    check_upstreams_answer(kind, model, runtime, picture)
 
 
 def save_other(weights, path):

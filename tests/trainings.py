@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Type
 from unittest import mock
 
+import cv2
 import pytest
 import torch
 
 from mmonnx import compat, fallback
 from mmonnx.codebases.config import find_config
+from mmonnx.codebases.detections import to_detections
 from mmonnx.datasets import digits
+from mmonnx.matching import match
 
 SEED = 0
 
@@ -128,6 +131,22 @@ def train(
     (path,) = folder.glob("*.log.json")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return Run(folder, lines, (folder / "train.log").read_text())
+
+
+def check_upstreams_answer(kind: str, model: Any, runtime: Any, picture: str) -> None:
+    """A file answers on a picture as upstream's inference of the model does, which has its config and class names."""
+    from mmcls.apis import inference_model
+    from mmdet.apis import inference_detector
+
+    if kind == "classifier":
+        expected = inference_model(model, picture)
+        label, name, score = runtime.top(runtime(picture))[0]
+        assert (label, name) == (expected["pred_label"], expected["pred_class"])
+        assert score == pytest.approx(expected["pred_score"], rel=1e-3)
+    else:
+        size = cv2.imread(picture).shape[:2]
+        expected = to_detections(inference_detector(model, picture), size)
+        assert match(expected, runtime(picture), score_thr=0.05).ok
 
 
 def _whole_batches() -> ContextManager[Any]:

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import InputError, first_line
 from ..native import quiet
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".npy")
 TIFFS = (".tif", ".tiff")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", *TIFFS, ".webp", ".ppm", ".pgm", ".npy")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Pillow's own limit against files of a few bytes that unpack to gigabytes.
 MAX_PIXELS = 178956970

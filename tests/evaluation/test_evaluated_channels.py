@@ -149,7 +149,6 @@ def test_a_detector(tmp_path, capsys, channels, normalised):
 LOADING = """
 import os
 
-import mmcv
 import numpy as np
 from mmcls.datasets import PIPELINES
 
