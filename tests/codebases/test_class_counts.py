@@ -32,14 +32,16 @@ HEADS = {
 
 
 def built(config, options):
-    """The model of a config with these options."""
+    """The model of a config with these options, all weights drawn: a few constructors leave what the memory held."""
     _, settings = codebases.read(config, options)
     if settings.model.type == "ImageClassifier":
         from mmcls.models import build_classifier as build
     else:
         from mmdet.models import build_detector as build
     remove_pretrained(settings.model)
-    return build(settings.model)
+    model = build(settings.model)
+    model.init_weights()
+    return model
 
 
 @pytest.mark.parametrize("name", list(HEADS))
