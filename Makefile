@@ -14,7 +14,7 @@ run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loa
 WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py plugin/test_exporting.py \
 	plugin/test_plugin_tools.py rewrites symbolics verifying/test_inside.py verifying/test_probes.py \
 	verifying/test_regions.py codebases/test_detectors.py codebases/test_ties.py test_custom_ops.py test_extractors.py \
-	test_guide.py test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
+	test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
 	test_two_stage_models.py)
 # Of these folders, what calls none.
 WITHOUT = $(addprefix rewrites/test_,attention.py division.py functional.py torch_functions.py)

@@ -57,6 +57,7 @@ def config(tmp_path_factory):
     return small_config(DCN, tmp_path_factory.mktemp("config"), FAST)
 
 
+@pytest.mark.once
 def test_the_command_line_simplifies_and_verifies_such_a_file(config, tmp_path, capfd):
     output = tmp_path / "x.onnx"
     arguments = ["export", config, "--output-file", str(output), *SMALL, "--simplify", "--verify"]

@@ -142,6 +142,7 @@ def test_it_exports_the_averages_of_mmdets_own_hook(data, tmp_path, baseline):
     assert match(expected, actual, score_thr=0.05).ok
 
 
+@pytest.mark.once
 def test_it_exports_averages_in_the_middle_of_an_epoch(data, tmp_path):
     ema = dict(type="EMAHook", momentum=0.5, priority=49)
     checkpoints = dict(interval=3, by_epoch=False, save_last=False)  # mmcv names them by the epoch all the same
@@ -229,6 +230,7 @@ def test_a_metric_that_nobody_gives_or_knows_is_refused(metric, validate, said, 
         train("classifier", data, tmp_path / "run", [dict(QUICK, save_best=metric)], validate=validate)
 
 
+@pytest.mark.once
 def test_a_failed_export_warns_and_training_goes_on(data, tmp_path, monkeypatch, baseline):
     from mmonnx import pipeline
 
@@ -244,6 +246,7 @@ def test_a_failed_export_warns_and_training_goes_on(data, tmp_path, monkeypatch,
         train("classifier", data, tmp_path / "strict", [dict(QUICK, strict=True)])
 
 
+@pytest.mark.once
 def test_a_file_that_does_not_agree_is_a_failed_export(data, tmp_path, monkeypatch):
     from mmonnx.codebases import mmcls
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 from crowds import together
-from models import small_config
+from models import once_if, small_config
 from torch import nn
 
 import mmonnx
@@ -84,6 +84,7 @@ if hasattr(torch, "set_default_device"):
     SETTINGS["default device"] = lambda: default_device("meta")
     SETTINGS["device block"] = lambda: torch.device("meta")
 DEVICES = {"default device", "device block"}
+ORDINARY = {"deterministic", "gradients", "no gradients", "threads"}
 settings = pytest.mark.parametrize("name", SETTINGS)
 
 
@@ -165,7 +166,7 @@ def task(config):
     return codebases.load(config, None, codebases.LoadOptions(shape=SHAPE))
 
 
-@settings
+@pytest.mark.parametrize("name", once_if(ORDINARY.__contains__, SETTINGS))
 def test_a_detector_is_loaded_and_exported_right_and_the_settings_stay(name, config, task, tmp_path):
     path = tmp_path / "file.onnx"
     asked = mmonnx.ExportSettings(

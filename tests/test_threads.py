@@ -150,6 +150,7 @@ def test_exports_of_several_threads_wait_for_each_other_and_are_right(tmp_path):
     assert (tmp_path / "normed.onnx").read_bytes() and not list(tmp_path.glob(".mmonnx-*"))
 
 
+@pytest.mark.once
 def test_an_export_outside_of_the_main_thread_is_as_one_inside(tmp_path):
     config = small_config(FASTER, tmp_path)
     export_config(config, tmp_path / "main.onnx")
@@ -199,6 +200,7 @@ def test_inference_waits_for_no_export_and_an_export_for_the_other(detector, tmp
     assert (tmp_path / "file.onnx").exists()
 
 
+@pytest.mark.once
 def test_masks_of_the_head_are_given_to_each_of_many_threads(tmp_path):
     task = load_small(MASK, tmp_path, shape=SHAPE, mask_output="roi")
     pasted = load_small(MASK, tmp_path, shape=SHAPE)

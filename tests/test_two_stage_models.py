@@ -1,9 +1,11 @@
 """Two-stage detectors from config to file: PyTorch's answers at sizes, batches and images that the trace never saw."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from kernels import compiled
-from models import case, load_small, padded, with_all_values
+from models import case, load_small, once_if, padded, with_all_values
 
 from mmonnx.codebases.base import to_numpy
 from mmonnx.codebases.images import photographs
@@ -120,8 +122,10 @@ def test_masks_in_the_image_or_of_the_head(tmp_path, mask_output):
 @pytest.mark.parametrize(
     "name", ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"]
 )
-@pytest.mark.parametrize("score_thr", [0.05, 0.999999])
-@pytest.mark.parametrize("min_size", [0, 100000])
+@pytest.mark.parametrize(
+    "score_thr, min_size",
+    once_if(lambda pair: (pair[0] > 0.5) != (pair[1] > 0), product((0.05, 0.999999), (0, 100000))),
+)
 def test_nothing_on_the_way_is_empty_where_a_runtime_cannot_take_it(tmp_path, name, score_thr, min_size):
     """With objects, without any, without a single proposal: and the answers stay those of PyTorch."""
     options = {**FAST, "model.test_cfg.rcnn.score_thr": score_thr, "model.test_cfg.rpn.min_bbox_size": min_size}

@@ -5,7 +5,7 @@ import io
 
 import pytest
 import torch
-from models import SHAPE, case, run_known, small_config
+from models import SHAPE, case, once_if, run_known, small_config
 
 from mmonnx import codebases
 from mmonnx.codebases.images import photographs
@@ -45,7 +45,7 @@ def agrees(found):
     return result.ok and result.total >= 3
 
 
-@pytest.mark.parametrize("name", list(AUGMENTED))
+@pytest.mark.parametrize("name", once_if(lambda name: name in {"flipped", "factors"}, AUGMENTED))
 def test_augmentation_is_said_once_and_one_pass_is_exported(tmp_path, name):
     changed, told = AUGMENTED[name]
     plain = small_config(RETINANET, tmp_path)

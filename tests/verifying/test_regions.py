@@ -100,7 +100,7 @@ def test_drawn_regions_are_of_all_sizes(shape):
 @pytest.fixture(
     scope="module",
     # what the other two show is the same on each stack
-    params=once_if(lambda name: "mask" not in name, MODELS),
+    params=once_if(lambda name: "cascade" not in name, MODELS),
     ids=lambda name: name.split("/")[0][7:],
 )
 def made(request, tmp_path_factory):
