@@ -136,11 +136,15 @@ def _shape(given: torch.Tensor, axes: Dict[int, str], sizes: Dict[str, int]) -> 
 
 
 def _candidates(size: int) -> List[int]:
-    """Other sizes of an axis: a batch takes any, images often those that 32 divides, sequences shorter ones."""
+    """Other sizes of an axis: a batch takes any, images often those that 32 divides, sequences shorter ones.
+
+    What a model takes apart (frames of clips, pixels of blocks) comes in multiples, as those of the given size are.
+    """
     if size < 8:
-        return [size + 1, 2 * size + 1]
-    near = max(1, round(0.6 * size / 32)) * 32
-    found = [near, size // 2, 2 * size, size + 1, size + 32]
+        found = [size + 1, 2 * size + 1, 2 * size, 3 * size]
+    else:
+        near = max(1, round(0.6 * size / 32)) * 32
+        found = [near, size // 2, 2 * size, size + 1, size + 32]
     return [other for number, other in enumerate(found) if other != size and other not in found[:number]]
 
 

@@ -18,7 +18,7 @@ from .context import ExportContext
 
 Rows = Union[slice, torch.Tensor]
 
-_HALF_PIXEL_OPSET = 16
+HALF_PIXEL_OPSET = 16
 _BAND, _BANDS = 32.0, 512
 """Height in pixels, and number, of the bands of the image in which RoIs are read from left to right."""
 
@@ -184,7 +184,7 @@ class _Cells:
 
 def _is_exact(context: ExportContext, layer: Any) -> bool:
     """Whether the operator does as PyTorch's by itself, or nothing can be done about it."""
-    if not _is_roi_align(layer) or context.opset >= _HALF_PIXEL_OPSET:
+    if not _is_roi_align(layer) or context.opset >= HALF_PIXEL_OPSET:
         return True
     if not layer.aligned or _is_custom(context, layer):
         return True

@@ -3,7 +3,7 @@
 from typing import Any, List, Tuple
 
 import torch
-import torchvision
+import torchvision  # noqa: F401  registers the kernel
 from torch.autograd import Function
 
 LEAST_BINS = 4
@@ -24,7 +24,8 @@ class _RoiAlign(Function):
         opset: int,
     ) -> torch.Tensor:
         rois = torch.cat([index.to(boxes)[:, None], boxes], 1)
-        return torchvision.ops.roi_align(features, rois, output_size, scale, sampling_ratio, aligned)
+        # the kernel: torchvision's function may have a stand-in that leads here
+        return torch.ops.torchvision.roi_align(features, rois, scale, *output_size, sampling_ratio, aligned)
 
     @staticmethod
     def symbolic(

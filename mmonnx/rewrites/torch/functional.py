@@ -63,6 +63,33 @@ def interpolate(
     return input
 
 
+@rewrite("torch.nn.functional.layer_norm")
+def layer_norm(
+    context: ExportContext, original: Any, input: torch.Tensor, normalized_shape: Any, *args: Any, **kwargs: Any
+) -> torch.Tensor:
+    """Norm the last axes, of traced sizes as well: the exporter, which takes numbers alone, only asks how many."""
+    return original(input, [int(size) for size in normalized_shape], *args, **kwargs)
+
+
+@rewrite("torch.nn.functional.instance_norm")
+def instance_norm(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    running_mean: Optional[torch.Tensor] = None,
+    running_var: Optional[torch.Tensor] = None,
+    weight: Optional[torch.Tensor] = None,
+    bias: Optional[torch.Tensor] = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor:
+    """Norm each image of (N, C, ...); by a training's statistics as a batch norm: the exporter takes no such one."""
+    if use_input_stats or running_mean is None:
+        return original(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    return functional.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+
+
 @rewrite("torch.nn.functional.affine_grid")
 def affine_grid(
     context: ExportContext, original: Any, theta: torch.Tensor, size: Any, align_corners: Optional[bool] = None

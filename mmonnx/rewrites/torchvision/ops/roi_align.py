@@ -1,0 +1,40 @@
+"""Stand-in for ``torchvision/ops/roi_align.py``."""
+
+from typing import Any
+
+import torch
+from torchvision.ops._utils import convert_boxes_to_roi_format
+
+from ....symbolics.roi_align import roi_align as pool
+from ....symbolics.roi_align_rotated import roi_align_rotated
+from ...context import ExportContext
+from ...registry import rewrite
+from ...roi_pooling import HALF_PIXEL_OPSET
+
+
+@rewrite("torchvision.ops.roi_align.roi_align")
+def roi_align(
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    boxes: Any,
+    output_size: Any,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+) -> torch.Tensor:
+    """Pool (N, C, H, W) features at (K, 5) RoIs, or at (k, 4) boxes of each image, with aligned places too.
+
+    Of these torchvision's own symbolic writes others before opset 16, with no more than a warning. ONNX's operator has
+    none before, nor regions thinner than a cell: the one for rotated boxes has both.
+    """
+    if not (aligned and torch.jit.is_tracing()):
+        return original(input, boxes, output_size, spatial_scale, sampling_ratio, aligned)
+    rois = boxes if isinstance(boxes, torch.Tensor) else convert_boxes_to_roi_format(boxes)
+    size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    if context.opset >= HALF_PIXEL_OPSET:
+        return pool(input, rois[:, 1:], rois[:, 0].long(), size, spatial_scale, sampling_ratio, True, context.opset)
+    corners = rois[:, 1:3], rois[:, 3:5]
+    upright = torch.zeros_like(rois[:, :1])
+    turned = torch.cat([rois[:, :1], (corners[0] + corners[1]) / 2, corners[1] - corners[0], upright], 1)
+    return roi_align_rotated(input, turned, size, spatial_scale, sampling_ratio)
