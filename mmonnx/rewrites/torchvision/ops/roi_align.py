@@ -23,17 +23,19 @@ def roi_align(
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> torch.Tensor:
-    """Pool (N, C, H, W) features at (K, 5) RoIs, or at (k, 4) boxes of each image, with aligned places too.
+    """Pool (N, C, H, W) features at (K, 5) RoIs, or at (k, 4) boxes of each image.
 
-    Of these torchvision's own symbolic writes others before opset 16, with no more than a warning. ONNX's operator has
-    none before, nor regions thinner than a cell: the one for rotated boxes has both.
+    torchvision's own symbolic writes other places for aligned ones before opset 16, with no more than a warning, and
+    that of torchvision 0.14 for all others from it on. Before it ONNX's operator has no aligned ones, nor regions
+    thinner than a cell: the one for rotated boxes has both.
     """
-    if not (aligned and torch.jit.is_tracing()):
+    half_pixel = context.opset >= HALF_PIXEL_OPSET
+    if not torch.jit.is_tracing() or not (aligned or half_pixel):
         return original(input, boxes, output_size, spatial_scale, sampling_ratio, aligned)
     rois = boxes if isinstance(boxes, torch.Tensor) else convert_boxes_to_roi_format(boxes)
     size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    if context.opset >= HALF_PIXEL_OPSET:
-        return pool(input, rois[:, 1:], rois[:, 0].long(), size, spatial_scale, sampling_ratio, True, context.opset)
+    if half_pixel:
+        return pool(input, rois[:, 1:], rois[:, 0].long(), size, spatial_scale, sampling_ratio, aligned, context.opset)
     corners = rois[:, 1:3], rois[:, 3:5]
     upright = torch.zeros_like(rois[:, :1])
     turned = torch.cat([rois[:, :1], (corners[0] + corners[1]) / 2, corners[1] - corners[0], upright], 1)
