@@ -122,7 +122,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--verify-budget",
         type=float,
         metavar="X",
-        help="time of --verify, as a multiple of what comparing the answers takes; default: 1.5",
+        help="time of --verify, as a multiple of what comparing the answers takes; default: 1.4",
     )
     add("--strict", action="store_true", help="refuse a model whose own code takes values out of the trace")
     add("--show", action="store_true", help="print the graph, and with --verify draw both results")
