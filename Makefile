@@ -11,6 +11,7 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
+# The guide's full model calls the same ones as the small detectors.
 WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py plugin/test_exporting.py \
 	plugin/test_plugin_tools.py rewrites symbolics verifying/test_inside.py verifying/test_probes.py \
 	verifying/test_regions.py codebases/test_detectors.py codebases/test_ties.py test_custom_ops.py test_extractors.py \

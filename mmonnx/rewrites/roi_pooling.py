@@ -14,11 +14,11 @@ from ..symbolics.mmcv_roi_align import NAME, mmcv_roi_align
 from ..symbolics.non_zero import non_zero
 from ..symbolics.permute_rows import permute_rows, select_rows
 from ..symbolics.roi_align import LEAST_BINS, roi_align, window_lines
+from ..symbolics.sampling import HALF_PIXEL_OPSET
 from .context import ExportContext
 
 Rows = Union[slice, torch.Tensor]
 
-HALF_PIXEL_OPSET = 16
 _BAND, _BANDS = 32.0, 512
 """Height in pixels, and number, of the bands of the image in which RoIs are read from left to right."""
 

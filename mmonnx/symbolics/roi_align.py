@@ -6,6 +6,8 @@ import torch
 import torchvision  # noqa: F401  registers the kernel
 from torch.autograd import Function
 
+from .sampling import HALF_PIXEL_OPSET
+
 LEAST_BINS = 4
 """With fewer, a window of two cells has less than two bins on each side of the one in its middle."""
 
@@ -46,7 +48,7 @@ class _RoiAlign(Function):
             sampling_ratio_i=sampling_ratio,
             mode_s="avg",
         )
-        if opset >= 16:
+        if opset >= HALF_PIXEL_OPSET:
             attributes["coordinate_transformation_mode_s"] = "half_pixel" if aligned else "output_half_pixel"
         elif aligned:  # the operator of opset 10 has no half pixel of its own
             half = g.op("Constant", value_t=torch.tensor([0.5 / scale], dtype=torch.float32))

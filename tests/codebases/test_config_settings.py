@@ -45,7 +45,7 @@ def agrees(found):
     return result.ok and result.total >= 3
 
 
-@pytest.mark.parametrize("name", once_if(lambda name: name in {"flipped", "factors"}, AUGMENTED))
+@pytest.mark.parametrize("name", once_if({"flipped", "factors"}.__contains__, AUGMENTED))
 def test_augmentation_is_said_once_and_one_pass_is_exported(tmp_path, name):
     changed, told = AUGMENTED[name]
     plain = small_config(RETINANET, tmp_path)

@@ -27,7 +27,6 @@ def demo(tmp_path_factory):
     return out
 
 
-@pytest.mark.once
 def test_both_files_have_the_scores_of_pytorch(demo):
     lines = [line for line in (demo / "report.txt").read_text().splitlines() if "held-out" in line]
     assert len(lines) == 2 and all(line.endswith(": the same") for line in lines), lines

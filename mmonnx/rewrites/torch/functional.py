@@ -65,10 +65,26 @@ def interpolate(
 
 @rewrite("torch.nn.functional.layer_norm")
 def layer_norm(
-    context: ExportContext, original: Any, input: torch.Tensor, normalized_shape: Any, *args: Any, **kwargs: Any
+    context: ExportContext,
+    original: Any,
+    input: torch.Tensor,
+    normalized_shape: Any,
+    weight: Optional[torch.Tensor] = None,
+    bias: Optional[torch.Tensor] = None,
+    eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Norm the last axes, of traced sizes as well: the exporter, which takes numbers alone, only asks how many."""
-    return original(input, [int(size) for size in normalized_shape], *args, **kwargs)
+    """Norm the last axes, of traced sizes as well, of which the exporter takes numbers alone.
+
+    It makes a weight of these numbers from opset 17 on, where none is given: then the sums are written out.
+    """
+    if not any(isinstance(size, torch.Tensor) for size in normalized_shape):
+        return original(input, normalized_shape, weight, bias, eps)
+    if weight is not None:
+        return original(input, [int(size) for size in weight.shape], weight, bias, eps)
+    axes = tuple(range(-len(normalized_shape), 0))
+    centred = input - input.mean(axes, keepdim=True)
+    normed = centred / (centred.pow(2).mean(axes, keepdim=True) + eps).sqrt()
+    return normed if bias is None else normed + bias
 
 
 @rewrite("torch.nn.functional.instance_norm")

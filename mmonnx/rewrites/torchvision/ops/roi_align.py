@@ -3,13 +3,14 @@
 from typing import Any
 
 import torch
+from torch.nn.modules.utils import _pair
 from torchvision.ops._utils import convert_boxes_to_roi_format
 
 from ....symbolics.roi_align import roi_align as pool
 from ....symbolics.roi_align_rotated import roi_align_rotated
+from ....symbolics.sampling import HALF_PIXEL_OPSET
 from ...context import ExportContext
 from ...registry import rewrite
-from ...roi_pooling import HALF_PIXEL_OPSET
 
 
 @rewrite("torchvision.ops.roi_align.roi_align")
@@ -33,7 +34,7 @@ def roi_align(
     if not torch.jit.is_tracing() or not (aligned or half_pixel):
         return original(input, boxes, output_size, spatial_scale, sampling_ratio, aligned)
     rois = boxes if isinstance(boxes, torch.Tensor) else convert_boxes_to_roi_format(boxes)
-    size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    size = tuple(_pair(output_size))
     if half_pixel:
         return pool(input, rois[:, 1:], rois[:, 0].long(), size, spatial_scale, sampling_ratio, aligned, context.opset)
     corners = rois[:, 1:3], rois[:, 3:5]
