@@ -12,13 +12,14 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
 # The guide's full model calls the same ones as the small detectors.
-WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py plugin/test_exporting.py \
-	plugin/test_plugin_tools.py rewrites symbolics verifying/test_inside.py verifying/test_probes.py \
-	verifying/test_regions.py codebases/test_detectors.py codebases/test_ties.py test_custom_ops.py test_extractors.py \
-	test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
+WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py integration/test_exporting.py \
+	integration/test_extractors.py integration/test_plugin_tools.py rewriting verifying/test_inside.py \
+	verifying/test_probes.py verifying/test_regions.py codebases/test_detectors.py environment/test_ties.py \
+	test_custom_ops.py test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
 	test_two_stage_models.py)
 # Of these folders, what calls none.
-WITHOUT = $(addprefix rewrites/test_,attention.py division.py functional.py torch_functions.py)
+WITHOUT = $(addprefix rewriting/test_,attention.py division.py functional.py torch_functions.py \
+	constant_samples.py dependence.py)
 
 .PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz mutate mutate-short lint clean
 .DEFAULT_GOAL := help
@@ -69,10 +70,11 @@ mutate-short: ## some faults into the digit models and three small others
 	$(BOOTSTRAP)
 	OMP_NUM_THREADS=1 .venv/bin/python tools/mutate.py --short --jobs $(JOBS) --seed $(SEED)
 
-lint: ## ruff, both as linter and as formatter
+lint: ## ruff, both as linter and as formatter, and mypy
 	$(BOOTSTRAP)
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet . || { echo "not formatted; run .venv/bin/ruff format ."; exit 1; }
+	if [ -x .venv/bin/mypy ]; then .venv/bin/mypy --no-error-summary; else echo "mypy wants Python 3.10"; fi
 
 clean: ## remove the environments, the caches, what builds left, and the logs and the demo's files
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -5,14 +5,14 @@ from typing import Any, Optional, Sequence, Union
 
 from torch import nn
 
-from .codebases.modules import AxesAsked, module_task
-from .errors import InputError, VerificationError
-from .pipeline import Exported, ExportSettings, export_task
+from .codebases import AxesAsked, module_task
+from .environment import modes_kept, ordinary
+from .exporting import Exported, ExportSettings
 from .pipeline import export as export_settings
-from .report import Report
-from .surroundings import modes_kept, ordinary
-from .threads import alone
-from .verify import NOTHING_COMPARED
+from .pipeline import export_task
+from .support import InputError, VerificationError, alone
+from .terminal import Report
+from .verifying import NOTHING_COMPARED
 
 
 @alone()

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from mmonnx import atomic, cli
-from mmonnx.graph import simplify
-from mmonnx.report import Report
+from mmonnx import cli
+from mmonnx.graph import simplifier as simplify
+from mmonnx.support import atomic
+from mmonnx.terminal.report import Report
 
 MODEL = """
 from torch import nn

@@ -12,16 +12,17 @@ import onnx
 import pytest
 import torch
 
-from mmonnx import codebases, compat, fallback
-from mmonnx.codebases.config import find_config
-from mmonnx.codebases.images import photographs
-from mmonnx.errors import InputError
-from mmonnx.graph.lower import lower
+from mmonnx import fallback, loading
+from mmonnx.environment import compat
+from mmonnx.loading.config import find_config
+from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
-from mmonnx.rewrites import ExportContext, rewriting
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.tracing import trace
-from mmonnx.verify import Case, verify
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import ExportContext, rewriting
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import InputError
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import Case, verify
 
 SHAPE = (192, 256)
 NARROW = {256: 64, 512: 128, 1024: 128}
@@ -103,10 +104,10 @@ def once_if(is_twin: Callable[[Any], bool], values: Iterable[Any]) -> List[Any]:
     return found
 
 
-def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> codebases.Task:
+def load_small(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> loading.Task:
     """The task of a small version of an installed config, with seeded random weights."""
     path = small_config(name, folder, options)
-    return codebases.load(path, None, codebases.LoadOptions(shape=load.pop("shape", SHAPE), **load))
+    return loading.load(path, None, loading.LoadOptions(shape=load.pop("shape", SHAPE), **load))
 
 
 def small_file(name: str, folder: Any, options: Optional[Dict[str, Any]] = None, **load: Any) -> Tuple[str, Any]:
@@ -115,7 +116,7 @@ def small_file(name: str, folder: Any, options: Optional[Dict[str, Any]] = None,
 
     config = small_config(name, folder, options)
     path = str(folder / (Path(config).stem + "".join(load.values()) + ".onnx"))
-    settings = codebases.LoadOptions(shape=SHAPE, dynamic=True, **load)
+    settings = loading.LoadOptions(shape=SHAPE, dynamic=True, **load)
     model = export(ExportSettings(config, output_file=path, load=settings)).task.module.model
     model.cfg = Config.fromfile(config)
     return path, model

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import torch
 
-from mmonnx import compat, fallback
-from mmonnx.codebases.config import find_config
+from mmonnx import fallback
 from mmonnx.datasets import digits
+from mmonnx.environment import compat
+from mmonnx.loading.config import find_config
 
 DETECTOR, CLASSIFIER = "mmonnx::digits/faster_rcnn_digits.py", "mmonnx::digits/mobilenet_v2_digits.py"
 CATEGORY_IDS = [3 * label + 2 for label in range(10)]
@@ -101,9 +102,9 @@ def mask_model() -> Any:
 
 def write_mask_weights(config: str, path: Path) -> str:
     """The trained detector's weights, and seeded ones of the mask head, whose masks have holes; the path."""
-    from mmonnx import codebases
+    from mmonnx import loading
 
-    model = codebases.load(config, None, codebases.LoadOptions(shape=(64, 64))).module.model
+    model = loading.load(config, None, loading.LoadOptions(shape=(64, 64))).module.model
     content = compat.load_checkpoint_file(weights_of(DETECTOR))
     state = {name: value for name, value in model.state_dict().items() if "mask_head" in name}
     torch.manual_seed(0)

@@ -7,16 +7,16 @@ import pytest
 from kernels import compiled
 from models import load_small, small_config
 
-from mmonnx import cli, codebases, pipeline
+from mmonnx import cli
 from mmonnx.graph.check import check_target
 from mmonnx.graph.functions import walk_nodes
-from mmonnx.graph.lower import custom_operators, lower
-from mmonnx.rewrites import ExportContext
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.symbolics.functions import FUNCTIONS, Function
+from mmonnx.rewriting.lowering import custom_operators, lower
+from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.rewriting.symbolics.functions import FUNCTIONS, Function
+from mmonnx.runtime.session import Session
 from mmonnx.targets import find_target
-from mmonnx.tracing import trace
-from mmonnx.verify import make_cases, verify
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import make_cases, verify
 
 FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}
 CARAFE = "mmdet::carafe/faster_rcnn_r50_fpn_carafe_1x_coco.py"
@@ -103,8 +103,8 @@ def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypa
         asked.append(custom_op_library)
         return Session(model, *args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "Session", session)
-    monkeypatch.setattr(pipeline, "check_operator_library", asked.append)
+    monkeypatch.setattr("mmonnx.exporting.stages.Session", session)
+    monkeypatch.setattr("mmonnx.exporting.settings.check_operator_library", asked.append)
     library = tmp_path / "_ext_ort.so"
     library.write_bytes(b"")
     arguments = ["export", config, "--output-file", str(tmp_path / "x.onnx"), *SMALL, "--verify"]
@@ -120,7 +120,7 @@ def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypa
 def test_a_library_that_cannot_be_loaded_is_refused_before_anything_is_built(
     config, tmp_path, capfd, monkeypatch, exists
 ):
-    monkeypatch.delattr(codebases, "load")
+    monkeypatch.delattr("mmonnx.pipeline.load")
     library = tmp_path / "library.so"
     if exists:
         library.write_bytes(b"no library")

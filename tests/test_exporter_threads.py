@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 import mmonnx
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.runtime.session import Session
 
 
 class Module(nn.Module):

@@ -5,12 +5,12 @@ import onnx
 import pytest
 from models import first_config
 
-from mmonnx import codebases
-from mmonnx.codebases.images import photographs
+from mmonnx import loading
+from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, verify
+from mmonnx.runtime.session import Session
 from mmonnx.verifying.cases import darkness
+from mmonnx.verifying.verification import Case, verify
 
 FASTER_RCNN = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 MOBILENET = "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"
@@ -18,7 +18,7 @@ OLD_MOBILENET = "mmcls::mobilenet_v2/mobilenet_v2_b32x8_imagenet.py"
 
 
 def test_mobilenet_v2(tmp_path):
-    options = codebases.LoadOptions(dynamic=True)
+    options = loading.LoadOptions(dynamic=True)
     file = tmp_path / "mobilenet_v2.onnx"
     name = first_config(MOBILENET, OLD_MOBILENET)
     found = export(ExportSettings(name, output_file=str(file), load=options, simplify=True, verify=True))
@@ -31,7 +31,7 @@ def test_mobilenet_v2(tmp_path):
 def faster_rcnn(tmp_path_factory):
     """The task and a session of the simplified file."""
     file = str(tmp_path_factory.mktemp("guide") / "faster_rcnn.onnx")
-    options = codebases.LoadOptions(dynamic=True)
+    options = loading.LoadOptions(dynamic=True)
     found = export(ExportSettings(FASTER_RCNN, output_file=file, load=options, simplify=True))
     onnx.checker.check_model(file)
     return found.task, Session(file)

@@ -3,12 +3,12 @@
 import pytest
 from models import case, load_small
 
-from mmonnx.codebases.images import photographs
-from mmonnx.graph.lower import lower
-from mmonnx.rewrites import ExportContext
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.tracing import trace
-from mmonnx.verify import verify
+from mmonnx.loading.images import photographs
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.runtime.session import Session
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import verify
 
 RETINANET = "retinanet/retinanet_r50_fpn_1x_coco.py"
 FASTER_RCNN = "faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from models import load_small, matches
 
-from mmonnx.codebases import mmdet
-from mmonnx.codebases.base import Panoptic
+from mmonnx.codebases.mmdet import detectors as mmdet
+from mmonnx.runtime.results import Panoptic
 
 GRIDS = {
     "model.mask_head.num_classes": 8,

@@ -10,11 +10,11 @@ from models import line_marked_here, small_config
 from torch import nn
 
 import mmonnx
-from mmonnx import cli, codebases, pipeline
-from mmonnx.codebases import detections
-from mmonnx.errors import InputError, VerificationError
-from mmonnx.report import Report
-from mmonnx.results import Scores
+from mmonnx import cli, loading, pipeline
+from mmonnx.codebases.mmdet import detections
+from mmonnx.runtime.results import Scores
+from mmonnx.support.errors import InputError, VerificationError
+from mmonnx.terminal.report import Report
 
 FASTER = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 RETINANET = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
@@ -131,10 +131,10 @@ def test_each_thread_gets_its_own(tmp_path):
     "config", [CLASSIFIER, pytest.param("mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py", marks=pytest.mark.once)]
 )
 def test_a_classifier_with_a_fault(tmp_path, monkeypatch, capsys, config):
-    from mmonnx.codebases import mmcls
+    from mmonnx.codebases.mmcls import classifiers as mmcls
 
     monkeypatch.setattr(mmcls, "_read", lambda outputs: [Scores(row[::-1]) for row in outputs["probs"]])
-    load = codebases.LoadOptions(shape=(64, 64))
+    load = loading.LoadOptions(shape=(64, 64))
     settings = mmonnx.ExportSettings(config, output_file=str(tmp_path / "x.onnx"), load=load, verify=True)
     with pytest.raises(
         VerificationError, match="does not agree with PyTorch on photograph 64x64 .*; mend what the trace"
@@ -168,7 +168,7 @@ def test_a_detector_with_a_fault(tmp_path, monkeypatch, name, options):
 
 
 def detector(folder, name, options=None):
-    load = codebases.LoadOptions(shape=(96, 128))
+    load = loading.LoadOptions(shape=(96, 128))
     config = small_config(name, folder, options)
     return mmonnx.ExportSettings(config, output_file=str(folder / "x.onnx"), load=load, verify=True)
 

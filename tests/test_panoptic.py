@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from mmonnx import fallback
-from mmonnx.codebases.base import Detections, Panoptic
-from mmonnx.matching import match, noise_of
-from mmonnx.rewrites import ExportContext, rewriting
-from mmonnx.rewrites.panoptic import panoptic_map
-from mmonnx.symbolics.lay_masks import lay_masks
+from mmonnx.rewriting.rewrites import ExportContext, rewriting
+from mmonnx.rewriting.rewrites.panoptic import panoptic_map
+from mmonnx.rewriting.symbolics.lay_masks import lay_masks
+from mmonnx.runtime.results import Detections, Panoptic
+from mmonnx.verifying.matching import match, noise_of
 
 fallback.ensure()
 

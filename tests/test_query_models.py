@@ -3,7 +3,7 @@
 import pytest
 from models import load_small, matches, once_if
 
-from mmonnx.codebases import mmdet
+from mmonnx.codebases.mmdet import detectors as mmdet
 
 SMALL = {"model.backbone.depth": 18, "model.backbone.base_channels": 16}
 DETR = {

@@ -5,17 +5,17 @@ import pytest
 from kernels import compiled
 from models import HOURGLASS, case, load_small, padded, run_known, with_all_values
 
-from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.base import to_numpy
-from mmonnx.codebases.images import photographs
-from mmonnx.codebases.sizes import another_size
-from mmonnx.errors import FixedSizeError
-from mmonnx.graph.lower import lower
+from mmonnx.loading import LoadOptions
+from mmonnx.loading.images import photographs
+from mmonnx.loading.sizes import another_size
+from mmonnx.loading.task import to_numpy
 from mmonnx.pipeline import ExportSettings, export_task
-from mmonnx.rewrites import Capabilities, ExportContext
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.tracing import trace
-from mmonnx.verify import verify
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import Capabilities, ExportContext
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import FixedSizeError
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import verify
 
 FAST = {"model.test_cfg.nms_pre": 200}
 SSD = {"dynamic": True, "shape": (300, 300)}

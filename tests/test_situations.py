@@ -8,12 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 import mmonnx
-from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.images import photographs
-from mmonnx.errors import ExportError
+from mmonnx.loading import LoadOptions
+from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export_task
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import verify
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import ExportError
+from mmonnx.verifying.verification import verify
 
 DETECTOR = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 MAPS = {"x": {0: "batch", 2: "height", 3: "width"}}

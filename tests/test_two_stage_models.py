@@ -7,14 +7,14 @@ import pytest
 from kernels import compiled
 from models import case, load_small, once_if, padded, with_all_values
 
-from mmonnx.codebases.base import to_numpy
-from mmonnx.codebases.images import photographs
-from mmonnx.errors import ExportError
-from mmonnx.graph.lower import lower
-from mmonnx.rewrites import Capabilities, ExportContext
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.tracing import trace
-from mmonnx.verify import verify
+from mmonnx.loading.images import photographs
+from mmonnx.loading.task import to_numpy
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import Capabilities, ExportContext
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import ExportError
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import verify
 
 FAST = {"model.test_cfg.rpn.nms_pre": 200, "model.test_cfg.rpn.max_per_img": 100}
 FEW = {**FAST, "model.test_cfg.rcnn.max_per_img": 20}  # of those whose mask heads take their time

@@ -14,11 +14,12 @@ import cv2
 import pytest
 import torch
 
-from mmonnx import compat, fallback
-from mmonnx.codebases.config import find_config
-from mmonnx.codebases.detections import to_detections
+from mmonnx import fallback
+from mmonnx.codebases.mmdet.detections import to_detections
 from mmonnx.datasets import digits
-from mmonnx.matching import match
+from mmonnx.environment import compat
+from mmonnx.loading.config import find_config
+from mmonnx.verifying.matching import match
 
 SEED = 0
 

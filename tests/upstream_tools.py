@@ -23,7 +23,7 @@ import mmonnx
 from mmonnx import fallback
 mmonnx.disable()
 fallback.ensure()
-for name in [name for name in sys.modules if name == "mmonnx" or name.startswith("mmonnx.plugin")]:
+for name in [name for name in sys.modules if name == "mmonnx" or name.startswith("mmonnx.integration.plugin")]:
     del sys.modules[name]
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -21,10 +21,10 @@ from benchmark_parts.measuring import Row, measure
 from benchmark_parts.report import LEGEND, as_dict, files_table, rows_table, write_json
 from benchmark_parts.variants import NAMES, Model, Variant, build_variant, other_files, prepare
 
-from mmonnx.atomic import check_writable
-from mmonnx.codebases.images import photographs
-from mmonnx.errors import InputError, MmonnxError
-from mmonnx.report import Report
+from mmonnx.loading.images import photographs
+from mmonnx.support.atomic import check_writable
+from mmonnx.support.errors import InputError, MmonnxError
+from mmonnx.terminal.report import Report
 
 OURS = "mmonnx"
 PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that there are: the RPN gets a score limit

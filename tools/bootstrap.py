@@ -32,7 +32,7 @@ STAMP = "mmonnx-stamp.json"
 def stamp_of(stack: str) -> Dict[str, str]:
     """What an environment is made from; it is built anew when any of this changes (a moved checkout, too)."""
     digest = hashlib.sha256()
-    for path in [*lock_files(stack), ROOT / "setup.py"]:
+    for path in [*lock_files(stack), ROOT / "pyproject.toml", ROOT / "setup.py"]:
         digest.update(path.read_bytes())
     return {"stack": stack, "checkout": str(ROOT), "made from": digest.hexdigest()}
 

@@ -15,13 +15,14 @@ from typing import Any, Callable, List, NamedTuple, Optional, TextIO, Tuple
 
 import cv2
 
-from mmonnx import cli, compat, fallback
-from mmonnx.atomic import replacing
+from mmonnx import cli, fallback
 from mmonnx.datasets import digits, scores
-from mmonnx.errors import MmonnxError
-from mmonnx.resources import config_root
+from mmonnx.environment import compat
 from mmonnx.runtime import Classifier, Detector
-from mmonnx.shell import command_line, path_word
+from mmonnx.support.atomic import replacing
+from mmonnx.support.errors import MmonnxError
+from mmonnx.support.resources import config_root
+from mmonnx.support.shell import command_line, path_word
 
 CONFIGS = config_root() / "digits"
 SCORE_TOLERANCE = 1e-3

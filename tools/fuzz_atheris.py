@@ -21,9 +21,9 @@ import atheris
 
 with atheris.instrument_imports(include=["mmonnx"], enable_loader_override=False):
     from mmonnx import cli  # noqa: F401
-    from mmonnx.codebases import callables, checkpoint  # noqa: F401
     from mmonnx.graph import check, read  # noqa: F401
-    from mmonnx.runtime import predict  # noqa: F401
+    from mmonnx.loading import checkpoint  # noqa: F401
+    from mmonnx.runtime import predicting as predict  # noqa: F401
 
 import onnx
 from fuzz_parts import judge

@@ -53,10 +53,10 @@ CHECKS = (
     ),
     Check("small Faster R-CNN", ("tests/test_two_stage_models.py::test_a_batch_is_its_images",), True),
     Check("digit models", ("tests/tools/test_demo.py",), True),
-    Check("hook", ("tests/test_hooks.py",), False),
-    Check("upstream's command", ("tests/plugin/test_plugin_tools.py",), False),
-    Check("patches", ("tests/patching/test_installed.py",), True),
-    Check("range refused", ("tests/test_versions.py",), True),
+    Check("hook", ("tests/integration/test_hooks.py",), False),
+    Check("upstream's command", ("tests/integration/test_plugin_tools.py",), False),
+    Check("patches", ("tests/integration/test_installed.py",), True),
+    Check("range refused", ("tests/environment/test_versions.py",), True),
 )
 ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest")
 # Why a check is not made in a row: the one place for it.

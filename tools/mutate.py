@@ -23,7 +23,7 @@ from mutate_parts.table import COLUMNS, as_data, is_good, kill_rate, line, real,
 from rich.console import Console
 from rich.table import Table
 
-from mmonnx.atomic import replacing
+from mmonnx.support.atomic import replacing
 
 SHORT_COUNT = 24
 """Faults a model in the run for every change."""

@@ -13,7 +13,7 @@ _BEGIN, _END = "<!-- made by tools/operators_table.py -->", "<!-- end -->"
 sys.path.insert(0, str(ROOT))
 
 from mmonnx.graph.functions import walk_nodes  # noqa: E402
-from mmonnx.symbolics.functions import MMCV, all_functions  # noqa: E402
+from mmonnx.rewriting.symbolics.functions import MMCV, all_functions  # noqa: E402
 from mmonnx.targets import TARGETS, full_name  # noqa: E402
 
 OPSETS = (11, 16, 19)

@@ -20,7 +20,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 
 from mmonnx import fallback
 from mmonnx.datasets import digits
-from mmonnx.errors import InputError
+from mmonnx.support.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "digits"
 SEED = 0

@@ -25,9 +25,9 @@ from zoo_parts.process import Limits
 from zoo_parts.sweep import Record, Sweep, append, read_records
 from zoo_parts.table import causes, coverage
 
-from mmonnx.atomic import check_writable, replacing
-from mmonnx.errors import InputError, MmonnxError
-from mmonnx.report import Report
+from mmonnx.support.atomic import check_writable, replacing
+from mmonnx.support.errors import InputError, MmonnxError
+from mmonnx.terminal.report import Report
 
 _PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls", "timm")
 

@@ -9,12 +9,11 @@ import importlib.util
 import json
 import os
 from functools import lru_cache
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from mmonnx.errors import InputError
-from mmonnx.shell import command_line
+from ..support import InputError, command_line
 
 CLASSES = tuple(str(digit) for digit in range(10))
 SPLITS = ("train", "test")
@@ -155,7 +154,8 @@ def make_detection_set(out_dir: str, split: str = "test", num: int = 200, seed: 
     Raises:
         InputError: as `detection_samples`, or a file cannot be written.
     """
-    images, annotations = [], []
+    images: List[Dict[str, Any]] = []
+    annotations: List[Dict[str, Any]] = []
     folder = os.path.join(out_dir, split)
     for index, sample in enumerate(detection_samples(split, num, seed)):
         name = f"{index:06d}.png"

@@ -6,12 +6,11 @@ from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
-from mmonnx.codebases.detections import to_detections
-from mmonnx.datasets import digits
-from mmonnx.matching import Tolerances, match
-from mmonnx.results import Detections
-from mmonnx.runtime import Classifier, Detector
-from mmonnx.threads import alone
+from ..codebases import to_detections
+from ..runtime import Classifier, Detections, Detector
+from ..support import alone
+from ..verifying import Tolerances, match
+from . import digits
 
 Detect = Callable[[np.ndarray], Detections]
 Classify = Callable[[np.ndarray], Tuple[int, float]]
@@ -46,7 +45,7 @@ def pytorch_detector(config: str, checkpoint: str) -> Detect:
 
     with alone(), contextlib.redirect_stdout(io.StringIO()):  # mmcv prints where it loads from
         model = init_detector(config, checkpoint, device="cpu")
-    return lambda image: to_detections(inference_detector(model, image), image.shape[:2])
+    return lambda image: to_detections(inference_detector(model, image), (image.shape[0], image.shape[1]))
 
 
 def pytorch_classifier(config: str, checkpoint: str) -> Classify:
@@ -87,7 +86,8 @@ def _comparison(metrics: Any, counts: List[Tuple[int, int]]) -> Comparison:
     """Of the two metrics, and of each picture the answers that are the same and all of them."""
     matched, total = (sum(column) for column in zip(*counts))
     alike = sum(same == every for same, every in counts)
-    return Comparison(*map(float, metrics), len(counts), alike, matched, total)
+    pytorch, onnx = map(float, metrics)
+    return Comparison(pytorch, onnx, len(counts), alike, matched, total)
 
 
 def _by_class(found: Detections) -> List[np.ndarray]:

@@ -1,5 +1,12 @@
-"""An exported file on the test set of its config: upstream's dataset, pipeline and metrics, the file for the model."""
+"""An exported file on the test set of its config: upstream's dataset, pipeline and metrics, the file for the model.
 
+In: a config, a file, ``EvaluationSettings``. Out: an ``Evaluation``: results and scores. Touched: the files that are
+asked for; a codebase's ``Evaluator`` says what differs between toolboxes.
+"""
+
+from .data import Group
 from .evaluating import Evaluation, EvaluationSettings, evaluate
+from .evaluator import Evaluator
+from .file import OnnxFile, Outputs
 
-__all__ = ["Evaluation", "EvaluationSettings", "evaluate"]
+__all__ = ["Evaluation", "EvaluationSettings", "Evaluator", "Group", "OnnxFile", "Outputs", "evaluate"]

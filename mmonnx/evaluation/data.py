@@ -1,16 +1,14 @@
 """The test set that a config names, and its batches, by upstream's own builders."""
 
 import contextlib
-import importlib
 import inspect
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 
-from ..errors import InputError
+from ..support import InputError
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,14 @@ class Group:
     metas: List[Dict[str, Any]]
 
 
-def build_test_set(package: str, config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
+def build_test_set(evaluator: Any, config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
     """The dataset of ``data.test``, in test mode.
 
     Args:
-        package: ``mmdet`` or ``mmcls``.
+        evaluator: the codebase's, an ``Evaluator``.
         config: is changed: images are to be collated with their own sizes.
         name: the config's, for messages.
-        size: the greatest (height, width) of a detector's images, None for no limit.
+        size: the greatest (height, width) of an image, None for no limit.
 
     Raises:
         InputError: there is no ``data.test``, its files are missing or wrong, or it has no image.
@@ -43,18 +41,12 @@ def build_test_set(package: str, config: Any, name: str, size: Optional[Tuple[in
     test = config.get("data", {}).get("test")
     if not test:
         raise InputError(f"config {name!r} has no data.test", "a dataset to test on", "give a config with one")
-    datasets = importlib.import_module(f"{package}.datasets")
+    datasets = evaluator.datasets()
     for part in _parts(test):
         part["test_mode"] = True
         part.pop("samples_per_gpu", None)
-        if package == "mmdet" and "pipeline" in part:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it recommends to write the config so
-                part["pipeline"] = datasets.replace_ImageToTensor(part["pipeline"])
-            if size is not None:
-                from .fitting import fitted
-
-                part["pipeline"] = fitted(part["pipeline"], size)
+        if "pipeline" in part:
+            part["pipeline"] = evaluator.pipeline(part["pipeline"], size)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells how long it reads
             dataset = datasets.build_dataset(test)
@@ -80,12 +72,12 @@ def _parts(test: Any) -> Iterator[Any]:
             yield part
 
 
-def batch_size_of(package: str, config: Any) -> int:
+def batch_size_of(evaluator: Any, config: Any) -> int:
     """The batch that upstream's test tools take of a config; ask before ``build_test_set``."""
     data = config.get("data", {})
     sizes = [part.get("samples_per_gpu", 0) for part in _parts(data.get("test") or [])]
     asked = data.get("test_dataloader", {}).get("samples_per_gpu") or max(sizes, default=0)
-    return int(asked or (data.get("samples_per_gpu") if package == "mmcls" else None) or 1)
+    return int(asked or (data.get("samples_per_gpu") if evaluator.batch_of_training else None) or 1)
 
 
 def workers_of(config: Any) -> int:
@@ -95,13 +87,13 @@ def workers_of(config: Any) -> int:
     return int(found or 0)
 
 
-def build_loader(package: str, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+def build_loader(evaluator: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
     """Upstream's loader of some of a dataset's images, in their order.
 
     Upstream's own way of sharing a set out among processes is not taken: it repeats images to make the shares equal,
     and some releases need a GPU for it.
     """
-    build = importlib.import_module(f"{package}.datasets").build_dataloader
+    build = evaluator.datasets().build_dataloader
     more: Dict[str, Any] = {"persistent_workers": False}  # newer ones ask for it without workers, which torch refuses
     if "pin_memory" in inspect.signature(build).parameters:
         more["pin_memory"] = False
@@ -157,13 +149,10 @@ def _size(meta: Dict[str, Any], images: torch.Tensor) -> Tuple[int, int]:
     return int(height), int(width)
 
 
-def is_fitted(package: str, config: Any, size: Optional[Tuple[int, int]]) -> bool:
-    """Whether images may have to be made smaller than a detector's config says; ask before ``build_test_set``."""
-    if package != "mmdet" or size is None:
-        return False
-    from .fitting import may_be_larger
-
-    return any(may_be_larger(part.get("pipeline", ()), size) for part in _parts(config.get("data", {}).get("test", [])))
+def is_fitted(evaluator: Any, config: Any, size: Optional[Tuple[int, int]]) -> bool:
+    """Whether images may have to be made smaller than the config says; ask before ``build_test_set``."""
+    parts = _parts(config.get("data", {}).get("test", []))
+    return any(evaluator.is_fitted(part.get("pipeline", ()), size) for part in parts)
 
 
 def _reason(error: Exception) -> str:

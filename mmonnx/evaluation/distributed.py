@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional
 import torch
 import torch.distributed as dist
 
-from ..errors import InputError
+from ..support import InputError
 
 LAUNCHERS = ("none", "pytorch", "slurm")
 _PORT = "29500"

@@ -6,20 +6,18 @@ import pickle
 import time
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
-from .. import codebases, compat
-from ..atomic import check_writable, replacing
-from ..codebases.about import AUGMENTED, augmentation
-from ..errors import InputError, MmonnxError
-from ..report import Report
-from ..threads import alone
-from . import classifiers, data, detectors, pictures, scoring
+from ..environment import compat
+from ..loading import AUGMENTED, Kind, LoadOptions, augmentation, load, read
+from ..support import InputError, MmonnxError, alone, check_writable, replacing
+from ..terminal import Report
+from . import data, pictures, scoring
 from .distributed import LAUNCHERS, Processes, gathered, joined, merged
+from .evaluator import Evaluator
 from .file import OnnxFile
 
 ONNX, PYTORCH = "ONNX", "PyTorch"
-_KINDS = {"mmdet": detectors, "mmcls": classifiers}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,8 @@ class Evaluation:
 class _TestSet:
     """What the stages hand on: the set, how it is read, and what is run on it."""
 
-    package: str
+    evaluator: Evaluator
+    kinds: Mapping[Type[Any], Kind]
     config: Any
     dataset: Any
     batch_size: int
@@ -91,10 +90,6 @@ class _TestSet:
     file: OnnxFile
     options: Dict[str, Any]
     models: Dict[str, Callable[[data.Group], List[Any]]]
-
-    @property
-    def kind(self) -> Any:
-        return _KINDS[self.package]
 
     @property
     def classes(self) -> Sequence[str]:
@@ -173,31 +168,31 @@ def _load(settings: EvaluationSettings, processes: Processes) -> Tuple[_TestSet,
     """The config's test set, the file, and PyTorch's model; and what is to be told of them."""
     device = processes.device(settings.device)
     file = OnnxFile(settings.file, device, processes.threads())
-    owner, config = codebases.read(settings.config, settings.cfg_options)
-    package = owner.__name__.rsplit(".", 1)[-1]
-    batch_size = settings.batch_size or data.batch_size_of(package, config)
+    owner, config = read(settings.config, settings.cfg_options)
+    evaluator = owner.evaluator()
+    batch_size = settings.batch_size or data.batch_size_of(evaluator, config)
     workers = data.workers_of(config) if settings.workers is None else settings.workers
     asked = augmentation(config)
     notes = [f"{AUGMENTED} ({asked}): one pass without it is run"] if asked else []
-    if data.is_fitted(package, config, file.size):
+    if file.size is not None and data.is_fitted(evaluator, config, file.size):
         notes.append(f"{settings.file} takes images of {file.size[0]}x{file.size[1]}: larger ones are resized to fit")
-    dataset = data.build_test_set(package, config, settings.config, file.size)
-    kind, options = _KINDS[package], scoring.evaluation_options(package, config, settings.options)
+    dataset = data.build_test_set(evaluator, config, settings.config, file.size)
+    options = scoring.evaluation_options(evaluator, config, settings.options)
     num_classes = len(dataset.CLASSES or ())
-    kind.check(file, settings.metrics, options, num_classes)
-    scoring.check_metrics(package, dataset, settings.metrics)
-    models = {ONNX: kind.run_file(file, config, num_classes)}
+    evaluator.check(file, settings.metrics, options, num_classes)
+    scoring.check_metrics(evaluator, dataset, settings.metrics)
+    models = {ONNX: evaluator.run_file(file, config, num_classes)}
     if settings.compare_with:
-        load = codebases.LoadOptions(
+        how = LoadOptions(
             cfg_options=settings.cfg_options,
             device=device,
             trust_checkpoint=settings.trust_checkpoint,
             checkpoint_key=settings.checkpoint_key,
         )
-        task = codebases.load(settings.config, settings.compare_with, load)
-        models[PYTORCH] = kind.run_pytorch(task)
+        task = load(settings.config, settings.compare_with, how)
+        models[PYTORCH] = evaluator.run_pytorch(task)
         notes += [note for note in task.notes if not note.startswith(AUGMENTED)]
-    return _TestSet(package, config, dataset, batch_size, workers, file, options, models), notes
+    return _TestSet(evaluator, owner.kinds(), config, dataset, batch_size, workers, file, options, models), notes
 
 
 def _run(
@@ -205,7 +200,7 @@ def _run(
 ) -> Optional[Dict[str, List[Any]]]:
     """Each model's results in the dataset's order; None in all but the first process."""
     share = processes.share(len(test.dataset))
-    loader = data.build_loader(test.package, test.dataset, share, test.batch_size, test.workers)
+    loader = data.build_loader(test.evaluator, test.dataset, share, test.batch_size, test.workers)
     part: Dict[str, List[Any]] = {name: [] for name in test.models}
     seconds = dict.fromkeys(test.models, 0.0)
     padded, failed = False, None
@@ -217,7 +212,7 @@ def _run(
                 if settings.show_dir:
                     _draw(test, groups, found, settings)
                 for name in part:
-                    part[name] += test.kind.packed(found[name])
+                    part[name] += test.evaluator.packed(found[name])
         except InputError as error:
             failed = (error.what, error.expected, error.fix)
         parts = gathered((part, failed), processes)
@@ -229,7 +224,7 @@ def _run(
         each = {name: 1000 * spent / max(len(share), 1) for name, spent in seconds.items()}
         among = f" in {processes.size} processes" if processes.size > 1 else ""
         stage.note(f"batches of {test.batch_size}{among}, " + ", ".join(f"{n} {t:.0f} ms" for n, t in each.items()))
-    if padded and test.kind.is_misled(test.file, test.config):
+    if padded and test.evaluator.is_misled(test.file, test.config):
         report.warn(
             "images are padded, and this file does not know where: near the padding its answers differ a little from "
             "PyTorch's; export it for ONNX Runtime, without --no-image-size-input"
@@ -261,13 +256,15 @@ def _draw(test: _TestSet, groups: List[data.Group], found: Dict[str, List[Any]],
     for group in groups:
         for place, meta in zip(group.places, group.metas):
             order = [name for name in (PYTORCH, ONNX) if name in found]
-            shown = [(name, test.kind.drawable(found[name][place], meta, test.file)) for name in order]
-            pictures.draw(str(settings.show_dir), meta, shown, test.classes, palette, settings.show_score_thr)
+            shown = [(name, test.evaluator.drawable(found[name][place], meta)) for name in order]
+            pictures.draw(
+                str(settings.show_dir), meta, shown, test.classes, palette, settings.show_score_thr, test.kinds
+            )
 
 
 def _write(test: _TestSet, results: List[Any], scores: Dict[str, Any], path: str) -> None:
     with replacing(path) as temporary, open(str(temporary), "wb") as file:
-        pickle.dump(test.kind.to_write(results, test.classes, scores), file, protocol=2)
+        pickle.dump(test.evaluator.to_write(results, test.classes, scores), file, protocol=2)
 
 
 def _format(test: _TestSet, results: List[Any], options: Dict[str, Any]) -> None:
@@ -297,6 +294,6 @@ def _score(test: _TestSet, results: Dict[str, List[Any]], settings: EvaluationSe
     report.listing(columns, scoring.rows(scores[ONNX], reference))
     if not scores[ONNX]:
         report.warn("nothing was found in any image, so that there is nothing to score")
-    if settings.out and test.package == "mmcls":
+    if settings.out and test.evaluator.scores_in_results:
         _write(test, results[ONNX], scores[ONNX], settings.out)
     return Evaluation(results[ONNX], scores[ONNX], reference)

@@ -4,10 +4,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import InputError, first_line
-from ..runtime.description import PREFIX, Description
-from ..runtime.models import load_session
-from ..runtime.placing import DEFAULTS, placing
+from ..runtime import DEFAULTS, PREFIX, Description, load_session, placing
+from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
 

@@ -2,14 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, Sequence, Tuple, Type
 
 import cv2
 import numpy as np
 
-from .. import drawing
-from ..results import Detections, Scores
-from ..runtime.images import read_picture
+from ..loading import Kind
+from ..runtime import Detections, drawing, read_picture
 
 Titled = Tuple[str, Any]
 
@@ -21,23 +21,25 @@ def draw(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     score_thr: float,
+    kinds: Mapping[Type[Any], Kind] = MappingProxyType({}),
 ) -> None:
     """Write a picture: the results side by side, each below its title.
 
     Args:
         folder: where to; the picture's own path below the set's folder is kept.
         meta: upstream's, which names the picture.
-        found: a title and ``Detections`` or ``Scores`` each.
+        found: a title and a result each.
         classes: class names.
         palette: (red, green, blue) of each, may be empty.
         score_thr: detections below it are left out.
+        kinds: how results of a codebase's own types are drawn, by type.
 
     Raises:
         InputError: the picture cannot be read.
         OSError: it cannot be written.
     """
     picture = read_picture(meta["filename"], 3)
-    panels = [_panel(picture, title, result, classes, palette, score_thr) for title, result in found]
+    panels = [_panel(picture, title, result, classes, palette, score_thr, kinds) for title, result in found]
     path = place(folder, meta)
     done, data = cv2.imencode(path.suffix, np.hstack(panels))
     if not done:
@@ -61,13 +63,14 @@ def _panel(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     score_thr: float,
+    kinds: Mapping[Type[Any], Kind] = MappingProxyType({}),
 ) -> np.ndarray:
     canvas, scale = drawing.enlarged(picture)
-    if isinstance(result, Detections):
-        note = drawing.draw_detections(canvas, _above(result, score_thr), scale, classes, palette)
+    result = _above(result, score_thr) if isinstance(result, Detections) else result
+    if type(result) in kinds:
+        canvas, note = kinds[type(result)].draw(canvas, scale, result, classes)
     else:
-        note = f"first is {drawing.class_name(int(result.probs.argmax()), classes)}"
-        canvas = np.vstack([canvas, drawing.bars(Scores(result.probs), canvas.shape[1], classes)])
+        canvas, note = drawing.draw_result(canvas, scale, result, classes, palette)
     framed = np.vstack([drawing.caption(f"{title}: {note}", canvas.shape[1]), canvas])
     return cv2.copyMakeBorder(framed, 0, 8, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 

@@ -1,14 +1,13 @@
 """Upstream's own evaluation of results, and its figures as rows of a table."""
 
 import contextlib
-import copy
 import io
 import warnings
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import InputError, type_and_line
+from ..support import InputError, type_and_line
 
 # What a config's `evaluation` has for the hook that evaluates while training, and not for the dataset.
 _OF_THE_HOOK = (
@@ -28,25 +27,20 @@ _OF_THE_HOOK = (
 )
 
 
-def evaluation_options(package: str, config: Any, asked: Dict[str, Any]) -> Dict[str, Any]:
+def evaluation_options(evaluator: Any, config: Any, asked: Dict[str, Any]) -> Dict[str, Any]:
     """The arguments of ``dataset.evaluate``: those of the config's ``evaluation``, then those that are asked for.
 
     Args:
-        package: ``mmdet``, whose datasets take them as they are, or ``mmcls``: as ``metric_options``.
+        evaluator: the codebase's, an ``Evaluator``.
         config: the model's.
         asked: of the command line.
     """
     given = dict(config.get("evaluation") or {})
     options = {name: value for name, value in given.items() if name not in _OF_THE_HOOK and name != "metric"}
-    if package == "mmdet":
-        return {**options, **asked}
-    # a list of numbers is one answer to mmcls, and a tuple one a number
-    own = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()}
-    inside = {**dict(options.pop("metric_options", None) or {}), **own}
-    return {**options, "metric_options": inside} if inside else options
+    return dict(evaluator.options(options, asked))
 
 
-def check_metrics(package: str, dataset: Any, metrics: Sequence[str]) -> None:
+def check_metrics(evaluator: Any, dataset: Any, metrics: Sequence[str]) -> None:
     """Refuse a metric that the dataset does not know, before all of its images are run.
 
     Raises:
@@ -55,7 +49,7 @@ def check_metrics(package: str, dataset: Any, metrics: Sequence[str]) -> None:
     for metric in metrics:
         with contextlib.redirect_stdout(io.StringIO()):
             try:
-                _ask(package, dataset, metric)
+                evaluator.ask(dataset, metric)
             except Exception as error:  # of an evaluation of nothing: one reason alone is of interest
                 if "not supported" in str(error):
                     raise InputError(
@@ -64,16 +58,6 @@ def check_metrics(package: str, dataset: Any, metrics: Sequence[str]) -> None:
                         "classifier's",
                         "give one of its own with --eval",
                     ) from error
-
-
-def _ask(package: str, dataset: Any, metric: str) -> None:
-    """Evaluate nothing, or a single image."""
-    if package == "mmdet":
-        dataset.evaluate([], metric=[metric])
-        return
-    single = copy.copy(dataset)
-    single.data_infos = dataset.data_infos[:1]
-    single.evaluate([np.full(len(dataset.CLASSES), 0.5, np.float32)], metric=[metric], metric_options={"topk": (1,)})
 
 
 def score(
@@ -112,8 +96,10 @@ def rows(scores: Dict[str, Any], reference: Optional[Dict[str, Any]]) -> List[Li
         line = [name, _text(ours)]
         if reference is not None:
             theirs = reference.get(name)
-            known = np.ndim(ours) == np.ndim(theirs) == 0 and ours is not None and theirs is not None
-            line += [_text(theirs), _difference(float(ours) - float(theirs)) if known else "-"]
+            difference = "-"
+            if ours is not None and theirs is not None and np.ndim(ours) == np.ndim(theirs) == 0:
+                difference = _difference(float(ours) - float(theirs))
+            line += [_text(theirs), difference]
         lines.append(line)
     return lines
 

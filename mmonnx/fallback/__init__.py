@@ -2,6 +2,8 @@
 
 ``ensure()`` makes ``mmcv._ext`` importable, and with it ``mmcv.ops``, mmdet and mmcls. A compiled module that loads is
 left alone. Importing this package loads nothing: torch, torchvision and mmcv are imported by ``ensure()``.
+
+In: tensors, as mmcv's operators take them. Out: theirs. Touched: ``sys.modules``, by ``ensure`` and ``serve`` alone.
 """
 
 import importlib
@@ -11,11 +13,25 @@ import types
 import warnings
 from typing import Any, Callable, Optional
 
-from ..errors import MissingOperatorError
-from ..shell import command_line
-from ..threads import alone
+from ..support import MissingOperatorError, alone, command_line, lazy
 
-__all__ = ["active", "ensure", "serve"]
+_KERNELS = {
+    "border_align_forward": "border_align",
+    "carafe_naive_forward": "carafe",
+    "deform_roi_pool_forward": "deform_roi_pool",
+    "first_numbers": "deform_conv",
+    "ms_deform_attn_forward": "attention",
+    "nms_by_index": "nms:nms",
+    "psamask_forward": "psa_mask",
+    "roi_align_rotated_forward": "rotated_align",
+    "roi_pool_forward": "roi_pool",
+    "rotated_feature_align_forward": "rotated_align",
+}
+"""What the rest of mmonnx calls by itself: it needs torch, which importing this package does not load."""
+
+__all__ = ["active", "ensure", "serve", *_KERNELS]
+
+__getattr__ = lazy(__name__, _KERNELS)
 
 _NAME = "mmcv._ext"
 _FAMILIES = (
@@ -87,7 +103,8 @@ def _install() -> None:
 
     module = _Fallback(_NAME, "mmcv's operators by mmonnx.fallback.")
     # mmcv.utils.check_ops_exist() asks the import system, which refuses a module without a spec.
-    module.__spec__ = importlib.machinery.ModuleSpec(_NAME, importlib.machinery.BuiltinImporter)
+    loader: Any = importlib.machinery.BuiltinImporter  # the class itself, as Python has it for modules of its own
+    module.__spec__ = importlib.machinery.ModuleSpec(_NAME, loader)
     module.__dict__.update(OPERATORS)
     sys.modules[_NAME] = module
     sys.modules["mmcv"]._ext = module  # type: ignore[attr-defined]

@@ -1,12 +1,16 @@
 """Multi-scale deformable attention in plain torch."""
 
+from typing import Sequence, Tuple
+
 import torch
 
 from .gradients import gradients
 from .registry import operator
 
 
-def _attend(value, locations, weights, shapes) -> torch.Tensor:
+def _attend(
+    value: torch.Tensor, locations: torch.Tensor, weights: torch.Tensor, shapes: Sequence[Tuple[int, int]]
+) -> torch.Tensor:
     """Sum, over levels and points, of what lies at a place of a level's map, weighted.
 
     (N, K, heads, D) values, (N, Q, heads, L, P, 2) places, (N, Q, heads, L, P) weights -> (N, Q, heads * D).
@@ -65,6 +69,6 @@ def ms_deform_attn_backward(
     """Gradients of value, places and weights (all added); shapes as in :func:`ms_deform_attn_forward`."""
     shapes = value_spatial_shapes.tolist()
     inputs = (value, sampling_locations, attention_weights)
-    grads = gradients(lambda *tensors: _attend(*tensors, shapes), inputs, grad_output)
+    grads = gradients(lambda one, two, three: _attend(one, two, three, shapes), inputs, grad_output)
     for total, grad in zip((grad_value, grad_sampling_loc, grad_attn_weight), grads):
         total.add_(grad)

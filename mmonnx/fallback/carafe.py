@@ -6,7 +6,9 @@ from .gradients import gradients
 from .registry import operator
 
 
-def _reassemble(features, masks, kernel_size, group_size, scale_factor) -> torch.Tensor:
+def _reassemble(
+    features: torch.Tensor, masks: torch.Tensor, kernel_size: int, group_size: int, scale_factor: int
+) -> torch.Tensor:
     """Every output pixel is a sum over the window around its source pixel, weighted by its own mask.
 
     (N, C, H, W) features and (N, group_size * kernel_size ** 2, sH, sW) masks -> (N, C, sH, sW).
@@ -25,9 +27,18 @@ def _reassemble(features, masks, kernel_size, group_size, scale_factor) -> torch
     return output.reshape(batch, channels, height * scale, width * scale)
 
 
-def _backward(top_grad, features, masks, bottom_grad, mask_grad, kernel_size, group_size, scale_factor) -> None:
+def _backward(
+    top_grad: torch.Tensor,
+    features: torch.Tensor,
+    masks: torch.Tensor,
+    bottom_grad: torch.Tensor,
+    mask_grad: torch.Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
     attributes = (kernel_size, group_size, scale_factor)
-    grads = gradients(lambda *inputs: _reassemble(*inputs, *attributes), (features, masks), top_grad)
+    grads = gradients(lambda one, two: _reassemble(one, two, *attributes), (features, masks), top_grad)
     bottom_grad.add_(grads[0])
     mask_grad.add_(grads[1])
 

@@ -8,7 +8,7 @@ import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from .registry import operator
 
 
-def _attributes(attributes: Dict[str, int], names: str, use_mask: bool) -> Tuple[object, ...]:
+def _attributes(attributes: Dict[str, int], names: str, use_mask: bool) -> Tuple[int, ...]:
     """The integers in torchvision's order (rows before columns), from mmcv's keywords."""
     return (*(attributes[name] for name in names.split()), use_mask)
 
@@ -22,7 +22,7 @@ def _no_mask(input: torch.Tensor, weight: torch.Tensor) -> Tuple[torch.Tensor, t
     return input.new_zeros((input.shape[0], 0)), input.new_zeros(weight.shape[0])
 
 
-def _inside(input: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor, integers) -> torch.Tensor:
+def _inside(input: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor, integers: Tuple[int, ...]) -> torch.Tensor:
     """Which points lie on the input or less than a pixel beside it, as a mask for (pairs of) offsets."""
     stride, padding, dilation, groups = integers[0:2], integers[2:4], integers[4:6], integers[7]
     kernel, size = weight.shape[2:], offset.shape[2:]
@@ -38,7 +38,15 @@ def _inside(input: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor, int
     return inside.unsqueeze(4).expand_as(pairs).reshape(offset.shape)
 
 
-def _backward(grad_output, input, weight, offset, mask, bias, integers) -> Tuple[torch.Tensor, ...]:
+def _backward(
+    grad_output: torch.Tensor,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    offset: torch.Tensor,
+    mask: torch.Tensor,
+    bias: torch.Tensor,
+    integers: Tuple[int, ...],
+) -> Tuple[torch.Tensor, ...]:
     """Gradients of input, weight, offset, mask and bias.
 
     A point exactly one pixel beside the input, as all of the border's are before the offsets are trained, is a kink:

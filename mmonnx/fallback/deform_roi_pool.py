@@ -7,7 +7,16 @@ from .registry import operator
 from .sampling import bins, sample
 
 
-def _pool(input, offset, rois, pooled_height, pooled_width, spatial_scale, sampling_ratio, gamma) -> torch.Tensor:
+def _pool(
+    input: torch.Tensor,
+    offset: torch.Tensor,
+    rois: torch.Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> torch.Tensor:
     """(R, C, PH, PW); without offsets where ``offset`` is empty."""
     size = (pooled_height, pooled_width)
     rows, pooled = [], []
@@ -72,6 +81,6 @@ def deform_roi_pool_backward(
 ) -> None:
     """Gradients of the input and the offset (both added); shapes as in the forward."""
     attributes = (rois, pooled_height, pooled_width, spatial_scale, sampling_ratio, gamma)
-    grads = gradients(lambda *inputs: _pool(*inputs, *attributes), (input, offset), grad_output)
+    grads = gradients(lambda one, two: _pool(one, two, *attributes), (input, offset), grad_output)
     grad_input.add_(grads[0])
     grad_offset.add_(grads[1])

@@ -19,7 +19,14 @@ def _class_weight(weight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.where(classes, known, torch.ones_like(known))
 
 
-def _sigmoid(input, target, weight, alpha, positive, negative) -> torch.Tensor:
+def _sigmoid(
+    input: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    alpha: float,
+    positive: torch.Tensor,
+    negative: torch.Tensor,
+) -> torch.Tensor:
     """Pick the positive or the negative term for every class, (N, C)."""
     hit = target[:, None] == torch.arange(input.shape[1], device=input.device)
     loss = -torch.where(hit, alpha * positive, (1 - alpha) * negative)
@@ -61,7 +68,7 @@ def sigmoid_focal_loss_backward(
     grad_input.copy_(_sigmoid(input, target, weight, alpha, positive, negative))
 
 
-def _softmax(input, target, weight, loss) -> torch.Tensor:
+def _softmax(input: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
     """Zero without a label, weighted by class, (N,)."""
     loss = torch.where(target >= 0, loss, torch.zeros_like(loss))
     return loss * _class_weight(weight, target) if weight.numel() else loss

@@ -43,7 +43,9 @@ def greedy(
     return kept, dropped
 
 
-def _iou(boxes: torch.Tensor, areas: torch.Tensor, first: torch.Tensor, rest: torch.Tensor, offset: int):
+def _iou(
+    boxes: torch.Tensor, areas: torch.Tensor, first: torch.Tensor, rest: torch.Tensor, offset: int
+) -> torch.Tensor:
     """IoU of one box with others, in the order of operations of the compiled kernel, so that it rounds as that does."""
     corners = torch.max(boxes[first, :2], boxes[rest, :2]), torch.min(boxes[first, 2:4], boxes[rest, 2:4])
     inter = (corners[1] - corners[0] + offset).clamp(min=0).prod(1)

@@ -10,7 +10,13 @@ _COLLECT = 0
 
 
 def _places(
-    h_feature, w_feature, h_mask, w_mask, half_h_mask, half_w_mask, device
+    h_feature: int,
+    w_feature: int,
+    h_mask: int,
+    w_mask: int,
+    half_h_mask: int,
+    half_w_mask: int,
+    device: torch.device,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """For every position of the map (rows) and every other (columns), which mask channel relates them, and if one does.
 

@@ -26,5 +26,6 @@ def operator(function: Kernel) -> Kernel:
     name = function.__name__
     if name in OPERATORS:
         raise ValueError(f"operator {name} is registered twice")
-    OPERATORS[name] = torch.no_grad()(function)
-    return OPERATORS[name]
+    registered: Kernel = torch.no_grad()(function)
+    OPERATORS[name] = registered
+    return registered

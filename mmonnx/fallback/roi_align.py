@@ -1,6 +1,6 @@
 """RoIAlign: the average on torchvision's kernel, the maximum in plain torch."""
 
-from typing import Tuple
+from typing import Any, Tuple
 
 import torch
 import torchvision
@@ -13,7 +13,9 @@ _MAX = 0
 _LOWEST = -10000.0
 
 
-def _max_pool(input: torch.Tensor, rois: torch.Tensor, size: Tuple[int, int], **attributes):
+def _max_pool(
+    input: torch.Tensor, rois: torch.Tensor, size: Tuple[int, int], **attributes: Any
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The greatest sample of each bin and where it lies: (R, C, PH, PW) values, rows and columns."""
     shape = (rois.shape[0], input.shape[1], *size)
     value, row, column = input.new_full(shape, _LOWEST), input.new_full(shape, -1.0), input.new_full(shape, -1.0)

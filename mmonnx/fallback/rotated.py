@@ -1,5 +1,7 @@
 """Overlap and non-maximum suppression of rotated boxes."""
 
+from typing import Tuple
+
 import torch
 
 from .nms import by_score, float32, greedy
@@ -32,7 +34,7 @@ def _inside(points: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
     return ((along >= -_SLACK * squares) & (along <= (1 + _SLACK) * squares)).all(-1)
 
 
-def _crossings(one: torch.Tensor, two: torch.Tensor):
+def _crossings(one: torch.Tensor, two: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
     """Where the edges of two rectangles meet: (P, 16, 2) points and (P, 16) bool, which of them there are."""
     start, edge = one[:, :, None], (one.roll(-1, 1) - one)[:, :, None]
     other, across = two[:, None], (two.roll(-1, 1) - two)[:, None]
@@ -78,7 +80,9 @@ def _overlap(one: torch.Tensor, two: torch.Tensor, mode: int) -> torch.Tensor:
 
 
 @operator
-def box_iou_rotated(boxes1: torch.Tensor, boxes2: torch.Tensor, ious: torch.Tensor, mode_flag: int, aligned: bool):
+def box_iou_rotated(
+    boxes1: torch.Tensor, boxes2: torch.Tensor, ious: torch.Tensor, mode_flag: int, aligned: bool
+) -> None:
     """Overlap of rotated boxes.
 
     Args:

@@ -7,7 +7,16 @@ from .registry import operator
 from .sampling import bins, sample
 
 
-def _pool(input, rois, pooled_height, pooled_width, spatial_scale, sampling_ratio, aligned, clockwise) -> torch.Tensor:
+def _pool(
+    input: torch.Tensor,
+    rois: torch.Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+    clockwise: bool,
+) -> torch.Tensor:
     """(R, C, PH, PW)"""
     size = (pooled_height, pooled_width)
     center = rois[:, 1:3] * spatial_scale - (0.5 if aligned else 0.0)
@@ -75,7 +84,7 @@ def roi_align_rotated_backward(
     bottom_grad.add_(gradients(lambda input: _pool(input, rois, *sizes), (bottom_grad,), top_grad)[0])
 
 
-def _align(features, best_bboxes, spatial_scale, points) -> torch.Tensor:
+def _align(features: torch.Tensor, best_bboxes: torch.Tensor, spatial_scale: float, points: int) -> torch.Tensor:
     """(N, C, H, W)"""
     batch, _, height, width = features.shape
     boxes = best_bboxes.reshape(-1, 5)

@@ -1,1 +1,43 @@
-"""What is done to a traced graph: ModelProto in, ModelProto out."""
+"""What is done to a traced graph, and what can be said of a file's graph.
+
+In: a ``ModelProto``. Out: another one, or findings. Touched: nothing; ``write_model`` alone puts a file in place.
+"""
+
+from .check import Finding, check_runs, check_target
+from .findings import findings_json, show_findings
+from .functions import opset_of, walk_nodes, without_functions
+from .inspecting import inspect, rows
+from .metadata import annotate
+from .names import named
+from .optional import unused, with_defaults, without_inputs
+from .parts import part, produced
+from .read import read_model
+from .shapes import declared
+from .simplifier import count_nodes, file_size, simplify
+from .write import write_model
+
+__all__ = [
+    "findings_json",
+    "show_findings",
+    "Finding",
+    "annotate",
+    "check_runs",
+    "check_target",
+    "count_nodes",
+    "declared",
+    "file_size",
+    "inspect",
+    "named",
+    "opset_of",
+    "part",
+    "produced",
+    "read_model",
+    "rows",
+    "simplify",
+    "unused",
+    "walk_nodes",
+    "with_defaults",
+    "without_functions",
+    "without_inputs",
+    "write_model",
+]

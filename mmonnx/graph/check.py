@@ -3,19 +3,17 @@
 import ast
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 import onnx
 import onnx.inliner
 
-from ..errors import ExportError, InputError, first_line
-from ..runtimes.onnxruntime import Session
-from ..targets import Form, Operator, Target, full_name
-from ..targets.base import STANDARD_DOMAINS
+from ..runtime import Session, check_valid, without_weights
+from ..support import ExportError, InputError, first_line
+from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
 from .emptiness.follow import Followed, follow, node_name
-from .emptiness.sizes import covers
-from .large import check_valid, without_weights
+from .emptiness.sizes import Cause, covers
 from .names import module_path
 
 _KINDS = {
@@ -173,7 +171,7 @@ def _emptied(step: Followed, takes_empty: Optional[Tuple[int, ...]]) -> List[str
     """The cases in which an input is empty while an output is not, each as the names of the nodes to blame."""
     if takes_empty is None:
         return []
-    causes = set()
+    causes: Set[Cause] = set()
     for index, value in enumerate(step.view.inputs):
         if value is not None and index not in takes_empty:
             causes |= value.empty_if

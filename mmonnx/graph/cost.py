@@ -7,9 +7,9 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import onnx
 
-from ..errors import InputError, first_line
+from ..runtime import without_weights
+from ..support import InputError, first_line
 from .check import module_of
-from .large import without_weights
 
 _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -69,7 +69,7 @@ def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> C
 
 
 def _fix(model: onnx.ModelProto, shape: Tuple[int, int], batch: int) -> None:
-    dims = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else ()
+    dims = list(model.graph.input[0].type.tensor_type.shape.dim) if model.graph.input else []
     if len(dims) != 4:
         raise InputError("the model's first input is no image", "(N, C, H, W)", "leave --shape out")
     for axis, size in ((0, batch), (2, shape[0]), (3, shape[1])):

@@ -7,8 +7,8 @@ from typing import Any, Union
 
 import onnx
 
-from ..errors import InputError, first_line
-from ..runtime.external import check_external
+from ..runtime import check_external
+from ..support import InputError, first_line
 
 
 def read_model(path: Union[str, "os.PathLike[str]"]) -> onnx.ModelProto:

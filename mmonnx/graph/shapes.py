@@ -4,7 +4,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 
 import onnx
 
-from ..runtimes.onnxruntime import Session
+from ..runtime import Session
 
 Known = Mapping[str, Mapping[int, Union[int, str]]]
 Place = Tuple[str, int]
@@ -85,7 +85,8 @@ def _constant(model: onnx.ModelProto, assignments: Sequence[Sizes]) -> Dict[Plac
             continue
         if inferred:
             left = [place for place in left if found[place] == shapes[place]]
-        found = {place: shapes[place] for place in left if isinstance(shapes[place], int)}
+        inferred_sizes = ((place, shapes[place]) for place in left)
+        found = {place: size for place, size in inferred_sizes if isinstance(size, int)}
         left, inferred = list(found), inferred + 1
         if not left:
             break

@@ -8,8 +8,8 @@ from typing import Optional, Set, Union
 
 import onnx
 
-from ..atomic import alone_in, check_writable, ending_signals_exit, replacing
-from . import large
+from ..runtime import large
+from ..support import alone_in, check_writable, ending_signals_exit, replacing
 
 
 def write_model(model: onnx.ModelProto, path: Union[str, "os.PathLike[str]"], limit: Optional[int] = None) -> None:

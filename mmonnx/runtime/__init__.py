@@ -5,9 +5,67 @@ from mmonnx.runtime import Detector
 detector = Detector("faster_rcnn.onnx")
 found = detector("photo.jpg")          # as mmdet's inference_detector: in pixels of the picture
 detector.draw("photo.jpg", found)      # the picture with boxes, BGR
+
+In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. Touched: the files that are asked for.
 """
 
-from .images import read_image
-from .models import Classifier, Detector, open_model
+from ..support import lazy
+from . import drawing, masks
+from .boxes import in_picture
+from .description import PREFIX, Description
+from .external import check_external
+from .images import check_picture, count_channels, read_image, read_picture
+from .models import Classifier, Detector, load_session, open_model
+from .pages.benchmark import Benchmark, measured, read_results
+from .pages.pictures import drawn, shown
+from .pages.write import page, write_page
+from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, placing
+from .predicting import PredictSettings, predict
+from .results import Detections, Panoptic, RawOutputs, Result, Scores
+from .session import Session, check_operator_library, mmcv_operator_library
+from .transforms import from_config
 
-__all__ = ["Classifier", "Detector", "open_model", "read_image"]
+__all__ = [
+    "Benchmark",
+    "Classifier",
+    "DEFAULTS",
+    "Description",
+    "Detections",
+    "Detector",
+    "IMAGE_CORNER",
+    "IMAGE_SIZE",
+    "PREFIX",
+    "Panoptic",
+    "PredictSettings",
+    "RawOutputs",
+    "Result",
+    "Scores",
+    "Session",
+    "check_external",
+    "check_operator_library",
+    "check_picture",
+    "check_valid",
+    "count_channels",
+    "drawing",
+    "drawn",
+    "from_config",
+    "in_picture",
+    "large",
+    "load_session",
+    "masks",
+    "measured",
+    "mmcv_operator_library",
+    "open_model",
+    "page",
+    "placing",
+    "predict",
+    "read_image",
+    "read_picture",
+    "read_results",
+    "shown",
+    "without_weights",
+    "write_page",
+]
+
+# who runs a file need not have onnx
+__getattr__ = lazy(__name__, {"check_valid": "large", "large": "large:", "without_weights": "large"})

@@ -24,9 +24,9 @@ def in_picture(
         scale: (4,) how many times as large the picture is in the input.
         offset: (left, top) of that part.
     """
-    boxes = boxes - np.float32(offset * 2)
+    boxes = boxes - np.asarray(offset * 2, np.float32)
     if limits == "origin":
         boxes = np.maximum(boxes, 0)
     elif limits == "image":  # where the file does not know where the padding begins, boxes may reach into it
-        boxes = np.clip(boxes, 0, np.float32(shape[::-1] * 2))
-    return boxes / np.float32(scale)
+        boxes = np.clip(boxes, 0, np.asarray(shape[::-1] * 2, np.float32))
+    return boxes / np.asarray(scale, np.float32)

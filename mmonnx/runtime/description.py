@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import InputError
+from ..support import InputError
 from .boxes import LIMITS
 
 PREFIX = "mmonnx."
@@ -91,7 +91,7 @@ def _check(found: Description) -> None:
         raise ValueError("palette")
     float(found.score_thr), float(found.mask_thr)
     for step in found.pipeline or ():
-        needed = {"resize": ("rule", "backend", "interpolation"), "normalize": ("mean", "std", "to_rgb")}
-        needed.update(crop=("size",), pad=("value",), load=("color", "to_rgb"))
+        needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
+        needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
         for name in needed.get(step["type"], ()):
             step[name]

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple, Union
 
-from ..errors import InputError
-from ..memory import check_memory
+from ..support import InputError, check_memory
 
 _GRAPH = {1: "node", 5: "tensor", 15: "sparse"}
 _ATTRIBUTE = {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"}

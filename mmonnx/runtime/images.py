@@ -5,13 +5,12 @@ import glob
 import logging
 import os
 import warnings
-from typing import Any, Iterator, List, Optional, Sequence, Type
+from typing import Any, Iterator, List, Optional, Sequence, Type, cast
 
 import cv2
 import numpy as np
 
-from ..errors import InputError, first_line
-from ..native import quiet
+from ..support import InputError, first_line, quiet
 
 TIFFS = (".tif", ".tiff")
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", *TIFFS, ".webp", ".ppm", ".pgm", ".npy")
@@ -229,7 +228,7 @@ def _not_warned(kind: Type[Warning]) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(ValueError):  # another reader was first
-            warnings.filters.remove(entry)
+            cast(List[Any], warnings.filters).remove(entry)
 
 
 def _unreadable(path: str) -> InputError:

@@ -2,22 +2,21 @@
 
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 import cv2
 import numpy as np
 
-from .. import drawing
-from ..errors import InputError, first_line, type_and_line
-from ..results import Detections, Scores
-from ..runtimes.onnxruntime import Session, has_cuda
+from ..support import InputError, first_line, type_and_line
+from . import drawing, pipeline
 from . import masks as masking
-from . import pipeline
 from .boxes import in_picture
 from .description import Description
 from .external import check_external
 from .images import check_array, count_channels, read_picture
-from .placing import placing
+from .placement import placing
+from .results import Detections, Scores
+from .session import Session, has_cuda
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 
@@ -158,7 +157,7 @@ class Detector(_Model):
     def _found(self, prepared: pipeline.Prepared, outputs: Dict[str, np.ndarray]) -> Detections:
         real = outputs["labels"] >= 0
         dets = outputs["dets"][real].astype(np.float32).reshape(-1, 5)
-        limits, scale = self.description.box_limits, np.float32(prepared.scale * 2)
+        limits, scale = self.description.box_limits, np.asarray(prepared.scale * 2, np.float32)
         boxes = in_picture(dets[:, :4], limits, prepared.shape, scale, prepared.offset)
         found = None
         if "masks" in outputs:
@@ -221,7 +220,7 @@ def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Un
     """A detector or a classifier, as the file says; arguments and errors are those of both."""
     session = load_session(os.fspath(path), device)
     task = _description(session, os.fspath(path)).task
-    kind = Classifier if task in Classifier.tasks else Detector
+    kind: Type[Union[Detector, Classifier]] = Classifier if task in Classifier.tasks else Detector
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
     return model

@@ -23,8 +23,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..errors import InputError
-from ..memory import MAX_PIXELS
+from ..support import MAX_PIXELS, InputError
 
 Step = Dict[str, Any]
 Size = Tuple[int, int]
@@ -230,7 +229,7 @@ def _centre(prepared: Prepared, target: Size, value: Any) -> Prepared:
 
 
 def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
-    image = prepared.image.astype(np.float32)
+    image: np.ndarray = prepared.image.astype(np.float32)
     if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     # OpenCV's arithmetic on float32 figures as float64, and not numpy's: it is what mmcv rounds by

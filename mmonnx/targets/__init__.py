@@ -1,14 +1,17 @@
-"""What each runtime accepts, as data: one file a target."""
+"""What each runtime accepts, as data: one file a target.
+
+In: a name. Out: a ``Target``: operators, opsets, capabilities. Touched: nothing.
+"""
 
 from typing import Dict
 
-from ..errors import InputError
-from .base import Capabilities, Form, Operator, Target, full_name
+from ..support import InputError
+from .base import STANDARD_DOMAINS, Capabilities, Form, Operator, Target, full_name
 from .onnxruntime import ONNXRUNTIME
 from .onnxruntime_mmcv import ONNXRUNTIME_MMCV
 from .pplnn import PPLNN
 
-__all__ = ["TARGETS", "Capabilities", "Form", "Operator", "Target", "find_target", "full_name"]
+__all__ = ["STANDARD_DOMAINS", "TARGETS", "Capabilities", "Form", "Operator", "Target", "find_target", "full_name"]
 
 TARGETS: Dict[str, Target] = {target.name: target for target in (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV)}
 

@@ -12,8 +12,11 @@ class Operand(Protocol):
         rank: None if it is unknown.
     """
 
-    dtype: str
-    rank: Optional[int]
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def rank(self) -> Optional[int]: ...
 
     def array(self) -> Any:
         """Its elements if it is a constant, None otherwise."""
@@ -27,8 +30,11 @@ class View(Protocol):
         inputs: one per input; None for an optional one that is left out.
     """
 
-    opset: int
-    inputs: Sequence[Optional[Operand]]
+    @property
+    def opset(self) -> int: ...
+
+    @property
+    def inputs(self) -> Sequence[Optional[Operand]]: ...
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""

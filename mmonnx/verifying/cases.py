@@ -5,8 +5,7 @@ from typing import List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..codebases.base import Task
-from ..codebases.images import photographs, second_shape
+from ..loading import Task, photographs, second_shape
 from .outcome import Case
 
 Shape = Tuple[int, int]
@@ -44,6 +43,7 @@ def make_cases(task: Task, images: Optional[Sequence[np.ndarray]], shape: Shape,
 
 def padded_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape) -> Case:
     """Pictures that do not fill the input, by other shares of its height and of its width."""
+    assert task.preprocess_padded is not None  # the callers have asked
     part = max(size[0] * 7 // 8, 1), max(size[1] * 3 // 4, 1)
     shown = []
     for picture in chosen:
@@ -85,6 +85,7 @@ def other_shape(task: Task, shape: Shape) -> Shape:
 
 def picture_case(task: Task, kind: str, chosen: Sequence[np.ndarray], size: Shape) -> Case:
     """Pictures as one batch of a size."""
+    assert task.preprocess is not None  # the model is one of images
     resized = [cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR) for picture in chosen]
     return Case(_name(kind, size, len(chosen)), task.preprocess(list(chosen), size), resized)
 

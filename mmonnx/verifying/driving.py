@@ -11,11 +11,10 @@ from typing import Any, ContextManager, Dict, Iterator, List, Optional, Sequence
 
 import torch
 
-from ..codebases.base import Feeds, Result, Task
-from ..codebases.roundings import layers_round_otherwise, rounding_noise
-from ..codebases.ties import ties_at_random
-from .probes import Probe, Recorder, poolings
-from .regions import FirstPooling, PoolingCall, pooling_calls
+from ..environment import layers_round_otherwise, rounding_noise, ties_at_random
+from ..loading import Feeds, Task
+from ..runtime import Result
+from ..tracing import FirstPooling, PoolingCall, Probe, Recorder, pooling_calls, poolings
 
 _TAIL = 4.0
 """The greatest drawn value, in deviations."""
@@ -111,7 +110,7 @@ class Driven:
         first: the pooling at which the run was ended.
     """
 
-    results: List[Result]
+    results: Sequence[Result]
     driven: Dict[str, torch.Tensor] = field(default_factory=dict)
     free: Dict[str, torch.Tensor] = field(default_factory=dict)
     levels: Set[Level] = field(default_factory=set)
@@ -140,7 +139,8 @@ def run_driven(
         memory: around the run, see ``memory.remembering``.
         stop: end it at the first pooling of regions, which is all that it gives then, without results.
     """
-    recorder, pooled, names, late = Recorder(task.module, probes, task.twice), [], set(), set()
+    recorder, names, late = Recorder(task.module, probes, task.twice), set(), set()
+    pooled: List[Any] = []
     firsts: Dict[str, torch.Tensor] = {}
 
     def drive(probe: Probe, output: torch.Tensor) -> Optional[torch.Tensor]:
@@ -183,7 +183,7 @@ def run_again(task: Task, feeds: Feeds, probes: Sequence[Probe], first: Driven, 
     return Driven(results, first.driven, free, first.levels, recorder.complete, poolings=calls, first=pooling)
 
 
-def _predicted(task: Task, feeds: Feeds) -> Tuple[List[Result], Optional[FirstPooling]]:
+def _predicted(task: Task, feeds: Feeds) -> Tuple[Sequence[Result], Optional[FirstPooling]]:
     """PyTorch's answers, or the pooling at which the run was ended."""
     try:
         return task.predict(feeds), None

@@ -6,8 +6,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from ..codebases.base import Task
-from ..codebases.sizes import refusal
+from ..loading import Task, refusal
 from .cases import Shape, other_shape, padded_case, picture_case
 from .clock import now
 from .driving import Draw, Driven, Lever
@@ -53,7 +52,7 @@ class _Amounts(NamedTuple):
 def _is_between(seen: Tuple[Optional[int], float], limit: Optional[int]) -> bool:
     """Whether detections are found, really, and not as many as fill a list."""
     count, best = seen
-    return bool(count) and best > _REAL and (limit is None or count < limit)
+    return count is not None and count > 0 and best > _REAL and (limit is None or count < limit)
 
 
 def _gained(gain: float) -> Draw:
@@ -86,7 +85,7 @@ class Explorer:
         self._task, self._inside, self._goals, self._until = task, inside, goals, until
         self._pictures, self._shape = pictures, shape
         self._batch = 2 if task.dynamic_batch else batch
-        self._fullest: Tuple[int, Optional[Draw]] = (0, Draw(0))
+        self._fullest: Tuple[int, Draw] = (0, Draw(0))
 
     def results(self) -> List[CaseResult]:
         """A result for each kind of run that was made."""
@@ -278,7 +277,8 @@ class Explorer:
         """A result, what it shows having been noted."""
         if result.ok:
             self._goals.see_driven(driven)
-            self._fullest = max(self._fullest, (result.total, driven.draw), key=lambda one: one[0])
+            if driven.draw is not None:
+                self._fullest = max(self._fullest, (result.total, driven.draw), key=lambda one: one[0])
             if not driven.free and self._goals.unreached_ends:
                 self._goals.reach(self._inside.hanging_on(case, driven, self._goals.unreached_ends))
         return result
@@ -299,11 +299,11 @@ class Explorer:
         """The smallest size on which the model is driven: what is behind its ends matters there, not its picture."""
         other = other_shape(self._task, self._shape)
         step = self._task.divisor
-        half = tuple(max(2 * step, round(side / 2 / step) * step) for side in other)
-        if self._task.dynamic_size and half < other and self._takes(half):
-            return half[0], half[1]
-        return other
+        height, width = (max(2 * step, round(side / 2 / step) * step) for side in other)
+        half = (height, width)
+        return half if self._task.dynamic_size and half < other and self._takes(half) else other
 
     def _takes(self, size: Shape) -> bool:
+        assert self._task.preprocess is not None  # models of images alone are driven
         feeds = self._task.preprocess(self._pictures[:1], size)
         return refusal(lambda: self._task.predict(feeds)) is None

@@ -5,9 +5,10 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 
 import numpy as np
 
-from ..codebases.base import Detections, Panoptic, Result, Task
+from ..loading import Task
+from ..runtime import Detections, Panoptic, Result
+from ..tracing import Probe, poolings
 from .driving import Driven, Level
-from .probes import Probe, poolings
 
 _NEAR = 0.1
 """A lowest score within this share above the threshold shows where the threshold is."""

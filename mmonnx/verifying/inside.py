@@ -9,19 +9,17 @@ import numpy as np
 import onnx
 import torch
 
-from ..codebases.base import Detections, Result, Task, to_numpy
-from ..codebases.doubling import layers_in_double, to_double
-from ..codebases.roundings import layers_round_otherwise
-from ..codebases.ties import ties_at_random
-from ..errors import type_and_line
-from ..graph.parts import part
-from ..matching import CHANCE, MAX_LINES, Match, match, noise_of
+from ..environment import layers_in_double, layers_round_otherwise, ties_at_random, to_double
+from ..graph import part
+from ..loading import Task, to_numpy
+from ..runtime import Detections, Result
+from ..support import type_and_line
+from ..tracing import POOLED, REGIONS, PoolingCall, Probe, Recorder, draw_regions, probes_of
 from .driving import SCORES, Draw, Driven, Lever, channel_axis, run_again, run_driven, watched
 from .goals import detections_of
 from .kernels import Kernels
+from .matching import CHANCE, MAX_LINES, Match, match, noise_of
 from .outcome import Case, CaseResult, summed
-from .probes import POOLED, REGIONS, Probe, Recorder, probes_of
-from .regions import PoolingCall, draw_regions
 from .remembering import Memory
 from .rows import absent, in_order
 from .tensors import EXACT, Arrays, TensorsMatch
@@ -284,10 +282,11 @@ class Inside:
                 first = run_driven(self._task, case.feeds, self.probes, draw, self._memory.used(), stop=True)
         except Exception:  # the model's own code may not be made for such values
             return None
-        name = first.first.probe.name if first.first else None
-        if name not in self._regions or not first.driven:
+        pooling = first.first
+        if pooling is None or pooling.probe.name not in self._regions or not first.driven:
             return None
-        between, expected = time.perf_counter(), to_numpy({name: first.first.regions})
+        name = pooling.probe.name
+        between, expected = time.perf_counter(), to_numpy({name: pooling.regions})
         try:
             found = self._run([name], list(first.driven), {**to_numpy(case.feeds), **to_numpy(first.driven)})
         except Exception as error:  # the runtime's own
@@ -344,7 +343,7 @@ class Inside:
                 after = self._outputs(case, {**driven.driven, name: other})
             except Exception:  # another number of rows than other ends are made to give
                 after = {}
-            if any(not np.array_equal(before[one], after.get(one)) for one in before):
+            if any(one not in after or not np.array_equal(before[one], after[one]) for one in before):
                 found.append(name)
         return found
 
@@ -354,8 +353,9 @@ class Inside:
         for module in dict.fromkeys(probe.module for probe in self.probes):
             tried = [Lever(module, channel) for channel in (None, -1, 0)]
             totals = [_total(self.answers(case, driven, (lever,), _PULL)) for lever in tried]
-            if usual is not None and None not in totals and min(totals) < _LOWER * usual:
-                found.append(tried[totals.index(min(totals))])
+            known = [total for total in totals if total is not None]
+            if usual is not None and len(known) == len(totals) and min(known) < _LOWER * usual:
+                found.append(tried[known.index(min(known))])
         return tuple(found)
 
     def answers(
@@ -405,7 +405,8 @@ def _hanging_on(model: onnx.ModelProto, outputs: Sequence[str], inputs: Sequence
     makers = {name: node for node in model.graph.node for name in node.output}
     found = []
     for output in outputs:
-        names, seen = [output], set()
+        names = [output]
+        seen: Set[str] = set()
         while names and not seen.intersection(inputs):
             name = names.pop()
             if name not in seen:
@@ -460,6 +461,14 @@ def _matches(task: Task, expected: Sequence[Result], actual: Sequence[Result]) -
     if len(expected) != len(actual):
         return [Match(0, len(expected), unmatched=[f"{len(actual)} results for {len(expected)} images"], ok=False)]
     return [
-        match(one, other, score_thr=task.score_thr, limit=task.max_per_img, noise=noise_of(one), ordered=True)
+        match(
+            one,
+            other,
+            score_thr=task.score_thr,
+            limit=task.max_per_img,
+            noise=noise_of(one, task.kinds),
+            ordered=True,
+            kinds=task.kinds,
+        )
         for one, other in zip(expected, actual)
     ]

@@ -5,8 +5,8 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..codebases.base import Feeds
-from ..matching import MAX_LINES, Match
+from ..loading import Feeds
+from .matching import MAX_LINES, Match
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,15 @@ class Case:
     @property
     def shape(self) -> Tuple[int, int]:
         """(height, width) of the input; (0, 0) if it is no image."""
-        return self.images[0].shape[:2] if len(self.images) else (0, 0)
+        if not len(self.images):
+            return 0, 0
+        height, width = self.images[0].shape[:2]
+        return height, width
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """How one case went, summed over the batch's images; see :class:`mmonnx.matching.Match` for the figures.
+    """How one case went, summed over the batch's images; see :class:`mmonnx.verifying.matching.Match` for the figures.
 
     Attributes:
         name, shape, batch: of the case; shape is (height, width).

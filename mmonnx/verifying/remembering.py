@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 import torch
 from torch import nn
 
-from .probes import Probe
+from ..tracing import Probe
 
 _PLAIN = (bool, int, float, str)
 """Arguments that are the same where they are equal; of all others only the very same are."""

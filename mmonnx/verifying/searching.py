@@ -10,8 +10,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import torch
 from torch import nn
 
-from ..codebases.base import Task
-from ..surroundings import gradients
+from ..environment import gradients
+from ..loading import Task
 from .outcome import Case
 
 _BOUNDS = {"Hardswish": 3.0, "Hardsigmoid": 3.0, "HSwish": 3.0, "HSigmoid": 3.0}

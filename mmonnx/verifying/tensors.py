@@ -4,7 +4,7 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from ..matching import CHANCE, MAX_LINES, Tolerances, compare_raw
+from .matching import CHANCE, MAX_LINES, Tolerances, compare_raw
 from .outcome import Case, CaseResult
 
 Arrays = Dict[str, np.ndarray]

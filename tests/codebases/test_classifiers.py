@@ -9,13 +9,13 @@ import torch
 from models import load_small
 
 from mmonnx import cli
-from mmonnx.codebases.images import photographs
-from mmonnx.errors import FixedSizeError, InputError
-from mmonnx.graph.lower import lower
-from mmonnx.rewrites import ExportContext
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.tracing import trace
-from mmonnx.verify import make_cases, verify
+from mmonnx.loading.images import photographs
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import FixedSizeError, InputError
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import make_cases, verify
 
 MOBILENET = "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py"
 SMALL_MOBILENET = {"model.backbone.widen_factor": 0.25, "model.head.num_classes": 20}

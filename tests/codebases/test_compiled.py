@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn import functional
 
 import mmonnx
-from mmonnx import compat
-from mmonnx.codebases.structure import named_tensors
-from mmonnx.errors import ExportError
-from mmonnx.report import Report
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.environment import compat
+from mmonnx.loading.structure import named_tensors
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import ExportError
+from mmonnx.terminal.report import Report
 
 MAPS = torch.rand(1, 3, 8, 8)
 AXES = {0: "batch", 2: "height", 3: "width"}

@@ -5,9 +5,9 @@ import pytest
 from models import load_small
 from torch import nn
 
-from mmonnx.codebases.model import remove_pretrained
-from mmonnx.codebases.sizes import another_size
-from mmonnx.errors import FixedSizeError, InputError
+from mmonnx.loading.model import remove_pretrained
+from mmonnx.loading.sizes import another_size
+from mmonnx.support.errors import FixedSizeError, InputError
 
 
 def test_the_batch_alone_is_dynamic(tmp_path):

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 import mmonnx
-from mmonnx.codebases.structure import named_tensors
-from mmonnx.errors import InputError
-from mmonnx.report import Report
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.loading.structure import named_tensors
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import InputError
+from mmonnx.terminal.report import Report
 
 
 class Model(nn.Module):

@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn import functional
 
 import mmonnx
-from mmonnx import cli, codebases, compat
-from mmonnx.codebases.distributions import KINDS
-from mmonnx.codebases.structure import named_tensors
-from mmonnx.errors import FixedSizeError, InputError, NewerOpsetError
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx import cli, loading
+from mmonnx.codebases.plain.distributions import KINDS
+from mmonnx.environment import compat
+from mmonnx.loading.structure import named_tensors
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import FixedSizeError, InputError, NewerOpsetError
 
 BLOCKED = """
 import sys
@@ -39,7 +40,7 @@ sys.exit(status)
 def test_the_guides_script_in_one_line(tmp_path, monkeypatch):
     """The same numbers as the file of the guide's own script, whose model has the same weights."""
     torchvision = pytest.importorskip("torchvision")
-    from mmonnx.tracing import quiet
+    from mmonnx.tracing.tracer import quiet
 
     torch.manual_seed(0)
     model = torchvision.models.mobilenet_v2().eval()
@@ -106,7 +107,7 @@ def test_without_openmmlab(tmp_path):
 )
 def test_a_wrong_name_or_argument(name, kwargs, words):
     with pytest.raises(InputError, match=words):
-        codebases.load(name, None, codebases.LoadOptions(shape=(32, 32), model_kwargs=kwargs))
+        loading.load(name, None, loading.LoadOptions(shape=(32, 32), model_kwargs=kwargs))
 
 
 def test_a_transformer_of_one_size_refuses_another():
@@ -114,9 +115,9 @@ def test_a_transformer_of_one_size_refuses_another():
     if not hasattr(models, "VisionTransformer"):
         pytest.skip("this torchvision has none")
     kwargs = dict(image_size=32, patch_size=16, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=16)
-    options = codebases.LoadOptions(shape=(32, 32), dynamic=True, model_kwargs=kwargs)
+    options = loading.LoadOptions(shape=(32, 32), dynamic=True, model_kwargs=kwargs)
     with pytest.raises(FixedSizeError, match="takes images of 32x32 and not of"):
-        codebases.load("torchvision.models:VisionTransformer", None, options)
+        loading.load("torchvision.models:VisionTransformer", None, options)
 
 
 @dataclass

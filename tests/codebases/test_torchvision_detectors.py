@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmonnx import codebases
-from mmonnx.codebases.base import Detections
-from mmonnx.errors import InputError
+from mmonnx import loading
 from mmonnx.pipeline import ExportSettings, export
+from mmonnx.runtime.results import Detections
+from mmonnx.support.errors import InputError
 
 MINE = """
 from torchvision.models import detection
@@ -58,7 +58,7 @@ def mine(tmp_path, monkeypatch):
     [pytest.param("boxes", set(), marks=pytest.mark.once), ("masks", {"masks"}), ("points", {"keypoints"})],
 )
 def test_they_give_pytorchs_detections_at_sizes_that_the_trace_has_not_seen(mine, name, more):
-    load = codebases.LoadOptions(shape=(128, 192), dynamic=True)
+    load = loading.LoadOptions(shape=(128, 192), dynamic=True)
     done = export(ExportSettings(f"my_detectors:{name}", None, f"{name}.onnx", load=load, verify=True))
     assert done.ok and {"boxes", "scores", "labels", *more} <= set(done.task.output_names)
     kinds = [result.name.split()[0].rstrip(",") for result in done.results]
@@ -68,7 +68,7 @@ def test_they_give_pytorchs_detections_at_sizes_that_the_trace_has_not_seen(mine
 
 
 def test_key_points_are_of_each_detection(mine):
-    task = codebases.load("my_detectors:points", None, codebases.LoadOptions(shape=(128, 192)))
+    task = loading.load("my_detectors:points", None, loading.LoadOptions(shape=(128, 192)))
     (found,) = task.predict(task.inputs)
     assert isinstance(found, Detections) and len(found.dets) >= 10
     assert found.more["keypoints"].shape == (len(found.dets), 3, 3)
@@ -79,4 +79,4 @@ def test_key_points_are_of_each_detection(mine):
 @pytest.mark.parametrize("load", [dict(batch=2), dict(output_names=["a", "b", "c"])])
 def test_a_batch_and_names_are_refused(mine, load):
     with pytest.raises(InputError, match="takes a list of images"):
-        codebases.load("my_detectors:boxes", None, codebases.LoadOptions(shape=(128, 192), **load))
+        loading.load("my_detectors:boxes", None, loading.LoadOptions(shape=(128, 192), **load))

@@ -3,11 +3,11 @@
 import pytest
 from models import once_if, small_config
 
-from mmonnx import codebases, fallback
-from mmonnx.codebases.config import base_config, find_config
-from mmonnx.errors import InputError
+from mmonnx import fallback, loading
+from mmonnx.loading.config import base_config, find_config
 from mmonnx.pipeline import ExportSettings, export
-from mmonnx.resources import config_root
+from mmonnx.support.errors import InputError
+from mmonnx.support.resources import config_root
 
 NAMES = sorted(
     str(path.relative_to(config_root())) for path in config_root().rglob("*.py") if path.parent.name != "digits"
@@ -69,7 +69,7 @@ def test_it_is_exported(name, tmp_path):
         ExportSettings(
             path,
             output_file=str(tmp_path / "model.onnx"),
-            load=codebases.LoadOptions(shape=SHAPE, dynamic=settings.dynamic),
+            load=loading.LoadOptions(shape=SHAPE, dynamic=settings.dynamic),
             target=settings.target,
             simplify=settings.simplify,
             verify=settings.verify,

@@ -10,7 +10,7 @@ import torch
 
 from mmonnx import fallback
 from mmonnx.datasets import digits
-from mmonnx.errors import InputError
+from mmonnx.support.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "digits"
 CHECKPOINTS = [CONFIGS / "faster_rcnn_digits.pth", CONFIGS / "mobilenet_v2_digits.pth"]

@@ -15,14 +15,15 @@ from pages import PAGES, README, ROOT, blocks, commands, links, spans, texts  # 
 from workspace import Workspace, make_checkout  # noqa: E402
 
 from mmonnx import cli, fallback  # noqa: E402
-from mmonnx.resources import patch_root  # noqa: E402
+from mmonnx.cli import parsers  # noqa: E402
+from mmonnx.support.resources import patch_root  # noqa: E402
 
 pytestmark = pytest.mark.once
 
 TEXTS = texts()
 COMMANDS = [(page, command) for page, text in TEXTS.items() for command in commands(text)]
 ELSEWHERE = {
-    "docs/plugin.md": "tests/plugin/test_plugin_docs.py",
+    "docs/plugin.md": "tests/integration/test_plugin_docs.py",
     "docs/extending.md": "tests/docs/test_extending.py",
     "docs/running.md": "tests/docs/test_running.py",
 }
@@ -78,7 +79,7 @@ def test_a_command_works(page, command, request, workspace, monkeypatch):
 def check_parsed(command):
     """The arguments behind the launcher's are those of ``mmonnx test``."""
     launched, arguments = command.split(" tools/test_onnx.py ")
-    options = cli._parser().parse_args(["test", *shlex.split(arguments)])
+    options = parsers._parser().parse_args(["test", *shlex.split(arguments)])
     assert options.launcher == ("slurm" if launched.startswith("srun") else "pytorch")
     assert any(launched.startswith(name) for name in PARSED)
 
@@ -90,8 +91,8 @@ def check_environment(command):
         assert done.returncode == 0 and done.stdout
         return
     (extras,) = re.findall(r"\[(.*)\]", words[2]) or [""]
-    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    assert words[2].startswith(".") and all(f'"{extra}": [' in setup for extra in extras.split(",") if extra)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert words[2].startswith(".") and all(f"\n{extra} = [" in project for extra in extras.split(",") if extra)
 
 
 PYTHON = [(page, block.text) for page, text in TEXTS.items() for block in blocks(text) if block.language == "python"]
@@ -129,14 +130,14 @@ SPANS = sorted({span for text in TEXTS.values() for span in spans(text)})
 
 def test_what_sentences_name_exists():
     """Subcommands, flags, targets of the Makefile, and tools with their flags."""
-    parsers = cli._parser()._subparsers._group_actions[0].choices
+    commands_of = parsers._parser()._subparsers._group_actions[0].choices
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    flags = {flag for parser in parsers.values() for flag in parser._option_string_actions}
+    flags = {flag for parser in commands_of.values() for flag in parser._option_string_actions}
     seen = 0
     for span in SPANS:
         words = span.split()
         if words[0] == "mmonnx" and len(words) > 1:
-            known = parsers[words[1]]._option_string_actions
+            known = commands_of[words[1]]._option_string_actions
             assert all(word in known for word in words[2:] if word.startswith("--")), span
         elif words[0] == "make" and len(words) > 1:
             assert re.search(rf"^{re.escape(words[1])}:", makefile, re.M), span

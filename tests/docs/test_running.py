@@ -10,8 +10,8 @@ import pytest
 
 from mmonnx import cli
 from mmonnx.datasets import digits
-from mmonnx.inspecting import inspect
-from mmonnx.resources import config_root
+from mmonnx.graph.inspecting import inspect
+from mmonnx.support.resources import config_root
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")

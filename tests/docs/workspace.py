@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from sample_sets import CLASSIFIER, DETECTOR, make_coco_set, make_imagenet_set, weights_of, write_config
 
-from mmonnx import cli, codebases
-from mmonnx.codebases.images import photographs
+from mmonnx import cli, loading
+from mmonnx.cli import parsers
+from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
 
 SMALL_RESNET = [
@@ -85,8 +86,8 @@ class Workspace:
     @staticmethod
     def _save_weights(config: str, options: List[str], path: Path) -> None:
         """Random weights under the name of upstream's checkpoint, which is not downloaded."""
-        load = codebases.LoadOptions(shape=(96, 128), cfg_options=cli._cfg_options(options))
-        task = codebases.load(config, None, load)
+        load = loading.LoadOptions(shape=(96, 128), cfg_options=parsers._cfg_options(options))
+        task = loading.load(config, None, load)
         torch.save({"state_dict": task.module.model.state_dict()}, str(path))
 
     def _provide(self, word: str) -> None:
@@ -96,7 +97,7 @@ class Workspace:
             return
         if word.endswith(".onnx"):
             stem = "classifier" if "classifier" in word else "detector"
-            load = codebases.LoadOptions(shape=(64, 64), dynamic=stem == "detector", dynamic_batch=True)
+            load = loading.LoadOptions(shape=(64, 64), dynamic=stem == "detector", dynamic_batch=True)
             export(ExportSettings(f"my_{stem}.py", f"{stem}.pth", output_file=word, load=load))
         elif word.endswith("/"):
             path.mkdir()

@@ -9,13 +9,13 @@ import torch
 from sample_sets import make_coco_set, make_imagenet_set
 
 from mmonnx import cli, fallback
-from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.detections import to_detections
+from mmonnx.codebases.mmdet.detections import to_detections
 from mmonnx.datasets import digits
 from mmonnx.evaluation import EvaluationSettings, evaluate
-from mmonnx.matching import match
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.verifying.matching import match
 
 MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0]}
 COLORS = {1: "grayscale", 3: "color", 4: "unchanged"}

@@ -9,11 +9,11 @@ from sample_sets import CLASSIFIER, make_imagenet_set, weights_of, write_config
 from trainings import folder_dataset
 
 from mmonnx import cli, fallback
-from mmonnx.codebases import LoadOptions
 from mmonnx.datasets import digits
-from mmonnx.errors import InputError
 from mmonnx.evaluation import EvaluationSettings, evaluate
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings, export
+from mmonnx.support.errors import InputError
 
 NUM = 40
 CHECKPOINT = weights_of(CLASSIFIER)

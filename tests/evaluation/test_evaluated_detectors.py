@@ -10,9 +10,9 @@ import pytest
 from sample_sets import DETECTOR, make_coco_set, mask_model, weights_of, write_config, write_mask_weights
 
 from mmonnx import cli, fallback
-from mmonnx.codebases import LoadOptions
 from mmonnx.datasets import digits
 from mmonnx.evaluation import EvaluationSettings, evaluate
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings, export
 
 NUM = 8

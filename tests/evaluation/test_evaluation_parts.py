@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 from mmcv import Config
 
-from mmonnx import describe
-from mmonnx.codebases import LoadOptions
+from mmonnx.codebases import mmcls, mmdet
 from mmonnx.evaluation import pictures, scoring
+from mmonnx.exporting import describe
+from mmonnx.loading import LoadOptions
+
+MMDET, MMCLS = mmdet.CODEBASE.evaluator(), mmcls.CODEBASE.evaluator()
 
 
 def test_options_are_the_configs_and_then_those_that_are_asked_for():
     config = Config(dict(evaluation=dict(interval=2, save_best="auto", metric="bbox", classwise=True)))
-    assert scoring.evaluation_options("mmdet", config, {"iou_thrs": [0.5]}) == {"classwise": True, "iou_thrs": [0.5]}
+    assert scoring.evaluation_options(MMDET, config, {"iou_thrs": [0.5]}) == {"classwise": True, "iou_thrs": [0.5]}
     config = Config(dict(evaluation=dict(interval=1, metric="accuracy", metric_options=dict(topk=(1, 5)))))
-    assert scoring.evaluation_options("mmcls", config, {}) == {"metric_options": {"topk": (1, 5)}}
+    assert scoring.evaluation_options(MMCLS, config, {}) == {"metric_options": {"topk": (1, 5)}}
     # a list from the command line is a tuple to mmcls
-    assert scoring.evaluation_options("mmcls", config, {"topk": [1, 2]}) == {"metric_options": {"topk": (1, 2)}}
-    assert scoring.evaluation_options("mmcls", Config({}), {}) == {}
+    assert scoring.evaluation_options(MMCLS, config, {"topk": [1, 2]}) == {"metric_options": {"topk": (1, 2)}}
+    assert scoring.evaluation_options(MMCLS, Config({}), {}) == {}
 
 
 def test_a_row_has_both_figures_and_their_difference():

@@ -15,11 +15,11 @@ import torch
 from sample_sets import CLASSIFIER, make_imagenet_set, weights_of, write_config
 
 from mmonnx import cli
-from mmonnx.codebases import LoadOptions
-from mmonnx.errors import InputError
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.evaluation.distributed import Processes, gathered, joined, merged
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings, export
+from mmonnx.support.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = str(ROOT / "tools" / "test_onnx.py")

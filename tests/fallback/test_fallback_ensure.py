@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from kernels import needs_compiled
 
-from mmonnx import errors, fallback
+from mmonnx import fallback
+from mmonnx.support import errors
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +67,7 @@ def test_everything_imports_without_compiled_operators():
 from mmcv.utils.ext_loader import check_ops_exist
 assert check_ops_exist()
 assert "fallback" in mmcv.ops.get_compiler_version()
-from mmonnx.errors import MissingOperatorError
+from mmonnx.support.errors import MissingOperatorError
 try:
     mmcv.ops.three_nn(torch.zeros(1, 3, 3), torch.zeros(1, 3, 3))
     raise SystemExit("three_nn did not fail")

@@ -12,8 +12,8 @@ import zipfile
 import pytest
 import torch
 
-from mmonnx import compat
-from mmonnx.codebases import checkpoint
+from mmonnx.environment import compat
+from mmonnx.loading import checkpoint
 
 COMMAND = ["export", "fuzz_model:make", "x.pth", "--shape", "16", "--output-file", "made/x.onnx"]
 
@@ -73,7 +73,7 @@ def test_a_checkpoint_that_holds_more_is_refused_by_the_name_of_it(refused, tmp_
 def test_a_torch_that_cannot_tell_weights_from_code_reads_weights_alone_too(
     corpus, judged, refused, monkeypatch, tmp_path, new
 ):
-    monkeypatch.setattr(compat, "reads_weights_alone", lambda: False)
+    monkeypatch.setattr("mmonnx.environment.compat.checkpoints.reads_weights_alone", lambda: False)
     ran = tmp_path / "it-ran"
     content = {"state_dict": sound(corpus), "meta": {"CLASSES": ("one", "two"), "epoch": 1}}
     assert judged(COMMAND, to(saved(content, _use_new_zipfile_serialization=new))).status == 0

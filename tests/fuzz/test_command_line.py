@@ -13,8 +13,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from mmonnx import atomic, cli, memory
-from mmonnx.errors import InputError, is_out_of_memory
+from mmonnx import cli
+from mmonnx.support import atomic, memory
+from mmonnx.support.errors import InputError, is_out_of_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = ["export", "fuzz_model:make", "--output-file", "new/x.onnx"]
@@ -55,7 +56,7 @@ def test_the_memory_of_a_container_and_of_a_shell_count(monkeypatch, tmp_path):
 
 
 def test_running_out_of_memory_is_a_refusal(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_parser", lambda: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr("mmonnx.cli.parsers._parser", lambda: (_ for _ in ()).throw(MemoryError()))
     assert cli.main(["check", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     wrapped = ValueError("outer")
@@ -70,7 +71,7 @@ def test_no_traceback_without_debug(monkeypatch, capsys, error):
     def fail():
         raise error
 
-    monkeypatch.setattr(cli, "_parser", fail)
+    monkeypatch.setattr("mmonnx.cli.parsers._parser", fail)
     assert cli.main(["check", "x"]) == 2
     line = capsys.readouterr().err
     assert re.fullmatch(r"mmonnx: error: [^\n]+; expected [^\n]+; [^\n]+\n", line) and line[:-1].isprintable()
@@ -170,7 +171,7 @@ def test_no_module_opens_an_address_or_a_shell():
 def test_onnx_runtimes_telemetry_is_off(monkeypatch, corpus):
     import onnxruntime
 
-    from mmonnx.runtimes.onnxruntime import Session
+    from mmonnx.runtime.session import Session
 
     told = io.StringIO()
     monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.write("off"))

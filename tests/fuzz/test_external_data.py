@@ -7,9 +7,9 @@ import onnx
 import pytest
 from fuzz_parts import mutations
 
-from mmonnx import memory
 from mmonnx.graph.read import read_model
 from mmonnx.runtime.external import check_external, external_entries
+from mmonnx.support import memory
 
 COMMANDS = {
     "check": ["check", "x.onnx"],

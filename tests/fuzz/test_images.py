@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fuzz_parts.corpus import png_header
 
-from mmonnx.errors import InputError
 from mmonnx.runtime.images import MAX_PIXELS, Video, read_image
+from mmonnx.support.errors import InputError
 
 pytestmark = pytest.mark.once
 

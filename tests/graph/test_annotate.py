@@ -1,6 +1,6 @@
 from onnx import helper
 
-from mmonnx.graph.annotate import annotate
+from mmonnx.graph.metadata import annotate
 
 
 def test_metadata():

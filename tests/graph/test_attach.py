@@ -7,12 +7,12 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from mmonnx.errors import ExportError
-from mmonnx.graph.attach import attach_functions
 from mmonnx.graph.functions import with_functions, without_functions
-from mmonnx.graph.inline import inline_functions
-from mmonnx.symbolics import functions
-from mmonnx.symbolics.functions import Function
+from mmonnx.rewriting.lowering.attach import attach_functions
+from mmonnx.rewriting.lowering.inline import inline_functions
+from mmonnx.rewriting.symbolics import functions
+from mmonnx.rewriting.symbolics.functions import Function
+from mmonnx.support.errors import ExportError
 
 NAME = "Probe"
 ONE = dict(stride=[1, 0], dim=-1, scale=0.25, kind="a")

@@ -8,10 +8,11 @@ import pytest
 from onnx import helper
 
 from mmonnx import cli
-from mmonnx.errors import ExportError
 from mmonnx.graph.check import Finding, check_runs, check_target, module_of
-from mmonnx.report import Report
+from mmonnx.graph.findings import show_findings
+from mmonnx.support.errors import ExportError
 from mmonnx.targets import TARGETS, find_target
+from mmonnx.terminal.report import Report
 
 PPLNN = find_target("pplnn")
 
@@ -383,6 +384,6 @@ def test_external_data_in_the_folder(tmp_path):
 
 def test_the_table_without_a_terminal():
     report = Report(io.StringIO())
-    report.findings("x.onnx", "pplnn", [Finding("/a/b/Abs", "Abs", "a.b", "the rule", "the fix")] * 2)
+    show_findings(report, "x.onnx", "pplnn", [Finding("/a/b/Abs", "Abs", "a.b", "the rule", "the fix")] * 2)
     text = report.console.file.getvalue()
     assert "a.b" in text and "the rule; the fix" in text and text.endswith("x.onnx: 2 findings for pplnn\n")

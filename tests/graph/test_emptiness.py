@@ -8,10 +8,10 @@ from models import load_small
 
 from mmonnx.graph.check import check_target
 from mmonnx.graph.emptiness.follow import follow
-from mmonnx.graph.inline import inline_functions
-from mmonnx.rewrites import ExportContext
+from mmonnx.rewriting.lowering.inline import inline_functions
+from mmonnx.rewriting.rewrites import ExportContext
 from mmonnx.targets import find_target
-from mmonnx.tracing import trace
+from mmonnx.tracing.tracer import trace
 
 PPLNN = find_target("pplnn")
 ROWS = "float[n,4] rows, bool[n] mask"

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mmonnx.graph import large
-from mmonnx.graph.simplify import simplify
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.graph.simplifier import simplify
+from mmonnx.runtime import large
+from mmonnx.runtime.session import Session
 
 
 def model_of(count, shape, raw):

@@ -10,12 +10,12 @@ from models import HOURGLASS, load_small, once_if
 from torch import nn
 
 import mmonnx
-from mmonnx.codebases import LoadOptions
-from mmonnx.codebases.base import to_numpy
 from mmonnx.graph.shapes import declared
+from mmonnx.loading import LoadOptions
+from mmonnx.loading.task import to_numpy
 from mmonnx.pipeline import ExportSettings, export_task
-from mmonnx.report import Report
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.runtime.session import Session
+from mmonnx.terminal.report import Report
 
 SHAPE = (128, 160)
 DEFORMABLE = {

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mmonnx.errors import ExportError
-from mmonnx.graph import simplify as module
-from mmonnx.graph.simplify import count_nodes, file_size, simplify
+from mmonnx.graph import simplifier as module
+from mmonnx.graph.simplifier import count_nodes, file_size, simplify
+from mmonnx.support.errors import ExportError
 
 
 @pytest.fixture

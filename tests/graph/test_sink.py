@@ -5,8 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from mmonnx.graph.inline import inline_functions
-from mmonnx.graph.sink import sink_permutations
+from mmonnx.rewriting.lowering.inline import inline_functions
+from mmonnx.rewriting.lowering.sink import sink_permutations
 
 HEADER = """
 <ir_version: 8, opset_import: ["": 13, "mmonnx": 1]>

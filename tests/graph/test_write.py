@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from mmonnx.graph import large, write
+from mmonnx.graph import write
 from mmonnx.graph.read import read_model
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.runtime import large
+from mmonnx.runtime.session import Session
 
 
 def model_of(value):

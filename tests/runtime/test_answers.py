@@ -12,10 +12,10 @@ import pytest
 from models import HOURGLASS, small_file
 
 from mmonnx import cli
-from mmonnx.codebases.detections import to_detections
-from mmonnx.codebases.images import photographs
-from mmonnx.matching import match
+from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.loading.images import photographs
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.verifying.matching import match
 
 # as large as it becomes a whole number of 32 pixels, and so that the right and the lower edge are padding
 EVEN, ODD = (192, 256), (150, 230)

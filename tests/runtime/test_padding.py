@@ -5,14 +5,14 @@ import onnx
 import pytest
 from models import HOURGLASS, SHAPE, load_small, once_if, small_file
 
-from mmonnx.codebases.base import to_numpy
-from mmonnx.codebases.detections import to_detections
-from mmonnx.codebases.images import photographs
-from mmonnx.matching import Tolerances, match
+from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.loading.images import photographs
+from mmonnx.loading.task import to_numpy
 from mmonnx.pipeline import ExportSettings, export_task
 from mmonnx.runtime import Detector
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.runtime.session import Session
 from mmonnx.targets import TARGETS, find_target
+from mmonnx.verifying.matching import Tolerances, match
 
 PICTURES = 20
 """Of each of the five models with two stages: a hundred."""

@@ -9,11 +9,11 @@ import pytest
 from models import picture_file, small_file
 
 from mmonnx import cli
-from mmonnx.codebases.detections import to_detections
-from mmonnx.errors import InputError
-from mmonnx.matching import match
+from mmonnx.codebases.mmdet.detections import to_detections
 from mmonnx.runtime import Detector
 from mmonnx.runtime.images import check_picture, read_picture
+from mmonnx.support.errors import InputError
+from mmonnx.verifying.matching import match
 
 SIZE = (192, 256)
 MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0], 5: [100.0, 90.0, 110.0, 50.0, 80.0]}

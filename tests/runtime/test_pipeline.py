@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mmonnx import fallback
-from mmonnx.errors import InputError
 from mmonnx.runtime import pipeline
 from mmonnx.runtime.transforms import from_config
+from mmonnx.support.errors import InputError
 
 NORM = {"type": "Normalize", "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "to_rgb": True}
 CAFFE = {**NORM, "std": [1.0, 1.0, 1.0], "to_rgb": False}
@@ -100,7 +100,7 @@ def test_of_mmcls(name, size):
 def test_built_transforms_tell_what_their_config_tells(package, pipelines):
     fallback.ensure()
     compose = importlib.import_module(f"{package}.datasets.pipelines").Compose
-    from mmonnx.training.data import config_of_tests
+    from mmonnx.integration.training.data import config_of_tests
 
     for name, transforms in pipelines.items():
         dataset = SimpleNamespace(pipeline=compose(transforms))

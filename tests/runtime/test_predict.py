@@ -13,15 +13,16 @@ import onnx
 import pytest
 from PIL import Image
 
-from mmonnx import cli, compat, fallback, pipeline
-from mmonnx.codebases import LoadOptions
+from mmonnx import cli, fallback, pipeline
 from mmonnx.datasets import digits
-from mmonnx.drawing import color_of
-from mmonnx.inspecting import inspect
-from mmonnx.matching import match
-from mmonnx.resources import config_root
+from mmonnx.environment import compat
+from mmonnx.graph.inspecting import inspect
+from mmonnx.loading import LoadOptions
 from mmonnx.runtime import Classifier, Detector, read_image
-from mmonnx.version import __version__
+from mmonnx.runtime.drawing import color_of
+from mmonnx.support.resources import config_root
+from mmonnx.support.version import __version__
+from mmonnx.verifying.matching import match
 
 CONFIGS = config_root() / "digits"
 SHAPES = {"faster_rcnn_digits": ("96", "128"), "mobilenet_v2_digits": ("64", "64")}
@@ -117,9 +118,9 @@ def test_a_file_says_everything_of_itself(folder, name):
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_its_names_are_those_of_the_modules(folder, name):
     fallback.ensure()
-    from mmonnx import codebases
+    from mmonnx import loading
 
-    task = codebases.load(str(CONFIGS / f"{name}.py"), None, LoadOptions(shape=(64, 64)))
+    task = loading.load(str(CONFIGS / f"{name}.py"), None, LoadOptions(shape=(64, 64)))
     modules, weights = (
         dict(found()) for found in (task.module.model.named_modules, task.module.model.named_parameters)
     )
@@ -274,7 +275,7 @@ def test_boxes_have_the_colors_of_the_palette_and_low_scores_are_not_drawn(folde
 
 
 def test_a_file_with_its_weights_beside_it_answers_the_same(folder, classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmonnx.graph.large.LIMIT", 100_000)
+    monkeypatch.setattr("mmonnx.runtime.large.LIMIT", 100_000)
     name, path = "mobilenet_v2_digits", tmp_path / "large.onnx"
     load = LoadOptions(shape=(64, 64), dynamic=True)
     settings = pipeline.ExportSettings(
@@ -293,9 +294,9 @@ def test_a_file_with_its_weights_beside_it_answers_the_same(folder, classifier, 
 
 MEMORY = """
 import sys
-from mmonnx import atomic
+from mmonnx.support import atomic
 from mmonnx.runtime import models
-from mmonnx.runtime.predict import PredictSettings, predict
+from mmonnx.runtime.predicting import PredictSettings, predict
 
 def resident():
     with open("/proc/self/statm") as file:

@@ -30,7 +30,7 @@ def test_a_classifier_for_pplnn_has_no_finding(config, tmp_path, capfd):
 
 def test_a_model_with_findings_is_not_written(config, tmp_path, capfd, monkeypatch):
     findings = [Finding(f"/head/Abs_{i}", "Abs", "head", "it does not have this operator", "mend it") for i in range(5)]
-    monkeypatch.setattr("mmonnx.pipeline.check_target", lambda model, target: findings)
+    monkeypatch.setattr("mmonnx.exporting.stages.check_target", lambda model, target: findings)
     output = tmp_path / "out" / "x.onnx"
     arguments = ["export", config, "--output-file", str(output), *SMALL]
     assert cli.main(arguments) == 2

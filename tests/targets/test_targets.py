@@ -3,8 +3,8 @@
 import onnx
 import pytest
 
-from mmonnx.errors import InputError
-from mmonnx.rewrites import ExportContext
+from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.support.errors import InputError
 from mmonnx.targets import TARGETS, Capabilities, find_target
 
 PPLNN = find_target("pplnn")

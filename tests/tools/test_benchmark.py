@@ -10,8 +10,8 @@ import torch
 from models import small_config
 from PIL import Image
 
-from mmonnx import compat
-from mmonnx.codebases.base import Task
+from mmonnx.environment import compat
+from mmonnx.loading.task import Task
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))

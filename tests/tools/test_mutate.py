@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmonnx.codebases.base import Detections, to_numpy
-from mmonnx.codebases.modules import module_task
+from mmonnx.codebases.plain.modules import module_task
+from mmonnx.loading.task import to_numpy
+from mmonnx.runtime.results import Detections
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmonnx.symbolics.functions import MMCV, all_functions
+from mmonnx.rewriting.symbolics.functions import MMCV, all_functions
 
 pytestmark = pytest.mark.once
 

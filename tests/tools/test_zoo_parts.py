@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmonnx.codebases.config import find_config
-from mmonnx.errors import InputError
+from mmonnx.loading.config import find_config
+from mmonnx.support.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 

@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from mmonnx.codebases.modules import module_task
+from mmonnx.codebases.plain.modules import module_task
 from mmonnx.pipeline import ExportSettings, final_model
-from mmonnx.report import Report
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import verify_model
+from mmonnx.runtime.session import Session
+from mmonnx.terminal.report import Report
+from mmonnx.verifying.verification import verify_model
 
 
 def test_a_plain_model_has_no_goals_that_only_drawn_values_reach():

@@ -5,12 +5,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mmonnx import pipeline
-from mmonnx.codebases import LoadOptions
+from mmonnx import loading, pipeline
+from mmonnx.graph import parts
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings
-from mmonnx.resources import config_root
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import make_cases, verify, verify_model
+from mmonnx.runtime.session import Session
+from mmonnx.support.resources import config_root
+from mmonnx.verifying.verification import make_cases, verify, verify_model
 
 STEM = config_root() / "digits" / "faster_rcnn_digits"
 
@@ -179,7 +180,7 @@ def test_photographs_alone_let_some_of_them_through(exported):
 
 def test_the_threshold_of_another_config_does_not_pass(exported):
     task = exported.task
-    other = pipeline.codebases.load(
+    other = loading.load(
         f"{STEM}.py",
         f"{STEM}.pth",
         LoadOptions(
@@ -189,13 +190,13 @@ def test_the_threshold_of_another_config_does_not_pass(exported):
             cfg_options={"model.test_cfg.rcnn.score_thr": 0.06},
         ),
     )
-    from mmonnx.graph.lower import lower
-    from mmonnx.rewrites import ExportContext
-    from mmonnx.tracing import find_probes, trace
+    from mmonnx.rewriting.lowering import lower
+    from mmonnx.rewriting.rewrites import ExportContext
+    from mmonnx.tracing.tracer import find_probes, trace
 
     context = ExportContext()
     model = lower(trace(other, 11, context, find_probes(other, 11, context)))
-    found = verified(task, pipeline.part(model, task.output_names))
+    found = verified(task, parts.part(model, task.output_names))
     assert not found.ok
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from mmonnx.graph.parts import part, produced
-from mmonnx.verifying.probes import Probe, Recorder, find_ends, probes_of
+from mmonnx.tracing.probes import Probe, Recorder, find_ends, probes_of
 
 
 class RoIAlign(nn.Module):
@@ -104,7 +104,7 @@ def test_a_part_of_a_graph_takes_tensors_and_gives_others():
     values = [onnx.helper.make_tensor_value_info(name, 1, ["n"]) for name in ("input", "output")]
     graph = onnx.helper.make_graph(nodes, "graph", values[:1], values[1:], [weight, unread])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)], ir_version=6)
-    from mmonnx.runtimes.onnxruntime import Session
+    from mmonnx.runtime.session import Session
 
     piece = part(model, ["output", "late"], ["early"])
     assert [node.op_type for node in piece.graph.node] == ["Mul", "Neg"]

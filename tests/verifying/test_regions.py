@@ -7,16 +7,16 @@ from models import once_if, small_config
 from onnx import numpy_helper
 from torch import nn
 
-from mmonnx import codebases
-from mmonnx.codebases import LoadOptions
+from mmonnx import loading
+from mmonnx.loading import LoadOptions
 from mmonnx.pipeline import ExportSettings, final_model
-from mmonnx.report import Report
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import verify_model
+from mmonnx.runtime.session import Session
+from mmonnx.terminal.report import Report
+from mmonnx.tracing.regions import FirstPooling, draw_regions, outer_poolings, pooling_calls
 from mmonnx.verifying.cases import padded_case, pictures_of
 from mmonnx.verifying.driving import Draw
 from mmonnx.verifying.inside import Inside
-from mmonnx.verifying.regions import FirstPooling, draw_regions, outer_poolings, pooling_calls
+from mmonnx.verifying.verification import verify_model
 
 SHAPE = (96, 128)
 MODELS = {
@@ -106,7 +106,7 @@ def test_drawn_regions_are_of_all_sizes(shape):
 def made(request, tmp_path_factory):
     config = small_config(request.param, tmp_path_factory.mktemp("small"))
     settings = ExportSettings(config, load=LoadOptions(shape=SHAPE, dynamic=True, dynamic_batch=True), simplify=True)
-    task = codebases.load(settings.config, None, settings.load)
+    task = loading.load(settings.config, None, settings.load)
     return request.param, final_model(task, settings, Report())
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from mmonnx.verifying.probes import Probe
+from mmonnx.tracing.probes import Probe
 from mmonnx.verifying.remembering import Memory
 
 

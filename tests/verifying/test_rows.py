@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmonnx.matching import Tolerances
+from mmonnx.verifying.matching import Tolerances
 from mmonnx.verifying.rows import absent, in_order
 
 EXACT = Tolerances(score=1e-5)

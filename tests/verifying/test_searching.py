@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmonnx.codebases.base import Scores, Task
-from mmonnx.surroundings import inference
+from mmonnx.environment.surroundings import inference
+from mmonnx.loading.task import Task
+from mmonnx.runtime.results import Scores
 from mmonnx.verifying.outcome import Case
 from mmonnx.verifying.searching import bounds_of, to_the_bounds
 

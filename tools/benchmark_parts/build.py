@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
-from mmonnx.errors import InputError, MmonnxError
+from mmonnx.support.errors import InputError, MmonnxError
 
 Request = Dict[str, Any]
 """``variant``, ``config``, ``weights``, ``shape`` (height, width), ``outputs`` (names), ``model`` (the file to write),
@@ -67,7 +67,7 @@ def _upstream(extractor: Optional[str]) -> Callable[[Request], str]:
         import torch
 
         from benchmark_parts import upstream
-        from mmonnx.codebases import LoadOptions, load
+        from mmonnx.loading import LoadOptions, load
 
         task = load(
             request["config"], request["weights"], LoadOptions(shape=tuple(request["shape"]), trust_checkpoint=True)
@@ -81,9 +81,9 @@ def _upstream(extractor: Optional[str]) -> Callable[[Request], str]:
 
 
 def _mmonnx(request: Request) -> str:
-    from mmonnx.codebases import LoadOptions
+    from mmonnx.loading import LoadOptions
     from mmonnx.pipeline import ExportSettings, export
-    from mmonnx.report import Report
+    from mmonnx.terminal.report import Report
 
     text = io.StringIO()
     load = LoadOptions(shape=tuple(request["shape"]), dynamic=True, trust_checkpoint=True)
@@ -97,8 +97,8 @@ def _mmdeploy(request: Request) -> str:
         raise InputError("mmdeploy is not installed", "mmdeploy 0.14.0", "see requirements/bench.txt")
     from benchmark_parts.mmdeploy_peer import export_mmdeploy
     from mmonnx import fallback
-    from mmonnx.codebases.config import read_config
-    from mmonnx.codebases.images import photographs
+    from mmonnx.loading.config import read_config
+    from mmonnx.loading.images import photographs
 
     fallback.ensure()
     traced = request["model"] + ".traced"
@@ -124,7 +124,7 @@ def _simplify(traced: str, target: str) -> str:
 
 
 def _loads(path: str) -> bool:
-    from mmonnx.runtimes.onnxruntime import Session
+    from mmonnx.runtime.session import Session
 
     try:
         Session(path)

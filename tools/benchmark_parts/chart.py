@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Sequence, Tuple
 
-from mmonnx.atomic import replacing
+from mmonnx.support.atomic import replacing
 
 from .measuring import Row, Shape
 

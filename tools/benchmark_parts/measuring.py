@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import torch
 
-from mmonnx.codebases.base import Detections, Task
-from mmonnx.errors import type_and_line
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, verify
+from mmonnx.loading.task import Task
+from mmonnx.runtime.results import Detections
+from mmonnx.runtime.session import Session
+from mmonnx.support.errors import type_and_line
+from mmonnx.verifying.verification import Case, verify
 
 from .profiling import profile
 from .variants import BASE, Variant
@@ -36,7 +37,7 @@ class Row:
         ratio: the median over the rounds of its time by that of ``mask`` in the same round; None without it.
         proposals: per profiled run, the rows that enter the box head (None where no head was found).
         detections: per picture.
-        matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.matching.Match``.
+        matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.verifying.Match``.
         ok: whether every picture has PyTorch's own answer.
         problems: what differs, a few lines per picture.
         overhead, roi_ms, kernel_ms: see ``profiling.Profile``.

@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from mmonnx import compat
+from mmonnx.environment import compat
 
 from .scoped import replaced
 

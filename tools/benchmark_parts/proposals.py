@@ -5,8 +5,8 @@ from typing import List, Sequence, Tuple
 import numpy as np
 import torch
 
-from mmonnx.codebases.base import Task
-from mmonnx.errors import InputError
+from mmonnx.loading.task import Task
+from mmonnx.support.errors import InputError
 
 
 def score_limit(task: Task, picture: np.ndarray, shapes: Sequence[Tuple[int, int]], number: int) -> float:

@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 import torch
 
-from mmonnx.atomic import replacing
-from mmonnx.version import __version__
+from mmonnx.support.atomic import replacing
+from mmonnx.support.version import __version__
 
 from .measuring import WARM_UP, Row, Shape
 from .variants import BASE, Variant

@@ -12,9 +12,9 @@ from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 import torch
 from torch import nn
 
-from mmonnx import compat
-from mmonnx.codebases.base import Task
-from mmonnx.rewrites.roi_pooling import inverse
+from mmonnx.environment import compat
+from mmonnx.loading.task import Task
+from mmonnx.rewriting.rewrites.roi_pooling import inverse
 
 from .scoped import replaced
 

@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 import torch
 
-from mmonnx.codebases import LoadOptions, Task, load
-from mmonnx.codebases.config import read_config
-from mmonnx.errors import InputError
-from mmonnx.graph.simplify import count_nodes
+from mmonnx.graph.simplifier import count_nodes
+from mmonnx.loading import LoadOptions, Task, load
+from mmonnx.loading.config import read_config
+from mmonnx.support.errors import InputError
 
 from .build import BUILDERS
 from .proposals import score_limit

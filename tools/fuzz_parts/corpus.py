@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mmonnx import cli
-from mmonnx.codebases.config import base_config
+from mmonnx.loading.config import base_config
 
 MODULE = """
 from torch import nn

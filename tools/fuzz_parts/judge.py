@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from mmonnx import cli
-from mmonnx.printable import printable
+from mmonnx.support.text import printable
 
 REFUSAL = re.compile(r"mmonnx: error: [^\n]+; expected [^\n]+; [^\n]+")
 _TOOL = Path(__file__).resolve().parents[1] / "pytorch2onnx.py"

@@ -6,7 +6,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 import onnx
 
-from mmonnx import codebases
+from mmonnx import loading
 
 from . import kinds as _kinds  # noqa: F401  registers them
 from .configs import CONFIG_KINDS
@@ -53,7 +53,7 @@ def _in_file(graph: Graph, name: str) -> Iterator[Fault]:
 
 def _in_config(prepared: Prepared, name: str) -> Iterator[Fault]:
     asked = settings(prepared.subject)
-    model = codebases.read(asked.config, asked.load.cfg_options)[1].model
+    model = loading.read(asked.config, asked.load.cfg_options)[1].model
     for setting in config_settings(model, CONFIG_KINDS[name]):
         yield Fault(name, setting.where, partial(traced, prepared, setting.options))
 

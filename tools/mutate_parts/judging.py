@@ -6,11 +6,12 @@ import numpy as np
 import onnx
 import torch
 
-from mmonnx.codebases.base import Detections, Feeds, Result, Task, to_numpy
-from mmonnx.codebases.roundings import rounding_noise
-from mmonnx.matching import Tolerances, match
-from mmonnx.runtimes.onnxruntime import Session
-from mmonnx.verify import Case, CaseResult, verify_model
+from mmonnx.environment.roundings import rounding_noise
+from mmonnx.loading.task import Feeds, Task, to_numpy
+from mmonnx.runtime.results import Detections, Result
+from mmonnx.runtime.session import Session
+from mmonnx.verifying.matching import Tolerances, match
+from mmonnx.verifying.verification import Case, CaseResult, verify_model
 
 PROMISED = Tolerances(box=0.01, score=1e-4, threshold=1e-5, tie=1e-6, mask_pixels=0, mask_share=0.0)
 """What two answers may differ by that are the same: one file's and another's, in one runtime, which repeats itself."""

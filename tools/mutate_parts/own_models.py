@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 import torch
 from torch import nn
 
-from mmonnx.codebases.random_weights import seeded
+from mmonnx.loading.random_weights import seeded
 
 Made = Tuple[nn.Module, Any, None, None, Dict[str, Dict[int, str]]]
 """The arguments of ``module_task``."""

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import torch
 
-from mmonnx.codebases.base import Feeds, Task
-from mmonnx.codebases.images import photographs, second_shape
 from mmonnx.datasets import digits
+from mmonnx.loading.images import photographs, second_shape
+from mmonnx.loading.task import Feeds, Task
 
 Shape = Tuple[int, int]
 _EVERY_BATCH, _EVERY_PADDED, _EVERY_SIZE = 6, 3, 4

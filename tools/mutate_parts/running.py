@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import torch
 
-from mmonnx.errors import type_and_line
+from mmonnx.support.errors import type_and_line
 
 from .faults import Fault, choose, places
 from .judging import Judge, is_killed, runs, verified

@@ -10,13 +10,13 @@ import onnx
 import torch
 from torch import nn
 
-from mmonnx import codebases
-from mmonnx.codebases.base import Task
-from mmonnx.codebases.config import find_config
-from mmonnx.codebases.modules import module_task
+from mmonnx import loading
+from mmonnx.codebases.plain.modules import module_task
+from mmonnx.loading.config import find_config
+from mmonnx.loading.task import Task
 from mmonnx.pipeline import ExportSettings, final_model
-from mmonnx.report import Report
-from mmonnx.verify import Case
+from mmonnx.terminal.report import Report
+from mmonnx.verifying.verification import Case
 
 _RESNET = {
     "backbone.depth": 18,
@@ -196,7 +196,7 @@ class Prepared:
     @property
     def feeds(self) -> Dict[str, np.ndarray]:
         """The inputs of the export."""
-        return codebases.base.to_numpy(self.task.inputs)
+        return loading.to_numpy(self.task.inputs)
 
 
 def prepare(subject: Subject) -> Prepared:
@@ -216,7 +216,7 @@ def load(subject: Subject, options: Optional[Dict[str, Any]] = None) -> Task:
         make = getattr(importlib.import_module(f"{__package__}.own_models"), subject.config.split(":")[1])
         return module_task(*make())
     asked = settings(subject, options)
-    task = codebases.load(asked.config, asked.checkpoint, asked.load)
+    task = loading.load(asked.config, asked.checkpoint, asked.load)
     for path, spread in subject.spread.items():
         spread.apply(task.module.model.get_submodule(path))
     return task
@@ -225,7 +225,7 @@ def load(subject: Subject, options: Optional[Dict[str, Any]] = None) -> Task:
 def settings(subject: Subject, options: Optional[Dict[str, Any]] = None) -> ExportSettings:
     """How a model is exported."""
     checkpoint = str(find_config(subject.config).with_suffix(".pth")) if subject.trained else None
-    how = codebases.LoadOptions(
+    how = loading.LoadOptions(
         shape=subject.shape,
         dynamic=subject.shape is not None and subject.dynamic_size,
         dynamic_batch=subject.shape is not None,

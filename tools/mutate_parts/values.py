@@ -8,7 +8,7 @@ import onnx
 from onnx import numpy_helper
 
 from mmonnx.graph.functions import opset_of, walk_nodes
-from mmonnx.runtimes.onnxruntime import Session
+from mmonnx.runtime.session import Session
 
 Through = Union[Collection[str], Callable[[onnx.NodeProto], bool]]
 """Beyond which nodes to go on: those of some operators, or those of which a function says so."""

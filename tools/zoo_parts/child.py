@@ -16,16 +16,17 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 
-from mmonnx import codebases
-from mmonnx.codebases.base import RawOutputs, Scores, Task
-from mmonnx.codebases.callables import is_callable_name
-from mmonnx.codebases.config import read_config
-from mmonnx.errors import FixedSizeError, MmonnxError, first_line, type_and_line
-from mmonnx.graph.simplify import count_nodes
-from mmonnx.matching import Tolerances
+from mmonnx import loading
+from mmonnx.codebases.plain.callables import is_callable_name
+from mmonnx.graph.simplifier import count_nodes
+from mmonnx.loading.config import read_config
+from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.report import Report, Stage
-from mmonnx.verify import CaseResult, make_cases
+from mmonnx.runtime.results import RawOutputs, Scores
+from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
+from mmonnx.terminal.report import Report, Stage
+from mmonnx.verifying.matching import Tolerances
+from mmonnx.verifying.verification import CaseResult, make_cases
 
 from . import torchvision_models
 
@@ -90,7 +91,7 @@ def _export(request: Request, recorder: Recorder) -> Exported:
         options = {"cfg_options": _cheaper(config)}
     for number, dynamic in enumerate(_DYNAMIC):
         shape = tuple(request["shape"]) if request["shape"] else None
-        load = codebases.LoadOptions(shape=shape, **options, **dynamic)
+        load = loading.LoadOptions(shape=shape, **options, **dynamic)
         settings = ExportSettings(config, None, request["model"], load, simplify=True, verify=True)
         try:
             return export(settings, recorder)

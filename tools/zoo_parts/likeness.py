@@ -3,9 +3,9 @@
 import json
 from typing import Any, Dict, Iterable, Iterator, List, Sequence
 
-from mmonnx.codebases.config import read_config
-from mmonnx.codebases.images import test_pipeline
-from mmonnx.errors import InputError
+from mmonnx.loading.config import read_config
+from mmonnx.loading.images import test_pipeline
+from mmonnx.support.errors import InputError
 
 from .selection import CODEBASES, Entry, shape_of
 from .sweep import Record

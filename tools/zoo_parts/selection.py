@@ -7,8 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from mmonnx.codebases.config import package_configs
-from mmonnx.errors import InputError
+from mmonnx.loading.config import package_configs
+from mmonnx.support.errors import InputError
 
 from . import torchvision_models
 

@@ -53,8 +53,9 @@ def contents(step: Step, index: int = 0) -> Contents:
         return _arithmetic(step, _ARITHMETIC[kind])
     if kind == "Where":
         return _where(step)
-    if kind == "ReduceProd" and step.value(0).items is not None:
-        product = multiply(step.value(0).items)
+    first = step.value(0)
+    if kind == "ReduceProd" and first.items is not None:
+        product = multiply(first.items)
         return (product,), product
     if kind == "ReduceMax" and step.value(0).bound.causes and _reduces_all(step):
         count = Size(int(max(step.value(0).holds, default=0)), node_cause(step.name))
@@ -91,8 +92,9 @@ def _rearranged(step: Step) -> Contents:
     if kind == "Concat":
         causes = frozenset().union(*(value.bound.causes for value in step.inputs if value is not None))
         low = min(value.bound.low for value in step.inputs if value is not None)
-        items = None if None in parts else tuple(item for part in parts for item in part)
-        return items, Size(low, causes)
+        known = [part for part in parts if part is not None]
+        whole = None if len(known) < len(parts) else tuple(item for part in known for item in part)
+        return whole, Size(low, causes)
     items = parts[0]
     if items is None:
         return None, replace(bound, exact=None)
@@ -111,13 +113,13 @@ def _rearranged(step: Step) -> Contents:
 def _arithmetic(step: Step, function: Callable[[Size, Size, str], Size]) -> Contents:
     left, right = (step.value(index) for index in range(2))
     bound = function(left.bound, right.bound, step.name)
-    items = left.elements(), right.elements()
-    if None in items:
+    one, two = left.elements(), right.elements()
+    if one is None or two is None:
         return None, replace(bound, exact=None)
-    length = max(len(part) for part in items)
-    if any(len(part) not in (1, length) for part in items):
+    length = max(len(one), len(two))
+    if any(len(part) not in (1, length) for part in (one, two)):
         return None, replace(bound, exact=None)
-    first, second = (part * length if len(part) == 1 else part for part in items)
+    first, second = (part * length if len(part) == 1 else part for part in (one, two))
     return tuple(function(*pair, step.name) for pair in zip(first, second)), bound
 
 
@@ -192,10 +194,12 @@ def _padded(step: Step) -> FrozenSet[float]:
 
 def _compared(step: Step, function: Callable[[float, float], float]) -> FrozenSet[float]:
     left, right = step.value(0), step.value(1)
-    if right.scalar() is not None:
-        return frozenset(float(function(number, right.scalar())) for number in left.holds)
-    if left.scalar() is not None:
-        return frozenset(float(function(left.scalar(), number)) for number in right.holds)
+    second = right.scalar()
+    if second is not None:
+        return frozenset(float(function(number, second)) for number in left.holds)
+    first = left.scalar()
+    if first is not None:
+        return frozenset(float(function(first, number)) for number in right.holds)
     return frozenset()
 
 

@@ -1,7 +1,7 @@
 """The value of a single node on known inputs."""
 
 import math
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -23,7 +23,8 @@ def evaluate(step: Step, arrays: Sequence[Optional[np.ndarray]]) -> Optional[np.
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, step.view.opset)])
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])
+            outputs: Any = ReferenceEvaluator(model).run(None, feeds)
+            return np.asarray(outputs[0])
     except Exception:  # an operator, a form or a type that the evaluator does not know
         return None
 
@@ -47,9 +48,10 @@ def _stays_small(step: Step, arrays: Sequence[Optional[np.ndarray]]) -> bool:
 def folded(step: Step) -> Optional[onnx.TensorProto]:
     """A node's only output, if all of its inputs are small constants."""
     given = [value for value in step.inputs if value is not None]
-    if not given or len(step.view.node.output) != 1 or any(value.tensor is None for value in given):
+    tensors = [value.tensor for value in given if value.tensor is not None]
+    if not given or len(step.view.node.output) != 1 or len(tensors) < len(given):
         return None
-    if sum(int(np.prod(value.tensor.dims, dtype=np.int64)) for value in given) > _MOST:
+    if sum(int(np.prod(tensor.dims, dtype=np.int64)) for tensor in tensors) > _MOST:
         return None
     arrays = [value if value is None else value.array() for value in step.inputs]
     array = evaluate(step, arrays) if _stays_small(step, arrays) else None

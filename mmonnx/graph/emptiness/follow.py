@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import onnx
 
-from ...targets.base import STANDARD_DOMAINS, full_name
+from ...targets import STANDARD_DOMAINS, full_name
 from .contents import contents, holds
 from .evaluate import folded
 from .rows import known_rows
@@ -100,7 +100,7 @@ class _Follower:
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]
         if node.op_type == "Constant" and not domain:
-            outputs = (_constant_node(step, known[0]),)
+            outputs: Tuple[Value, ...] = (_constant_node(step, known[0]),)
         else:
             tensor = None if inner or domain else folded(step)
             outputs = tuple(_outputs(step, known, inner)) if tensor is None else (constant(tensor, step.name),)

@@ -6,6 +6,7 @@ They are followed through everything that treats each row by itself, up to the c
 from typing import List, Optional, Tuple
 
 import numpy as np
+import onnx
 
 from .evaluate import evaluate
 from .sizes import Count, Size, node_cause
@@ -54,24 +55,27 @@ def _concatenated(step: Step) -> Optional[Rows]:
     if None in ranks or len(ranks) != 1 or 0 in ranks or (len(values) == 1):
         return None
     axis = step.attribute("axis") % values[0].rank
-    if all(value.rows is not None and value.rows.axis != axis for value in values):
-        if len({value.rows.array.shape[value.rows.axis] for value in values}) > 1:
+    tails = [value.rows for value in values if value.rows is not None]
+    if len(tails) == len(values) and all(tail.axis != axis for tail in tails):
+        if len({tail.array.shape[tail.axis] for tail in tails}) > 1:
             return None
-        return Rows(values[0].rows.axis, np.concatenate([value.rows.array for value in values], axis))
+        return Rows(tails[0].axis, np.concatenate([tail.array for tail in tails], axis))
     if last.rows is not None and last.rows.axis == axis:
         return last.rows
     if last.tensor is None or not 0 < last.tensor.dims[axis] <= _MOST:
         return None
-    return Rows(axis, last.array())
+    return Rows(axis, onnx.numpy_helper.to_array(last.tensor))
 
 
 def _axis(step: Step, tail: Rows) -> Optional[int]:
     """Where the axis of the rows is in the output; None if the operator does not treat each row by itself."""
     kind, first, rank = step.view.node.op_type, step.value(0), tail.array.ndim
     if kind in _EACH:
-        ranks = [value.rows.array.ndim if value.rows else len(value.tensor.dims) for value in step.inputs if value]
-        behind = {value.rows.array.ndim - value.rows.axis for value in step.inputs if value and value.rows}
-        constants = [value.tensor.dims for value in step.inputs if value and value.rows is None]
+        given = [value for value in step.inputs if value is not None]
+        tails = [value.rows for value in given if value.rows is not None]
+        constants = [value.tensor.dims for value in given if value.rows is None and value.tensor is not None]
+        ranks = [rows.array.ndim for rows in tails] + [len(dims) for dims in constants]
+        behind = {rows.array.ndim - rows.axis for rows in tails}
         if len(behind) > 1 or any(len(dims) >= min(behind) and dims[-min(behind)] != 1 for dims in constants):
             return None
         return max(ranks) - min(behind)
@@ -103,7 +107,7 @@ def _shifted(step: Step, tail: Rows, rank: int) -> Optional[int]:
     return free[tail.axis]
 
 
-def _last(value: Value, length: int) -> np.ndarray:
+def _last(value: Value, length: int) -> Optional[np.ndarray]:
     if value.rows is None:
         return value.array()
     rows = value.rows
@@ -114,7 +118,8 @@ def _is_nested(step: Step) -> bool:
     """Whether each row of a mask (G, K) has what the one before has: a comparison with growing bounds (G, 1)."""
     kind = step.view.node.op_type
     if kind in ("Cast", "Identity"):
-        return step.value(0).rows is not None and step.value(0).rows.nested
+        rows = step.value(0).rows
+        return rows is not None and rows.nested
     bounds = step.value(1).array() if kind == "Less" and step.value(1).rows is None else None
     return bounds is not None and bounds.ndim == 2 and bounds.shape[1] == 1 and _grow(bounds.ravel().tolist())
 

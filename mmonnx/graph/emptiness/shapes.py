@@ -32,7 +32,8 @@ def shape(*operators: str) -> Callable[[Rule], Rule]:
 @shape(*BROADCASTING)
 def _broadcasting(step: Step) -> Shapes:
     shapes = [value.dims for value in step.inputs if value is not None]
-    return [None if not shapes or None in shapes else broadcast_shapes(shapes)]
+    known = [dims for dims in shapes if dims is not None]
+    return [None if not shapes or len(known) < len(shapes) else broadcast_shapes(known)]
 
 
 @shape(*SAME)
@@ -116,8 +117,9 @@ def _squeeze(step: Step) -> Shapes:
 
 @shape("Concat")
 def _concat(step: Step) -> Shapes:
-    parts = [value.dims for value in step.inputs if value is not None]
-    if None in parts or not parts or not parts[0]:
+    given = [value.dims for value in step.inputs if value is not None]
+    parts = [dims for dims in given if dims is not None]
+    if len(parts) < len(given) or not parts or not parts[0]:
         return [None]
     axis = step.attribute("axis") % len(parts[0])
     # off the axis all parts agree; the one that can be empty says the most

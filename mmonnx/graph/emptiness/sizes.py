@@ -1,7 +1,7 @@
 """Sizes of axes, of which is known how small they can be and what makes them zero."""
 
 from dataclasses import dataclass
-from typing import FrozenSet, Iterable, Optional, Sequence, Tuple
+from typing import FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 # Nodes that all have to give nothing; and several such sets, any one of which is enough.
 Cause = FrozenSet[str]
@@ -72,10 +72,17 @@ def covers(causes: Causes, cause: Cause) -> bool:
     return any(known <= cause for known in causes)
 
 
+def known_numbers(sizes: Sequence[Size]) -> Optional[List[int]]:
+    """The numbers themselves, if all of them are known."""
+    found = [size.exact for size in sizes if size.exact is not None]
+    return found if len(found) == len(sizes) else None
+
+
 def add(sizes: Sequence[Size], node: str) -> Size:
     """The sum, zero only if all are."""
     low, causes = sum(size.low for size in sizes), _causes(sizes)
-    exact = sum(size.exact for size in sizes) if all(size.exact is not None for size in sizes) else None
+    known = known_numbers(sizes)
+    exact = sum(known) if known is not None else None
     if low > 0 or not causes:
         return Size(low if exact is not None else max(low, 1), causes, exact)
     rest = [size for size in sizes if size.exact != 0]
@@ -116,8 +123,8 @@ def divide(left: Size, right: Size, node: str) -> Size:
 def smallest(sizes: Sequence[Size]) -> Size:
     """The minimum."""
     empty_if = frozenset().union(*(size.empty_if for size in sizes))
-    exact = [size.exact for size in sizes]
-    known = min(exact) if None not in exact else None
+    exact = known_numbers(sizes)
+    known = min(exact) if exact is not None else None
     low = min(size.low for size in sizes)
     return Size(low if empty_if or known is not None else max(low, 1), empty_if or _causes(sizes), known)
 
@@ -125,8 +132,8 @@ def smallest(sizes: Sequence[Size]) -> Size:
 def greatest(sizes: Sequence[Size], node: str) -> Size:
     """The maximum."""
     low = max(size.low for size in sizes)
-    exact = [size.exact for size in sizes]
-    known = max(exact) if None not in exact else None
+    exact = known_numbers(sizes)
+    known = max(exact) if exact is not None else None
     if low > 0 or not _causes(sizes):
         return Size(low if known is not None else max(low, 1), _causes(sizes), known)
     return _all_empty(sizes, node)

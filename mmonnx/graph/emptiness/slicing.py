@@ -1,6 +1,6 @@
 """What a Slice leaves of an axis."""
 
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from .sizes import Size, add, exactly, greatest, smallest, subtract, uncertain
 from .values import Step
@@ -16,6 +16,8 @@ def shape_slice(step: Step) -> slice:
 def slice_cuts(step: Step) -> Optional[List[Cut]]:
     """Axis, start, end and step of each cut of a Slice, of any opset; None if they are not known."""
     rank = step.value(0).rank
+    starts: Optional[Sequence[Size]]
+    ends: Optional[Sequence[Size]]
     if step.attribute("starts") is not None:  # below opset 10
         starts, ends = ([exactly(int(item)) for item in step.attribute(name)] for name in ("starts", "ends"))
         axes, strides = step.attribute("axes"), None
@@ -32,14 +34,13 @@ def slice_cuts(step: Step) -> Optional[List[Cut]]:
 
 def cut(size: Size, start: Size, end: Size, stride: int, name: str) -> Size:
     """The size of ``[start:end:stride]`` of an axis."""
-    numbers = start.exact, end.exact
-    if size.exact is not None and None not in numbers:
-        length = len(range(size.exact)[start.exact : end.exact : stride])
+    first, last = start.exact, end.exact
+    if size.exact is not None and first is not None and last is not None:
+        length = len(range(size.exact)[first:last:stride])
         return exactly(length, name)
     if not (size.causes or start.causes or end.causes):
         return Size()
-    if stride > 0 and start.exact is not None:
-        first, last = start.exact, end.exact
+    if stride > 0 and first is not None:
         if last is not None and last < 0:
             whole = grown(size, last - first, name) if first >= 0 else uncertain(name, size.empty_if)
         elif first < 0:
@@ -48,7 +49,7 @@ def cut(size: Size, start: Size, end: Size, stride: int, name: str) -> Size:
             whole = grown(smallest([size, end]), -first, name)
         low = -(-whole.low // stride)
         return Size(low, whole.causes) if stride > 1 else whole
-    if stride < 0 and None not in numbers and start.exact < 0 and end.exact < -(2**31):
+    if stride < 0 and first is not None and last is not None and first < 0 and last < -(2**31):
         return Size(min(size.low, 1), size.causes)
     certain = _known_between(size, start, end) if stride == 1 else 0
     if certain > 0:

@@ -6,7 +6,7 @@ from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import onnx
 
-from .sizes import NO_CAUSES, Causes, Size, exactly
+from .sizes import NO_CAUSES, Causes, Size, exactly, known_numbers
 
 Dims = Tuple[Size, ...]
 
@@ -83,8 +83,7 @@ class Value:
 
     def numbers(self) -> Optional[List[int]]:
         """Its elements, if all of them are known."""
-        items = self.items
-        return None if items is None or any(item.exact is None for item in items) else [item.exact for item in items]
+        return None if self.items is None else known_numbers(self.items)
 
     def array(self) -> Optional[np.ndarray]:
         """Its elements if it is a constant, None otherwise."""
@@ -94,7 +93,7 @@ class Value:
         """Its only element, if it is a constant of one."""
         if self.tensor is None or int(np.prod(self.tensor.dims)) != 1:
             return None
-        return float(self.array().reshape(-1)[0])
+        return float(onnx.numpy_helper.to_array(self.tensor).reshape(-1)[0])
 
 
 @dataclass(frozen=True)

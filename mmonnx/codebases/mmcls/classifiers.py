@@ -1,0 +1,238 @@
+"""Classifiers of MMClassification 0.x as tasks."""
+
+import inspect
+from dataclasses import replace
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...environment import inference
+from ...loading import (
+    Feeds,
+    LoadOptions,
+    RawModule,
+    Task,
+    build,
+    channel_notes,
+    check_device,
+    check_size,
+    describe,
+    find_transform,
+    input_channels,
+    larger_size,
+    load_or_calibrate,
+    make_input,
+    raw_names,
+    raw_predict,
+    raw_read,
+    refusal,
+    sample_images,
+    test_pipeline,
+)
+from ...rewriting import current
+from ...runtime import Scores
+from ...support import InputError
+
+Shape = Tuple[int, int]
+DEFAULT_SHAPE = (224, 224)
+"""(height, width) where the config's test pipeline says nothing of a size."""
+
+
+def build_task(config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the classifier of a config and make it a task.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the checkpoint, the device, the image or an option is wrong.
+        ExportError: the model cannot be built.
+    """
+    from mmcls.models import build_classifier
+
+    if options.skip_postprocess and (options.topk is not None or not options.softmax):
+        raise InputError("--topk and --no-softmax need the head", "no --skip-postprocess beside them", "leave one out")
+    device = check_device(options.device)
+    pipeline = test_pipeline(config)
+    options = replace(options, shape=options.shape or _own_shape(pipeline))
+    norm = find_transform(pipeline, "Normalize")
+    model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
+    # before the weights are there: a size that the model does not take is refused first
+    task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
+    assert task.preprocess is not None  # ``make_task`` gives one
+    pair = task.preprocess((sample_images(options, task.channels) * 2)[:2], task.shape)
+    infer, _ = _inference(model, options, task.inputs)
+    run = partial(infer, pair)
+    meta, notes = load_or_calibrate(model, checkpoint, options, run, config.model)
+    describe_by(task, config, meta)
+    task.notes += notes
+    return task
+
+
+def describe_by(task: Task, config: Any, meta: Mapping[str, Any]) -> None:
+    """Let a classifier's task know what its config and its checkpoint's meta data say of it."""
+    from mmcls.datasets import DATASETS
+
+    describe(task, config, meta, DATASETS)
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built classifier, in eval mode and on the device of ``options``, a task; see ``Codebase.task_of``.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the size or ``--topk`` is not one of the model's.
+    """
+    shape = options.shape or DEFAULT_SHAPE
+    channels = input_channels(model, model.extract_feat, norm, shape)
+    samples = sample_images(options, channels)
+    prepare = partial(_feeds, norm=norm, channels=channels, device=torch.device(options.device))
+    infer, twice = _inference(model, options, prepare(samples[:1], shape))
+
+    def run(size: Tuple[int, int]) -> Any:
+        return infer(prepare(samples[:1], size))
+
+    other = check_size(title, shape, run, options)
+    if options.topk is not None:
+        _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
+    flags = {} if options.softmax else _logits_flag(model)
+    task = Task(
+        codebase="mmcls",
+        title=title,
+        module=ClassifierModule(model, flags, options.topk).eval(),
+        inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
+        output_names=_output_names(options),
+        dynamic_axes={},
+        predict=partial(_predict, infer, options.topk),
+        read=_read,
+        preprocess=prepare,
+        other_shape=other,
+        larger_shape=larger_size(shape, run, options),
+        twice=twice,
+        notes=channel_notes(samples, channels),
+    )
+    if options.skip_postprocess:
+        _make_raw(task, model)
+    _make_dynamic(task, options)
+    return task
+
+
+class ClassifierModule(nn.Module):
+    """What is traced: (N, C, H, W) -> probs (N, num_classes), or scores (N, k) and labels (N, k)."""
+
+    def __init__(self, model: nn.Module, flags: Dict[str, bool], topk: Optional[int]) -> None:
+        super().__init__()
+        self.model = model
+        self.flags = flags
+        self.topk = topk
+
+    def forward(self, input: torch.Tensor) -> Any:
+        """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
+        context = current()
+        if context is not None:
+            context.upstream_path = True
+        scores = _one(self.model.simple_test(input, [{}], **self.flags))
+        return scores if self.topk is None else tuple(scores.topk(self.topk, dim=1))
+
+
+def _make_raw(task: Task, model: nn.Module) -> None:
+    """Let the task stop in front of the head's last layer."""
+    module = RawModule(model, model.extract_feat).eval()
+    names = raw_names(module, task.inputs["input"])
+    task.module, task.output_names, task.read = module, names, raw_read
+    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+
+
+def _make_dynamic(task: Task, options: LoadOptions) -> None:
+    """Name the axes that are to be dynamic."""
+    if options.dynamic or options.dynamic_batch:
+        task.dynamic_axes = {name: {0: "batch"} for name in ["input", *task.output_names]}
+    if options.dynamic:
+        task.dynamic_axes["input"].update({2: "height", 3: "width"})
+    elif options.dynamic_batch:
+        height, width = task.shape
+        task.notes.append(f"--dynamic-batch: height and width are {height}x{width}")
+
+
+def _output_names(options: LoadOptions) -> List[str]:
+    if options.topk is not None:
+        return ["scores", "labels"]
+    return ["probs"] if options.softmax else ["logits"]
+
+
+def _own_shape(pipeline: Any) -> Shape:
+    """(height, width) that a test pipeline makes."""
+    size = (find_transform(pipeline, "CenterCrop") or {}).get("crop_size")
+    size = size or (find_transform(pipeline, "Resize") or {}).get("size") or DEFAULT_SHAPE
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(height), int(width if width > 0 else height)
+
+
+def _logits_flag(model: nn.Module) -> Dict[str, bool]:
+    """The argument that keeps the head from making probabilities.
+
+    Raises:
+        InputError: the head has none.
+    """
+    known = inspect.signature(model.head.simple_test).parameters
+    flag = next((name for name in ("softmax", "sigmoid") if name in known), None)
+    if flag is None:
+        raise InputError(
+            f"--no-softmax: {type(model.head).__name__} has no softmax or sigmoid that can be left out",
+            "a head whose simple_test takes softmax or sigmoid",
+            "leave it out, or use --skip-postprocess",
+        )
+    return {flag: False}
+
+
+def _check_topk(title: str, topk: int, classes: int) -> None:
+    if topk > classes:
+        raise InputError(f"--topk {topk} is more than {title} has classes", f"1 to {classes}", "give a smaller one")
+
+
+def _one(scores: Any) -> torch.Tensor:
+    """The scores (N, num_classes) of a head; those of a head with two branches are its logits' sum."""
+    return sum(scores[1:], scores[0]) if isinstance(scores, (list, tuple)) else scores
+
+
+def _feeds(images: Any, shape: Shape, norm: Any, channels: int, device: torch.device) -> Feeds:
+    return {"input": make_input(images, shape, norm, channels).to(device)}
+
+
+def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Tensor:
+    """The scores (N, num_classes) of the classifier's own inference."""
+    image = feeds["input"]
+    more = {**flags, "post_process": False} if flags else {}
+    with inference(model):
+        scores = model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])], **more)
+    return _one(scores) if flags else torch.from_numpy(np.stack(scores))
+
+
+def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Tuple[Callable[[Feeds], torch.Tensor], bool]:
+    """The classifier's own inference of what is asked for, an input to scores (N, num_classes); whether in twos."""
+    infer = partial(_scores, model, {} if options.softmax else _logits_flag(model))
+    twice = refusal(lambda: infer(sample)) is not None
+    return (partial(_scores_in_twos, infer) if twice else infer), twice
+
+
+def _scores_in_twos(infer: Callable[[Feeds], torch.Tensor], feeds: Feeds) -> torch.Tensor:
+    """The scores of a classifier that takes no batch of one: every image twice."""
+    image = feeds["input"]
+    return infer({"input": torch.cat([image, image])})[: image.shape[0]]
+
+
+def _predict(infer: Callable[[Feeds], torch.Tensor], topk: Optional[int], feeds: Feeds) -> List[Scores]:
+    """The classifier's own inference."""
+    rows = infer(feeds).cpu().numpy()
+    if topk is None:
+        return [Scores(row) for row in rows]
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :topk].astype(np.int64)
+    return [Scores(row[labels], labels) for row, labels in zip(rows, best)]
+
+
+def _read(outputs: Dict[str, np.ndarray]) -> List[Scores]:
+    if "labels" in outputs:
+        return [Scores(scores, labels) for scores, labels in zip(outputs["scores"], outputs["labels"])]
+    (scores,) = outputs.values()
+    return [Scores(row) for row in scores]

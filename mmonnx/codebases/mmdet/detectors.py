@@ -1,0 +1,279 @@
+"""Detectors of MMDetection 2.x as tasks."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...environment import inference
+from ...loading import (
+    Feeds,
+    LoadOptions,
+    RawModule,
+    Task,
+    another_size,
+    build,
+    channel_notes,
+    check_device,
+    describe,
+    find_transform,
+    load_or_calibrate,
+    photographs,
+    raw_names,
+    raw_predict,
+    raw_read,
+    sample_images,
+    size_divisor,
+    test_pipeline,
+    to_numpy,
+)
+from ...rewriting import REGISTRY, ExportContext, own_code, panoptic_outputs, rewriting
+from ...runtime import DEFAULTS, Detections
+from ...support import InputError
+from .detections import predict, read, run_detector
+from .inputs import Preparation, place_input
+from .module import DetectorModule
+from .rules import RULES, UNDRAWN
+
+DEFAULT_SHAPE = (800, 1216)
+_CALIBRATION_SHAPE = (320, 480)
+_ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
+"""What gives the answers of a detector or of its head, by the kind of the head."""
+_SAME = np.array([0.01] * 4 + [1e-4])
+"""Coordinates, in pixels, and scores that are no further apart are the same."""
+_BOX_LIMITS = {
+    **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
+    "CornerHead": "origin",
+}
+"""What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
+
+
+def build_task(config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the detector of a config and make it a task.
+
+    Raises:
+        InputError: the checkpoint, the device or the image is wrong.
+        ExportError: the model cannot be built.
+    """
+    from mmdet.models import build_detector
+
+    if options.topk is not None or not options.softmax:
+        raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
+    device = check_device(options.device)
+    shape = options.shape or DEFAULT_SHAPE
+    norm = find_transform(test_pipeline(config), "Normalize")
+    model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
+    prepare = Preparation(model, norm, device, None)
+    run = _runner(model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
+    about, notes = load_or_calibrate(model, checkpoint, options, run, config.model, RULES, UNDRAWN)
+    task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
+    describe_by(task, config, about)
+    task.notes += notes
+    return task
+
+
+def _runner(model: nn.Module, prepare: Callable[..., Feeds], shape: Tuple[int, int]) -> Callable[[], Any]:
+    """What runs the model on a small size, or on that of the export if it takes no smaller one."""
+    small = (min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1]))
+    sizes = list(dict.fromkeys((small, shape)))
+
+    def run() -> Any:
+        try:
+            return run_detector(model, prepare(sizes[0]))
+        except Exception:  # the model raises whatever its own code raises
+            if len(sizes) == 1:
+                raise
+        sizes.pop(0)
+        return run()
+
+    return run
+
+
+def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
+    """Let a detector's task know what its config and its checkpoint's meta data say of it."""
+    from mmdet.datasets import DATASETS
+
+    task.divisor = size_divisor(config)
+    describe(task, config, about, DATASETS)
+    prepare = task.preprocess
+    if prepare is not None and task.dynamic_size:
+        pictures = photographs()[:1]
+
+        def run(shape: Tuple[int, int]) -> None:
+            task.predict(prepare(pictures, shape))
+
+        # a small image may leave nothing to what is behind the backbone
+        task.other_shape = another_size(task.title, task.shape, run, task.divisor)
+
+
+def covers(model: nn.Module) -> bool:
+    """Whether the rewrites let its own inference be traced: there is a stand-in for what its answers come from."""
+    parts = [getattr(model, name, None) for name in ("rpn_head", "bbox_head", "mask_head", "roi_head")]
+    return any(_replaced(part, name) for part in [model, *parts] for name in _ANSWERS)
+
+
+def _replaced(part: Any, name: str) -> bool:
+    """Whether the function of this name that the part has or inherits is one that a rewrite stands in for."""
+    owner = next((kind for kind in type(part).__mro__ if name in vars(kind)), None)
+    return owner is not None and f"{owner.__module__}.{owner.__qualname__}.{name}" in REGISTRY
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built detector a task.
+
+    Args:
+        model: the detector, in eval mode and on the device of ``options``.
+        title: what it is.
+        norm: the ``Normalize`` transform, see ``make_input``.
+        options: what the task is to be; how to load the model is of no account here.
+    """
+    shape, limits = options.shape or DEFAULT_SHAPE, _box_limits(model)
+    place = place_input(limits) if options.image_size and not options.skip_postprocess else None
+    prepare = Preparation(model, norm, options.device, place)
+    samples = sample_images(options, prepare.channels)
+    inputs = prepare.whole([samples[number % len(samples)] for number in range(options.batch)], shape)
+    task = Task(
+        codebase="mmdet",
+        title=title,
+        module=DetectorModule(model, options.mask_output, tuple(inputs)[1:]).eval(),
+        inputs=inputs,
+        output_names=_output_names(model),
+        dynamic_axes={},
+        predict=partial(predict, model, options.mask_output),
+        read=read,
+        preprocess=prepare.whole,
+        preprocess_padded=prepare.padded if place else None,
+        optional={place: DEFAULTS[place]} if place else {},
+        score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
+        max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
+        box_limits=limits,
+        hangs_on_padding=limits != "none" or hasattr(model, "roi_head"),
+        notes=channel_notes(samples, prepare.channels),
+    )
+    if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
+        task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
+    if options.skip_postprocess:
+        _make_raw(task, model)
+    if options.dynamic or options.dynamic_batch:
+        task.dynamic_axes = _dynamic_axes(task, options)
+    if not options.skip_postprocess:
+        _mind_own_code(task, model, options)
+        task.output_shapes = _output_shapes(task, options)
+    return task
+
+
+def _mind_own_code(task: Task, model: nn.Module, options: LoadOptions) -> None:
+    """Let heads with code of the user's own take one image after the other, if they are wrong for a whole batch."""
+    own = own_code(model)
+    if not own or _is_right_for_batches(task, options):
+        return
+    task.module.one_by_one = tuple(head for head, _ in own)
+    task.dynamic_axes = {
+        name: {axis: called for axis, called in axes.items() if axis} for name, axes in task.dynamic_axes.items()
+    }
+    task.notes.append(
+        f"{own[0][1]} treats one image at a time: the file takes a batch of {options.batch} and no other"
+        " (--batch N makes one of N)"
+    )
+
+
+def _is_right_for_batches(task: Task, options: LoadOptions) -> bool:
+    """Whether the detector gives PyTorch's detections of two pictures with all images of a batch as one."""
+    first, second = (sample_images(options, task.channels) * 2)[:2]
+    assert task.preprocess is not None  # ``make_task`` gives one
+    feeds = task.preprocess([first, second // 16], task.shape)  # means over the image differ
+    try:
+        expected = task.predict(feeds)
+        with inference(task.module), rewriting(ExportContext(), module=task.module):
+            outputs = task.module(*feeds.values())
+        found = task.read(to_numpy(dict(zip(task.output_names, outputs))))
+    except Exception:  # the user's code may fail on them in any way; a batch of one is tried then
+        return False
+    ours = [one for one in expected if isinstance(one, Detections)]
+    theirs = [one for one in found if isinstance(one, Detections)]
+    return any(len(one.dets) for one in ours) and all(map(_is_alike, ours, theirs))
+
+
+def _is_alike(one: Detections, other: Detections) -> bool:
+    ours, theirs = (found.dets[np.lexsort((*found.dets.T, found.labels))] for found in (one, other))
+    return len(ours) == len(theirs) and bool((np.abs(ours - theirs) <= _SAME).all())
+
+
+def _output_names(model: nn.Module) -> List[str]:
+    fusion = getattr(model, "panoptic_fusion_head", None)
+    if fusion is not None:
+        instances, panoptic = panoptic_outputs(fusion, model)
+        return (["dets", "labels", "masks"] if instances else []) + (["panoptic_seg"] if panoptic else [])
+    names = ["dets", "labels"]
+    if getattr(model, "with_mask", False):
+        names.append("masks")
+    if hasattr(getattr(model, "roi_head", None), "mask_iou_head"):
+        names.append("mask_scores")
+    return names
+
+
+def _test_cfg(model: nn.Module) -> Dict[str, Any]:
+    """The part of ``test_cfg`` that filters the final detections."""
+    test_cfg = getattr(model, "test_cfg", None) or {}
+    return test_cfg.get("rcnn") or test_cfg.get("rpn") or test_cfg
+
+
+def _box_limits(model: nn.Module) -> str:
+    """The task's ``box_limits``, by the head that the final boxes are from."""
+    if hasattr(getattr(model, "roi_head", None), "grid_head"):  # it votes the sides, and upstream clips a copy of them
+        return "none"
+    head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
+    head = head[-1] if isinstance(head, nn.ModuleList) else head
+    if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):
+        return "none"
+    return next((_BOX_LIMITS[kind.__name__] for kind in type(head).__mro__ if kind.__name__ in _BOX_LIMITS), "image")
+
+
+def _make_raw(task: Task, model: nn.Module) -> None:
+    """Let the task stop before the post-processing."""
+    if getattr(model, "with_rpn", False) and hasattr(model, "roi_head"):
+        task.notes.append("--skip-postprocess of a two-stage detector: the outputs are those of its RPN")
+        module = RawModule(model, partial(_rpn_outputs, model))
+    else:
+        module = RawModule(model, model.forward_dummy)
+    task.module = module.eval()
+    task.output_names = raw_names(module, task.inputs["input"])
+    task.predict = lambda feeds: raw_predict(module, task.output_names, feeds["input"])
+    task.read = raw_read
+
+
+def _rpn_outputs(model: nn.Module, image: torch.Tensor) -> Any:
+    return model.rpn_head(model.extract_feat(image))
+
+
+def _output_shapes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, Union[int, str]]]:
+    """What the outputs' axes are: those that are called as an input's are as long as it, dynamic or not."""
+    axes = _dynamic_axes(task, replace(options, dynamic=True))
+    sizes = {axes["input"][axis]: int(size) for axis, size in enumerate(task.inputs["input"].shape) if axis != 1}
+    found: Dict[str, Dict[int, Union[int, str]]] = {}
+    for name in task.output_names:
+        dynamic = task.dynamic_axes.get(name, {})
+        found[name] = {axis: sizes.get(called, called) for axis, called in axes[name].items() if axis not in dynamic}
+    if "dets" in found:
+        found["dets"][2] = 5
+    return found
+
+
+def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]:
+    axes = {"input": {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}}
+    if "proposals" in task.inputs:
+        axes["proposals"] = {0: "batch", 1: "num_proposals"}
+    if options.skip_postprocess:
+        axes.update({name: {0: "batch"} for name in task.output_names})
+        return axes
+    for name in task.output_names:
+        axes[name] = {0: "batch", 1: "num_dets"} if name != "panoptic_seg" else {0: "batch"}
+    pasted = options.mask_output == "image" or not hasattr(task.module.model, "roi_head")
+    if "masks" in axes and pasted and options.dynamic:
+        axes["masks"].update({2: "height", 3: "width"})
+    if "panoptic_seg" in axes and options.dynamic:
+        axes["panoptic_seg"].update({1: "height", 2: "width"})
+    return axes

@@ -1,0 +1,95 @@
+"""What is installed, and what mmonnx works with."""
+
+import sys
+from importlib import metadata
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import torch
+
+from ...support import InputError, command_line
+
+
+def version_tuple(version: str) -> Tuple[int, ...]:
+    """The leading numbers of a version, ``1.13.1+cpu`` -> (1, 13, 1)."""
+    numbers = []
+    for part in version.split("+")[0].split("."):
+        digits = "".join(ch for ch in part if ch.isdigit())
+        if not part[:1].isdigit():
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+TORCH = version_tuple(torch.__version__)
+
+
+class Range(NamedTuple):
+    """The releases of a package that mmonnx works with: from ``oldest`` on, up to and without ``end`` if there is one.
+
+    Attributes:
+        names: the distributions that install the package.
+    """
+
+    oldest: Tuple[int, ...]
+    end: Optional[Tuple[int, ...]]
+    names: Tuple[str, ...]
+
+    def __str__(self) -> str:
+        end = "" if self.end is None else f",<{_dotted(self.end)}"
+        return f">={_dotted(self.oldest)}{end}"
+
+
+SUPPORTED = {
+    "torch": Range((1, 8), None, ("torch",)),
+    "mmcv": Range((1, 3, 8), (2,), ("mmcv-full", "mmcv")),
+    "mmdet": Range((2, 14), (3,), ("mmdet",)),
+    "mmcls": Range((0, 12), (1,), ("mmcls",)),
+}
+
+
+def _dotted(version: Tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def installed_version(package: str) -> Optional[str]:
+    """The version of a package of ``SUPPORTED``, without importing it; None if it is not installed."""
+    if package in sys.modules:
+        return getattr(sys.modules[package], "__version__", None)
+    for name in SUPPORTED[package].names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def entry_points(group: str) -> List[Any]:
+    """The entry points of a group that installed packages have; Python 3.8 and 3.9 give all groups at once."""
+    found: Any = metadata.entry_points()
+    return list(found.select(group=group) if hasattr(found, "select") else found.get(group, ()))
+
+
+def check_versions() -> None:
+    """Refuse packages that are too old or too new; one that is not installed is no matter here.
+
+    Raises:
+        InputError: a version lies outside of its range.
+    """
+    for package, wanted in SUPPORTED.items():
+        version = installed_version(package)
+        if version is None:
+            continue
+        numbers = version_tuple(version)
+        if numbers < wanted.oldest or (wanted.end is not None and numbers >= wanted.end):
+            command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
+            raise InputError(
+                f"{package} {version} is outside of what mmonnx works with",
+                f"{package}{wanted}",
+                f"{command} in an environment of its own (whole sets: requirements/)",
+            )
+
+
+def keeps_proposals_of_the_minimum() -> bool:
+    """Whether the RPN keeps proposals as small as ``min_bbox_size``, and filters none if that is 0 (mmdet 2.14)."""
+    version = installed_version("mmdet")
+    return version is not None and version_tuple(version) < (2, 15)

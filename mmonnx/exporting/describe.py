@@ -1,0 +1,106 @@
+"""What the exporter writes into a file about itself; ``runtime.description`` is what a runtime reads of it."""
+
+import hashlib
+import json
+import platform
+from typing import Dict, Optional
+
+import onnx
+import onnxruntime
+
+from ..environment import compat
+from ..loading import LoadOptions, Task
+from ..runtime import PREFIX, Description
+from ..support import __version__
+from ..verifying import Verification, as_data
+
+_OUTPUTS = {
+    "dets": "(batch, num_dets, 5): x1, y1, x2, y2 in pixels of the input, and the score; padded with zeros",
+    "labels": "class indices, best first; -1 where dets is padded",
+    "masks": "the detections' masks",
+    "mask_scores": "(batch, num_dets): how good each mask is judged to be",
+    "probs": "(batch, num_classes): probabilities",
+    "logits": "(batch, num_classes): scores before the softmax or sigmoid",
+    "scores": "(batch, k): the best scores, the best one first",
+}
+
+
+def properties(
+    task: Task, config: str, checkpoint: Optional[str], options: LoadOptions, target: str, simplifier: Optional[str]
+) -> Dict[str, str]:
+    """Everything that is known before the verification.
+
+    Args:
+        task: what is exported.
+        config: the config's name.
+        checkpoint: the path of its weights, None where they are from elsewhere: the task says from where.
+        options: how it was loaded.
+        target: the runtime's name.
+        simplifier: the tool that simplified the graph, None for none.
+    """
+    described = Description(
+        task=_kind(task),
+        classes=list(task.classes),
+        palette=[list(color) for color in task.palette],
+        pipeline=task.pipeline,
+        score_thr=task.score_thr,
+        max_per_img=task.max_per_img,
+        mask_thr=task.mask_thr,
+        mask_output=_mask_output(task, options),
+        box_limits=task.box_limits,
+        outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
+    )
+    versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
+    versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
+    versions.update(python=platform.python_version())
+    return {
+        **described.to_properties(),
+        PREFIX + "config": config,
+        PREFIX + "config_text": task.config_text,
+        PREFIX + "checkpoint": checkpoint or task.weights,
+        PREFIX + "checkpoint_sha256": _sha256(checkpoint) if checkpoint else "",
+        PREFIX + "checkpoint_key": options.checkpoint_key or "",
+        PREFIX + "versions": json.dumps({name: version for name, version in versions.items() if version}),
+        PREFIX + "target": target,
+        PREFIX + "simplifier": simplifier or "none",
+    }
+
+
+def verification(verified: Optional[Verification]) -> Dict[str, str]:
+    """How the verification went, and what it exercised; without one, that there was none."""
+    if verified is None:
+        return {PREFIX + "verified": "null"}
+    cases = [
+        {
+            "name": result.name,
+            "verdict": result.verdict,
+            "matched": result.matched,
+            "total": result.total,
+            "max_box": result.max_box,
+            "max_score": result.max_score,
+            "max_mask": result.max_mask,
+        }
+        for result in verified.results
+    ]
+    return {PREFIX + "verified": json.dumps(cases), PREFIX + "exercised": json.dumps(as_data(verified.goals))}
+
+
+def _kind(task: Task) -> str:
+    names = set(task.output_names)
+    if {"dets", "labels"} <= names:
+        return "segmentation" if "masks" in names else "detection"
+    return "classification" if names & {"probs", "logits", "scores"} else "raw"
+
+
+def _mask_output(task: Task, options: LoadOptions) -> str:
+    """Where the masks lie: a model without RoIs has them in the image, whatever was asked for."""
+    rois = hasattr(getattr(task.module, "model", None), "roi_head")
+    return options.mask_output if rois else "image"
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,207 @@
+"""The stages of an export behind the loading: each takes a value and returns one, and tells what it did.
+
+Tracing, simplifying, checking and verifying; ``mmonnx.pipeline`` is the way from one to the next.
+"""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import onnx
+
+from ..graph import check_runs, check_target, count_nodes, file_size, simplify, unused
+from ..loading import Deployed, Task, channel_notes, refusal, second_shape, to_numpy
+from ..rewriting import ExportContext, custom_operators, lower
+from ..runtime import Session, mmcv_operator_library, read_picture
+from ..support import ExportError, NewerOpsetError
+from ..targets import Target, find_target
+from ..terminal import Report
+from ..tracing import faults_of, find_probes, trace, unaltered
+from ..verifying import DARK, Case, Run, Verification, difference, pictures, show_verification, verify, verify_model
+from .settings import Checked, ExportSettings, newest_opset
+
+_MAX_TOLD = 3
+
+
+class Final(NamedTuple):
+    """A model as it is verified and written, but for its metadata.
+
+    Attributes:
+        task: what it is of, without inputs that it does not take.
+        cases: what it is to be verified on.
+        model: the model.
+        before: the nodes that it had before it was simplified, None if that was not asked for.
+        simplifier: the tool whose result it is, None if it is not simplified.
+    """
+
+    task: Task
+    cases: List[Case]
+    model: onnx.ModelProto
+    before: Optional[int]
+    simplifier: Optional[str]
+
+
+def for_target(task: Task, target: Target) -> Task:
+    """The task with no more inputs than the target takes; a note says what that means."""
+    if target.capabilities.optional_inputs or not task.optional:
+        return task
+    found = task.without(task.optional)
+    if task.hangs_on_padding:
+        what = f"{target.name} has no inputs that may be left out: the file is not told where a picture is padded"
+        found.notes = [*task.notes, f"{what}, and takes the padding for a part of it"]
+    return found
+
+
+def pictures_of(task: Task, image: Optional[str]) -> Optional[List[np.ndarray]]:
+    """The user's picture to verify on, None for none; the task is told what it lacks."""
+    if not image or not task.channels:
+        return None
+    pictures = [read_picture(image, task.channels)]
+    notes = channel_notes(pictures, task.channels)
+    task.notes += [note for note in notes if note not in task.notes]
+    return pictures
+
+
+def trace_model(
+    settings: ExportSettings,
+    task: Task,
+    form: Deployed,
+    cases: Sequence[Case],
+    asked: Checked,
+    report: Report,
+) -> onnx.ModelProto:
+    """The traced model; where nobody asked for an opset, at a later one if it has an operator that this one lacks.
+
+    The task is told the faults that the trace shows.
+    """
+    target, opset = asked.target, asked.opset
+    custom_ops = custom_operators(target, settings.custom_ops or target.custom_ops)
+    reasons = []
+    with report.stage("trace") as stage:
+        probes = find_probes(form.task, opset, ExportContext(target.capabilities, custom_ops))
+        probes = unaltered(probes, task.module, form.task.module)
+        while True:
+            try:
+                context = ExportContext(target.capabilities, custom_ops)
+                traced = lower(trace(form.task, opset, context, probes), custom_ops)
+                break
+            except NewerOpsetError as error:
+                if settings.opset is not None or not opset < error.opset <= newest_opset(target):
+                    raise
+                opset = error.opset
+                reasons.append(error.what)
+            except ExportError:
+                if not probes:
+                    raise
+                probes = []  # a layer may be called otherwise while it is traced
+        traced_faults = faults_of(form.task, context, [case.feeds for case in cases[1:]])
+        task.faults = list(dict.fromkeys([*task.faults, *traced_faults]))
+        stage.note(f"{count_nodes(traced)} nodes, {file_size(traced)}")
+        if form.switched:
+            stage.note(f"{_some(form.switched)} in the form for deployment")
+    for note in form.notes:
+        report.warn(note)
+    for reason in reasons:
+        report.warn(f"the file has opset {opset}: {reason}")
+    if task.faults and settings.strict:
+        raise ExportError(
+            f"the file would not follow {task.title} everywhere: {'. '.join(task.faults)}",
+            "a model whose values all stay tensors",
+            "mend these lines, or leave --strict out",
+        )
+    for line in task.faults:
+        report.warn(line)
+    for name in unused(traced, [name for name in task.inputs if name not in task.optional]):
+        report.warn(f"input {name!r} is not used: the file takes it, and gives the same whatever it is")
+    return traced
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+
+def simplify_model(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], traced: onnx.ModelProto, report: Report
+) -> Tuple[onnx.ModelProto, Optional[str]]:
+    """The simplified model and the simplifier, or the traced one and None, checked either way."""
+    if not settings.simplify:
+        with report.stage("run") as stage:
+            check_runs(traced, [to_numpy(task.inputs)])
+            stage.note("runs in ONNX Runtime")
+        return traced, None
+    # not the dark image: there, what survives hangs on rounding, which a simplifier changes
+    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith(DARK)]
+    if task.dynamic_size and task.preprocess is not None:
+        third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
+        if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
+            feeds.append(to_numpy(third))
+
+    with report.stage("simplify") as stage:
+        result = simplify(traced, feeds, partial(difference, task))
+        stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
+    for tool, reason in result.rejected:
+        report.warn(f"{tool} was not used: {reason}")
+    if result.tool is None:
+        report.warn("no simplifier kept the model right: the file is the unsimplified one")
+    return result.model, result.tool
+
+
+def check_model(model: onnx.ModelProto, target: Target, report: Report) -> None:
+    """Refuse a model of which the target does not take every node."""
+    with report.stage("check") as stage:
+        findings = check_target(model, target)
+        stage.note(f"{len(findings)} findings for {target.name}" if findings else f"{target.name} takes every node")
+    if findings:
+        first = ". ".join(map(str, findings[:_MAX_TOLD]))
+        more = f". And {len(findings) - _MAX_TOLD} more" if len(findings) > _MAX_TOLD else ""
+        raise ExportError(
+            f"{target.name} does not take the model as it is. {first}{more}",
+            "nodes that it takes",
+            "give another --target, or --no-check to write it all the same",
+        )
+
+
+def verify_final(
+    settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
+) -> Verification:
+    if model.functions and not find_target(settings.target).capabilities.local_functions:
+        report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
+    with report.stage("verify") as stage:
+        (how, first), *others = _ways(settings, model)
+        shown = partial(_show, task, Path(settings.show_dir)) if settings.show_dir else None
+
+        def load(part: onnx.ModelProto) -> Run:
+            return Session(part, settings.load.device, custom_op_library=first).run
+
+        spare = not find_target(settings.target).capabilities.empty_tensors
+        budget = settings.verify_budget
+        verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare)
+        for how, library in others:
+            session = Session(model, settings.load.device, custom_op_library=library)
+            verified.results.extend(verify(task, session.run, _labelled(cases, how), stage.progress, shown))
+        good = sum(result.ok for result in verified.results)
+        stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
+        if settings.show_dir:
+            stage.note(f"pictures in {settings.show_dir}")
+    show_verification(report, verified)
+    return verified
+
+
+def _show(task: Task, folder: Path, case: Case, expected: Any, actual: Any) -> None:
+    if case.images:
+        pictures.side_by_side(task, case, expected, actual, folder / pictures.file_name(case))
+
+
+def _labelled(cases: Sequence[Case], how: str) -> List[Case]:
+    """Cases with the way in which a file is run in their names."""
+    return [replace(case, name=f"{case.name}{how}") for case in cases]
+
+
+def _ways(settings: ExportSettings, model: onnx.ModelProto) -> List[Tuple[str, Optional[str]]]:
+    """In what ways a file is run, as ends of the cases' names, and the operator library of each."""
+    if not model.functions:
+        return [("", None)]
+    library = settings.custom_op_library or mmcv_operator_library()
+    return [(", by functions", None)] + ([(f", by {Path(library).name}", library)] if library else [])

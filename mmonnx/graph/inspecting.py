@@ -1,0 +1,130 @@
+"""What there is to know of an ONNX file: ``mmonnx inspect``."""
+
+import json
+import os
+from collections import Counter
+from typing import Any, Dict, List, Optional, Tuple
+
+import onnx
+
+from ..runtime import PREFIX
+from ..support import printable
+from ..targets import TARGETS, full_name
+from .check import check_target
+from .cost import Cost, cost_at
+from .functions import walk_nodes
+from .read import read_model
+
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
+
+
+def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any]:
+    """Everything that the file tells, as JSON holds it.
+
+    Args:
+        path: the file.
+        shape: (height, width) to count the operations at; None for those of its input, if they are fixed.
+
+    Raises:
+        InputError: it is no valid ONNX file, or does not take such images.
+    """
+    model = read_model(path)
+    operators = Counter(full_name(node.domain, node.op_type) for node in walk_nodes(model.graph))
+    weights = [tensor for tensor in model.graph.initializer if tensor.data_type in _FLOATS]
+    initialized = {tensor.name for tensor in model.graph.initializer}
+    shape = shape or _own_shape(model)
+    cost = cost_at(model, shape) if shape else None
+    return {
+        "file": path,
+        "bytes": _bytes(path),
+        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "opsets": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+        "inputs": [_value(value) for value in model.graph.input if value.name not in initialized],
+        "optional_inputs": [_value(value) for value in model.graph.input if value.name in initialized],
+        "outputs": [_value(value) for value in model.graph.output],
+        "operators": dict(operators.most_common()),
+        "custom_domains": sorted({name.split("::")[0] for name in operators if "::" in name}),
+        "functions": sorted(full_name(function.domain, function.name) for function in model.functions),
+        "parameters": sum(_size(tensor) for tensor in weights),
+        "flops": cost and _flops(cost, shape or (0, 0)),
+        "targets": {
+            name: [str(finding) for finding in check_target(model, target)] for name, target in TARGETS.items()
+        },
+        "metadata": {entry.key: _parsed(entry.key, entry.value) for entry in model.metadata_props},
+    }
+
+
+def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """The same for people: a name and a value a row."""
+    lines = [("file", f"{found['file']}, {found['bytes'] / 2**20:.1f} MiB, by {found['producer'] or 'nobody'}")]
+    for kind in ("inputs", "optional_inputs", "outputs"):
+        lines += [(kind[:-1].replace("_", " "), f"{name} {dtype} {dims}") for name, dtype, dims in found[kind]]
+    lines.append(("opsets", ", ".join(f"{name} {version}" for name, version in found["opsets"].items())))
+    lines.append(("parameters", f"{found['parameters']:,}"))
+    if found["flops"]:
+        more = found["flops"]["uncounted_nodes"]
+        rest = f", and {more} {'nodes' if more > 1 else 'node'} whose size the shape does not tell" if more else ""
+        at = "x".join(map(str, found["flops"]["shape"]))
+        lines.append(("operations", f"{found['flops']['total'] / 1e9:.2f} GFLOP at {at}{rest}"))
+    lines.append(("operators", ", ".join(f"{count} {name}" for name, count in found["operators"].items())))
+    for name, findings in found["targets"].items():
+        first = f"{len(findings)} findings, first: {findings[0]}" if findings else "takes every node"
+        lines.append((name, first))
+    for key, value in found["metadata"].items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if key == PREFIX + "config_text":
+            text = f"{len(text.splitlines())} lines (--json shows them)"
+        lines.append((key, text if len(text) <= 400 else f"{text[:400]} ... ({len(text)} characters, see --json)"))
+    return [(printable(name), printable(text)) for name, text in lines]
+
+
+def _flops(cost: Cost, shape: Tuple[int, int]) -> Dict[str, Any]:
+    return {
+        "shape": list(shape),
+        "total": cost.flops,
+        "uncounted_nodes": cost.uncounted,
+        "by_operator": cost.by_operator,
+        "by_module": cost.by_module,
+    }
+
+
+def _value(value: onnx.ValueInfoProto) -> List[Any]:
+    tensor = value.type.tensor_type
+    kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else "?"
+    dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in tensor.shape.dim]
+    return [value.name, kind, dims]
+
+
+def _own_shape(model: onnx.ModelProto) -> Optional[Tuple[int, int]]:
+    """(height, width) of the first input, None if it is no image of a fixed size."""
+    dims = list(model.graph.input[0].type.tensor_type.shape.dim) if model.graph.input else []
+    if len(dims) != 4 or not (dims[2].dim_value and dims[3].dim_value):
+        return None
+    return dims[2].dim_value, dims[3].dim_value
+
+
+def _size(tensor: onnx.TensorProto) -> int:
+    result = 1
+    for dim in tensor.dims:
+        result *= dim
+    return result
+
+
+def _bytes(path: str) -> int:
+    """Of the file, and of what lies beside it."""
+    bare = onnx.load(path, load_external_data=False)
+    beside = {
+        entry.value for tensor in bare.graph.initializer for entry in tensor.external_data if entry.key == "location"
+    }
+    folder = os.path.dirname(os.path.abspath(path))
+    return os.path.getsize(path) + sum(os.path.getsize(os.path.join(folder, name)) for name in beside)
+
+
+def _parsed(key: str, value: str) -> Any:
+    """What mmonnx wrote as JSON, parsed; anything else as it is."""
+    if key.startswith(PREFIX) and key != PREFIX + "config_text":
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

@@ -1,0 +1,84 @@
+"""From what a user names, a config and a checkpoint or a callable, to a Task: a model that can be run and compared.
+
+In: names, paths, ``LoadOptions``. Out: a ``Task``, made by the ``Codebase`` whose the model is; ``codebases/`` has
+mmonnx's own. Touched: Python's search path while a config is read; upstream's packages are imported here.
+"""
+
+from .about import AUGMENTED, augmentation, config_text, describe
+from .channels import channel_notes, input_channels
+from .codebase import GROUP, Blame, Codebase, codebases, owner_of, title_of
+from .config import base_config, find_config, read_config
+from .deploying import Deployed, deployed, same_weights
+from .images import find_transform, make_input, photographs, sample_images, second_shape, size_divisor, test_pipeline
+from .imports import found_in
+from .kinds import Kind
+from .load import load, read
+from .model import build, check_device, load_or_calibrate, without_sync_bn
+from .options import LoadOptions
+from .random_weights import GENERAL, SPREAD, STEP, Rule, seeded
+from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
+from .sizes import another_size, check_size, larger_size, longer, refusal
+from .state import Clones, State, as_it_was, written_at
+from .structure import named_tensors, refilled
+from .task import Feeds, Task, to_numpy
+
+__all__ = [
+    "AUGMENTED",
+    "Blame",
+    "Clones",
+    "Codebase",
+    "Deployed",
+    "Feeds",
+    "GENERAL",
+    "GROUP",
+    "Kind",
+    "LoadOptions",
+    "RawModule",
+    "Rule",
+    "SPREAD",
+    "STEP",
+    "State",
+    "Task",
+    "another_size",
+    "as_it_was",
+    "augmentation",
+    "base_config",
+    "build",
+    "channel_notes",
+    "check_device",
+    "check_size",
+    "codebases",
+    "config_text",
+    "deployed",
+    "describe",
+    "find_config",
+    "find_transform",
+    "flatten",
+    "found_in",
+    "input_channels",
+    "larger_size",
+    "load",
+    "load_or_calibrate",
+    "longer",
+    "make_input",
+    "named_tensors",
+    "owner_of",
+    "photographs",
+    "raw_names",
+    "raw_predict",
+    "raw_read",
+    "read",
+    "read_config",
+    "refilled",
+    "refusal",
+    "same_weights",
+    "sample_images",
+    "second_shape",
+    "seeded",
+    "size_divisor",
+    "test_pipeline",
+    "title_of",
+    "to_numpy",
+    "without_sync_bn",
+    "written_at",
+]

@@ -1,0 +1,71 @@
+"""What a config and a checkpoint say about a model beyond its weights: class names, colours, the test pipeline."""
+
+import pprint
+from pathlib import Path
+from typing import Any, Mapping, Sequence, Tuple
+
+from ..runtime import from_config
+from .images import find_transform, test_pipeline
+from .task import Task
+
+AUGMENTED = "the config asks for test-time augmentation"
+"""What a note of it begins with."""
+
+
+def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) -> None:
+    """Let a task know what its file is to say of itself.
+
+    Args:
+        task: is changed.
+        config: the model's.
+        meta: the checkpoint's meta data, may be empty.
+        datasets: the codebase's registry of datasets, whose classes carry their names.
+    """
+    classes, palette = _names(config, meta, datasets)
+    task.classes, task.palette = classes, palette
+    transforms = [_plain(step) for step in test_pipeline(config)]
+    task.pipeline = from_config(transforms, task.channels) if transforms else None
+    asked = augmentation(config)
+    if asked:
+        task.notes.append(f"{AUGMENTED} ({asked}): the file is, and is compared with, one pass")
+    test_cfg = config.model.get("test_cfg") or config.get("test_cfg") or {}
+    task.mask_thr = float((test_cfg.get("rcnn") or test_cfg).get("mask_thr_binary") or 0.5)
+
+
+def augmentation(config: Any) -> str:
+    """What a config wants an image to be run as beside itself, and the answers to be merged of; empty for nothing."""
+    step = find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}
+    names = ("img_scale", "scale_factor")
+    scales: Sequence[Any] = next((step[name] for name in names if isinstance(step.get(name), list)), [])
+    found = [f"{len(scales)} scales"] if len(scales) > 1 else []
+    found += ["flipped copies"] if step.get("flip") else []
+    found += [name for name in ("tta_model", "tta_pipeline") if config.get(name)]
+    return ", ".join(found)
+
+
+def config_text(config: Any) -> str:
+    """A config as Python that mmcv reads back, all its bases and overrides merged."""
+    plain = _plain(config._cfg_dict)
+    return "".join(f"{name} = {pprint.pformat(value, width=119)}\n" for name, value in plain.items())
+
+
+def _names(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
+    """Class names and colours: the checkpoint's, else the config's own, else those of its dataset."""
+    test = config.get("data", {}).get("test", {})
+    test = test[0] if isinstance(test, (list, tuple)) and test else test
+    dataset = datasets.get(test.get("type")) if isinstance(test.get("type"), str) else None
+    classes = meta.get("CLASSES") or test.get("classes") or getattr(dataset, "CLASSES", None) or ()
+    if isinstance(classes, str):  # a file with a name a line
+        classes = Path(classes).read_text(encoding="utf-8").splitlines() if Path(classes).is_file() else ()
+    classes = tuple(str(name) for name in classes)
+    palette = meta.get("PALETTE") or test.get("palette") or getattr(dataset, "PALETTE", None) or ()
+    # the dataset's own colours are of no use to other classes
+    fit = not isinstance(palette, str) and len(palette) == len(classes)
+    return classes, [[int(value) for value in color] for color in palette] if fit else []
+
+
+def _plain(value: Any) -> Any:
+    """The same without mmcv's own types."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return type(value)(_plain(item) for item in value) if isinstance(value, (list, tuple)) else value

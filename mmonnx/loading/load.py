@@ -1,0 +1,108 @@
+"""The first stage: from what a user names to a Task."""
+
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from .. import fallback
+from ..environment import compat, ordinary
+from ..support import InputError, MmonnxError, alone, check_images, type_and_line
+from .codebase import Blame, Codebase, codebases, title_of
+from .config import find_config, read_config
+from .imports import use_root
+from .old_keys import failed_in
+from .options import LoadOptions
+from .task import Task
+
+
+@alone()
+@ordinary()
+def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the model that a config describes, with the codebase that it belongs to.
+
+    Args:
+        config: a path, ``mmdet::...``, ``mmcls::...``, or ``package.module:callable``.
+        checkpoint: path of the weights, None for seeded random ones.
+        options: how.
+
+    Raises:
+        InputError: something that the user gave is wrong.
+        ExportError: the model cannot be built.
+    """
+    check_images(options.batch, options.shape or (1, 1))
+    if options.codebase_root and _taker(config) is None:
+        use_root(options.codebase_root)
+    owner, settings = read(config, options.cfg_options)
+    with _told_of(owner.blame(config, settings, options)):
+        text = owner.text(settings)  # before it is built from: upstream writes into it
+        task = owner.build(settings, title_of(config), checkpoint, options)
+    task.config_text, task.kinds = text, owner.kinds()
+    return task
+
+
+@alone()
+def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Codebase, Any]:
+    """Read a config, and find whose it is.
+
+    Returns:
+        The codebase that its model belongs to, and the settings: an ``mmcv.Config`` of all but names that a codebase
+        knows without one.
+
+    Raises:
+        InputError: it does not exist, cannot be read, is of no codebase, or of a release that is out of range.
+    """
+    taker = _taker(config)
+    if taker is not None:
+        return taker, taker.read(config, cfg_options)
+    find_config(config)
+    with _quiet_imports():
+        fallback.ensure()
+        settings = read_config(config, cfg_options)
+        # to ask a codebase is to import it: the one that the name says is asked first
+        known = sorted(codebases(), key=lambda codebase: not config.startswith(f"{codebase.package}::"))
+        owner = next((codebase for codebase in known if codebase.owns(settings)), None)
+    compat.check_versions()  # of the source tree, where one is used
+    if owner is not None:
+        return owner, settings
+    raise InputError(
+        f"config {config!r} has model type {settings.model.type!r}",
+        " or ".join(codebase.makes for codebase in codebases() if codebase.package),
+        "add custom_imports to the config if the model is your own",
+    )
+
+
+def _taker(name: str) -> Optional[Codebase]:
+    """The codebase to which a name that is no config of mmcv's means a model."""
+    return next((codebase for codebase in codebases() if codebase.takes(name)), None)
+
+
+@contextmanager
+def _told_of(blame: Blame) -> Iterator[None]:
+    """Say of whom an error is that is not mmonnx's own: the user's config or model raises whatever its code raises."""
+    try:
+        yield
+    except (MmonnxError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        module, reason = failed_in(error), type_and_line(error)[:300]
+        if module and blame.shape:
+            size = f"{blame.shape[0]}x{blame.shape[1]}"
+            what = f"{blame.what}: PyTorch's own inference on a picture of {size} fails in {module} ({reason})"
+        else:
+            what = f"{blame.what} cannot be used ({reason})"
+        raise InputError(what, blame.expected, blame.fix) from error
+
+
+@contextmanager
+def _quiet_imports() -> Iterator[None]:
+    """Hide what importing mmcv 1.x says on every machine: that there is a 2.0, and that there is no GPU."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls)(\..*)?$")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,50 @@
+"""What a user can say about an export, once, for every codebase."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is to be loaded.
+
+    Attributes:
+        shape: (height, width) of the sample input in pixels, None for the codebase's own default.
+        batch: images in the sample input.
+        dynamic: batch, height and width are dynamic.
+        dynamic_batch: the batch is dynamic, and nothing else.
+        device: of the traced model, ``cpu`` or ``cuda``.
+        skip_postprocess: export the network's raw outputs.
+        mask_output: ``image`` or ``roi``.
+        topk: the best classes of a classifier are the outputs, this many; None for the scores of all.
+        softmax: a classifier gives probabilities; without it, logits.
+        cfg_options: overrides of the config.
+        codebase_root: top folder of a source tree of mmdet or mmcls, None for what is installed.
+        model_kwargs: arguments of the callable that makes a plain model.
+        output_names: names of a plain model's outputs, in order; None for names by what they are.
+        trust_checkpoint: read checkpoints with the ordinary unpickler.
+        checkpoint_key: the entry, or the keys' prefix, of a checkpoint's weights; None for the likeliest.
+        image: path of the sample image, None for a photograph that scikit-image ships.
+        image_size: a detector's file takes where the picture lies in its input, see ``runtime.placement``, as far as
+            the detector's answers hang on it; without, padding is taken for a part of the picture.
+        seed: of the random weights that stand in for a checkpoint.
+    """
+
+    shape: Optional[Tuple[int, int]] = None
+    batch: int = 1
+    dynamic: bool = False
+    dynamic_batch: bool = False
+    device: str = "cpu"
+    skip_postprocess: bool = False
+    mask_output: str = "image"
+    topk: Optional[int] = None
+    softmax: bool = True
+    cfg_options: Dict[str, Any] = field(default_factory=dict)
+    codebase_root: Optional[str] = None
+    model_kwargs: Dict[str, Any] = field(default_factory=dict)
+    output_names: Optional[Sequence[str]] = None
+    trust_checkpoint: bool = False
+    checkpoint_key: Optional[str] = None
+    image: Optional[str] = None
+    image_size: bool = True
+    seed: int = 0

@@ -1,0 +1,46 @@
+"""What stands in for a model's own code while it is traced, what mmcv's operators become, what leaks out of a trace.
+
+In: upstream's functions by their paths. Out: functions of tensors that the tracer can follow, and nodes. Touched: what
+``rewriting(...)`` replaces, for its thread and block. The tree of ``rewrites`` mirrors upstream's own.
+"""
+
+from .leaks import Taken, faults, watching
+from .leaks.places import Place, innermost_user_place, place_in_graph, place_of
+from .lowering import CUSTOM_OPS, custom_operators, lower
+from .rewrites import REGISTRY, ExportContext, Rewrite, current, rewrite, rewriting
+from .rewrites.batched import ABSENT, compact, flat_detections
+from .rewrites.panoptic import panoptic_outputs
+from .rewrites.per_image import own_code, per_image
+from .symbolics.functions import MMCV
+from .symbolics.legacy import legacy_symbolics
+from .symbolics.operator import Operator
+from .upstream import trust
+
+__all__ = [
+    "ABSENT",
+    "CUSTOM_OPS",
+    "ExportContext",
+    "MMCV",
+    "Place",
+    "REGISTRY",
+    "Rewrite",
+    "Taken",
+    "compact",
+    "current",
+    "custom_operators",
+    "faults",
+    "flat_detections",
+    "innermost_user_place",
+    "legacy_symbolics",
+    "lower",
+    "own_code",
+    "panoptic_outputs",
+    "per_image",
+    "place_in_graph",
+    "place_of",
+    "Operator",
+    "rewrite",
+    "rewriting",
+    "trust",
+    "watching",
+]

@@ -1,0 +1,256 @@
+"""Drawing what a model found on a picture."""
+
+import colorsys
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from .results import Detections, Panoptic, RawOutputs, Result, Scores
+
+MAX_BOXES = 30
+# A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
+MIN_SIDE = 480
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_PAPER, _INK = (255, 255, 255), (30, 30, 30)
+Color = Tuple[int, int, int]
+Field = Tuple[int, int, int, int]
+
+
+def color_of(label: int) -> Color:
+    """The colour of a class, BGR: neighbouring labels are far apart in hue, all are dark enough for white text."""
+    hue = (0.58 + 0.618034 * label) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.85)
+    # Equal values of HSV are not equally bright: yellow and green have to be darker for white text than blue.
+    darker = min(1.0, 0.38 / (0.30 * red + 0.59 * green + 0.11 * blue))
+    return int(blue * darker * 255), int(green * darker * 255), int(red * darker * 255)
+
+
+def draw_detections(
+    canvas: np.ndarray, result: Detections, scale: int, classes: Sequence[str], palette: Sequence[Sequence[int]] = ()
+) -> str:
+    """Draw masks, then boxes, then labels, the best detections on top.
+
+    Args:
+        canvas: BGR uint8, which is drawn on.
+        result: in pixels of the picture before it was enlarged.
+        scale: how much it was enlarged by.
+        classes: class names, may be empty.
+        palette: (red, green, blue) of each class; where there is none, ``color_of`` gives it.
+
+    Returns:
+        A caption: how many there are, and how many are drawn.
+    """
+    colors = [_color(int(label), palette) for label in result.labels]
+    valid = np.flatnonzero(np.isfinite(result.dets).all(axis=1))
+    order = valid[np.argsort(-result.dets[valid, 4], kind="stable")][:MAX_BOXES][::-1]
+    boxes = (result.dets[:, :4] * scale).astype(np.float64)
+    size = max(canvas.shape[:2])
+    thickness = max(1, round(size / 450))
+    font = float(np.clip(size / 1500, 0.36, 1.2))
+    if result.masks is not None:
+        for index in order:
+            _blend(canvas, result.masks[index], boxes[index], scale, colors[index])
+    for index in order:
+        corners = [tuple(int(round(value)) for value in corner) for corner in (boxes[index, :2], boxes[index, 2:])]
+        cv2.rectangle(canvas, corners[0], corners[1], colors[index], thickness, cv2.LINE_AA)
+    taken: List[Field] = []
+    for index in order[::-1]:
+        text = f"{class_name(int(result.labels[index]), classes)} {result.dets[index, 4]:.2f}"
+        taken.append(_tag(canvas, text, boxes[index], colors[index], font, taken))
+    count = len(result.dets)
+    more = f" ({len(order)} drawn, +{count - len(order)} more)" if count > len(order) else ""
+    return f"{count} detection{'' if count == 1 else 's'}{more}"
+
+
+def _color(label: int, palette: Sequence[Sequence[int]]) -> Color:
+    if not 0 <= label < len(palette):
+        return color_of(label)
+    red, green, blue = (int(value) for value in palette[label])
+    return blue, green, red
+
+
+def viewable(image: np.ndarray) -> np.ndarray:
+    """A picture of any number of channels as BGR uint8 (H, W, 3): grey, or its first three channels.
+
+    Other numbers than uint8 are stretched, the least to black and the greatest to white.
+    """
+    if image.ndim == 2 or image.shape[2] < 3:
+        image = np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
+    image = image[..., :3]
+    if image.dtype != np.uint8:
+        image = np.nan_to_num(image.astype(np.float64))
+        image = ((image - image.min()) * 255 / max(float(np.ptp(image)), 1e-12)).round().astype(np.uint8)
+    return np.ascontiguousarray(image)
+
+
+def enlarged(image: np.ndarray) -> Tuple[np.ndarray, int]:
+    """A copy of a picture as ``viewable``, so large that a caption can be read, and by how much it was enlarged."""
+    scale = max(1, int(np.ceil(MIN_SIDE / max(image.shape[:2]))))
+    return cv2.resize(viewable(image), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST), scale
+
+
+def draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:
+    """Tint each segment, with its border; the caption's text. Arguments as of ``draw_detections``."""
+    segments = result.segments.repeat(scale, 0).repeat(scale, 1)  # OpenCV resizes no int32
+    names = np.unique(segments)
+    for name in names.tolist():
+        inside = (segments == name).astype(np.uint8)
+        canvas[inside > 0] = (0.5 * canvas[inside > 0] + 0.5 * np.array(color_of(name % 1000))).astype(np.uint8)
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, color_of(name % 1000), scale)
+    return f"{len(names)} segment{'' if len(names) == 1 else 's'}"
+
+
+def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
+    """Tint a mask: of the picture's size (before enlargement), or the head's, which covers its box."""
+    height, width = canvas.shape[:2]
+    x1, y1, x2, y2 = 0, 0, width, height
+    if mask.shape != (height // scale, width // scale):
+        x1, y1, x2, y2 = (int(round(value)) for value in box)
+    if x2 <= x1 or y2 <= y1:
+        return
+    left, top, right, bottom = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+    if right <= left or bottom <= top:
+        return
+    whole = cv2.resize((mask > 0.5).astype(np.uint8), (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
+    part = whole[top - y1 : bottom - y1, left - x1 : right - x1].astype(bool)
+    region = canvas[top:bottom, left:right]
+    region[part] = (region[part] * 0.5 + np.array(color) * 0.5).astype(np.uint8)
+
+
+def _tag(canvas: np.ndarray, text: str, box: np.ndarray, color: Color, font: float, taken: Sequence[Field]) -> Field:
+    """Write a label at a box's corner, inside the picture and off the labels that are there; the field it takes.
+
+    Where every corner is taken it goes to the first one, below what is written there: the better label stays legible.
+    """
+    height, width = canvas.shape[:2]
+    font = fit(text, width - 6, font)
+    (text_width, text_height), base = cv2.getTextSize(text, _FONT, font, _stroke(font))
+    wide, tall = text_width + 6, text_height + base + 4
+    x1, y1, x2, y2 = box[:4]
+    fields = []
+    for x, y in ((x1, y1 - tall), (x1, y1), (x2 - wide, y1 - tall), (x1, y2), (x1, y2 - tall), (x2 - wide, y2)):
+        left, top = int(np.clip(x, 0, max(width - wide, 0))), int(np.clip(y, 0, max(height - tall, 0)))
+        fields.append((left, top, left + wide, top + tall))
+    free = [field for field in fields if not any(_overlap(field, other) for other in taken)]
+    left, top, right, bottom = (free or fields)[0]
+    before = canvas[top:bottom, left:right].copy()
+    cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, cv2.FILLED)
+    write(canvas, text, left + 3, top + text_height + 2, font, _PAPER)
+    for other in taken if not free else ():
+        x1, y1 = max(left, other[0]), max(top, other[1])
+        x2, y2 = min(right, other[2]), min(bottom, other[3])
+        if x1 < x2 and y1 < y2:
+            canvas[y1:y2, x1:x2] = before[y1 - top : y2 - top, x1 - left : x2 - left]
+    return left, top, right, bottom
+
+
+def _overlap(one: Field, two: Field) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+
+
+def caption(text: str, width: int) -> np.ndarray:
+    """A line of text on paper, larger over large pictures; its height goes by the width alone, so that panels align."""
+    font = 0.6 * float(np.clip(width / 900, 1, 2))
+    tall = round(font * 50)
+    panel = np.full((tall, width, 3), _PAPER, np.uint8)
+    write(panel, text, 8, round(tall * 0.7), fit(text, width - 16, font))
+    return panel
+
+
+def bars(result: Scores, width: int, classes: Sequence[str]) -> np.ndarray:
+    """The five likeliest classes as bars; without any, an empty strip."""
+    probs = result.probs
+    best = np.argsort(-probs, kind="stable")[:5]
+    panel = np.full((26 * len(best) + 8, width, 3), _PAPER, np.uint8)
+    labels = [label_of(result, int(index)) for index in best]
+    names = [class_name(label, classes) for label in labels]
+    font = min((fit(name, width * 0.4, 0.5) for name in names), default=0.5)
+    start, end = int(width * 0.42) + 8, width - 70
+    for row, (index, label, name) in enumerate(zip(best, labels, names)):
+        middle = 26 * row + 17
+        write(panel, name, 6, middle + 5, font)
+        length = int((end - start) * float(np.clip(np.nan_to_num(probs[index]), 0, 1)))
+        cv2.rectangle(panel, (start, middle - 8), (end, middle + 8), (235, 235, 235), cv2.FILLED)
+        cv2.rectangle(panel, (start, middle - 8), (start + length, middle + 8), color_of(label), cv2.FILLED)
+        write(panel, f"{probs[index]:.4f}", end + 6, middle + 5, 0.45)
+    return panel
+
+
+def label_of(result: Scores, index: int) -> int:
+    """The class of one of the scores."""
+    return index if result.labels is None else int(result.labels[index])
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """OpenCV's fonts hold ASCII only."""
+    if 0 <= label < len(classes):
+        return str(classes[label]).split(",")[0].encode("ascii", "replace").decode()
+    return f"class {label}"
+
+
+def fit(text: str, width: float, font: float) -> float:
+    """The font scale at which a text is at most that wide, and at most ``font``."""
+    return min(font, font * width / max(cv2.getTextSize(text, _FONT, font, _stroke(font))[0][0], 1))
+
+
+def write(canvas: np.ndarray, text: str, x: int, y: int, font: float, color: Color = _INK) -> None:
+    cv2.putText(canvas, text, (x, y), _FONT, font, color, _stroke(font), cv2.LINE_AA)
+
+
+def _stroke(font: float) -> int:
+    """The line width that keeps OpenCV's stroke fonts legible at a size."""
+    return 2 if font > 0.75 else 1
+
+
+def draw_result(
+    canvas: np.ndarray, scale: int, result: Result, classes: Sequence[str], palette: Sequence[Sequence[int]] = ()
+) -> Tuple[np.ndarray, str]:
+    """Draw a result of any kind on its picture, or below it; the picture, and a note.
+
+    Args:
+        canvas: see ``draw_detections``.
+        scale: by how much the picture was enlarged.
+        result: what was found.
+        classes, palette: see ``draw_detections``.
+    """
+    return _DRAWERS[type(result)](canvas, scale, result, classes, palette)
+
+
+def _with_boxes(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    return canvas, draw_detections(canvas, result, scale, classes, palette)
+
+
+def _with_segments(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    return canvas, draw_segments(canvas, result, scale)
+
+
+def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    best = label_of(result, int(result.probs.argmax()))
+    return np.vstack([canvas, bars(result, canvas.shape[1], classes)]), f"first is {class_name(best, classes)}"
+
+
+def _with_listing(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    return np.vstack([canvas, _listing(result, canvas.shape[1])]), f"{len(result.values)} outputs"
+
+
+def _listing(result: RawOutputs, width: int) -> np.ndarray:
+    """Raw outputs cannot be drawn: their names, shapes and ranges."""
+    lines: List[str] = []
+    for name, values in result.values.items():
+        span = f"{values.min():.4g} to {values.max():.4g}" if values.size else "empty"
+        lines.append(f"{name} {'x'.join(map(str, values.shape))}: {span}")
+    panel = np.full((24 * len(lines) + 8, width, 3), 255, np.uint8)
+    for row, line in enumerate(lines):
+        write(panel, line, 6, 24 * row + 20, fit(line, width - 12, 0.5))
+    return panel
+
+
+_DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
+    Detections: _with_boxes,
+    Panoptic: _with_segments,
+    Scores: _with_bars,
+    RawOutputs: _with_listing,
+}

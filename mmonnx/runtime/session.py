@@ -1,0 +1,153 @@
+"""Running an ONNX model in ONNX Runtime."""
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Union
+
+import numpy as np
+
+from ..support import InputError, first_line
+
+if TYPE_CHECKING:  # who runs a file need not have it
+    import onnx
+
+# Only what ends the process: ONNX Runtime raises its errors as well, and its warnings (an initializer it removed) say
+# nothing to someone who exports a model.
+_LOG_FATAL = 4
+
+
+class Session:
+    """One loaded model.
+
+    Args:
+        model: the file's path, or the model itself.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        num_threads: threads within an operator; None leaves it to ONNX Runtime (one per core).
+        custom_op_library: path of a library of custom operators, whose kernels come before a model's own functions.
+
+    Raises:
+        InputError: the device is unknown, or this ONNX Runtime cannot use it; or it cannot load the library.
+        Exception: ONNX Runtime's own, for a model that it does not load.
+    """
+
+    def __init__(
+        self,
+        model: Union[str, "os.PathLike[str]", "onnx.ModelProto"],
+        device: str = "cpu",
+        num_threads: Optional[int] = None,
+        custom_op_library: Optional[str] = None,
+    ) -> None:
+        # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(_LOG_FATAL)
+        onnxruntime.disable_telemetry_events()  # builds for Windows have some
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _LOG_FATAL
+        if num_threads is not None:
+            options.intra_op_num_threads = num_threads
+        if custom_op_library is not None:
+            _register(options, custom_op_library, onnxruntime)
+        providers = _providers(device, onnxruntime)
+        with _loadable(model) as source:
+            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
+        # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
+        if device != "cpu" and "CUDAExecutionProvider" not in self._session.get_providers():
+            raise InputError(
+                f"ONNX Runtime could not start on device '{device}'",
+                f"CUDA and cuDNN libraries that onnxruntime-gpu {onnxruntime.__version__} can load",
+                "install them or use --device cpu",
+            )
+        self.input_names: List[str] = [value.name for value in self._session.get_inputs()]
+        self.output_names: List[str] = [value.name for value in self._session.get_outputs()]
+        self.optional_names: List[str] = [value.name for value in self._session.get_overridable_initializers()]
+
+    def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
+        return dict(zip(self.output_names, self._session.run(None, feeds)))
+
+    @property
+    def properties(self) -> Dict[str, str]:
+        """The file's ``metadata_props``."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def input_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an input: a number where an axis is fixed, its name or None where it is not."""
+        return next(value.shape for value in self._session.get_inputs() if value.name == name)
+
+    def output_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an output, as ``input_shape``."""
+        return next(value.shape for value in self._session.get_outputs() if value.name == name)
+
+    def input_type(self, name: str) -> str:
+        """The type of an input in ONNX Runtime's words, such as ``tensor(float)``."""
+        return str(next(value.type for value in self._session.get_inputs() if value.name == name))
+
+
+@contextlib.contextmanager
+def _loadable(model: Union[str, "os.PathLike[str]", "onnx.ModelProto"]) -> Iterator[Union[str, bytes]]:
+    """What ONNX Runtime loads: a path, or a model's bytes; of one over 2 GiB the path of a temporary file."""
+    if isinstance(model, (str, os.PathLike)):
+        yield os.fspath(model)
+        return
+    from . import large  # who runs a file need not have onnx
+
+    if large.is_over_limit(model):
+        with large.on_disk(model) as path:
+            yield path
+    else:
+        yield model.SerializeToString()
+
+
+def has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for CUDA; its libraries may be missing all the same."""
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def mmcv_operator_library() -> Optional[str]:
+    """The library of operators for ONNX Runtime that an installed mmcv-full was built with, if it was."""
+    try:
+        from mmcv.ops import get_onnxruntime_op_path
+    except ImportError:  # other releases have none
+        return None
+    return get_onnxruntime_op_path() or None
+
+
+def check_operator_library(path: str) -> None:
+    """Refuse a library of operators that ONNX Runtime cannot load, with an ``InputError``, before time goes into it."""
+    import onnxruntime
+
+    if not os.path.isfile(path):
+        raise InputError(f"operator library '{path}' is not a file", "a shared library", "give another path")
+    _register(onnxruntime.SessionOptions(), path, onnxruntime)
+
+
+def _register(options: Any, path: str, onnxruntime: Any) -> None:
+    try:
+        options.register_custom_ops_library(os.path.abspath(path))
+    except Exception as error:  # ONNX Runtime has many
+        raise InputError(
+            f"onnxruntime {onnxruntime.__version__} cannot load the operator library '{path}' ({first_line(error)})",
+            "a shared library of custom operators for this version, such as mmcv-full's _ext_ort",
+            "give another path, or leave it out",
+        ) from error
+
+
+def _providers(device: str, onnxruntime: Any) -> List[Any]:
+    """The execution providers for a device, in ONNX Runtime's form."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu" and not index:
+        return ["CPUExecutionProvider"]
+    if kind != "cuda" or (index and not index.isdigit()) or device.endswith(":"):
+        raise InputError(f"device '{device}' is unknown", "cpu, cuda or cuda:N", "give one of these")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise InputError(
+            f"device '{device}' is not available in onnxruntime {onnxruntime.__version__}",
+            "a build with CUDA",
+            "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
+        )
+    # Newer versions find the CUDA libraries that pip installed with torch, if asked.
+    getattr(onnxruntime, "preload_dlls", lambda: None)()
+    return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]

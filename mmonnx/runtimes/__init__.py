@@ -1,1 +1,0 @@
-"""How an ONNX file is run."""

@@ -1,0 +1,158 @@
+"""How far PyTorch's answers are from its own when it rounds otherwise: what may be allowed beyond the tolerances."""
+
+from types import MappingProxyType
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union
+
+import numpy as np
+
+from ...loading import Kind
+from ...runtime import Detections, Panoptic, RawOutputs, Result, Scores
+from .pairing import Gaps, assign, wrong_pixels
+from .types import CHANCE, Tolerances
+
+_SAME = Tolerances(box=2.0, score=0.02)
+"""Up to here a detection of a further run is the same one, moved; beyond, it is another one in its place."""
+
+
+class DetectionNoise:
+    """The noise of one image's detections.
+
+    Attributes:
+        box, score, mask, mask_score: (n,) how far each detection moved at most: pixels, score, pixels of the mask, and
+            score of the mask.
+        more: the same of what else there is of each, by name.
+        absent: (n,) bool, whether a further run did not give it.
+    """
+
+    def __init__(self, expected: Detections) -> None:
+        count = len(expected.dets)
+        self._expected = expected
+        self._others: List[Detections] = []
+        self.box, self.score, self.mask, self.mask_score = (np.zeros(count) for _ in range(4))
+        self.more: Dict[str, np.ndarray] = {name: np.zeros(count) for name in expected.more}
+        self.absent = np.zeros(count, bool)
+
+    @property
+    def typical_score(self) -> float:
+        """How far scores moved in the median of the detections, 0.0 without any."""
+        return float(np.median(self.score)) if len(self.score) else 0.0
+
+    def add(self, again: Detections) -> None:
+        """Take a further run's detections into account."""
+        gaps = Gaps(self._expected, again, _SAME)
+        fits = gaps.same & (gaps.box <= _SAME.box) & (gaps.score <= _SAME.score)
+        closeness = 2.0 - gaps.box / _SAME.box - gaps.score / _SAME.score
+        pairs = assign(fits, closeness, np.zeros(fits.shape))
+        for i, j in pairs:
+            self._moved(i, again, j, gaps)
+        there = [i for i, _ in pairs]
+        self.absent[np.setdiff1d(np.arange(len(self.absent)), there)] = True
+        new = np.setdiff1d(np.arange(len(again.dets)), [j for _, j in pairs])
+        if len(new):
+            masks = None if again.masks is None else again.masks[new]
+            self._others.append(Detections(again.dets[new], again.labels[new], masks))
+
+    def _moved(self, i: int, again: Detections, j: int, gaps: Gaps) -> None:
+        self.box[i] = max(self.box[i], gaps.box[i, j])
+        self.score[i] = max(self.score[i], gaps.score[i, j])
+        if self._expected.masks is not None and again.masks is not None:
+            wrong, _ = wrong_pixels(self._expected.masks[i], again.masks[j], _SAME.threshold)
+            self.mask[i] = max(self.mask[i], wrong)
+        if self._expected.mask_scores is not None and again.mask_scores is not None:
+            gap = abs(float(self._expected.mask_scores[i]) - float(again.mask_scores[j]))
+            self.mask_score[i] = max(self.mask_score[i], gap)
+        for name, values in self._expected.more.items():
+            gap = np.abs(values[i].astype(np.float64) - again.more[name][j]).max(initial=0.0)
+            self.more[name][i] = max(self.more[name][i], gap)
+
+    def gives(self, actual: Detections, rows: np.ndarray, tolerances: Tolerances) -> np.ndarray:
+        """(len(rows),) bool, whether these detections of the runtime's are in one of PyTorch's further runs.
+
+        Same label, and box and score as far off as those that stayed moved at most.
+        """
+        box = max(tolerances.box, float(self.box.max(initial=0.0)))
+        score = max(tolerances.score, float(self.score.max(initial=0.0)))
+        masks = None if actual.masks is None else actual.masks[rows]
+        chosen, found = Detections(actual.dets[rows], actual.labels[rows], masks), np.zeros(len(rows), bool)
+        for other in self._others if len(rows) else ():
+            gaps = Gaps(other, chosen, tolerances)
+            found |= (gaps.same & (gaps.box <= box) & (gaps.score <= score)).any(0)
+        return found
+
+
+class PanopticNoise:
+    """The noise of one image's panoptic map.
+
+    Attributes:
+        maps: the maps of the further runs, (H, W) each.
+        detections: the noise of the instances, None of models that give none.
+    """
+
+    def __init__(self, expected: Panoptic) -> None:
+        self.maps: List[np.ndarray] = []
+        self.detections = None if expected.detections is None else DetectionNoise(expected.detections)
+
+    def add(self, again: Panoptic) -> None:
+        """Take a further run's map into account."""
+        self.maps.append(again.segments)
+        if self.detections is not None and again.detections is not None:
+            self.detections.add(again.detections)
+
+
+class ArrayNoise:
+    """The noise of class probabilities or raw outputs.
+
+    Attributes:
+        greatest: how far a value moved at most, by output; of probabilities by ``probs``. A value that a choice made
+            another one has not moved.
+        runs: the arrays of the further runs in which a choice did.
+    """
+
+    def __init__(self, expected: Union[Scores, RawOutputs]) -> None:
+        self._expected = expected
+        self.greatest: Dict[str, float] = {}
+        self.runs: Dict[str, List[np.ndarray]] = {}
+
+    def add(self, again: Union[Scores, RawOutputs]) -> None:
+        """Take a further run's arrays into account."""
+        for name, ours in _floats(self._expected).items():
+            theirs = _floats(again)[name]
+            if ours.shape == theirs.shape:
+                finite = np.isfinite(ours) & np.isfinite(theirs)
+                gaps = np.abs(ours - theirs, where=finite, out=np.zeros_like(ours))
+                moved = gaps <= CHANCE * np.ptp(ours[finite]) if finite.any() else finite
+                self.greatest[name] = max(self.greatest.get(name, 0.0), float(gaps[moved].max(initial=0.0)))
+                if not moved.all():
+                    self.runs.setdefault(name, []).append(theirs)
+
+
+def _floats(result: Union[Scores, RawOutputs]) -> Dict[str, np.ndarray]:
+    arrays = {"probs": result.probs} if isinstance(result, Scores) else result.values
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+
+
+Noise = Union[DetectionNoise, PanopticNoise, ArrayNoise]
+
+
+_NOISES: Dict[type, Callable[[Any], Noise]] = {Detections: DetectionNoise, Panoptic: PanopticNoise}
+
+
+def noise_of(expected: Result, kinds: Mapping[Type[Any], Kind] = MappingProxyType({})) -> Any:
+    """An empty noise of one result of PyTorch's, to which its further runs are added.
+
+    Args:
+        expected: the result.
+        kinds: see ``match``.
+    """
+    kind = type(expected)
+    return kinds[kind].noise(expected) if kind in kinds else _NOISES.get(kind, ArrayNoise)(expected)
+
+
+def greatest_of(noise: Optional[Noise], name: str) -> float:
+    """How far an array's values moved at most, 0.0 where nothing is known."""
+    return noise.greatest.get(name, 0.0) if isinstance(noise, ArrayNoise) else 0.0
+
+
+def runs_of(noise: Optional[Noise], name: str) -> List[np.ndarray]:
+    """The further runs in which a choice made other values of an array's."""
+    return noise.runs.get(name, []) if isinstance(noise, ArrayNoise) else []

@@ -1,0 +1,88 @@
+"""How far the detections of two lists are from each other, and which goes with which."""
+
+from typing import List, Optional, Tuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ...runtime import Detections
+from .types import Tolerances
+
+_SAMPLE = 128
+"""Rows and columns at which masks are looked at to tell which is which."""
+
+
+class Gaps:
+    """The differences of each detection of one list from each of another.
+
+    Attributes:
+        box: (n, m) the greatest difference of a coordinate, in pixels.
+        score: (n, m) the difference of the scores.
+        same: (n, m) bool, whether the labels are the same, and of models that give zeros for boxes the masks as well.
+    """
+
+    def __init__(self, expected: Detections, actual: Detections, tolerances: Tolerances) -> None:
+        left, right = expected.dets.astype(np.float64), actual.dets.astype(np.float64)
+        self.box = np.abs(left[:, None, :4] - right[None, :, :4]).max(axis=2)
+        self.score = np.abs(left[:, None, 4] - right[None, :, 4])
+        self.same = expected.labels[:, None] == actual.labels[None]
+        ours, theirs = _telling_masks(expected), _telling_masks(actual)
+        if ours is not None and theirs is not None:
+            self.same = self.same & _masks_alike(ours, theirs, tolerances)
+
+
+def _telling_masks(result: Detections) -> Optional[np.ndarray]:
+    """The masks where they alone tell where a detection is, None elsewhere: some models give zeros for boxes."""
+    return result.masks if len(result.dets) and not result.dets[:, :4].any() else None
+
+
+def _masks_alike(expected: np.ndarray, actual: np.ndarray, tolerances: Tolerances) -> np.ndarray:
+    """(n, m) bool, whether two masks have more pixels in common than not; looked at a sample of them."""
+    steps = [max(1, size // _SAMPLE) for size in expected.shape[1:]]
+    ours, theirs = (
+        (masks[:, :: steps[0], :: steps[1]] > 0.5).reshape(len(masks), -1).astype(np.float32)
+        for masks in (expected, actual)
+    )
+    shared = ours @ theirs.T
+    union = ours.sum(1)[:, None] + theirs.sum(1)[None] - shared
+    return (shared > 0.5 * union) | (union <= tolerances.mask_pixels)
+
+
+def assign(fits: np.ndarray, closeness: np.ndarray, needed: np.ndarray) -> List[Tuple[int, int]]:
+    """The pairs of a maximum assignment: it covers what is needed, then as many as it can, then the closest.
+
+    Args:
+        fits: (n, m) bool, what may be a pair.
+        closeness: (n, m) 0 to 2, how close a pair is.
+        needed: (n, m) 0 to 2, how many of a pair's two have to be covered.
+    """
+    if not fits.any():
+        return []
+    many = 4.0 * min(fits.shape)
+    weights = np.where(fits, needed * many * many + many + closeness, 0.0)
+    rows, columns = linear_sum_assignment(weights, maximize=True)
+    return [(int(i), int(j)) for i, j in zip(rows, columns) if fits[i, j]]
+
+
+def wrong_pixels(one: np.ndarray, two: np.ndarray, edge: float) -> Tuple[int, int]:
+    """In how many pixels two masks differ, and the pixels of their union.
+
+    Args:
+        one, two: (height, width) bool, or probabilities, of which 0.5 is the threshold.
+        edge: a pixel whose two probabilities are both this close to the threshold does not differ: halfway between 0
+            and 1 they are 0.5, and then a rounding.
+    """
+    ours, theirs = one > 0.5, two > 0.5
+    differ, union = ours ^ theirs, int((ours | theirs).sum())
+    if one.dtype.kind == "f" and two.dtype.kind == "f":
+        differ &= (np.abs(one - 0.5) > edge) | (np.abs(two - 0.5) > edge)
+    return int(differ.sum()), union
+
+
+def box_iou(one: np.ndarray, two: np.ndarray) -> float:
+    """Intersection over union of two boxes ``(x1, y1, x2, y2, ...)``; 0.0 where both are empty."""
+    width = min(one[2], two[2]) - max(one[0], two[0])
+    height = min(one[3], two[3]) - max(one[1], two[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = (one[2] - one[0]) * (one[3] - one[1]) + (two[2] - two[0]) * (two[3] - two[1]) - shared
+    return float(shared / union) if union > 0 else 0.0

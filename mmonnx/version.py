@@ -1,3 +1,0 @@
-"""The one place that holds the version: setup.py and the package read it here."""
-
-__version__ = "0.1.0"
