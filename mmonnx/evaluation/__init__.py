@@ -5,8 +5,9 @@ asked for; a codebase's ``Evaluator`` says what differs between toolboxes.
 """
 
 from .data import Group
-from .evaluating import Evaluation, EvaluationSettings, evaluate
+from .evaluating import evaluate
 from .evaluator import Evaluator
 from .file import OnnxFile, Outputs
+from .settings import Evaluation, EvaluationSettings
 
 __all__ = ["Evaluation", "EvaluationSettings", "Evaluator", "Group", "OnnxFile", "Outputs", "evaluate"]

@@ -188,7 +188,7 @@ def _scale(model: nn.Module, rule: Rule, spread: float, run: Callable[[], Any]) 
     def record(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
             if output.numel() > 1:
-                seen[name].append(output.detach().float())
+                seen[name].append(_computed(module, output.detach().float()))
 
         return hook
 
@@ -209,6 +209,19 @@ def _scale(model: nn.Module, rule: Rule, spread: float, run: Callable[[], Any]) 
         if rule.bias is not None and module.bias is not None:
             nn.init.constant_(module.bias, rule.bias)
     return True
+
+
+def _computed(module: nn.Module, output: torch.Tensor) -> torch.Tensor:
+    """A layer's output without the places that it left out, as masked convolutions do: these are 0, and not the bias.
+
+    Else what is left out would spread, and nothing of what is there.
+    """
+    if output.dim() != 4 or module.bias is None or not module.bias.any():
+        return output
+    there = (output != 0).any(1)
+    if there.all() or not there.any():
+        return output
+    return output.transpose(0, 1)[:, there][None, :, :, None]
 
 
 def _greatest(module: nn.Module, output: torch.Tensor) -> float:

@@ -84,6 +84,21 @@ def test_the_bias_of_a_head_does_not_hide_that_its_scores_are_all_alike(layer, s
     assert model(x).std() > 1 and (model.retina_cls.bias == 0).all()
 
 
+class Masked(nn.Conv2d):
+    """A convolution that leaves most places out, as mmcv's masked ones do: they are 0 there."""
+
+    def forward(self, x):
+        where = (torch.arange(x.shape[-1]) % 4 == 0).to(x)
+        return super().forward(x) * where
+
+
+def test_places_that_a_masked_head_leaves_out_do_not_spread_for_it():
+    torch.manual_seed(0)
+    model, x = Focal(Masked(8, 20, 3, padding=1)), torch.randn(2, 8, 12, 16)
+    calibrate(model, lambda: model(x))
+    assert model(x)[..., ::4].std() > 1
+
+
 class Attention(nn.Module):
     """Channels that are weighed by their means over the whole image."""
 

@@ -12,9 +12,14 @@ _RARE = -9.0
 _WAY = 1.5
 """The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
 
+_HALF = -4.6
+"""The bias of what says where there is an object at all: upstream's threshold is 0.01, so that half of the places are."""
+
 RULES = (
     _OFFSETS,
     _CONTEXT,
+    # before the class heads, which are masked by it; as it is initialised, a rounding decides of every place
+    Rule(re.compile(r"[._]conv_loc$"), 1.0, bias=_HALF),
     Rule(
         re.compile(
             r"^(?!mask_head\.conv_cls$)(.*[._])?"

@@ -1,7 +1,7 @@
 """Stand-ins for ``mmcv/ops/nms.py``, for models that suppress by themselves.
 
 mmcv's operators take the boxes of one class of one image. A batch of classes and images would be as many nodes as its
-size says, which no graph can have: ``mmonnx/rewriting/rewrites/batched.py`` has ONNX's operator, with or without
+size says, which no graph can have: ``mmonnx/rewriting/rewrites/batched`` has ONNX's operator, with or without
 mmcv's own.
 """
 

@@ -1,0 +1,107 @@
+"""Suppression of a batch: a class of an image is a class of the operator."""
+
+from typing import Any, Dict, NamedTuple, Optional
+
+import torch
+from torch.nn.functional import pad
+
+from ...symbolics.gather_nd import gather_nd
+from ...symbolics.non_max_suppression import non_max_suppression
+from ...symbolics.soft_nms import ABSENT, METHODS, soft_nms
+from ..context import ExportContext
+from .indices import CERTAIN, clip_k
+
+_NO_LIMIT = 2**31 - 1
+
+
+class Survivors(NamedTuple):
+    """What a suppression keeps: for each of S boxes its batch, class and row (S,) int64, and its score (S,).
+
+    Some may be absent: their score is ``ABSENT`` and the rest of them means nothing, but may be used as an index.
+    """
+
+    batch: torch.Tensor
+    group: torch.Tensor
+    row: torch.Tensor
+    scores: torch.Tensor
+
+
+def suppress(
+    context: ExportContext,
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    nms: Optional[Dict[str, Any]],
+    score_thr: float,
+    limit: Optional[int],
+    best: torch.Tensor,
+) -> Survivors:
+    """Run the suppression that an ``nms`` config describes, in each batch and class by itself.
+
+    Args:
+        boxes: (B, K, 4).
+        scores: (B, C, K).
+        nms: the config, with ``iou_threshold`` (``iou_thr`` in old configs), ``offset``, ``score_threshold``; for
+            ``soft_nms`` also ``method``, ``sigma``, ``min_score``. None suppresses nothing.
+        score_thr: exclusive lower bound of the scores.
+        limit: the greatest number of boxes kept per batch and class, None for all.
+        best: (B, C, 1), or to be expanded to it: the best score of the call of mmcv's operator that a class is in,
+            see :func:`strongest`.
+
+    Raises:
+        NotImplementedError: the config asks for a suppression that is not rewritten.
+    """
+    nms = dict(type="nms", iou_threshold=1.0) if nms is None else nms
+    kind = nms.get("type", "nms")
+    if kind not in ("nms", "soft_nms"):
+        raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' and 'soft_nms' can")
+    if nms.get("offset", 0):
+        # the old convention counts both border pixels: the same IoU as of boxes one pixel longer
+        boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
+    if kind == "soft_nms":
+        return _soft(boxes, scores, nms, score_thr, limit, best)
+    threshold: Any = nms.get("iou_threshold", nms.get("iou_thr"))
+    real = scores
+    if not context.capabilities.empty_tensors:
+        # one more box for every class, which is kept for certain and taken for absent afterwards
+        # of Pad on an axis in the middle PPLNN makes garbage, and of ConstantOfShape in front of Concat
+        nowhere = boxes.new_zeros(1, 1, 4).expand(boxes.shape[0], 1, 4)
+        boxes = torch.cat([boxes, nowhere], 1)
+        scores, real = pad(scores, (0, 1), value=CERTAIN), pad(real, (0, 1), value=ABSENT)
+        limit = limit and limit + 1
+    # of 0 mmcv makes no bound: a score of 0 stays
+    bound = nms.get("score_threshold", 0)
+    selected = non_max_suppression(
+        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, bound) if bound > 0 else score_thr
+    )
+    batch, group, row = selected.unbind(1)
+    return Survivors(batch, group, row, gather_nd(real, selected))
+
+
+def _soft(
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    nms: Dict[str, Any],
+    score_thr: float,
+    limit: Optional[int],
+    best: torch.Tensor,
+) -> Survivors:
+    """The boxes that soft suppression takes, with their weakened scores."""
+    method, minimum = nms.get("method", "linear"), float(nms.get("min_score", 1e-3))
+    if method not in METHODS:
+        raise NotImplementedError(f"soft_nms method {method!r} cannot be exported; {', '.join(METHODS)} can")
+    absent = scores.new_full((1,), ABSENT)
+    # mmcv takes the best box of a call whatever its score, and of the others those from the minimum up
+    takes_part = (scores > score_thr) & ((scores >= minimum) | (scores == best))
+    turns = clip_k(limit or _NO_LIMIT, torch.as_tensor(boxes.shape[1], device=boxes.device))
+    values, rows = soft_nms(
+        boxes,
+        torch.where(takes_part, scores, absent),
+        turns,
+        method,
+        nms.get("iou_threshold", nms.get("iou_thr", 0.3)),
+        nms.get("sigma", 0.5),
+        minimum,
+    )
+    batch = torch.arange(scores.shape[0], device=boxes.device)[:, None, None] + torch.zeros_like(rows)
+    group = torch.arange(scores.shape[1], device=boxes.device)[:, None] + torch.zeros_like(rows)
+    return Survivors(batch.reshape(-1), group.reshape(-1), rows.reshape(-1), values.reshape(-1))
