@@ -95,7 +95,7 @@ def _held(exported: Exported, settings: ExportSettings) -> Exported:
     if found == NOTHING_COMPARED:
         fix = "give inputs, or a test_image, of which the model makes something"
     else:
-        fix = "mend that line" if faults else "mend what the trace does not follow"
+        fix = "fix that line" if faults else "fix what the trace does not follow"
         found = ". ".join([found, *faults[:1]])
     raise VerificationError(
         f"{settings.output_file} was not written{kept}: {found}",

@@ -46,7 +46,7 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, name):
     assert task.output_names == ["dets", "labels", "masks"] and mmdet.covers(task.module.model)
     for result in matches(task, SIZES):
         assert result.ok and result.total >= 20, (result.name, result.problems)
-        # or as far as PyTorch is from itself: a score of SOLO's hangs on how many pixels of other masks are inside
+        # or as far as PyTorch is from itself: a score of SOLO's depends on how many pixels of other masks are inside
         assert result.max_score < max(1e-4, result.allowed[1]) and result.max_mask < 0.01
 
 

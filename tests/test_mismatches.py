@@ -66,7 +66,7 @@ def test_a_file_that_differs_is_an_error_which_says_what_and_where(tmp_path, mod
     first = next(result for result in error.exported.results if not result.ok)
     assert f" on {first.name} (and " in said and first.problems[0] in said
     assert f"{__file__}:{line_marked_here(model)} " in said
-    assert said.endswith("mend that line, or give on_mismatch='return' for the results of all cases")
+    assert said.endswith("fix that line, or give on_mismatch='return' for the results of all cases")
     assert "\n" not in said and module.training
 
 
@@ -137,7 +137,7 @@ def test_a_classifier_with_a_fault(tmp_path, monkeypatch, capsys, config):
     load = loading.LoadOptions(shape=(64, 64))
     settings = mmonnx.ExportSettings(config, output_file=str(tmp_path / "x.onnx"), load=load, verify=True)
     with pytest.raises(
-        VerificationError, match="does not agree with PyTorch on photograph 64x64 .*; mend what the trace"
+        VerificationError, match="does not agree with PyTorch on photograph 64x64 .*; fix what the trace"
     ):
         mmonnx.export(settings)
     assert not mmonnx.export(settings, on_mismatch="return").ok and not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ def knows(package: str, text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=None)
-def mended_mmcv() -> str:
+def fixed_mmcv() -> str:
     """A folder with a patched copy of mmcv, or nothing where its own starts.
 
     With mmcv before 1.7 on torch 1.13 and later the tools stop at their import of mmcv's symbolics, before they read
@@ -66,7 +66,7 @@ def mended_mmcv() -> str:
 def run_tool(package: str, work: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """Run a tool as a machine without a display or a GPU does."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
-    paths = filter(None, [mended_mmcv(), str(ROOT)])
+    paths = filter(None, [fixed_mmcv(), str(ROOT)])
     environment.update(PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
     command = [sys.executable, "-W", "ignore", "-c", RUN, str(tool_of(package)), *map(str, arguments)]
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)

@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line, as every other error."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"command line: {message}", "the arguments of --help", "mend the command")
+        raise InputError(f"command line: {message}", "the arguments of --help", "fix the command")
 
 
 def main(argv: Optional[List[str]] = None) -> int:

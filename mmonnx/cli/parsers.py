@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line, as every other error."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"command line: {message}", f"the arguments of {self.prog} --help", "mend the command")
+        raise InputError(f"command line: {message}", f"the arguments of {self.prog} --help", "fix the command")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -75,7 +75,7 @@ def _refusal(error: Exception) -> MmonnxError:
         reason = f"{error.strerror or error}{where}"
         return InputError(reason, "a file system that takes it", "make room, or give another path")
     if is_out_of_memory(error):
-        return InputError("the memory of this machine is not enough", "more", "give a smaller --shape or --batch")
+        return InputError("this machine does not have enough memory", "more", "give a smaller --shape or --batch")
     return InputError(
         f"internal error, {type_and_line(error)}", "none", "report it, with what --debug shows; nothing was written"
     )
@@ -246,9 +246,9 @@ def _export(options: argparse.Namespace) -> int:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
     shape = _shape(options.shape)
     if options.topk is not None and options.topk < 1:
-        raise InputError(f"--topk {options.topk} is no number of classes", "1 or more", "give a greater one")
+        raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
     if options.batch < 1:
-        raise InputError(f"--batch {options.batch} is no number of images", "1 or more", "give a greater one")
+        raise InputError(f"--batch {options.batch} is not a number of images", "1 or more", "give a larger one")
     check_images(options.batch, shape or (1, 1))
 
     from ..loading import LoadOptions
@@ -303,7 +303,7 @@ def _budget(value: Optional[float]) -> float:
     from ..verifying import BUDGET
 
     if value is not None and not 1.0 <= value < float("inf"):
-        raise InputError(f"--verify-budget {value:g} is no multiple of time", "1.0 or more", "for example 3")
+        raise InputError(f"--verify-budget {value:g} is not a multiple of time", "1.0 or more", "for example 3")
     return BUDGET if value is None else value
 
 
@@ -323,7 +323,7 @@ def _shape(values: Optional[List[str]]) -> Optional[Tuple[int, int]]:
     text = " ".join(values)
     expected = "one or two whole numbers of pixels, height before width"
     if len(values) > 2 or not all(_WHOLE.fullmatch(value) and int(value) > 0 for value in values):
-        raise InputError(f"--shape {text} is no image size", expected, "for example --shape 800 1216")
+        raise InputError(f"--shape {text} is not an image size", expected, "for example --shape 800 1216")
     return int(values[0]), int(values[-1])
 
 
@@ -333,7 +333,7 @@ def _cfg_options(items: List[str]) -> Dict[str, Any]:
         return {}
     wrong = [item for item in items if "=" not in item]
     if wrong:
-        raise InputError(f"--cfg-options {wrong[0]!r} has no '='", "KEY=VALUE", "mend it")
+        raise InputError(f"--cfg-options {wrong[0]!r} has no '='", "KEY=VALUE", "fix it")
     from mmcv import DictAction
 
     parser = _Parser(prog="--cfg-options")

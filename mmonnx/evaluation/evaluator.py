@@ -75,7 +75,7 @@ class Evaluator:
         return results
 
     def is_misled(self, file: OnnxFile, config: Any) -> bool:
-        """Whether a file takes padding for a part of the image, and the answers hang on it."""
+        """Whether a file takes padding for a part of the image, and the answers depend on it."""
         return False
 
     def datasets(self) -> Any:

@@ -75,7 +75,7 @@ def check(settings: EvaluationSettings) -> None:
     compat.check_versions()
     if not (settings.metrics or settings.out or settings.show_dir or settings.format_only):
         raise InputError(
-            "nothing is to be done with the results",
+            "there is nothing to do with the results",
             "--eval METRIC, --out FILE, --format-only or --show-dir DIR",
             "give one of them",
         )
@@ -87,7 +87,7 @@ def check(settings: EvaluationSettings) -> None:
         raise InputError(f"launcher {settings.launcher!r} is unknown", ", ".join(LAUNCHERS), "give one of them")
     if settings.out:
         if not settings.out.endswith((".pkl", ".pickle")):
-            raise InputError(f"--out {settings.out!r} is no pickle file", "a name with .pkl", "give another one")
+            raise InputError(f"--out {settings.out!r} is not a pickle file", "a name with .pkl", "give another one")
         check_writable(settings.out)
     if settings.show_dir:
         check_writable(os.path.join(settings.show_dir, "picture.png"))

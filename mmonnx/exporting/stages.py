@@ -48,7 +48,7 @@ def for_target(task: Task, target: Target) -> Task:
     if target.capabilities.optional_inputs or not task.optional:
         return task
     found = task.without(task.optional)
-    if task.hangs_on_padding:
+    if task.depends_on_padding:
         what = f"{target.name} has no inputs that may be left out: the file is not told where a picture is padded"
         found.notes = [*task.notes, f"{what}, and takes the padding for a part of it"]
     return found
@@ -109,7 +109,7 @@ def trace_model(
         raise ExportError(
             f"the file would not follow {task.title} everywhere: {'. '.join(task.faults)}",
             "a model whose values all stay tensors",
-            "mend these lines, or leave --strict out",
+            "fix these lines, or leave --strict out",
         )
     for line in task.faults:
         report.warn(line)
@@ -131,7 +131,7 @@ def simplify_model(
             check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return traced, None
-    # not the dark image: there, what survives hangs on rounding, which a simplifier changes
+    # not the dark image: there, what survives depends on rounding, which a simplifier changes
     feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith(DARK)]
     if task.dynamic_size and task.preprocess is not None:
         third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
@@ -144,7 +144,7 @@ def simplify_model(
     for tool, reason in result.rejected:
         report.warn(f"{tool} was not used: {reason}")
     if result.tool is None:
-        report.warn("no simplifier kept the model right: the file is the unsimplified one")
+        report.warn("no simplifier kept the model's answers: the file is not simplified")
     return result.model, result.tool
 
 
@@ -152,13 +152,13 @@ def check_model(model: onnx.ModelProto, target: Target, report: Report) -> None:
     """Refuse a model of which the target does not take every node."""
     with report.stage("check") as stage:
         findings = check_target(model, target)
-        stage.note(f"{len(findings)} findings for {target.name}" if findings else f"{target.name} takes every node")
+        stage.note(f"{len(findings)} findings for {target.name}" if findings else f"{target.name} supports every node")
     if findings:
         first = ". ".join(map(str, findings[:_MAX_TOLD]))
         more = f". And {len(findings) - _MAX_TOLD} more" if len(findings) > _MAX_TOLD else ""
         raise ExportError(
-            f"{target.name} does not take the model as it is. {first}{more}",
-            "nodes that it takes",
+            f"{target.name} does not support the model as it is. {first}{more}",
+            "nodes that it supports",
             "give another --target, or --no-check to write it all the same",
         )
 

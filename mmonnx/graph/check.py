@@ -1,4 +1,4 @@
-"""Whether a model is whole, and whether a target takes every node of it."""
+"""Whether a model is whole, and whether a target supports every node of it."""
 
 import ast
 from dataclasses import asdict, dataclass

@@ -21,7 +21,7 @@ class Cost:
     Attributes:
         flops: of the convolutions and matrix products whose sizes the input's shape decides, a multiplication and an
             addition being two.
-        uncounted: how many of these nodes have a size that the shape does not tell: it hangs on the image's content
+        uncounted: how many of these nodes have a size that the shape does not tell: it depends on the image's content
             (its RoIs, for example), or on what onnx's shape inference does not follow.
         by_operator, by_module: the same operations by the type of their node, and by the module that it is of.
     """
@@ -71,7 +71,7 @@ def cost_at(model: onnx.ModelProto, shape: Tuple[int, int], batch: int = 1) -> C
 def _fix(model: onnx.ModelProto, shape: Tuple[int, int], batch: int) -> None:
     dims = list(model.graph.input[0].type.tensor_type.shape.dim) if model.graph.input else []
     if len(dims) != 4:
-        raise InputError("the model's first input is no image", "(N, C, H, W)", "leave --shape out")
+        raise InputError("the model's first input is not an image", "(N, C, H, W)", "leave --shape out")
     for axis, size in ((0, batch), (2, shape[0]), (3, shape[1])):
         if axis and dims[axis].HasField("dim_value") and dims[axis].dim_value != size:
             fixed = f"{dims[2].dim_value}x{dims[3].dim_value}"

@@ -15,7 +15,7 @@ from .check import Finding
 def show_findings(report: Report, path: str, target: str, findings: Sequence[Finding]) -> None:
     """Print what a target does not take of a file: a node a row, and how many there are."""
     if not findings:
-        report.line(f"{path}: {target} takes every node")
+        report.line(f"{path}: {target} supports every node")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("module", "node", "operator", "rule, and what to do"):

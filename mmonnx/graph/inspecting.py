@@ -68,7 +68,7 @@ def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
         lines.append(("operations", f"{found['flops']['total'] / 1e9:.2f} GFLOP at {at}{rest}"))
     lines.append(("operators", ", ".join(f"{count} {name}" for name, count in found["operators"].items())))
     for name, findings in found["targets"].items():
-        first = f"{len(findings)} findings, first: {findings[0]}" if findings else "takes every node"
+        first = f"{len(findings)} findings, first: {findings[0]}" if findings else "supports every node"
         lines.append((name, first))
     for key, value in found["metadata"].items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -96,7 +96,7 @@ def _value(value: onnx.ValueInfoProto) -> List[Any]:
 
 
 def _own_shape(model: onnx.ModelProto) -> Optional[Tuple[int, int]]:
-    """(height, width) of the first input, None if it is no image of a fixed size."""
+    """(height, width) of the first input, None if it is not an image of a fixed size."""
     dims = list(model.graph.input[0].type.tensor_type.shape.dim) if model.graph.input else []
     if len(dims) != 4 or not (dims[2].dim_value and dims[3].dim_value):
         return None

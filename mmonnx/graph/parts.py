@@ -35,7 +35,7 @@ def part(model: onnx.ModelProto, outputs: Iterable[str], inputs: Iterable[str] =
 
 
 def pruned(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take away, in place, the nodes and weights that no output hangs on; the model."""
+    """Take away, in place, the nodes and weights that no output depends on; the model."""
     graph = model.graph
     needed: Set[str] = {value.name for value in graph.output}
     kept: List[onnx.NodeProto] = []

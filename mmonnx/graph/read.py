@@ -29,7 +29,7 @@ def read_model(path: Union[str, "os.PathLike[str]"]) -> onnx.ModelProto:
         raise InputError(f"{name} cannot be read ({reason})", "an ONNX file", "export it again") from error
     check_external(path)
     if not model.ir_version or not model.opset_import or not model.graph.ByteSize():
-        raise InputError(f"{name} is no ONNX model", "a file with an opset and a graph", "export it again")
+        raise InputError(f"{name} is not an ONNX model", "a file with an opset and a graph", "export it again")
     try:
         onnx.load_external_data_for_model(model, str(Path(path).resolve().parent))
         # by its path, as a model over 2 GiB has no other form

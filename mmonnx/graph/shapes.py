@@ -21,7 +21,7 @@ def declared(model: onnx.ModelProto, known: Known, shapes: Sequence[Mapping[str,
 
     Tracers and simplifiers leave open what they do not follow. An axis that they left open is what the codebase says
     it is; or as long as ONNX Runtime infers from the inputs' shapes alone, where that is the same for all sizes of the
-    named axes, small and large; or has the name that the codebase has for it. What hangs on values stays open.
+    named axes, small and large; or has the name that the codebase has for it. What depends on values stays open.
 
     Args:
         model: it is not changed.

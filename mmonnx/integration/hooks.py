@@ -32,7 +32,7 @@ class ONNXExportHook(Hook):
         dynamic (bool): batch, height and width of the file are dynamic.
         simplify (bool): simplify the graph.
         image_size_input (bool): of a detector, an input that says where padding begins, and may be left out, as far as
-            its answers hang on it; without, padding is taken for a part of the image.
+            its answers depend on it; without, padding is taken for a part of the image.
         verify (bool): compare the file with PyTorch; one that differs is not written, and the export has failed.
         out_dir (str, optional): the files go into its subfolder of the work folder's name; None for the work folder.
         save_best (bool | str): also export after each evaluation that is better than all before, by this metric; True
@@ -146,7 +146,7 @@ class ONNXExportHook(Hook):
         """
         # onnx and the runtime are imported when the first export starts
         from ..exporting import ExportSettings
-        from ..loading import LoadOptions, owner_of, without_sync_bn
+        from ..loading import LoadOptions, codebases, owner_of, without_sync_bn
         from ..pipeline import export_task
         from ..terminal import Report
 
@@ -156,7 +156,8 @@ class ONNXExportHook(Hook):
             options = LoadOptions(shape=self.shape, dynamic=self.dynamic, image_size=self.image_size_input)
             codebase = owner_of(model)
             if codebase is None:
-                raise ExportError(f"{type(model).__name__} is no detector of mmdet and no classifier of mmcls")
+                known = " or ".join(codebase.makes for codebase in codebases() if codebase.package)
+                raise ExportError(f"{type(model).__name__} is not {known}")
             task = codebase.task_of(model, type(model).__name__, find_norm(runner.data_loader), options)
             step = f"epoch {runner.epoch + 1}" if epoch_ended else f"iter {runner.iter + 1}"
             _describe(task, codebase, runner, model, f"a training, {step}")
@@ -220,7 +221,7 @@ def _since(started: float) -> float:
 
 def _check(name: str, value: Any, good: bool, expected: str) -> None:
     if not good:
-        raise InputError(f"ONNXExportHook got {name}={value!r}", expected, "mend custom_hooks in the config")
+        raise InputError(f"ONNXExportHook got {name}={value!r}", expected, "fix custom_hooks in the config")
 
 
 def _is_int(value: Any) -> bool:

@@ -110,7 +110,7 @@ def _check_shapes(
     keys = " ".join(f"{count.key}={count.given[0] if len(count.given) == 1 else 'N'}" for count in counts)
     numbers = [(f"{count.key}={count.own}", " or ".join(map(str, count.given))) for count in counts]
     raise InputError(
-        f"checkpoint {path!r} is of another number of classes ({told})",
+        f"checkpoint {path!r} has a different number of classes ({told})",
         " and ".join(f"{ours}, as in the {whose}, where it has {theirs}" for ours, theirs in numbers),
         f"give the checkpoint that belongs to the {whose}, or "
         + (f"--cfg-options {keys}" if config is not None else f"make the model with {keys}"),
@@ -155,7 +155,7 @@ def _check_values(path: str, pairs: Mapping[str, Tuple[torch.Tensor, torch.Tenso
         if bool(wrong.any()) and bool((wrong & torch.isfinite(own)).any()):
             first = float(given[wrong].flatten()[0])
             raise InputError(
-                f"checkpoint {path!r} has weights that are no finite numbers ({key!r}: {int(wrong.sum())} of "
+                f"checkpoint {path!r} has weights that are not finite ({key!r}: {int(wrong.sum())} of "
                 f"{wrong.numel()}, the first is {first})",
                 "those of a training that did not diverge",
                 "give an earlier checkpoint",
@@ -215,7 +215,7 @@ def _check_archive(path: str) -> None:
 
 def _broken(path: str, error: Exception) -> InputError:
     return InputError(
-        f"checkpoint {path!r} is truncated or no checkpoint ({first_line(error)[:100]})",
+        f"checkpoint {path!r} is truncated, or not a checkpoint ({first_line(error)[:100]})",
         "a file that torch.save wrote",
         "copy or download it again",
     )

@@ -13,7 +13,7 @@ from ..support import InputError, MmonnxError, type_and_line
 from .about import config_text
 from .config import read_config
 from .kinds import Kind
-from .old_keys import mending
+from .old_keys import remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule
 from .task import Task
@@ -135,7 +135,7 @@ class Codebase:
 
     def blame(self, name: str, settings: Any, options: LoadOptions) -> Blame:
         """What to say where building raises what is no error of mmonnx's."""
-        expected, fix = mending(settings, "mend the config or --cfg-options, or give another --shape")
+        expected, fix = remedy(settings, "fix the config or --cfg-options, or give another --shape")
         return Blame(f"config {name!r}", expected, fix, options.shape or self.default_shape)
 
 
@@ -178,13 +178,13 @@ def _brought() -> List[Codebase]:
             raise InputError(
                 f"codebase {point.name!r} ({point.value}) cannot be imported: {type_and_line(error)}",
                 "an entry point that names an mmonnx.loading.Codebase",
-                "mend that package, or uninstall it",
+                "fix that package, or uninstall it",
             ) from error
         if not isinstance(codebase, Codebase):
             raise InputError(
                 f"codebase {point.name!r} ({point.value}) is a {type(codebase).__name__}",
                 "an entry point that names an mmonnx.loading.Codebase",
-                "mend that package, or uninstall it",
+                "fix that package, or uninstall it",
             )
         if codebase.package and codebase.rewrites:
             trust(codebase.package)

@@ -111,7 +111,7 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     path = find_config(name)
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
-            f"config {name!r} is no config",
+            f"config {name!r} is not a config",
             f"a file that ends in {', '.join(_SUFFIXES)}",
             "give the config first and the checkpoint behind it; what torch.jit has saved is exported in Python: "
             "mmonnx.export(torch.jit.load(...), ...)",
@@ -128,7 +128,7 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
         raise InputError(
             f"config {name!r} cannot be read ({type(error).__name__}: {lines[-1]})",
             "an OpenMMLab 1.x config",
-            "mend the config or --cfg-options",
+            "fix the config or --cfg-options",
         ) from error
     model = config.get("model")
     if not isinstance(model, dict) or "type" not in model:

@@ -73,7 +73,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
 
 
 def _taker(name: str) -> Optional[Codebase]:
-    """The codebase to which a name that is no config of mmcv's means a model."""
+    """The codebase to which a name that is not a config of mmcv's means a model."""
     return next((codebase for codebase in codebases() if codebase.takes(name)), None)
 
 

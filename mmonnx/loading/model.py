@@ -11,7 +11,7 @@ from torch import nn
 
 from ..support import ExportError, InputError, type_and_line
 from .checkpoint import Loaded, load_weights
-from .old_keys import failed_in, mending
+from .old_keys import failed_in, remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule, calibrate, seeded
 
@@ -87,14 +87,14 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
         where = f" in {module}" if module else ""
         raise ExportError(
             f"the model cannot be built: PyTorch fails{where} ({type_and_line(error)[:300]})",
-            *_mending(config, error),
+            *_remedy(config, error),
         ) from error
     model = without_sync_bn(model)
     model.eval()  # of a student it returns nothing
     return model
 
 
-def _mending(config: Any, error: Exception) -> Tuple[str, str]:
+def _remedy(config: Any, error: Exception) -> Tuple[str, str]:
     """What is expected instead of a config that a model cannot be built from, and what to do."""
     newer = [key for key in _NEWER_KEYS if key in config.model]
     if newer:
@@ -104,7 +104,7 @@ def _mending(config: Any, error: Exception) -> Tuple[str, str]:
     if missing:
         fix = "name the module that has it in the config's custom_imports (it may lie beside the config)"
         return f"the code of {missing.group(1)}", f"{fix}, or give your source tree by --codebase-root"
-    return mending(config, "mend the config or --cfg-options")
+    return remedy(config, "fix the config or --cfg-options")
 
 
 def load_or_calibrate(

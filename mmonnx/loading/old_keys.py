@@ -38,7 +38,7 @@ def _below(path: str, node: Any) -> Iterator[Tuple[str, str]]:
             yield from _below(f"{path}.{name}", value)
 
 
-def mending(config: Any, fix: str) -> Tuple[str, str]:
+def remedy(config: Any, fix: str) -> Tuple[str, str]:
     """What is expected instead of a config of which PyTorch itself makes no running model, and what to do.
 
     Args:

@@ -26,7 +26,7 @@ class LoadOptions:
         checkpoint_key: the entry, or the keys' prefix, of a checkpoint's weights; None for the likeliest.
         image: path of the sample image, None for a photograph that scikit-image ships.
         image_size: a detector's file takes where the picture lies in its input, see ``runtime.placement``, as far as
-            the detector's answers hang on it; without, padding is taken for a part of the picture.
+            the detector's answers depend on it; without, padding is taken for a part of the picture.
         seed: of the random weights that stand in for a checkpoint.
     """
 

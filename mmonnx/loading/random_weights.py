@@ -62,7 +62,7 @@ class Rule:
 GENERAL: Tuple[Rule, ...] = (
     # what moves the taps of deformable layers
     Rule(re.compile(r"(^|[._])(\w*offset)(_[sl]|_fc\.\d+)?$"), _MOVE, norms=True),
-    # what chooses the places of global context: a soft choice, as a hard one hangs on a rounding error
+    # what chooses the places of global context: a soft choice, as a hard one depends on a rounding error
     Rule(re.compile(r"[._]conv_mask$"), 1.0, norms=True),
     Rule(
         re.compile(
@@ -72,7 +72,7 @@ GENERAL: Tuple[Rule, ...] = (
     ),
     Rule(re.compile(r"(^|[._])(\w*reg|\w*bbox_pred)(\.\d+)?$"), STEP, stages=True),
 )
-"""Names that layers have everywhere. The order counts: what regions a head sees hangs on the scores before it."""
+"""Names that layers have everywhere. The order counts: what regions a head sees depends on the scores before it."""
 
 
 @contextmanager

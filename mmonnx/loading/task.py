@@ -27,7 +27,7 @@ class Task:
         output_names: names of the module's outputs, in order.
         dynamic_axes: ``{tensor name: {axis: axis name}}``, empty for a static export.
         output_shapes: what is known of the outputs' axes beyond the graph, by output and axis: a size, or a name where
-            the size hangs on the inputs' values.
+            the size depends on the inputs' values.
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(images (H, W, C), of three channels BGR, (height, width)) -> feeds``: resizes each image to
@@ -42,7 +42,7 @@ class Task:
         max_per_img: the greatest number of detections in an image, None where there is no limit.
         other_shape: another (height, width) that the model is known to take, None where it takes any.
         larger_shape: a (height, width) larger than that of the sample input, to verify a model on of whose code nothing
-            is known: a branch in it may hang on the size, and the trace has one side of it. None for no such size.
+            is known: a branch in it may depend on the size, and the trace has one side of it. None for no such size.
         samples: inputs to verify a plain model on, beside the photographs of a model of images, by what they are.
         faults: in what the file cannot be as the model, a line each that begins with the place in the model's code;
             before the trace, what is known by then.
@@ -54,7 +54,7 @@ class Task:
         weights: where the weights are from that no checkpoint's file holds.
         mask_thr: the probability from which on a pixel belongs to a mask.
         box_limits: what boxes may reach, see ``runtime.boxes``.
-        hangs_on_padding: the answers hang on where the padding of an image begins.
+        depends_on_padding: the answers depend on where the padding of an image begins.
         twice: ``predict`` runs the model on each image twice, as it takes no batch of one.
         kinds: how results of the codebase's own types are compared and drawn, by type.
         notes: lines that the closing table shows (for example an axis that could not be made dynamic).
@@ -86,14 +86,14 @@ class Task:
     weights: str = "random weights"
     mask_thr: float = 0.5
     box_limits: str = "image"
-    hangs_on_padding: bool = False
+    depends_on_padding: bool = False
     twice: bool = False
     kinds: Mapping[Type[Any], Kind] = field(default_factory=dict)
     notes: List[str] = field(default_factory=list)
 
     @property
     def shape(self) -> Tuple[int, int]:
-        """(height, width) of the sample input, in pixels; (0, 0) if it is no image."""
+        """(height, width) of the sample input, in pixels; (0, 0) if it is not an image."""
         if self.preprocess is None:
             return 0, 0
         height, width = self._first[1].shape[2:]
@@ -101,7 +101,7 @@ class Task:
 
     @property
     def channels(self) -> int:
-        """The channels of the sample input; 0 if it is no image."""
+        """The channels of the sample input; 0 if it is not an image."""
         return int(self._first[1].shape[1]) if self.preprocess is not None else 0
 
     @property

@@ -87,7 +87,7 @@ def choose(sets: List[WeightSet], key: Optional[str], path: str) -> Tuple[Weight
         if not named:
             names = ", ".join(one.name or "no key at all" for one in sets[:8])
             raise InputError(
-                f"checkpoint {path!r} has no weights of this model under {key!r}", names, "mend --checkpoint-key"
+                f"checkpoint {path!r} has no weights of this model under {key!r}", names, "fix --checkpoint-key"
             )
         return named[0], None
     first = sets[0]

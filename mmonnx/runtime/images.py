@@ -36,7 +36,7 @@ def read_image(path: str) -> np.ndarray:
     """Read an image file as mmcv does: BGR uint8 (H, W, 3), turned as its EXIF data say, without an alpha channel.
 
     Raises:
-        InputError: it does not exist, is no image, or is too large.
+        InputError: it does not exist, is not an image, or is too large.
     """
     return _decoded(path, cv2.IMREAD_COLOR)
 
@@ -53,7 +53,7 @@ def read_picture(path: str, channels: int, color: Optional[str] = None) -> np.nd
         uint8, uint16 or float32 (H, W), or (H, W, C), where three channels are BGR.
 
     Raises:
-        InputError: it does not exist, is no image, or is too large.
+        InputError: it does not exist, is not an image, or is too large.
     """
     if path.lower().endswith(".npy"):
         return _array(path)

@@ -101,7 +101,7 @@ class _Model:
             )
         if needed or "input" not in self._session.input_names:
             raise InputError(
-                f"'{self._path}' takes {', '.join(sorted(needed)) or 'no input'}", "images alone", "give another one"
+                f"'{self._path}' takes {', '.join(sorted(needed)) or 'no input'}", "images only", "give another one"
             )
 
     def _run(self, picture: Picture) -> Tuple[pipeline.Prepared, Dict[str, np.ndarray]]:

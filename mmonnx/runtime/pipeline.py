@@ -193,7 +193,7 @@ def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
         raise InputError(
             f"an image of {width}x{height} pixels does not fit into the pipeline's {target[1]}x{target[0]}",
             "a smaller image",
-            "export the file with a greater --shape, or with --dynamic-export",
+            "export the file with a larger --shape, or with --dynamic-export",
         )
     _check_size((height, width), target)
     if step.get("centred"):

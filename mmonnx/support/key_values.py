@@ -23,7 +23,7 @@ def parse(items: Sequence[str], option: str) -> Dict[str, Any]:
     for item in items:
         key, equals, text = item.partition("=")
         if not equals or not key:
-            raise InputError(f"{option} {item!r} has no '=' behind a key", "KEY=VALUE", "mend it")
+            raise InputError(f"{option} {item!r} has no '=' behind a key", "KEY=VALUE", "fix it")
         found[key] = _value(text.strip(), f"{option} {item!r}")
     return found
 
@@ -60,13 +60,13 @@ def _split(text: str, where: str) -> List[str]:
         if letter in _OPEN:
             closing.append(_CLOSE[_OPEN.index(letter)])
         elif letter in _CLOSE and (not closing or closing.pop() != letter):
-            raise InputError(f"{where} has a '{letter}' too many", "brackets that match", "mend it")
+            raise InputError(f"{where} has a '{letter}' too many", "brackets that match", "fix it")
         if letter == "," and not closing:
             parts.append("")
         else:
             parts[-1] += letter
     if closing:
-        raise InputError(f"{where} lacks a '{closing[-1]}'", "brackets that match", "mend it")
+        raise InputError(f"{where} lacks a '{closing[-1]}'", "brackets that match", "fix it")
     return [part.strip() for part in parts]
 
 

@@ -1,8 +1,8 @@
 """The pooling of regions by itself: PyTorch's layers and the file's are given the same regions, of every size.
 
-Which regions a model pools hangs on its weights and pictures: of a pyramid's coarsest level it may be none for a long
+Which regions a model pools depends on its weights and pictures: of a pyramid's coarsest level it may be none for a long
 time, and of a mask head's level none but those that a mask hardly tells apart. What a layer makes of regions does not
-hang on where they come from.
+depend on where they come from.
 """
 
 import threading

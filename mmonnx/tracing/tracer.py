@@ -213,7 +213,7 @@ def _outputs_as_named(model: "onnx.ModelProto", names: Sequence[str]) -> "onnx.M
 
 
 def _all_inputs(model: "onnx.ModelProto", task: Task) -> "onnx.ModelProto":
-    """Give back the inputs that the tracer leaves out, as nothing hangs on them: whoever feeds them may go on so."""
+    """Give back the inputs that the tracer leaves out, as nothing depends on them: whoever feeds them may go on so."""
     import onnx
 
     left = {value.name: value for value in model.graph.input}

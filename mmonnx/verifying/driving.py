@@ -2,7 +2,8 @@
 
 What a model's heads give on some photographs reaches a part of what comes behind them. Drawn values reach the rest:
 all levels of a pyramid, both sides of the score threshold, the limits of lists, boxes that are clipped, rare classes,
-and no detection at all. The values of a draw are far from each other, so that no choice among them hangs on a rounding.
+and no detection at all. The values of a draw are far from each other, so that no choice among them depends on a
+rounding.
 """
 
 from contextlib import ExitStack, contextmanager, nullcontext

@@ -134,7 +134,7 @@ class Explorer:
     def _on_either(
         self, kind: str, size: Shape, change: Callable[[Case], Case] = lambda case: case
     ) -> Iterator[CaseResult]:
-        """What is inside on one of two pictures: a fault shows on both, a choice that hangs on roundings does not."""
+        """What is inside on one of two pictures: a fault shows on both, a choice that depends on roundings does not."""
         number = 1 if self._task.dynamic_batch else self._batch
         found = None
         for start in (0, 1):

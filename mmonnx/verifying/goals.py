@@ -67,7 +67,7 @@ class Goals:
 
     @property
     def unreached_ends(self) -> Set[str]:
-        """The ends of which nothing has shown yet that the answers hang on them."""
+        """The ends of which nothing has shown yet that the answers depend on them."""
         return self._ends - self._reached
 
     def see(self, results: Sequence[Result]) -> None:
@@ -91,7 +91,7 @@ class Goals:
         self._levels |= driven.levels
 
     def reach(self, ends: Iterable[str]) -> None:
-        """The answers were shown to hang on these ends."""
+        """The answers were shown to depend on these ends."""
         self._reached.update(ends)
 
     @property
@@ -105,7 +105,7 @@ class Goals:
         if self._ends:
             missed = sorted(self.unreached_ends)
             note = f"{len(self._reached)} of {len(self._ends)}" + (f"; not {missed[0]}" if missed else "")
-            found.append(Goal("layers that the answers hang on", not missed, note))
+            found.append(Goal("layers that the answers depend on", not missed, note))
         for what, (reached, count) in (
             ("activations at their bounds", self.bounds),
             ("whole kernels", self.kernels),

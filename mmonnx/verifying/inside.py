@@ -36,7 +36,7 @@ _PULL = 4.0 * SCORES
 _LOWER = 0.7
 """The share of the sum of scores below which it does something."""
 _SEEDS = 4
-"""How many draws are tried until PyTorch's own answer does not hang on its roundings."""
+"""How many draws are tried until PyTorch's own answer does not depend on its roundings."""
 
 
 class Inside:
@@ -72,7 +72,7 @@ class Inside:
     def on_picture(self, case: Case) -> Optional[CaseResult]:
         """The ends on one case's input; None where there are none, or PyTorch calls them otherwise than the file.
 
-        Not those behind the pooling of regions: in which order the regions come hangs on roundings.
+        Not those behind the pooling of regions: in which order the regions come depends on roundings.
         """
         started, first = time.perf_counter(), self._early(case)
         if first is None:
@@ -153,11 +153,11 @@ class Inside:
 
         Args:
             case: the input.
-            draw: how the values are drawn; other seeds are tried where PyTorch's own answer hangs on its roundings.
+            draw: how the values are drawn; other seeds are tried where PyTorch's own answer depends on its roundings.
 
         Returns:
             None where PyTorch calls the ends otherwise than the file, does not run on such values, or has an answer
-            that hangs on roundings in all draws.
+            that depends on roundings in all draws.
         """
         wrong: Optional[Tuple[CaseResult, Driven]] = None
         for attempt in range(_SEEDS):

@@ -25,7 +25,7 @@ class Case:
 
     @property
     def shape(self) -> Tuple[int, int]:
-        """(height, width) of the input; (0, 0) if it is no image."""
+        """(height, width) of the input; (0, 0) if it is not an image."""
         if not len(self.images):
             return 0, 0
         height, width = self.images[0].shape[:2]

@@ -47,7 +47,7 @@ class TensorsMatch:
         return other + [name for name, difference in self._differences.items() if difference > share]
 
     def allow(self, again: Arrays, errors: float = _ERRORS) -> None:
-        """Allow what PyTorch's own roundings make of the tensors; leave out what hangs on them altogether.
+        """Allow what PyTorch's own roundings make of the tensors; leave out what depends on them altogether.
 
         Args:
             again: what it gives without them, or with others.

@@ -43,7 +43,7 @@ _FURTHER = [
 ]
 """Further runs of PyTorch where it and the file differ: the noise in roundings, and whether it is of each layer and of
 ties as well as of the input. The greatest are larger than what a runtime is off by, since which of two boxes stays may
-hang on an overlap that moves more. The least come again and again: of a network that makes much of a rounding, more
+depend on an overlap that moves more. The least come again and again: of a network that makes much of a rounding, more
 noise shows other choices than the file's, and a choice between two falls on either side."""
 BUDGET = 1.4
 """The time that a verification may take, as a multiple of what comparing the answers on its cases takes. The last run
@@ -126,7 +126,7 @@ def _inside(task: Task, inside: Inside, goals: Goals, cases: Sequence[Case], unt
     lit = [case for case in cases if not case.name.startswith(DARK)]
     seen = inside.on_picture(lit[min(1, len(lit) - 1)])
     if seen is not None and not seen.ok:
-        seen = inside.on_picture(lit[0])  # a fault shows on any picture, a choice that hangs on roundings does not
+        seen = inside.on_picture(lit[0])  # a fault shows on any picture, a choice that depends on roundings does not
     results = [] if seen is None else [seen]
     if all(result.ok for result in results):
         batch = len(cases[0].images)
@@ -220,7 +220,7 @@ def _asked_again(
     actual: Sequence[Result],
     tolerances: Optional[Tolerances],
 ) -> List[Match]:
-    """How the two compare where what PyTorch itself gives hangs on its roundings.
+    """How the two compare where what PyTorch itself gives depends on its roundings.
 
     Some networks without training make of a rounding error a thousand times as great a difference in the scores, and
     where scores are equal, or an overlap is at its threshold, what survives is an accident in PyTorch itself.

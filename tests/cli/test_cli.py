@@ -71,7 +71,7 @@ def test_a_file_of_another_kind_in_the_place_of_a_config(refused, tmp_path, name
     config = tmp_path / name
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(config))
     found = refused(config)
-    assert f"config '{config}' is no config" in found and "torch.jit.load" in found
+    assert f"config '{config}' is not a config" in found and "torch.jit.load" in found
 
 
 def test_a_missing_truncated_or_foreign_checkpoint(refused, tmp_path):
@@ -81,15 +81,15 @@ def test_a_missing_truncated_or_foreign_checkpoint(refused, tmp_path):
 
     truncated = tmp_path / "truncated.pth"
     truncated.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-    assert "is truncated or no checkpoint" in refused(MOBILENET, truncated, *SMALL)
+    assert "is truncated, or not a checkpoint" in refused(MOBILENET, truncated, *SMALL)
 
     text = tmp_path / "text.pth"
     text.write_text("this is no checkpoint")
-    assert "is truncated or no checkpoint" in refused(MOBILENET, text, *SMALL)
+    assert "is truncated, or not a checkpoint" in refused(MOBILENET, text, *SMALL)
 
     empty = tmp_path / "empty.pth"
     empty.write_bytes(b"")
-    assert "is truncated or no checkpoint" in refused(MOBILENET, empty, *SMALL)
+    assert "is truncated, or not a checkpoint" in refused(MOBILENET, empty, *SMALL)
 
     foreign = tmp_path / "foreign.pth"
     torch.save({"state_dict": {"encoder.weight": torch.zeros(3)}}, foreign)

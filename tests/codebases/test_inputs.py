@@ -1,4 +1,4 @@
-"""Inputs that a graph does not use, or not for their values, and outputs that hang on none."""
+"""Inputs that a graph does not use, or not for their values, and outputs that depend on none."""
 
 import io
 

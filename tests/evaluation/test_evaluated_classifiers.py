@@ -122,7 +122,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(folder, config, probs, ca
 
     assert "metric 'bbox' is unknown to ImageNet" in say(config, probs, "--eval", "bbox")
     line = say(config, best, "--eval", "accuracy", "--eval-options", "topk=1,5")
-    assert "gives the best 3 classes alone; expected 5" in line and "topk=3" in line
+    assert "gives the best 3 classes only; expected 5" in line and "topk=3" in line
     assert "cannot be built" in say(config, probs, "--eval", "accuracy", "--cfg-options", "data.test.ann_file=none.txt")
     line = say(config, probs, "--eval", "accuracy", "--cfg-options", "data.test.data_prefix=none")
     assert "an image of the test set cannot be loaded" in line

@@ -205,7 +205,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(setup, tmp_path, capfd):
         *masks, "--eval", "bbox", "--cfg-options", "data.test.img_prefix=none", "--workers", "1"
     )
     assert "has 10 classes, the test set 2" in say(*masks, "--eval", "bbox", "--cfg-options", "data.test.classes=[0,1]")
-    assert "is no pickle file" in say(*masks, "--out", tmp_path / "results.json")
+    assert "is not a pickle file" in say(*masks, "--out", tmp_path / "results.json")
     assert "no name for its files" in say(*masks, "--format-only")
     assert "evaluates nothing" in say(*masks, "--format-only", "--eval", "bbox")
     assert "checkpoint 'none.pth' does not exist" in say(*masks, "--eval", "bbox", "--compare-with", "none.pth")

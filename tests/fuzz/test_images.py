@@ -41,7 +41,7 @@ def test_every_kind_of_image_is_read_as_mmcv_reads_it(corpus, judged, tmp_path, 
         assert judged(command, lambda folder: (folder / name).write_bytes(corpus.images[name])).status == 0
 
 
-@pytest.mark.parametrize("name, data", [("empty.png", b""), ("text.jpg", b"this is no image"), ("half.png", None)])
+@pytest.mark.parametrize("name, data", [("empty.png", b""), ("text.jpg", b"this is not an image"), ("half.png", None)])
 def test_what_is_no_whole_image_is_refused(corpus, refused, name, data):
     data = corpus.images["colour.png"][:2000] if data is None else data
     for command in commands(corpus, name):

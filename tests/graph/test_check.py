@@ -330,7 +330,7 @@ def test_the_command(faulty, tmp_path, capsys):
     assert (told["file"], told["target"]) == (faulty, "pplnn")
     assert set(told["findings"][0]) == {"node", "operator", "module", "rule", "fix"}
     assert cli.main(["check", faulty]) == 0
-    assert "onnxruntime takes every node" in capsys.readouterr().out
+    assert "onnxruntime supports every node" in capsys.readouterr().out
     assert cli.main(["check", faulty, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"] == []
 

@@ -61,7 +61,7 @@ def test_as_json(path, capfd):
 def test_for_people(path, capfd):
     assert cli.main(["inspect", path]) == 0
     text = capfd.readouterr().out
-    for words in ("somebody", "input float32", "304", "1 Conv", "takes every node", "mmonnx.classes"):
+    for words in ("somebody", "input float32", "304", "1 Conv", "supports every node", "mmonnx.classes"):
         assert words in text, text
 
 

@@ -44,7 +44,7 @@ def size(dim):
 
 
 TWINS = ("queries", "small masks")
-"""Of these nothing hangs on the stack that does not of the others."""
+"""Of these nothing depends on the stack that does not of the others."""
 
 
 def is_as_declared(model, *feeds):
@@ -107,7 +107,7 @@ class Layers(nn.Module):
 
 
 class Values(nn.Module):
-    """How much there is of it hangs on the values."""
+    """How much there is of it depends on the values."""
 
     def forward(self, x):
         return x[x > 0], torch.nonzero(x > 0), x.chunk(2, 1)[0]

@@ -12,10 +12,10 @@ from mmonnx.integration.patching import command
 from mmonnx.integration.patching.series import read_series
 
 DIFFS = {
-    "first": "Mend a.\n\n--- a/mmdet/a.py\n+++ b/mmdet/a.py\n@@ -1,2 +1,2 @@\n-a = 1\n+a = 2\n b = 1\n",
-    "second": "Mend both.\n\n--- a/mmdet/a.py\n+++ b/mmdet/a.py\n@@ -1,2 +1,2 @@\n a = 2\n-b = 1\n+b = 2\n"
+    "first": "Fix a.\n\n--- a/mmdet/a.py\n+++ b/mmdet/a.py\n@@ -1,2 +1,2 @@\n-a = 1\n+a = 2\n b = 1\n",
+    "second": "Fix both.\n\n--- a/mmdet/a.py\n+++ b/mmdet/a.py\n@@ -1,2 +1,2 @@\n a = 2\n-b = 1\n+b = 2\n"
     "--- a/tools/t.py\n+++ b/tools/t.py\n@@ -1 +1 @@\n-t = 1\n+t = 2\n",
-    "build": "Mend the build.\n\n--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-s = 1\n+s = 2\n",
+    "build": "Fix the build.\n\n--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-s = 1\n+s = 2\n",
 }
 PATCHED = {"mmdet/a.py": "a = 2\nb = 2\n", "mmdet/.mim/tools/t.py": "t = 2\n"}
 
@@ -244,7 +244,7 @@ def test_a_version_that_no_patch_is_for(root, run):
 
 
 def test_a_wrong_root_or_package(tmp_path, root, run):
-    assert "is no folder" in run("apply", tmp_path / "none")[1]
+    assert "is not a folder" in run("apply", tmp_path / "none")[1]
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "none of mmdet is in" in run("apply", empty)[1]
@@ -260,7 +260,7 @@ def test_the_list_shows_each_patch_with_its_state(root, run):
     status, text = run("list", root)
     assert status == 0
     states = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert "applies" in states["first"] and "Mend a." in states["first"] and "for a checkout" in states["build"]
+    assert "applies" in states["first"] and "Fix a." in states["first"] and "for a checkout" in states["build"]
     package(root, "2.0.0")
     assert "for 2.1.0 - 2.9.0" in run("list", root)[1]
     run("apply", root)

@@ -6,7 +6,7 @@ from mmonnx.integration.patching.apply import Mismatch, apply_diff, is_applied
 from mmonnx.integration.patching.diff import Hunk, parse
 from mmonnx.support.errors import InputError
 
-DIFF = """Mend two lines.
+DIFF = """Fix two lines.
 
 For the test.
 
@@ -33,7 +33,7 @@ def file_diff(text=DIFF):
 
 def test_it_reads_the_title_the_path_and_the_hunks():
     diff = parse(DIFF, "x.diff")
-    assert diff.title == "Mend two lines."
+    assert diff.title == "Fix two lines."
     assert diff.files[0].path == "tools/x.py"
     assert diff.files[0].hunks == (
         Hunk(2, ("two", "three", "four"), ("two", "THREE", "more", "four")),

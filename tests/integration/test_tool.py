@@ -1,4 +1,4 @@
-"""How upstream's tools compare, once the plugin has mended it."""
+"""How upstream's tools compare, once the plugin has fixed it."""
 
 import numpy as np
 import pytest

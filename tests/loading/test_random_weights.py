@@ -26,7 +26,7 @@ def test_what_sleeps_is_woken_and_nothing_else_changes():
     assert model["conv"].weight.std() > 1e-3 and (model.scale == model["norm"].weight).all()
 
 
-def test_what_upstream_never_draws_does_not_hang_on_the_memory():
+def test_what_upstream_never_draws_does_not_depend_on_the_memory():
     fallback.ensure()
     from mmdet.models.backbones.trident_resnet import TridentConv
 

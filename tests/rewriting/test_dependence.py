@@ -1,4 +1,4 @@
-"""What values of a trace hang on, where they are made of one another over and over."""
+"""What values of a trace depend on, where they are made of one another over and over."""
 
 import torch
 from torch import nn

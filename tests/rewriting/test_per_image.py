@@ -88,7 +88,7 @@ class After(RetinaHead):
 
 @HEADS.register_module(force=True)
 class Each(RetinaHead):
-    # right for all images together: nothing of it hangs on the image
+    # right for all images together: nothing of it depends on the image
     def _get_bboxes_single(self, cls_score_list, *args, **kwargs):
         return super()._get_bboxes_single([score * 0.9 - 0.1 for score in cls_score_list], *args, **kwargs)
 

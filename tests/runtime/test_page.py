@@ -92,7 +92,7 @@ def test_it_shows_the_file_its_verification_its_answers_and_its_times(folder):
         "backbone.layer2",
         "Median time at 64x96",
         "CPU, 1 thread",
-        "onnxruntime: takes every node",
+        "onnxruntime: supports every node",
         "mmonnx.checkpoint_sha256",
         "model = {",
     ):

@@ -22,20 +22,20 @@ def test_a_classifier_for_pplnn_has_no_finding(config, tmp_path, capfd):
     output = str(tmp_path / "x.onnx")
     arguments = ["export", config, "--output-file", output, "--dynamic-export", "--simplify", "--verify", *SMALL]
     assert cli.main(arguments) == 0, capfd.readouterr()
-    assert "pplnn takes every node" in capfd.readouterr().out
+    assert "pplnn supports every node" in capfd.readouterr().out
     assert onnx.load(output).opset_import[0].version == 11
     assert cli.main(["check", output, "--target", "pplnn", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["findings"] == []
 
 
 def test_a_model_with_findings_is_not_written(config, tmp_path, capfd, monkeypatch):
-    findings = [Finding(f"/head/Abs_{i}", "Abs", "head", "it does not have this operator", "mend it") for i in range(5)]
+    findings = [Finding(f"/head/Abs_{i}", "Abs", "head", "it does not have this operator", "fix it") for i in range(5)]
     monkeypatch.setattr("mmonnx.exporting.stages.check_target", lambda model, target: findings)
     output = tmp_path / "out" / "x.onnx"
     arguments = ["export", config, "--output-file", str(output), *SMALL]
     assert cli.main(arguments) == 2
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("mmonnx: error: ")]
-    assert "Abs /head/Abs_0: it does not have this operator; mend it" in line
+    assert "Abs /head/Abs_0: it does not have this operator; fix it" in line
     assert "Abs_2" in line and "Abs_3" not in line and "And 2 more" in line and "--no-check" in line
     assert not output.parent.exists()
     assert cli.main([*arguments, "--no-check"]) == 0

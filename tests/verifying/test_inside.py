@@ -139,7 +139,7 @@ def test_the_right_file_passes_and_says_what_was_exercised(exported):
     assert found.ok, [result for result in found.results if not result.ok]
     reached = {goal.what for goal in found.goals if goal.reached}
     assert reached == {
-        "layers that the answers hang on",
+        "layers that the answers depend on",
         "levels that regions are pooled from",
         "whole kernels",
         "detections",

@@ -1,6 +1,6 @@
 """mmdeploy 0.14.0's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-Two things are mended, without which it stops at torch 2.9: the tracing exporter is asked for by name, and the cast that
+Two things are fixed, without which it stops at torch 2.9: the tracing exporter is asked for by name, and the cast that
 its RoIAlign imports from torch, which newer ones no longer have, is put back.
 """
 

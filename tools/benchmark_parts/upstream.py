@@ -1,7 +1,7 @@
 """Upstream's own ONNX form of a two-stage detector, and the two other RoI extractors that it is compared with.
 
 What is traced is upstream's code: its ``forward`` with ``return_loss=False``, which takes ``onnx_export`` while
-exporting, with the arguments of its own ``tools/deployment/pytorch2onnx.py``. Three things are mended, without which no
+exporting, with the arguments of its own ``tools/deployment/pytorch2onnx.py``. Three things are fixed, without which no
 torch after 1.8 traces it: the input goes through a module with one parameter (not a ``partial``), the stand-in of
 NonMaxSuppression makes its output from its inputs, and mmcv's extra symbolics are not registered.
 """

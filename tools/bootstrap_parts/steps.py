@@ -54,8 +54,8 @@ class Steps:
                 print(f"failed after {time.monotonic() - start:.0f} s", flush=True)
                 text = self.log.read_bytes()[position:].decode(errors="replace")
                 print("\n".join("    " + line for line in text.splitlines()[-LOG_LINES:]), flush=True)
-                mend = next((mend for sign, mend in WAYS_OUT if re.search(sign, text)), "mend what the log says")
-                raise Failure(f"{problem}; all of the output: {self.log}", f"{mend}, then run this again")
+                fix = next((fix for sign, fix in WAYS_OUT if re.search(sign, text)), "fix what the log says")
+                raise Failure(f"{problem}; all of the output: {self.log}", f"{fix}, then run this again")
         print(f"{time.monotonic() - start:.0f} s", flush=True)
 
     def _run(self, action: Action) -> str:

@@ -64,7 +64,7 @@ def choose(found: Dict[str, List[Fault]], count: int, seed: int) -> List[Fault]:
     Args:
         found: the faults of each kind.
         count: how many at most.
-        seed: what the choice hangs on, with the kinds' names, so that one kind more leaves the choice of others.
+        seed: what the choice depends on, with the kinds' names, so that one kind more leaves the choice of others.
     """
     shuffled = {}
     for name, faults in found.items():

@@ -64,7 +64,7 @@ class Verdict(NamedTuple):
 class Judge:
     """The true file's answers on many inputs.
 
-    Those inputs are left out that the file does not take, or on which its answers hang on a rounding error.
+    Those inputs are left out that the file does not take, or on which its answers depend on a rounding error.
 
     Args:
         task: the model.

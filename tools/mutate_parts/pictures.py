@@ -21,7 +21,7 @@ def further(task: Task, count: int, source: str, seed: int) -> List[Feeds]:
     Args:
         task: the model.
         count: how many.
-        source: ``photographs``, ``digits`` (composites) or ``digit`` (crops); of no account for what is no image.
+        source: ``photographs``, ``digits`` (composites) or ``digit`` (crops); of no account for what is not an image.
         seed: other ones.
     """
     if task.preprocess is None:

@@ -134,7 +134,7 @@ class Values:
         return found
 
     def reaches(self, value: str) -> Set[str]:
-        """The outputs of the model that hang on a value."""
+        """The outputs of the model that depend on a value."""
         names = {value} | {name for node in self.below(value) for name in node.output}
         return names & set(self.outputs)
 

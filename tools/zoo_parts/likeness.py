@@ -23,7 +23,7 @@ class Likeness:
 
     Attributes:
         total: the number of entries.
-        different: one entry of each model that there is no result of.
+        different: one entry of each model that there is not a result of.
     """
 
     def __init__(self, entries: Sequence[Entry], known: Sequence[Record]) -> None:

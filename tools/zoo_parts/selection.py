@@ -183,7 +183,7 @@ def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
         if not entries and Path(pattern).is_file():
             entries = [Entry("", Path(pattern).resolve().parent.name, pattern)]
         if not entries:
-            raise InputError(f"pattern {pattern!r} names no config", "for example solo/*, or a file", "mend it")
+            raise InputError(f"pattern {pattern!r} names no config", "for example solo/*, or a file", "fix it")
         found.update(dict.fromkeys(entries))
     return list(found)
 

@@ -32,7 +32,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from ...support import InputError, check_writable
 
     if options.shape and min(options.shape) < 1:
-        raise InputError(f"--shape {options.shape} is no image size", "a height and a width", "give greater numbers")
+        raise InputError(f"--shape {options.shape} is not an image size", "a height and a width", "give larger numbers")
     if not options.html and any(getattr(options, name) for name in _FOR_PAGE):
         name = next(name for name in _FOR_PAGE if getattr(options, name)).replace("_", "-")
         raise InputError(f"--{name} is for the page", "--html PAGE beside it", "give it, or leave it out")

@@ -28,7 +28,7 @@ def _predict(options: argparse.Namespace) -> int:
     from ...support import InputError
 
     if not (options.out or options.json or options.coco):
-        raise InputError("nothing is to be written", "--out DIR, --json FILE or --coco FILE", "give one of them")
+        raise InputError("there is nothing to write", "--out DIR, --json FILE or --coco FILE", "give one of them")
     count = predict(
         PredictSettings(
             file=options.file,

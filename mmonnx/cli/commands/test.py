@@ -44,7 +44,7 @@ def _test(options: argparse.Namespace) -> int:
 
     for name, value, least in (("batch-size", options.batch_size, 1), ("workers", options.workers, 0)):
         if value is not None and value < least:
-            raise InputError(f"--{name} {value} is too small", f"{least} or more", "give a greater one")
+            raise InputError(f"--{name} {value} is too small", f"{least} or more", "give a larger one")
     evaluate(
         EvaluationSettings(
             config=options.config,

@@ -100,15 +100,15 @@ def _check_best(file: OnnxFile, best: Optional[int], metrics: Sequence[str], opt
     for metric in metrics:
         if metric != "accuracy" and metric not in _OF_THE_FIRST:
             raise InputError(
-                f"'{file.path}' gives the best {best} classes alone", f"all for {metric}", "export it without --topk"
+                f"'{file.path}' gives the best {best} classes only", f"all for {metric}", "export it without --topk"
             )
         asked = options.get("metric_options", {}).get("topk", (1, 5))
         most = max(asked) if isinstance(asked, (list, tuple)) else asked
         if metric == "accuracy" and best is not None and most > best:
             raise InputError(
-                f"'{file.path}' gives the best {best} classes alone",
+                f"'{file.path}' gives the best {best} classes only",
                 f"{most} for the accuracy of the best {most}",
-                f"give --eval-options topk={best}, or export it with a greater --topk",
+                f"give --eval-options topk={best}, or export it with a larger --topk",
             )
 
 

@@ -150,7 +150,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         score_thr=float(_test_cfg(model).get("filter_thr") or _test_cfg(model).get("score_thr") or 0.0),
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
         box_limits=limits,
-        hangs_on_padding=limits != "none" or hasattr(model, "roi_head"),
+        depends_on_padding=limits != "none" or hasattr(model, "roi_head"),
         notes=channel_notes(samples, prepare.channels),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):

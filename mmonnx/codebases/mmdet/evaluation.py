@@ -100,7 +100,7 @@ class DetectorEvaluator(Evaluator):
         return to_detections(result, tuple(meta["ori_shape"][:2]))
 
     def is_misled(self, file: OnnxFile, config: Any) -> bool:
-        """Whether a file takes padding for a part of the image, and a detector's answers hang on it."""
+        """Whether a file takes padding for a part of the image, and a detector's answers depend on it."""
         if file.is_told:
             return False
         two_stages = "roi_head" in config.model  # the proposals are clipped to the image

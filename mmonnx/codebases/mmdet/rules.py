@@ -13,7 +13,7 @@ _WAY = 1.5
 """The mean logarithm of the way from a corner to the centre, in cells: of boxes that corners taken at random make."""
 
 _HALF = -4.6
-"""The bias of what says where there is an object at all: upstream's threshold is 0.01, so that half of the places are."""
+"""The bias of what says where there is an object: upstream's threshold is 0.01, and half of the places are above it."""
 
 RULES = (
     _OFFSETS,
@@ -36,5 +36,5 @@ RULES = (
     Rule(re.compile(r"(^|[._])deconv2$"), 1.0),
     Rule(re.compile(r"[._](tl|br)_centripetal_shift\.\d+\.1\.conv$"), 0.3, bias=_WAY),
 )
-"""In the order in which a detector runs them, stage by stage: what the RoI heads see hangs on the proposals."""
+"""In the order in which a detector runs them, stage by stage: what the RoI heads see depends on the proposals."""
 UNDRAWN = ("TridentConv",)

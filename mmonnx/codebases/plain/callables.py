@@ -37,7 +37,7 @@ def build_callable(name: str, kwargs: Dict[str, Any]) -> nn.Module:
     if isinstance(found, nn.Module) and not kwargs:
         return found
     if not callable(found) or isinstance(found, nn.Module):
-        raise InputError(f"{name!r} is a {type(found).__name__}", "a function or class that makes a model", "mend it")
+        raise InputError(f"{name!r} is a {type(found).__name__}", "a function or class that makes a model", "fix it")
     given = {**_without_downloads(found), **kwargs}
     _check_arguments(name, found, given)
     try:
@@ -48,7 +48,7 @@ def build_callable(name: str, kwargs: Dict[str, Any]) -> nn.Module:
         raise ExportError(
             f"{name} cannot be called ({type_and_line(error)[:300]})",
             "a call that gives a model",
-            "mend --model-kwargs",
+            "fix --model-kwargs",
         ) from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{name!r} gives a {type(model).__name__}", "a torch.nn.Module", "name what makes a model")
@@ -66,7 +66,7 @@ def _find(name: str) -> Any:
             ) from error
         except Exception as error:  # importing runs the module
             raise InputError(
-                f"model {name!r}: {path} cannot be imported ({type_and_line(error)})", "a module", "mend it"
+                f"model {name!r}: {path} cannot be imported ({type_and_line(error)})", "a module", "fix it"
             ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):

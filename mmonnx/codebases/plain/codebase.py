@@ -23,9 +23,9 @@ class PlainTorch(Codebase):
         return images.build_task(settings, checkpoint, options)
 
     def text(self, settings: str) -> str:
-        """There is no config."""
+        """There is not a config."""
         return ""
 
     def blame(self, name: str, settings: str, options: LoadOptions) -> Blame:
         """What to say where the model's own code fails."""
-        return Blame(f"model {name!r}", "a model of images", "mend it, or --model-kwargs")
+        return Blame(f"model {name!r}", "a model of images", "fix it, or --model-kwargs")

@@ -51,7 +51,7 @@ def module_task(
     names = list(_first_run(title, run, feeds))
     unknown = [name for name in asked if name not in feeds and name not in names]
     if unknown:
-        raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "mend dynamic_axes")
+        raise InputError(f"dynamic_axes names {unknown[0]!r}", ", ".join([*feeds, *names]), "fix dynamic_axes")
     with ordinary(model):
         samples = variations(title, feeds, axes, run, module)
         found = output_axes(run, feeds, axes, [sample for sample in samples.values() if _resized(feeds, sample)])
@@ -77,7 +77,9 @@ def _first_run(title: str, run: Callable[[Feeds], Feeds], feeds: Feeds) -> Feeds
         if value.layout != torch.strided or value.dtype not in _DTYPES:
             kind = value.dtype if value.layout == torch.strided else value.layout
             raise InputError(
-                f"input {name!r} is of {kind}", "a dense tensor of numbers or truths that NumPy has", "convert it"
+                f"input {name!r} is of {kind}",
+                "a dense tensor of a numeric or boolean type that NumPy has",
+                "convert it",
             )
     try:
         return run(feeds)
@@ -88,7 +90,7 @@ def _first_run(title: str, run: Callable[[Feeds], Feeds], feeds: Feeds) -> Feeds
         raise InputError(
             f"{title} does not run on these args: {type_and_line(error)}" + (f", at {place}" if place else ""),
             "inputs that the model takes",
-            "mend args",
+            "fix args",
         ) from error
 
 
@@ -142,8 +144,8 @@ class PlainModule(nn.Module):
 def _kept(part: nn.Module, name: str) -> str:
     where = written_at(part, name)
     return (
-        f"{where or type(part).__name__} keeps {name!r} for the next call, whose answer hangs on it: the file answers "
-        "as the model does when it is called first"
+        f"{where or type(part).__name__} keeps {name!r} for the next call, whose answer depends on it: the file "
+        "answers as the model does when it is called first"
     )
 
 

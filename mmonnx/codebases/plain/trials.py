@@ -25,7 +25,7 @@ class Trial:
     """Tries a model on other inputs.
 
     It takes those on which it runs, on which it gives finite numbers wherever it does so on the sample, and on which
-    its answer hangs on no rounding: where it is a matter of ties, say, no file can give the same.
+    its answer depends on no rounding: where it is a matter of ties, say, no file can give the same.
 
     Args:
         feeds: the sample.

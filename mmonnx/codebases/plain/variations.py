@@ -25,7 +25,7 @@ def sizes_of(feeds: Feeds, axes: Axes) -> Dict[str, int]:
         for axis, label in named.items():
             if name not in feeds or not 0 <= axis < feeds[name].dim():
                 known = ", ".join(f"{key} with {value.dim()} axes" for key, value in feeds.items())
-                raise InputError(f"dynamic_axes names axis {axis} of {name!r}", known, "mend dynamic_axes")
+                raise InputError(f"dynamic_axes names axis {axis} of {name!r}", known, "fix dynamic_axes")
             size = int(feeds[name].shape[axis])
             if found.setdefault(label, size) != size:
                 raise InputError(

@@ -39,7 +39,7 @@ def frozen_graph(method: Any) -> Tuple[Any, List[torch.Tensor]]:
     for node in graph.findAllNodes("prim::SetAttr"):
         raise ExportError(
             f"{method.name} of a compiled module keeps {node.s('name')!r} for the next call",
-            "a compiled module whose answers hang on its inputs alone",
+            "a compiled module whose answers depend on its inputs alone",
             "give what is kept as an input and an output",
         )
     graph, weights = torch._C._jit_pass_lower_graph(graph, frozen)

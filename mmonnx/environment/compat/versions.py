@@ -83,7 +83,7 @@ def check_versions() -> None:
         if numbers < wanted.oldest or (wanted.end is not None and numbers >= wanted.end):
             command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
             raise InputError(
-                f"{package} {version} is outside of what mmonnx works with",
+                f"{package} {version} is outside the range that mmonnx supports",
                 f"{package}{wanted}",
                 f"{command} in an environment of its own (whole sets: requirements/)",
             )

@@ -61,7 +61,7 @@ def _list(targets: Sequence[Target], series: Sequence[Patch], report: Report) ->
                 name = item.name.split("/")[1][: -len(".diff")]
                 rows.append([name, state.get(item) or _not_for(item, target), item.diff.title])
         report.text(target.title)
-        report.listing([f"{target.package}/", "state", "what it mends"], rows)
+        report.listing([f"{target.package}/", "state", "what it fixes"], rows)
     return True
 
 

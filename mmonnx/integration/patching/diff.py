@@ -51,7 +51,7 @@ class Diff:
     """A patch as its file says it.
 
     Attributes:
-        title: the first line of the file: what it mends, in one sentence.
+        title: the first line of the file: what it fixes, in one sentence.
         files: the changes.
     """
 

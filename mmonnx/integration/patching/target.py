@@ -78,10 +78,10 @@ def find_targets(names: Sequence[str], root: Optional[Path], required: bool) -> 
         required: whether each one has to be there.
 
     Raises:
-        InputError: the root is no folder, none of the packages is there, or a required one is not.
+        InputError: the root is not a folder, none of the packages is there, or a required one is not.
     """
     if root is not None and not root.is_dir():
-        raise InputError(f"--root '{root}' is no folder", "a checkout", "give the folder that holds the package's")
+        raise InputError(f"--root '{root}' is not a folder", "a checkout", "give the folder that holds the package's")
     found = []
     where = "installed" if root is None else f"in '{root}'"
     for name in names:

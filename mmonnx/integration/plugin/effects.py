@@ -14,7 +14,7 @@ def wrap_export() -> Callable[[], None]:
     module.export = wrapped = exporting.wrap(original)
 
     def undo() -> None:
-        exporting.undo_mends()
+        exporting.undo_fixes()
         if module.export is wrapped:
             module.export = original
         else:  # somebody has wrapped it again, and holds it

@@ -35,7 +35,7 @@ def wrap(original: Callable[..., Any]) -> _Exporter:
     return wrapped
 
 
-def undo_mends() -> None:
+def undo_fixes() -> None:
     """Take back what an export has changed for the rest of upstream's tool, if there was one."""
     tool = sys.modules.get(f"{__package__}.tool")
     if tool is not None:

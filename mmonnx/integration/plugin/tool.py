@@ -1,4 +1,4 @@
-"""What upstream's tools do after the export, mended: simplifying the file, and verifying it without a GPU."""
+"""What upstream's tools do after the export, fixed: simplifying the file, and verifying it without a GPU."""
 
 import os
 import sys
@@ -22,8 +22,8 @@ _TOOLS = Tolerances(box=0.1, score=1e-3)
 _undo: List[Tuple[Any, str, Any]] = []
 
 
-def mend(model: onnx.ModelProto, path: str, image: torch.Tensor, task: Optional[Task]) -> None:
-    """Mend what follows the export of a file.
+def fix(model: onnx.ModelProto, path: str, image: torch.Tensor, task: Optional[Task]) -> None:
+    """Fix what follows the export of a file.
 
     ``onnxsim.simplify`` of that very file gives a model that was run and compared: some versions of onnxsim break it,
     and take other arguments than the tools know. In upstream's tool itself, what it verifies with is compared as mmonnx
@@ -88,7 +88,7 @@ class _Comparing(ModuleType):
 
 
 def undo() -> None:
-    """Take the mends out again."""
+    """Take the fixes out again."""
     while _undo:
         setattr(*_undo.pop())
 

@@ -2,7 +2,7 @@
 
 Two ways. A classifier, or a detector whose heads have stand-ins, with its forward set to inference
 (``return_loss=False``), is traced as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is
-exported, another detector or a forward without post-processing, goes upstream's own way with what stops it mended.
+exported, another detector or a forward without post-processing, goes upstream's own way with what stops it fixed.
 """
 
 import inspect
@@ -36,7 +36,7 @@ def _dummy_nms(
     return scores.new_zeros((2, 3), dtype=torch.long)
 
 
-_MENDS: Dict[str, Rewrite] = {
+_FIXES: Dict[str, Rewrite] = {
     path: REGISTRY[path]
     for path in (
         _EXTRACTORS + "single_level_roi_extractor.SingleRoIExtractor.forward",
@@ -44,7 +44,7 @@ _MENDS: Dict[str, Rewrite] = {
         "mmcv.ops.roi_align.RoIAlign.forward",
     )
 }
-_MENDS[_DUMMY_NMS] = Rewrite(_DUMMY_NMS, _dummy_nms)
+_FIXES[_DUMMY_NMS] = Rewrite(_DUMMY_NMS, _dummy_nms)
 
 
 @alone()
@@ -65,7 +65,7 @@ def export(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         print(onnx.helper.printable_graph(model.graph))
     onnx.save(with_defaults(model, task.optional if task else {}), asked["f"])
     if isinstance(asked["f"], (str, os.PathLike)):
-        tool.mend(model, os.fspath(asked["f"]), images[0], task)
+        tool.fix(model, os.fspath(asked["f"]), images[0], task)
     return None
 
 
@@ -83,7 +83,7 @@ def _export(
             return without_inputs(model, idle), task.without(idle)
         except ExportError as error:
             warnings.warn(f"{error}; mmonnx exports it upstream's way", stacklevel=5)
-    return _export_mended(original, image, asked), None
+    return _export_fixed(original, image, asked), None
 
 
 def _infers(model: nn.Module) -> bool:
@@ -132,7 +132,7 @@ def _filled(value: Any, image: torch.Tensor) -> Any:
     return type(value)(_filled(item, image) for item in value) if isinstance(value, (tuple, list)) else value
 
 
-def _export_mended(original: Callable[..., Any], image: torch.Tensor, asked: Dict[str, Any]) -> onnx.ModelProto:
+def _export_fixed(original: Callable[..., Any], image: torch.Tensor, asked: Dict[str, Any]) -> onnx.ModelProto:
     """What upstream's own export writes, where it can be run at all, with the NonZero form for RoIs."""
     arguments = asked["args"] if isinstance(asked["args"], tuple) else (asked["args"],)
     context = ExportContext(opset=asked.get("opset_version") or ExportContext.opset)
@@ -141,6 +141,6 @@ def _export_mended(original: Callable[..., Any], image: torch.Tensor, asked: Dic
         changed.setdefault(name, value)
     changed.update(model=_Traced(asked["model"], arguments, context), args=(image,), f=buffer)
     changed["model"].training = getattr(asked["model"], "training", False)  # what torch.jit has frozen has no mode
-    with rewriting(context, _MENDS), compat.torch_symbolics(), in_export_here_alone(), quiet():
+    with rewriting(context, _FIXES), compat.torch_symbolics(), in_export_here_alone(), quiet():
         original(**changed)
     return lower(onnx.load_model_from_string(buffer.getvalue()))

@@ -25,7 +25,7 @@ def find_norm(source: Any) -> Optional[Dict[str, Any]]:
 def find_config(runner: Any) -> Optional[Any]:
     """The training's own whole config, which upstream's ``tools/train.py`` hand to the runner; None if nobody did."""
     text = (runner.meta or {}).get("config")
-    with contextlib.suppress(Exception):  # whatever a text raises that is no config
+    with contextlib.suppress(Exception):  # whatever a text raises that is not a config
         config = Config.fromstring(text, ".py") if text else None
         return config if config and isinstance(config.get("model"), dict) else None
     return None

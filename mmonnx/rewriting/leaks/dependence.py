@@ -1,4 +1,4 @@
-"""What the values of a graph hang on, while it is being traced: the inputs' values, or sizes of tensors alone."""
+"""What the values of a graph depend on, while it is being traced: the inputs' values, or sizes of tensors alone."""
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
@@ -19,7 +19,7 @@ _COUNTED |= {"aten::unique_consecutive", "aten::repeat_interleave", "torchvision
 
 
 class Dependence(NamedTuple):
-    """What a value hangs on.
+    """What a value depends on.
 
     Attributes:
         data: the inputs' values.
@@ -41,9 +41,9 @@ NOTHING = Dependence()
 
 
 def union(parts: Iterable[Dependence]) -> Dependence:
-    """What a value hangs on that is made of several."""
+    """What a value depends on that is made of several."""
     parts = list(parts)
-    # each once: where two values are made of one another again and again, what both hang on would double each time
+    # each once: where two values are made of one another again and again, what both depend on would double each time
     return Dependence(
         any(part.data for part in parts),
         tuple(dict.fromkeys(size for part in parts for size in part.sizes)),
@@ -80,7 +80,7 @@ class Dependences:
         self._whole = _Read()
 
     def of(self, tensor: torch.Tensor) -> Dependence:
-        """What a tensor hangs on; nothing if the trace does not know it."""
+        """What a tensor depends on; nothing if the trace does not know it."""
         try:
             value = torch._C._get_value_trace(tensor)
         except RuntimeError:  # a parameter that is no part of the model
@@ -133,7 +133,7 @@ class Dependences:
             number = self._bases.get(number)
 
     def _result(self, kind: str, inputs: List[Any], node: Any) -> Dependence:
-        """What a node's outputs hang on."""
+        """What a node's outputs depend on."""
         if kind in _NOTHING or not inputs:
             return NOTHING
         if kind in _SIZE:

@@ -11,7 +11,7 @@ Retrace = Callable[[], Sequence[Taken]]
 def faults(taken: Sequence[Taken], retraces: Iterable[Retrace]) -> List[str]:
     """What to tell of the values that Python took out of a trace, a line each, each place once.
 
-    A value that hangs on the inputs' values is a fault. One that hangs on sizes is one if they are others where the
+    A value that depends on the inputs' values is a fault. One that depends on sizes is one if they are others where the
     inputs are others: then the model is traced again on those, as the sizes inside of it are nowhere else to be had.
 
     Args:
@@ -48,4 +48,4 @@ def _numbered(taken: Sequence[Taken]) -> Dict[Tuple[Place, str, int], Taken]:
 def _line(one: Taken, what: str) -> str:
     if one.how == DRAWN:
         return f"{one.place} {one.how}: the file has those that were drawn for the sample"
-    return f"{one.place} {one.how}, which hangs on {what}: the file has what the sample gave"
+    return f"{one.place} {one.how}, which depends on {what}: the file has what the sample gave"

@@ -51,7 +51,7 @@ class Taken:
     Attributes:
         place: the line that did it.
         how: what it did, as a verb.
-        hangs: what the value hangs on.
+        hangs: what the value depends on.
     """
 
     place: Place
@@ -84,7 +84,7 @@ class Watch:
         return torch._C._get_tracing_state() is not None and threading.get_ident() == self._thread
 
     def hangs(self, tensor: torch.Tensor) -> Dependence:
-        """What a tensor of the trace hangs on."""
+        """What a tensor of the trace depends on."""
         return self._dependences.of(tensor)
 
     @contextmanager
@@ -108,7 +108,7 @@ class Watch:
 
         Args:
             how: what it does.
-            hangs: says what the value hangs on.
+            hangs: says what the value depends on.
             frame: the innermost frame of the code.
             followed: of which places the tracer follows what Python is given, where the code is itself at the place.
         """
@@ -315,7 +315,7 @@ def _only_sizes(hangs: Dependence, sizes: Tuple[int, ...]) -> Dependence:
 
 
 def _lost(given: Dependence, made: Dependence) -> Dependence:
-    """What a tensor no longer hangs on that was made of others."""
+    """What a tensor no longer depends on that was made of others."""
     if made.data == given.data and bool(made.sizes) == bool(given.sizes):
         return Dependence()
     return given

@@ -7,7 +7,7 @@ import onnx
 from ..symbolics.functions import DOMAIN
 from ..symbolics.permute_rows import PERMUTE, SELECT
 
-# What these give for a row hangs on that row alone, whatever their attributes are.
+# What these give for a row depends on that row alone, whatever their attributes are.
 _ROW_BY_ROW = {
     "AveragePool",
     "BatchNormalization",

@@ -206,7 +206,7 @@ def deform_conv2d(
         stride, padding, dilation: of both axes, or down and across.
         groups: of the convolution.
         deform_groups: channels are split into this many groups, each with offsets of its own.
-        im2col_step: how many images mmcv's kernel takes at once; the result does not hang on it.
+        im2col_step: how many images mmcv's kernel takes at once; the result does not depend on it.
 
     Returns:
         (N, D, H', W').

@@ -150,7 +150,9 @@ def targets(found: Found) -> Element:
     """Which runtimes take the file."""
     parts = []
     for name, findings in found["targets"].items():
-        verdict = "takes every node" if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
+        verdict = (
+            "supports every node" if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
+        )
         line = tag("p", f"{name}: ", tag("span", verdict, class_="bad" if findings else "good"))
         parts.append(line)
         if findings:

@@ -70,5 +70,5 @@ def match(
     if kind in kinds:
         return kinds[kind].match(expected, actual, asked.tolerances, noise)
     if kind not in _MATCHERS:
-        raise TypeError(f"{kind.__name__} is no result")
+        raise TypeError(f"{kind.__name__} is not a result")
     return _MATCHERS[kind](expected, actual, asked)

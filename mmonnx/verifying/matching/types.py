@@ -9,7 +9,7 @@ NOISE_MARGIN = 2.0
 """How many times as far as PyTorch from itself a runtime may be from it: few runs do not show the greatest noise."""
 
 CHANCE = 1e-2
-"""Where PyTorch's own roundings move a value by more than this share of its array's range, a choice hangs on them."""
+"""Where PyTorch's own roundings move a value by more than this share of its array's range, a choice depends on them."""
 
 
 @dataclass(frozen=True)

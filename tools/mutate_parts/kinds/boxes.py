@@ -112,5 +112,5 @@ def _(graph: Graph) -> Iterator[Place]:
 
 
 def _of_masks(graph: Graph, node) -> bool:
-    """Whether masks alone hang on it."""
+    """Whether masks alone depend on it."""
     return graph.reaches(node.output[0]) == {"masks"}
