@@ -32,6 +32,7 @@ class TestSet:
 
     @property
     def classes(self) -> Sequence[str]:
+        """The dataset's class names, empty where it has none."""
         return tuple(self.dataset.CLASSES or ())
 
 

@@ -166,6 +166,7 @@ def check_model(model: onnx.ModelProto, target: Target, report: Report) -> None:
 def verify_final(
     settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
 ) -> Verification:
+    """Compare the model with PyTorch, in each way in which its file is run, and draw both where that is asked for."""
     if model.functions and not find_target(settings.target).capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict
 
 
 def run_onnxsim(source: str, target: str) -> None:
+    """Simplify a file with onnxsim into another one."""
     import onnx
     import onnxsim
 
@@ -19,6 +20,7 @@ def run_onnxsim(source: str, target: str) -> None:
 
 
 def run_onnxslim(source: str, target: str) -> None:
+    """The same with onnxslim."""
     import onnx
     import onnxslim
 
@@ -26,6 +28,7 @@ def run_onnxslim(source: str, target: str) -> None:
 
 
 def run_onnxruntime(source: str, target: str) -> None:
+    """The same with ONNX Runtime's own optimizer, as far as its result is made of standard operators."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

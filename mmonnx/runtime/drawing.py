@@ -197,6 +197,7 @@ def fit(text: str, width: float, font: float) -> float:
 
 
 def write(canvas: np.ndarray, text: str, x: int, y: int, font: float, color: Color = _INK) -> None:
+    """Write a text whose base line begins at (x, y), in pixels; ``font`` is OpenCV's scale."""
     cv2.putText(canvas, text, (x, y), _FONT, font, color, _stroke(font), cv2.LINE_AA)
 
 

@@ -50,6 +50,7 @@ class Condition:
     """Something that holds of a node or does not; what is not known does not hold."""
 
     def holds(self, view: View) -> bool:
+        """Whether it holds of a node."""
         raise NotImplementedError
 
 

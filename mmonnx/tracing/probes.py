@@ -178,6 +178,7 @@ class Recorder:
 
     @property
     def complete(self) -> bool:
+        """Whether every layer was called as often as it was before, and every probe was seen."""
         return self._calls == self._expected and len(self.outputs) == len(self._wanted)
 
     @contextmanager

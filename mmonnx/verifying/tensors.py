@@ -39,6 +39,7 @@ class TensorsMatch:
 
     @property
     def problems(self) -> List[str]:
+        """What does not match, a line each."""
         return list(self._by_name.values())
 
     def by_chance(self, share: float) -> List[str]:
@@ -65,6 +66,7 @@ class TensorsMatch:
             self._allowed = max(self._allowed, slack)
 
     def result(self, name: str, case: Case, seconds: Tuple[float, float]) -> CaseResult:
+        """What came of a case, as a row of the table; ``seconds`` are PyTorch's and the runtime's."""
         total = len(self._expected) - len(self._unsteady)
         steady = [value for key, value in self._differences.items() if key not in self._unsteady]
         return CaseResult(

@@ -153,6 +153,7 @@ class Step:
 
     @property
     def inputs(self) -> Tuple[Optional[Value], ...]:
+        """What is known of each input; None for one that is left out."""
         return self.view.inputs
 
     def value(self, index: int) -> Value:
@@ -160,9 +161,11 @@ class Step:
         return self.view.input(index) or Value()
 
     def dims(self, index: int) -> Optional[Dims]:
+        """An input's shape, None if it is unknown."""
         return self.value(index).dims
 
     def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute's value, or the default where neither the node nor the operator has one."""
         found = self.view.attribute(name)
         return default if found is None else found
 

@@ -37,6 +37,7 @@ class Operator:
         register(Function(name, domain=domain, body=self.body))
 
     def __call__(self, *inputs: torch.Tensor, **attributes: Any) -> Any:
+        """Compute it on tensors; while a model is traced, as one node."""
         return _Emit.apply(self, attributes, *inputs)
 
     def body(self, opset: int, attributes: Mapping[str, Any]) -> str:

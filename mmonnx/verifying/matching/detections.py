@@ -38,6 +38,7 @@ class DetectionMatcher:
         self.score_thr, self.limit, self.tolerances = score_thr, limit, tolerances
 
     def match(self) -> Match:
+        """Match the detections one to one; arguments are the constructor's."""
         problem = incomparable(self.expected, self.actual)
         if problem:
             return Match(0, max(1, len(self.expected.dets)), unmatched=[problem], ok=False)
