@@ -142,3 +142,16 @@ def test_no_room_but_its_own_asks_whose_a_model_is(toolbox):
         if asked.search(line)
     ]
     assert not found
+
+
+def test_no_folder_takes_what_is_inside_of_another():
+    """Within a room too: what stands beside a folder imports what its ``__init__`` has."""
+    folders = {name for name, path in modules() if path.name == "__init__.py"}
+    found = []
+    for name, path in modules():
+        for module, _ in imports(name, path):
+            mine, its = name.split("."), module.split(".")
+            shared = next((k for k, pair in enumerate(zip(mine, its)) if pair[0] != pair[1]), min(len(mine), len(its)))
+            if shared < min(len(mine), len(its) - 1) and ".".join(its[: shared + 1]) in folders:
+                found.append((name, module))
+    assert not found

@@ -17,9 +17,7 @@ from ..support import (
     parse,
     type_and_line,
 )
-from .commands.inspect import add_inspect
-from .commands.predict import add_predict
-from .commands.test import add_test
+from .commands import add_inspect, add_predict, add_test
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _SIGPIPE = 13

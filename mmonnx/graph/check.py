@@ -12,8 +12,7 @@ import onnx.inliner
 from ..runtime import Session, check_valid, without_weights
 from ..support import ExportError, InputError, first_line
 from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
-from .emptiness.follow import Followed, follow, node_name
-from .emptiness.sizes import Cause, covers
+from .emptiness import Cause, Followed, covers, follow, node_name
 from .names import module_path
 
 _KINDS = {

@@ -13,9 +13,7 @@ from mmcv.runner import Hook, IterBasedRunner, TextLoggerHook, master_only
 from ..environment import ordinary
 from ..support import ExportError, InputError, VerificationError, alone, replacing
 from ..targets import TARGETS
-from .training.best import Best
-from .training.data import config_of_tests, find_config, find_norm, names_of
-from .training.snapshot import averages_of, random_state_kept, snapshot
+from .training import Best, averages_of, config_of_tests, find_config, find_norm, names_of, random_state_kept, snapshot
 
 
 class ONNXExportHook(Hook):

@@ -11,9 +11,7 @@ from .rewrites import REGISTRY, ExportContext, Rewrite, current, rewrite, rewrit
 from .rewrites.batched import ABSENT, compact, flat_detections
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
-from .symbolics.functions import MMCV
-from .symbolics.legacy import legacy_symbolics
-from .symbolics.operator import Operator
+from .symbolics import MMCV, Operator, legacy_symbolics
 from .upstream import trust
 
 __all__ = [

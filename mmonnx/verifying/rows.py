@@ -6,9 +6,7 @@ And where an overlap is near its threshold, one region is chosen in the place of
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .matching.arrays import raw_tolerance
-from .matching.pairing import assign
-from .matching.types import Tolerances
+from .matching import Tolerances, assign, raw_tolerance
 
 _MOST = 500
 """Rows in other places, beyond which they are not put in order: something else is wrong."""

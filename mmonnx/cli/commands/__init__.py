@@ -1,1 +1,7 @@
 """The parsers of the commands that run and read files."""
+
+from .inspect import add_inspect
+from .predict import add_predict
+from .test import add_test
+
+__all__ = ["add_inspect", "add_predict", "add_test"]

@@ -5,7 +5,7 @@ from typing import AbstractSet, FrozenSet
 import onnx
 
 from ...targets import Target, full_name
-from ..symbolics.functions import MMCV, all_functions
+from ..symbolics import MMCV, all_functions
 from .attach import attach_functions
 from .constants import constants_to_initializers
 from .inline import inline_functions

@@ -6,7 +6,7 @@ import onnx
 
 from ...graph import opset_of, walk_nodes
 from ...support import ExportError
-from ..symbolics.functions import MMCV, Function, attributes_of, find_function
+from ..symbolics import MMCV, Function, attributes_of, find_function
 from .inline import Bodies
 
 Attributes = Dict[str, Any]

@@ -7,7 +7,7 @@ import onnx.inliner
 
 from ...graph import opset_of, walk_nodes
 from ...runtime import without_weights
-from ..symbolics.functions import DOMAIN, MMCV, Function, attributes_of, find_function
+from ..symbolics import DOMAIN, MMCV, Function, attributes_of, find_function
 
 
 def inline_functions(model: onnx.ModelProto, kept: AbstractSet[str] = frozenset()) -> onnx.ModelProto:

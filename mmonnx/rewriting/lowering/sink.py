@@ -4,8 +4,7 @@ from typing import Dict, List, Set
 
 import onnx
 
-from ..symbolics.functions import DOMAIN
-from ..symbolics.permute_rows import PERMUTE, SELECT
+from ..symbolics import DOMAIN, PERMUTE, SELECT
 
 # What these give for a row depends on that row alone, whatever their attributes are.
 _ROW_BY_ROW = {

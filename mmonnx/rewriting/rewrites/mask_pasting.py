@@ -4,7 +4,9 @@ from typing import Any, Optional, Sequence
 
 import torch
 
-from ..symbolics.thresholded_matmul import thresholded_matmul
+from ..symbolics import thresholded_matmul
+from .context import ExportContext
+from .rows import merge_first
 
 
 def paste_masks(
@@ -50,3 +52,21 @@ def _weights(low: torch.Tensor, high: torch.Tensor, size: Any, cells: int, end: 
     if end is not None:
         near = near & (pixel < torch.as_tensor(end).to(pixel))
     return share * near.to(low.dtype)[..., None]
+
+
+def keep_masks(context: ExportContext, masks: torch.Tensor, boxes: torch.Tensor, threshold: float) -> None:
+    """Put the masks of the detections into ``context.masks``, pasted or as they are.
+
+    Args:
+        masks: (K, h, w) probabilities.
+        boxes: (K, 4).
+        threshold: ``mask_thr_binary``.
+    """
+    # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
+    masks = context.found.unflatten(masks)
+    if context.mask_output == "image":
+        boxes, size = context.found.unflatten(boxes), context.input.shape[2:]
+        ends = context.image_size if context.told_size else None
+        pasted = paste_masks(merge_first(masks), merge_first(boxes), size, threshold, ends)
+        masks = pasted.reshape(boxes.shape[0], boxes.shape[1], size[0], size[1])
+    context.masks = masks

@@ -5,7 +5,7 @@ from typing import Any, Tuple
 import torch
 from torch import nn
 
-from ..symbolics.lay_masks import lay_masks
+from ..symbolics import lay_masks
 from .batched import ABSENT, image_numbers, longest
 from .context import Detections, ExportContext
 from .padding import within_image

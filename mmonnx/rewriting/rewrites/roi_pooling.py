@@ -10,11 +10,17 @@ from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import torch
 
-from ..symbolics.mmcv_roi_align import NAME, mmcv_roi_align
-from ..symbolics.non_zero import non_zero
-from ..symbolics.permute_rows import permute_rows, select_rows
-from ..symbolics.roi_align import LEAST_BINS, roi_align, window_lines
-from ..symbolics.sampling import HALF_PIXEL_OPSET
+from ..symbolics import (
+    HALF_PIXEL_OPSET,
+    LEAST_BINS,
+    MMCV_ROI_ALIGN,
+    mmcv_roi_align,
+    non_zero,
+    permute_rows,
+    roi_align,
+    select_rows,
+    window_lines,
+)
 from .context import ExportContext
 
 Rows = Union[slice, torch.Tensor]
@@ -199,7 +205,7 @@ def _is_roi_align(layer: Any) -> bool:
 
 def _is_custom(context: ExportContext, layer: Any) -> bool:
     """Whether mmcv's own operator is traced: where it is wanted, and for the maximum, which ONNX Runtime gets wrong."""
-    return NAME in context.custom_ops or layer.pool_mode == "max"
+    return MMCV_ROI_ALIGN in context.custom_ops or layer.pool_mode == "max"
 
 
 def _align(

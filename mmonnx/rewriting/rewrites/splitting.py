@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional
 
 import torch
 
-from ..symbolics.soft_nms import ABSENT
+from ..symbolics import ABSENT
 
 _SPLIT_THR = 10000
 """mmcv's default."""

@@ -11,7 +11,7 @@ from .operator import Operator
 from .roi_align import LEAST_BINS, window_lines
 from .sampling import HALF_PIXEL_OPSET, Maps, repeat, steps, to_maps
 
-NAME = "MMCVRoiAlign"
+MMCV_ROI_ALIGN = "MMCVRoiAlign"
 
 
 def _compute(
@@ -66,8 +66,9 @@ def _with_thin(body: Body, features: Value, boxes: Value, image: Value, settings
     size = (settings["output_width"], settings["output_height"])
     if min(size) < LEAST_BINS:
         raise ExportError(
-            f"mmcv::{NAME} with output_height {size[1]}, output_width {size[0]} and aligned 1 cannot be written at "
-            f"opset {body.opset}: {LEAST_BINS} bins or more were expected; export at opset {HALF_PIXEL_OPSET} or later"
+            f"mmcv::{MMCV_ROI_ALIGN} with output_height {size[1]}, output_width {size[0]} and aligned 1 cannot be "
+            f"written at opset {body.opset}: {LEAST_BINS} bins or more were expected; export at opset "
+            f"{HALF_PIXEL_OPSET} or later"
         )
     scale = settings["spatial_scale"]
     corners = [body.slice(boxes, 1, 0, 2), body.slice(boxes, 1, 2, 4)]
@@ -121,8 +122,8 @@ def _greatest(
     """The maximum of a bin's samples. ONNX Runtime's own is that of the corners of its samples, which is another."""
     if ratio <= 0:
         raise ExportError(
-            f"mmcv::{NAME} with mode 'max' and sampling_ratio {ratio} cannot be written in standard operators: 1 or "
-            "more was expected; give the layer a sampling_ratio, or use mode 'avg'"
+            f"mmcv::{MMCV_ROI_ALIGN} with mode 'max' and sampling_ratio {ratio} cannot be written in standard "
+            "operators: 1 or more was expected; give the layer a sampling_ratio, or use mode 'avg'"
         )
     x1, y1, x2, y2 = (body.column(rois, index) * scale for index in (1, 2, 3, 4))
     if aligned:
@@ -140,7 +141,7 @@ def _greatest(
     return to_maps(body, rows, features, body.size(rois, 0), height, width)
 
 
-_ROI_ALIGN = Operator(NAME, ["features", "rois"], _compute, _write)
+_ROI_ALIGN = Operator(MMCV_ROI_ALIGN, ["features", "rois"], _compute, _write)
 
 
 def mmcv_roi_align(

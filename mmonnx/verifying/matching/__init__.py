@@ -5,13 +5,26 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Type
 
 from ...loading import Kind
 from ...runtime import Detections, Panoptic, RawOutputs, Result, Scores
-from .arrays import compare_raw, match_raw, match_scores
+from .arrays import compare_raw, match_raw, match_scores, raw_tolerance
 from .detections import DetectionMatcher
 from .noise import Noise, noise_of
+from .pairing import assign
 from .panoptic import match_panoptic
 from .types import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
-__all__ = ["CHANCE", "MAX_LINES", "NOISE_MARGIN", "Match", "Noise", "Tolerances", "compare_raw", "match", "noise_of"]
+__all__ = [
+    "CHANCE",
+    "MAX_LINES",
+    "Match",
+    "NOISE_MARGIN",
+    "Noise",
+    "Tolerances",
+    "assign",
+    "compare_raw",
+    "match",
+    "noise_of",
+    "raw_tolerance",
+]
 
 
 class _Asked(NamedTuple):

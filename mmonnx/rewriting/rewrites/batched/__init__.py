@@ -4,7 +4,7 @@ Lists of boxes are flat: the boxes of all images, one after the other, and ``con
 For a runtime without empty tensors such a list ends with a dummy, which belongs to image -1, so that it is never empty.
 """
 
-from ...symbolics.soft_nms import ABSENT
+from ...symbolics import ABSENT
 from .detections import list_detections, multiclass_detections
 from .indices import clip_k, divide, image_numbers, inside, longest, rows_of
 from .lists import compact, flat_detections, gather_detections, top_per_image

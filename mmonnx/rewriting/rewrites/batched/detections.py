@@ -4,7 +4,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import torch
 
-from ...symbolics.soft_nms import ABSENT
+from ...symbolics import ABSENT
 from ..context import Detections, ExportContext
 from ..splitting import goes_by_class, greatest_number, is_agnostic, strongest
 from .indices import divide, image_numbers, inside

@@ -4,7 +4,7 @@ from typing import Any, Sequence
 
 import torch
 
-from ...symbolics.at_least_one import at_least_one
+from ...symbolics import at_least_one
 from ..context import ExportContext
 
 CERTAIN = 2.0

@@ -4,8 +4,7 @@ from typing import Optional, Tuple
 
 import torch
 
-from ...symbolics.non_zero import non_zero
-from ...symbolics.soft_nms import ABSENT
+from ...symbolics import ABSENT, non_zero
 from ..context import Detections, ExportContext
 from ..splitting import cut
 from .indices import CERTAIN, divide, image_numbers, longest

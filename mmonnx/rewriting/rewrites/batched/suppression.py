@@ -5,9 +5,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import torch
 from torch.nn.functional import pad
 
-from ...symbolics.gather_nd import gather_nd
-from ...symbolics.non_max_suppression import non_max_suppression
-from ...symbolics.soft_nms import ABSENT, METHODS, soft_nms
+from ...symbolics import ABSENT, METHODS, gather_nd, non_max_suppression, soft_nms
 from ..context import ExportContext
 from .indices import CERTAIN, clip_k
 

@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 import torch
 from torch.nn import functional
 
-from ...symbolics.grid_sampler import grid_sampler
+from ...symbolics import grid_sampler
 from ..batched import divide
 from ..context import ExportContext
 from ..registry import rewrite

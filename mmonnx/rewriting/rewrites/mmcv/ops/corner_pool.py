@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ....symbolics.cumulative import corner_pool
+from ....symbolics import corner_pool
 from ...context import ExportContext
 from ...registry import rewrite
 

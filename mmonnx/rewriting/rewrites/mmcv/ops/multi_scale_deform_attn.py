@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ....symbolics.multi_scale_deform_attn import multi_scale_deformable_attn
+from ....symbolics import multi_scale_deformable_attn
 from ...context import ExportContext
 from ...registry import rewrite
 

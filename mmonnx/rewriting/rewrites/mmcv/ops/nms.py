@@ -9,8 +9,7 @@ from typing import Any, Tuple
 
 import torch
 
-from ....symbolics.mmcv_nms import mmcv_nms, mmcv_soft_nms
-from ....symbolics.non_zero import non_zero
+from ....symbolics import mmcv_nms, mmcv_soft_nms, non_zero
 from ...context import ExportContext
 from ...registry import rewrite
 

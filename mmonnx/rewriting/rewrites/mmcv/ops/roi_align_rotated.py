@@ -5,7 +5,7 @@ from typing import Any, Tuple, Union
 import torch
 from torch.nn.modules.utils import _pair
 
-from ....symbolics import roi_align_rotated as symbolic
+from ....symbolics import roi_align_rotated as pool
 from ...context import ExportContext
 from ...registry import rewrite
 
@@ -24,11 +24,11 @@ def roi_align_rotated(
 ) -> torch.Tensor:
     """Pool (N, C, H, W) features at (K, 6) rotated RoIs into (K, C, h, w)."""
     size = _pair(output_size)
-    return symbolic.roi_align_rotated(input, rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
+    return pool(input, rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
 
 
 @rewrite("mmcv.ops.roi_align_rotated.RoIAlignRotated.forward")
 def forward(context: ExportContext, original: Any, self: Any, input: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
     """As :func:`roi_align_rotated`; upstream's layer does not go by way of that function."""
     settings = (self.spatial_scale, self.sampling_ratio, self.aligned, self.clockwise)
-    return symbolic.roi_align_rotated(input, rois, self.output_size, *settings)
+    return pool(input, rois, self.output_size, *settings)

@@ -6,9 +6,8 @@ import torch
 from torch.nn.modules.utils import _pair
 from torchvision.ops._utils import convert_boxes_to_roi_format
 
-from ....symbolics.roi_align import roi_align as pool
-from ....symbolics.roi_align_rotated import roi_align_rotated
-from ....symbolics.sampling import HALF_PIXEL_OPSET
+from ....symbolics import HALF_PIXEL_OPSET, roi_align_rotated
+from ....symbolics import roi_align as pool
 from ...context import ExportContext
 from ...registry import rewrite
 

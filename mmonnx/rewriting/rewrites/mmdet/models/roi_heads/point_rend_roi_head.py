@@ -7,10 +7,10 @@ from torch.nn import functional
 
 from ....batched import divide
 from ....context import ExportContext
+from ....mask_pasting import keep_masks
 from ....point_sampling import sample_at_rois
 from ....registry import rewrite
 from ....rows import rows_of_label
-from .mask_heads.fcn_mask_head import keep_masks
 
 _HEAD = "mmdet.models.roi_heads.point_rend_roi_head.PointRendRoIHead."
 

@@ -6,10 +6,10 @@ import torch
 
 from ....batched import image_numbers
 from ....context import ExportContext
+from ....mask_pasting import keep_masks
 from ....queries import best_of_all, full_detections, rows_of_queries
 from ....registry import rewrite
 from ....rows import merge_first
-from .mask_heads.fcn_mask_head import keep_masks
 
 _HEAD = "mmdet.models.roi_heads.sparse_roi_head.SparseRoIHead."
 

@@ -5,9 +5,9 @@ from typing import Any, List
 import torch
 
 from .....context import ExportContext
-from .....mask_pasting import paste_masks
+from .....mask_pasting import keep_masks
 from .....registry import rewrite
-from .....rows import merge_first, rows_of_label
+from .....rows import rows_of_label
 
 
 @rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.get_seg_masks")
@@ -34,21 +34,3 @@ def get_seg_masks(
         chosen = chosen.sigmoid()
     keep_masks(context, chosen, det_bboxes[:, :4], rcnn_test_cfg.mask_thr_binary)
     return []
-
-
-def keep_masks(context: ExportContext, masks: torch.Tensor, boxes: torch.Tensor, threshold: float) -> None:
-    """Put the masks of the detections into ``context.masks``, pasted or as they are.
-
-    Args:
-        masks: (K, h, w) probabilities.
-        boxes: (K, 4).
-        threshold: ``mask_thr_binary``.
-    """
-    # in rows per image first: what is pasted is a hundred times larger, and PPLNN gathers no bool
-    masks = context.found.unflatten(masks)
-    if context.mask_output == "image":
-        boxes, size = context.found.unflatten(boxes), context.input.shape[2:]
-        ends = context.image_size if context.told_size else None
-        pasted = paste_masks(merge_first(masks), merge_first(boxes), size, threshold, ends)
-        masks = pasted.reshape(boxes.shape[0], boxes.shape[1], size[0], size[1])
-    context.masks = masks
