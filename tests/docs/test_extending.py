@@ -1,5 +1,6 @@
 """docs/extending.md: its examples are run, with the stand-in and without."""
 
+import os
 import re
 import subprocess
 import sys
@@ -74,7 +75,9 @@ def mmonnx(folder, *arguments, status=0, before=""):
     script = f"{before}\nimport sys\nfrom mmonnx.cli import main\nsys.exit(main({list(arguments)}))"
     command = [sys.executable, "-W", "ignore", "-c", script]
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-    done = subprocess.run(command, cwd=str(folder), **streams)
+    # installed there: Python before 3.10 finds no packages in the current folder
+    paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(command, cwd=str(folder), env={**os.environ, "PYTHONPATH": paths}, **streams)
     assert done.returncode == status, done.stdout
     return done.stdout
 

@@ -191,7 +191,7 @@ def refused(capfd, *arguments):
 def test_what_cannot_be_evaluated_is_refused_in_a_line(setup, tmp_path, capfd):
     masks, fixed = (setup.config, setup.masks), (setup.boxes, setup.fixed)
     say = lambda *arguments: refused(capfd, *arguments)  # noqa: E731
-    assert "nothing is to be done" in say(*masks)
+    assert "there is nothing to do" in say(*masks)
     assert "'none.onnx' does not exist" in say(setup.config, "none.onnx", "--eval", "bbox")
     assert "metric 'accuracy' is unknown to CocoDataset" in say(*masks, "--eval", "accuracy")
     assert "has no masks" in say(*fixed, "--eval", "segm")
