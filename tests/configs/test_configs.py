@@ -9,6 +9,8 @@ from mmonnx.pipeline import ExportSettings, export
 from mmonnx.support.errors import InputError
 from mmonnx.support.resources import config_root
 
+pytestmark = pytest.mark.once
+
 NAMES = sorted(
     str(path.relative_to(config_root())) for path in config_root().rglob("*.py") if path.parent.name != "digits"
 )

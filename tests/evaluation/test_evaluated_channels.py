@@ -17,6 +17,8 @@ from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import Classifier, Detector
 from mmonnx.verifying.matching import match
 
+pytestmark = pytest.mark.once
+
 MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0]}
 COLORS = {1: "grayscale", 3: "color", 4: "unchanged"}
 NORMS = [(1, True), (1, False), (3, True), (4, True), (4, False)]

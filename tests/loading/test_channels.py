@@ -14,6 +14,8 @@ from mmonnx.loading.images import make_input, photographs
 from mmonnx.pipeline import ExportSettings, export, export_task
 from mmonnx.support.errors import InputError
 
+pytestmark = pytest.mark.once
+
 RETINANET = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 FASTER = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 

@@ -14,6 +14,8 @@ from mmonnx.runtime.session import Session
 from mmonnx.terminal.report import Report
 from mmonnx.verifying.verification import verify
 
+pytestmark = pytest.mark.once
+
 RETINANET = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 FASTER = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 MASK = "mmdet::mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"

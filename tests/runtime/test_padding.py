@@ -14,6 +14,8 @@ from mmonnx.runtime.session import Session
 from mmonnx.targets import TARGETS, find_target
 from mmonnx.verifying.matching import Tolerances, match
 
+pytestmark = pytest.mark.once
+
 PICTURES = 20
 """Of each of the five models with two stages: a hundred."""
 TESTS = "data.test.pipeline.1."

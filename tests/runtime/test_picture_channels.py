@@ -15,6 +15,8 @@ from mmonnx.runtime.images import check_picture, read_picture
 from mmonnx.support.errors import InputError
 from mmonnx.verifying.matching import match
 
+pytestmark = pytest.mark.once
+
 SIZE = (192, 256)
 MEANS = {1: [100.0], 3: [110.0], 4: [100.0, 90.0, 110.0, 50.0], 5: [100.0, 90.0, 110.0, 50.0, 80.0]}
 CASES = [("grayscale", 1, "png"), ("color", 3, "png"), ("unchanged", 4, "png"), ("unchanged", 5, "npy")]
