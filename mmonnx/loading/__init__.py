@@ -13,7 +13,7 @@ from .images import find_transform, make_input, photographs, sample_images, seco
 from .imports import found_in
 from .kinds import Kind
 from .load import load, read
-from .model import build, check_device, load_or_calibrate, without_sync_bn
+from .model import build, check_device, without_sync_bn
 from .options import LoadOptions
 from .random_weights import GENERAL, SPREAD, STEP, Rule, seeded
 from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
@@ -58,7 +58,6 @@ __all__ = [
     "input_channels",
     "larger_size",
     "load",
-    "load_or_calibrate",
     "longer",
     "make_input",
     "named_tensors",

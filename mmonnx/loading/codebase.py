@@ -3,7 +3,7 @@
 import importlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 from torch import nn
 
@@ -11,8 +11,10 @@ from ..environment import compat
 from ..rewriting import trust
 from ..support import InputError, MmonnxError, type_and_line
 from .about import config_text
+from .checkpoint import Loaded
 from .config import read_config
 from .kinds import Kind
+from .model import load_or_calibrate
 from .old_keys import remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule
@@ -94,6 +96,28 @@ class Codebase:
             ExportError: the model cannot be built.
         """
         raise NotImplementedError
+
+    def give_weights(
+        self,
+        model: nn.Module,
+        checkpoint: Optional[str],
+        options: LoadOptions,
+        run: Callable[[], Any],
+        config: Any = None,
+    ) -> Loaded:
+        """Load a checkpoint into a model, or draw weights by :attr:`rules`; what ``build`` calls once it has a model.
+
+        Args:
+            model: in eval mode, is changed.
+            checkpoint: path of the weights, None for seeded random ones.
+            options: how.
+            run: runs the model on photographs.
+            config: the model's, for messages about a checkpoint that does not fit it.
+
+        Returns:
+            The checkpoint's meta data, and notes for the closing table.
+        """
+        return load_or_calibrate(model, checkpoint, options, run, config, self.rules, self.undrawn)
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether a model that is there already is this codebase's; nothing is imported for the answer."""

@@ -11,6 +11,7 @@ from torch import nn
 
 from ...environment import inference
 from ...loading import (
+    Codebase,
     Feeds,
     LoadOptions,
     RawModule,
@@ -23,7 +24,6 @@ from ...loading import (
     find_transform,
     input_channels,
     larger_size,
-    load_or_calibrate,
     make_input,
     raw_names,
     raw_predict,
@@ -41,7 +41,7 @@ DEFAULT_SHAPE = (224, 224)
 """(height, width) where the config's test pipeline says nothing of a size."""
 
 
-def build_task(config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the classifier of a config and make it a task.
 
     Raises:
@@ -64,7 +64,7 @@ def build_task(config: Any, title: str, checkpoint: Optional[str], options: Load
     pair = task.preprocess((sample_images(options, task.channels) * 2)[:2], task.shape)
     infer, _ = _inference(model, options, task.inputs)
     run = partial(infer, pair)
-    meta, notes = load_or_calibrate(model, checkpoint, options, run, config.model)
+    meta, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
     describe_by(task, config, meta)
     task.notes += notes
     return task

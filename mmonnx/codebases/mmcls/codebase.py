@@ -26,7 +26,7 @@ class MMClassification(Codebase):
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the classifier of a config and make it a task; see ``Codebase.build``."""
-        return classifiers.build_task(settings, title, checkpoint, options)
+        return classifiers.build_task(self, settings, title, checkpoint, options)
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it is a classifier of MMClassification's."""

@@ -29,7 +29,7 @@ class MMDetection(Codebase):
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
-        return detectors.build_task(settings, title, checkpoint, options)
+        return detectors.build_task(self, settings, title, checkpoint, options)
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it is a detector of MMDetection's."""

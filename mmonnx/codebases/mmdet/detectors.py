@@ -10,6 +10,7 @@ from torch import nn
 
 from ...environment import inference
 from ...loading import (
+    Codebase,
     Feeds,
     LoadOptions,
     RawModule,
@@ -20,7 +21,6 @@ from ...loading import (
     check_device,
     describe,
     find_transform,
-    load_or_calibrate,
     photographs,
     raw_names,
     raw_predict,
@@ -36,7 +36,6 @@ from ...support import InputError
 from .detections import predict, read, run_detector
 from .inputs import Preparation, place_input
 from .module import DetectorModule
-from .rules import RULES, UNDRAWN
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
@@ -51,8 +50,8 @@ _BOX_LIMITS = {
 """What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 
 
-def build_task(config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
-    """Build the detector of a config and make it a task.
+def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the detector of a config and make it a task; see ``Codebase.build``.
 
     Raises:
         InputError: the checkpoint, the device or the image is wrong.
@@ -68,7 +67,7 @@ def build_task(config: Any, title: str, checkpoint: Optional[str], options: Load
     model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
     prepare = Preparation(model, norm, device, None)
     run = _runner(model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
-    about, notes = load_or_calibrate(model, checkpoint, options, run, config.model, RULES, UNDRAWN)
+    about, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
     task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
     describe_by(task, config, about)
     task.notes += notes

@@ -20,7 +20,7 @@ class PlainTorch(Codebase):
 
     def build(self, settings: str, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Call what a name means and make the model a task; see ``Codebase.build``."""
-        return images.build_task(settings, checkpoint, options)
+        return images.build_task(self, settings, checkpoint, options)
 
     def text(self, settings: str) -> str:
         """There is not a config."""

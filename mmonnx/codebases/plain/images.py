@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ...loading import (
+    Codebase,
     Feeds,
     LoadOptions,
     Task,
@@ -16,7 +17,6 @@ from ...loading import (
     check_size,
     input_channels,
     larger_size,
-    load_or_calibrate,
     make_input,
     sample_images,
     seeded,
@@ -37,10 +37,11 @@ _ANY = dict(mean=[127.5], std=[127.5])
 _UNIT = dict(mean=[0.0], std=[255.0], to_rgb=True)
 
 
-def build_task(name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+def build_task(codebase: Codebase, name: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Make the model of images that a name means, and make it a task.
 
     Args:
+        codebase: whose the model is.
         name: ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
@@ -68,7 +69,7 @@ def build_task(name: str, checkpoint: Optional[str], options: LoadOptions) -> Ta
     with as_it_was(model):
         other = check_size(title, shape, lambda size: run_model(model, prepare(samples[:1], size)), options)
     pair = prepare((samples * 2)[:2], shape)
-    meta, notes = load_or_calibrate(model, checkpoint, options, lambda: run_model(model, pair))
+    meta, notes = codebase.give_weights(model, checkpoint, options, lambda: run_model(model, pair))
     feeds = prepare([samples[number % len(samples)] for number in range(options.batch)], shape)
     with as_it_was(model):
         results = run_model(model, feeds)
