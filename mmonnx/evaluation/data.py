@@ -4,11 +4,14 @@ import contextlib
 import inspect
 import io
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 
 from ..support import InputError
+
+if TYPE_CHECKING:  # it knows the groups of images
+    from .evaluator import Evaluator
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Group:
     metas: List[Dict[str, Any]]
 
 
-def build_test_set(evaluator: Any, config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
+def build_test_set(evaluator: "Evaluator", config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
     """The dataset of ``data.test``, in test mode.
 
     Args:
@@ -72,7 +75,7 @@ def _parts(test: Any) -> Iterator[Any]:
             yield part
 
 
-def batch_size_of(evaluator: Any, config: Any) -> int:
+def batch_size_of(evaluator: "Evaluator", config: Any) -> int:
     """The batch that upstream's test tools take of a config; ask before ``build_test_set``."""
     data = config.get("data", {})
     sizes = [part.get("samples_per_gpu", 0) for part in _parts(data.get("test") or [])]
@@ -87,7 +90,7 @@ def workers_of(config: Any) -> int:
     return int(found or 0)
 
 
-def build_loader(evaluator: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+def build_loader(evaluator: "Evaluator", dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
     """Upstream's loader of some of a dataset's images, in their order.
 
     Upstream's own way of sharing a set out among processes is not taken: it repeats images to make the shares equal,
@@ -149,7 +152,7 @@ def _size(meta: Dict[str, Any], images: torch.Tensor) -> Tuple[int, int]:
     return int(height), int(width)
 
 
-def is_fitted(evaluator: Any, config: Any, size: Optional[Tuple[int, int]]) -> bool:
+def is_fitted(evaluator: "Evaluator", config: Any, size: Optional[Tuple[int, int]]) -> bool:
     """Whether images may have to be made smaller than the config says; ask before ``build_test_set``."""
     parts = _parts(config.get("data", {}).get("test", []))
     return any(evaluator.is_fitted(part.get("pipeline", ()), size) for part in parts)

@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Dict, Mapping, Sequence, Tuple, Type
+from typing import Any, Dict, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from ..loading import Kind
+from ..loading import NO_KINDS, Kinds, draw_result
 from ..runtime import Detections, drawing, read_picture
 
 Titled = Tuple[str, Any]
@@ -21,7 +20,7 @@ def draw(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     score_thr: float,
-    kinds: Mapping[Type[Any], Kind] = MappingProxyType({}),
+    kinds: Kinds = NO_KINDS,
 ) -> None:
     """Write a picture: the results side by side, each below its title.
 
@@ -63,16 +62,12 @@ def _panel(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     score_thr: float,
-    kinds: Mapping[Type[Any], Kind] = MappingProxyType({}),
+    kinds: Kinds,
 ) -> np.ndarray:
     canvas, scale = drawing.enlarged(picture)
     result = _above(result, score_thr) if isinstance(result, Detections) else result
-    if type(result) in kinds:
-        canvas, note = kinds[type(result)].draw(canvas, scale, result, classes)
-    else:
-        canvas, note = drawing.draw_result(canvas, scale, result, classes, palette)
-    framed = np.vstack([drawing.caption(f"{title}: {note}", canvas.shape[1]), canvas])
-    return cv2.copyMakeBorder(framed, 0, 8, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    canvas, note = draw_result(kinds, canvas, scale, result, classes, palette)
+    return drawing.framed(canvas, f"{title}: {note}")
 
 
 def _above(found: Detections, score_thr: float) -> Detections:

@@ -2,9 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ..loading import AUGMENTED, Kind, LoadOptions, augmentation, load, read
+from ..loading import AUGMENTED, Kinds, LoadOptions, augmentation, load, read
 from ..support import InputError
 from ..terminal import Report
 from . import data, pictures, scoring
@@ -21,7 +21,7 @@ class TestSet:
     """What the stages hand on: the set, how it is read, and what is run on it."""
 
     evaluator: Evaluator
-    kinds: Mapping[Type[Any], Kind]
+    kinds: Kinds
     config: Any
     dataset: Any
     batch_size: int

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..support import InputError, type_and_line
+from .evaluator import Evaluator
 
 # What a config's `evaluation` has for the hook that evaluates while training, and not for the dataset.
 _OF_THE_HOOK = (
@@ -27,7 +28,7 @@ _OF_THE_HOOK = (
 )
 
 
-def evaluation_options(evaluator: Any, config: Any, asked: Dict[str, Any]) -> Dict[str, Any]:
+def evaluation_options(evaluator: Evaluator, config: Any, asked: Dict[str, Any]) -> Dict[str, Any]:
     """The arguments of ``dataset.evaluate``: those of the config's ``evaluation``, then those that are asked for.
 
     Args:
@@ -40,7 +41,7 @@ def evaluation_options(evaluator: Any, config: Any, asked: Dict[str, Any]) -> Di
     return dict(evaluator.options(options, asked))
 
 
-def check_metrics(evaluator: Any, dataset: Any, metrics: Sequence[str]) -> None:
+def check_metrics(evaluator: Evaluator, dataset: Any, metrics: Sequence[str]) -> None:
     """Refuse a metric that the dataset does not know, before all of its images are run.
 
     Raises:

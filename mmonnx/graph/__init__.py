@@ -3,7 +3,7 @@
 In: a ``ModelProto``. Out: another one, or findings. Touched: nothing; ``write_model`` alone puts a file in place.
 """
 
-from .check import Finding, check_runs, check_target
+from .check import check_runs, check_target
 from .findings import findings_json, show_findings
 from .functions import opset_of, walk_nodes, without_functions
 from .inspecting import inspect, rows
@@ -19,7 +19,6 @@ from .write import write_model
 __all__ = [
     "findings_json",
     "show_findings",
-    "Finding",
     "annotate",
     "check_runs",
     "check_target",

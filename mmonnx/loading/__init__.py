@@ -6,16 +6,16 @@ mmonnx's own. Touched: Python's search path while a config is read; upstream's p
 
 from .about import AUGMENTED, augmentation, config_text, describe
 from .channels import channel_notes, input_channels
-from .codebase import GROUP, Blame, Codebase, codebases, owner_of, title_of
-from .config import base_config, find_config, read_config
+from .codebase import Blame, Codebase, OpenMMLabCodebase, codebases, owner_of
+from .config import base_config
 from .deploying import Deployed, deployed, same_weights
 from .images import find_transform, make_input, photographs, sample_images, second_shape, size_divisor, test_pipeline
 from .imports import found_in
-from .kinds import Kind
+from .kinds import NO_KINDS, Kind, Kinds, draw_result
 from .load import load, read
 from .model import build, check_device, without_sync_bn
 from .options import LoadOptions
-from .random_weights import GENERAL, SPREAD, STEP, Rule, seeded
+from .random_weights import CONTEXT, GENERAL, OFFSETS, SPREAD, STEP, Rule, seeded
 from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
 from .sizes import another_size, check_size, larger_size, longer, refusal
 from .state import Clones, State, as_it_was, written_at
@@ -25,14 +25,18 @@ from .task import Feeds, Task, to_numpy
 __all__ = [
     "AUGMENTED",
     "Blame",
+    "CONTEXT",
     "Clones",
     "Codebase",
     "Deployed",
     "Feeds",
     "GENERAL",
-    "GROUP",
     "Kind",
+    "Kinds",
+    "NO_KINDS",
     "LoadOptions",
+    "OFFSETS",
+    "OpenMMLabCodebase",
     "RawModule",
     "Rule",
     "SPREAD",
@@ -51,8 +55,8 @@ __all__ = [
     "config_text",
     "deployed",
     "describe",
-    "find_config",
     "find_transform",
+    "draw_result",
     "flatten",
     "found_in",
     "input_channels",
@@ -67,7 +71,6 @@ __all__ = [
     "raw_predict",
     "raw_read",
     "read",
-    "read_config",
     "refilled",
     "refusal",
     "same_weights",
@@ -76,7 +79,6 @@ __all__ = [
     "seeded",
     "size_divisor",
     "test_pipeline",
-    "title_of",
     "to_numpy",
     "without_sync_bn",
     "written_at",

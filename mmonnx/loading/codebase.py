@@ -1,9 +1,10 @@
 """What mmonnx has to know of a toolbox, in one object, and where it finds these objects."""
 
 import importlib
+import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from torch import nn
 
@@ -13,14 +14,14 @@ from ..support import InputError, MmonnxError, type_and_line
 from .about import config_text
 from .checkpoint import Loaded
 from .config import read_config
-from .kinds import Kind
+from .kinds import NO_KINDS, Kinds
 from .model import load_or_calibrate
 from .old_keys import remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule
 from .task import Task
 
-GROUP = "mmonnx.codebases"
+_GROUP = "mmonnx.codebases"
 """The entry points by which an installed package brings a codebase: each is a :class:`Codebase` or a class of one."""
 _OWN = ("mmdet", "mmcls", "plain")
 
@@ -141,9 +142,9 @@ class Codebase:
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a task know what its settings and its checkpoint's meta data say: class names, colours, the pipeline."""
 
-    def kinds(self) -> Mapping[Type[Any], Kind]:
-        """How results of types of its own are compared and drawn; those of ``mmonnx.runtime`` are known."""
-        return {}
+    def kinds(self) -> Kinds:
+        """How results of types of its own are compared and drawn, for its tasks and its test sets; none by default."""
+        return NO_KINDS
 
     def evaluator(self) -> Any:
         """How its test sets are read and scored, an ``mmonnx.evaluation.Evaluator``.
@@ -161,6 +162,33 @@ class Codebase:
         """What to say where building raises what is no error of mmonnx's."""
         expected, fix = remedy(settings, "fix the config or --cfg-options, or give another --shape")
         return Blame(f"config {name!r}", expected, fix, options.shape or self.default_shape)
+
+
+class OpenMMLabCodebase(Codebase):
+    """A toolbox of OpenMMLab 1.x, whose registry says which models are its own.
+
+    Attributes:
+        registry: the registry of its models, in ``PACKAGE.models.builder``.
+        base: the class that they inherit from, in ``PACKAGE.models``.
+    """
+
+    registry: str = ""
+    base: str = ""
+
+    def owns(self, settings: Any) -> bool:
+        """Whether the config's model is in the registry (custom modules included)."""
+        try:
+            builder = importlib.import_module(f"{self.package}.models.builder")
+        except ImportError:
+            return False
+        registry = getattr(builder, self.registry, None)  # another release may lack it
+        return registry is not None and registry.get(settings.model.type) is not None
+
+    def owns_model(self, model: nn.Module) -> bool:
+        """Whether it inherits from the toolbox's base class."""
+        # nobody has one who has not imported the toolbox
+        models = sys.modules.get(f"{self.package}.models")
+        return models is not None and isinstance(model, getattr(models, self.base))
 
 
 @lru_cache(maxsize=None)
@@ -190,7 +218,7 @@ def title_of(name: str) -> str:
 
 def _brought() -> List[Codebase]:
     found = []
-    for point in compat.entry_points(GROUP):
+    for point in compat.entry_points(_GROUP):
         try:
             codebase = point.load()
             codebase = codebase() if isinstance(codebase, type) else codebase

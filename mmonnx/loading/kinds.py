@@ -1,9 +1,12 @@
 """How results of a type are compared and drawn, for types that a codebase brings."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, Mapping, Sequence, Tuple, Type
 
 import numpy as np
+
+from ..runtime import drawing
 
 
 @dataclass(frozen=True)
@@ -21,3 +24,27 @@ class Kind:
     match: Callable[[Any, Any, Any, Any], Any]
     noise: Callable[[Any], Any]
     draw: Callable[[np.ndarray, float, Any, Sequence[str]], Tuple[np.ndarray, str]]
+
+
+Kinds = Mapping[Type[Any], Kind]
+NO_KINDS: Kinds = MappingProxyType({})
+
+
+def draw_result(
+    kinds: Kinds,
+    canvas: np.ndarray,
+    scale: int,
+    result: Any,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]] = (),
+) -> Tuple[np.ndarray, str]:
+    """Draw a result of a codebase's own type, or of ``mmonnx.runtime``'s; the picture, and a note.
+
+    Args:
+        kinds: a codebase's.
+        canvas, scale, result, classes, palette: see ``runtime.drawing.draw_result``.
+    """
+    kind = kinds.get(type(result))
+    if kind is not None:
+        return kind.draw(canvas, scale, result, classes)
+    return drawing.draw_result(canvas, scale, result, classes, palette)

@@ -37,7 +37,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     with _told_of(owner.blame(config, settings, options)):
         text = owner.text(settings)  # before it is built from: upstream writes into it
         task = owner.build(settings, title_of(config), checkpoint, options)
-    task.config_text, task.kinds = text, owner.kinds()
+    task.config_text = text
     return task
 
 

@@ -59,11 +59,13 @@ class Rule:
     bias: Optional[float] = None
 
 
+# what moves the taps of deformable layers
+OFFSETS = Rule(re.compile(r"(^|[._])(\w*offset)(_[sl]|_fc\.\d+)?$"), _MOVE, norms=True)
+# what chooses the places of global context: a soft choice, as a hard one depends on a rounding error
+CONTEXT = Rule(re.compile(r"[._]conv_mask$"), 1.0, norms=True)
 GENERAL: Tuple[Rule, ...] = (
-    # what moves the taps of deformable layers
-    Rule(re.compile(r"(^|[._])(\w*offset)(_[sl]|_fc\.\d+)?$"), _MOVE, norms=True),
-    # what chooses the places of global context: a soft choice, as a hard one depends on a rounding error
-    Rule(re.compile(r"[._]conv_mask$"), 1.0, norms=True),
+    OFFSETS,
+    CONTEXT,
     Rule(
         re.compile(
             r"(^|[._])(\w*cls|\w*cls_logits|\w*cls_out|cls_score|classifier)(\.\d+)?$|^head\.(\w+\.)*(fc|head)$"

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..runtime import Result
-from .kinds import Kind
+from .kinds import NO_KINDS, Kinds
 
 Feeds = Dict[str, torch.Tensor]
 
@@ -88,7 +88,7 @@ class Task:
     box_limits: str = "image"
     depends_on_padding: bool = False
     twice: bool = False
-    kinds: Mapping[Type[Any], Kind] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=lambda: NO_KINDS)
     notes: List[str] = field(default_factory=list)
 
     @property

@@ -160,6 +160,12 @@ def caption(text: str, width: int) -> np.ndarray:
     return panel
 
 
+def framed(canvas: np.ndarray, text: str) -> np.ndarray:
+    """A picture with a caption above it and a white border, to stand beside others."""
+    panel = np.vstack([caption(text, canvas.shape[1]), canvas])
+    return cv2.copyMakeBorder(panel, 0, 8, 4, 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
 def bars(result: Scores, width: int, classes: Sequence[str]) -> np.ndarray:
     """The five likeliest classes as bars; without any, an empty strip."""
     probs = result.probs

@@ -3,6 +3,6 @@
 In: text, rows, items to count. Out: lines on a stream. Touched: that stream.
 """
 
-from .report import Report, Row, Stage
+from .report import Report, Row
 
-__all__ = ["Report", "Row", "Stage"]
+__all__ = ["Report", "Row"]

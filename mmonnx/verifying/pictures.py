@@ -6,12 +6,10 @@ from typing import Optional, Sequence, Union
 import cv2
 import numpy as np
 
-from ..loading import Task
+from ..loading import Task, draw_result
 from ..runtime import Result, drawing
 from ..support import replacing
 from .verification import Case, compare
-
-_PAPER = (255, 255, 255)
 
 
 def side_by_side(
@@ -54,15 +52,10 @@ def file_name(case: Case) -> str:
 def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Optional[Result]) -> np.ndarray:
     """One result on its picture, with a caption above; ``other`` is PyTorch's, to say what differs."""
     canvas, scale = drawing.enlarged(image)
-    kind = task.kinds.get(type(result))
-    if kind is not None:
-        canvas, note = kind.draw(canvas, scale, result, task.classes)
-    else:
-        canvas, note = drawing.draw_result(canvas, scale, result, task.classes)
+    canvas, note = draw_result(task.kinds, canvas, scale, result, task.classes)
     if other is not None:
         note += ", " + _difference(task, other, result)
-    framed = np.vstack([drawing.caption(f"{side}: {note}", canvas.shape[1]), canvas])
-    return cv2.copyMakeBorder(framed, 0, 8, 4, 4, cv2.BORDER_CONSTANT, value=_PAPER)
+    return drawing.framed(canvas, f"{side}: {note}")
 
 
 def _difference(task: Task, expected: Result, actual: Result) -> str:

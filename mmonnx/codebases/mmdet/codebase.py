@@ -1,41 +1,27 @@
 """MMDetection 2.x."""
 
-import sys
 from typing import Any, Dict, Mapping, Optional
 
 from torch import nn
 
-from ...loading import Codebase, LoadOptions, Task
+from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import detectors
 from .rules import RULES, UNDRAWN
 
 
-class MMDetection(Codebase):
+class MMDetection(OpenMMLabCodebase):
     """MMDetection 2.x. Its stand-ins are in ``rewriting/rewrites/mmdet``."""
 
     name = package = "mmdet"
+    registry, base = "DETECTORS", "BaseDetector"
     makes = "a detector of mmdet"
     default_shape = detectors.DEFAULT_SHAPE
     rules = RULES
     undrawn = UNDRAWN
 
-    def owns(self, settings: Any) -> bool:
-        """Whether the config's model is one of MMDetection's (custom modules included)."""
-        try:
-            from mmdet.models.builder import DETECTORS
-        except ImportError:
-            return False
-        return DETECTORS.get(settings.model.type) is not None
-
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
         return detectors.build_task(self, settings, title, checkpoint, options)
-
-    def owns_model(self, model: nn.Module) -> bool:
-        """Whether it is a detector of MMDetection's."""
-        # nobody has one who has not imported MMDetection
-        package = sys.modules.get("mmdet.models")
-        return package is not None and isinstance(model, package.BaseDetector)
 
     def covers(self, model: nn.Module) -> bool:
         """Whether its own inference can be traced: there is a stand-in for what its answers come from."""

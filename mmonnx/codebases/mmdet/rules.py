@@ -2,9 +2,8 @@
 
 import re
 
-from ...loading import GENERAL, SPREAD, STEP, Rule
+from ...loading import CONTEXT, OFFSETS, SPREAD, STEP, Rule
 
-_OFFSETS, _CONTEXT, _, _ = GENERAL
 _HEAT = 1.0
 """The spread of heat maps, of which the greatest count: further out, sigmoids of different logits are equal."""
 _RARE = -9.0
@@ -16,8 +15,8 @@ _HALF = -4.6
 """The bias of what says where there is an object: upstream's threshold is 0.01, and half of the places are above it."""
 
 RULES = (
-    _OFFSETS,
-    _CONTEXT,
+    OFFSETS,
+    CONTEXT,
     # before the class heads, which are masked by it; as it is initialised, a rounding decides of every place
     Rule(re.compile(r"[._]conv_loc$"), 1.0, bias=_HALF),
     Rule(

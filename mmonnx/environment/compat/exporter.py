@@ -142,7 +142,7 @@ def _symbolic_registry() -> Dict[str, Any]:
 
 
 def legacy_symbolic_registry(opset: int) -> Optional[Dict[str, Callable[..., Any]]]:
-    """The exporter's functions by operator for an opset; None where it has all of ``rewriting.symbolics.legacy``."""
+    """The exporter's functions by operator for an opset; None from 1.9 on, which has them all."""
     if TORCH >= (1, 9):
         return None
     from torch.onnx import symbolic_registry

@@ -1,9 +1,8 @@
 """Comparing one result of PyTorch with one of a runtime: what counts as the same answer, and what does not."""
 
-from types import MappingProxyType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from ...loading import Kind
+from ...loading import NO_KINDS, Kinds
 from ...runtime import Detections, Panoptic, RawOutputs, Result, Scores
 from .arrays import compare_raw, match_raw, match_scores, raw_tolerance
 from .detections import DetectionMatcher
@@ -52,7 +51,7 @@ def match(
     tolerances: Optional[Tolerances] = None,
     noise: Optional[Noise] = None,
     ordered: bool = False,
-    kinds: Mapping[Type[Any], Kind] = MappingProxyType({}),
+    kinds: Kinds = NO_KINDS,
 ) -> Match:
     """Compare a runtime's result with PyTorch's.
 

@@ -1,11 +1,10 @@
 """How far PyTorch's answers are from its own when it rounds otherwise: what may be allowed beyond the tolerances."""
 
-from types import MappingProxyType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import numpy as np
 
-from ...loading import Kind
+from ...loading import NO_KINDS, Kinds
 from ...runtime import Detections, Panoptic, RawOutputs, Result, Scores
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
@@ -137,7 +136,7 @@ Noise = Union[DetectionNoise, PanopticNoise, ArrayNoise]
 _NOISES: Dict[type, Callable[[Any], Noise]] = {Detections: DetectionNoise, Panoptic: PanopticNoise}
 
 
-def noise_of(expected: Result, kinds: Mapping[Type[Any], Kind] = MappingProxyType({})) -> Any:
+def noise_of(expected: Result, kinds: Kinds = NO_KINDS) -> Any:
     """An empty noise of one result of PyTorch's, to which its further runs are added.
 
     Args:
