@@ -10,7 +10,7 @@ from .doubling import layers_in_double, to_double
 from .holders import Slot, holding
 from .roundings import innermost_layers, layers_round_otherwise, rounding_noise
 from .stand_ins import StandIn, dispatchers, plain, standing_in
-from .surroundings import gradients, inference, modes_kept, ordinary
+from .surroundings import gradients, inference, modes_kept, ordinary, untraced
 from .ties import ties_at_random, ties_by_index
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "ties_at_random",
     "ties_by_index",
     "to_double",
+    "untraced",
     "version_tuple",
 ]

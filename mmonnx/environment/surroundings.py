@@ -85,6 +85,20 @@ def gradients() -> Iterator[None]:
         _here.gradients = before
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Keep a computation out of the trace that this thread makes, if it makes one.
+
+    There it would be slow, nodes that write in place break the exporter, and what only asks would be a part of it.
+    """
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)
+
+
 def _enter(module: Optional[nn.Module]) -> None:
     global _blocks
     with _lock:

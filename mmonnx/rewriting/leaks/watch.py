@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.utils.dlpack  # torch before 1.10 does not import it itself
 
-from ...environment import compat
+from ...environment import compat, untraced
 from .dependence import Dependence, Dependences, union
 from .places import Place, caller, is_at, only_checks, only_slices, user_place
 
@@ -302,7 +302,7 @@ def _new(watch: Watch, aside: int, original: Callable[..., Any]) -> Callable[...
 
 def _length(known: Dependences, tensor: torch.Tensor, axis: int) -> Dependence:
     hangs = known.of(tensor)
-    with _untraced():
+    with untraced():
         sizes = tuple(tensor.shape)
     if not sizes:
         return hangs
@@ -329,14 +329,3 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
     elif isinstance(value, dict):
         yield from _tensors(list(value.values()))
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """Ask a tensor something that does not go into the trace."""
-    state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
-    try:
-        yield
-    finally:
-        torch._C._set_tracing_state(state)

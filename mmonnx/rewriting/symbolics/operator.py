@@ -1,12 +1,11 @@
 """mmcv's operators as nodes of the domain ``mmcv``, each with a body."""
 
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch.autograd import Function as AutogradFunction
 
-from ...environment import compat
+from ...environment import compat, untraced
 from .body import Body
 from .functions import MMCV, Function, register
 
@@ -50,7 +49,7 @@ class Operator:
 class _Emit(AutogradFunction):
     @staticmethod
     def forward(ctx: Any, operator: Operator, attributes: Dict[str, Any], *inputs: torch.Tensor) -> Any:
-        with _untraced():
+        with untraced():
             outputs = operator.compute(*inputs, **attributes)
         # The tracer has to see every output come from somewhere.
         return tuple(one.clone() for one in outputs) if len(operator.outputs) > 1 else outputs.clone()
@@ -64,17 +63,6 @@ class _Emit(AutogradFunction):
             rank = inputs[0].type().dim() if rank is None else rank
             value.setType(compat.tensor_type(kind, rank))
         return results
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """Keep a computation out of the trace: it would be slow there, and in-place nodes break the exporter."""
-    state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
-    try:
-        yield
-    finally:
-        torch._C._set_tracing_state(state)
 
 
 def _suffix(value: Any) -> str:
