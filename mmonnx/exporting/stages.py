@@ -11,7 +11,8 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 import onnx
 
-from ..graph import check_runs, check_target, count_nodes, file_size, simplify, unused
+from ..graph import check_runs, check_target, count_nodes, file_size, needs_lowering, simplify, unused
+from ..graph import lower as lower_for
 from ..loading import Deployed, Task, channel_notes, refusal, second_shape, to_numpy
 from ..rewriting import ExportContext, custom_operators, lower
 from ..runtime import Session, mmcv_operator_library, read_picture
@@ -146,6 +147,20 @@ def simplify_model(
     if result.tool is None:
         report.warn("no simplifier kept the model's answers: the file is not simplified")
     return result.model, result.tool
+
+
+def lower_model(model: onnx.ModelProto, target: Target, report: Report) -> onnx.ModelProto:
+    """The model with what the target lacks written in what it has; a warning where numbers are limited by that."""
+    if not needs_lowering(target):
+        return model
+    with report.stage("lower") as stage:
+        lowered = lower_for(model, target)
+        kinds = ", ".join(f"{name} ({count})" for name, count in sorted(lowered.written.items()))
+        stage.note(f"written in {target.name}'s operators: {kinds}" if kinds else "nothing to write otherwise")
+    if lowered.limited:
+        names = " and ".join(lowered.limited)
+        report.warn(f"{target.name} has {names} of 32-bit floats alone: whole numbers are exact up to 2**24")
+    return lowered.model
 
 
 def check_model(model: onnx.ModelProto, target: Target, report: Report) -> None:

@@ -7,6 +7,7 @@ from .check import check_runs, check_target
 from .findings import findings_json, show_findings
 from .functions import opset_of, walk_nodes, without_functions
 from .inspecting import inspect, rows
+from .lowering import Lowered, lower, needs_lowering
 from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
@@ -17,6 +18,7 @@ from .simplifier import count_nodes, file_size, simplify
 from .write import write_model
 
 __all__ = [
+    "Lowered",
     "findings_json",
     "show_findings",
     "annotate",
@@ -26,7 +28,9 @@ __all__ = [
     "declared",
     "file_size",
     "inspect",
+    "lower",
     "named",
+    "needs_lowering",
     "opset_of",
     "part",
     "produced",

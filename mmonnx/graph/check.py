@@ -120,29 +120,40 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
 
 
 def _node(step: Followed, target: Target) -> Iterator[Finding]:
+    name = full_name(step.view.node.domain, step.view.node.op_type)
+    module = module_of(step.view.node)
+    rules = [(rule, fix) for _, rule, fix in refusals(step, target)]
+    if takes(target, name):
+        takes_empty = target.takes_empty.get(name, ())
+        causes = () if target.capabilities.empty_tensors else _emptied(step, takes_empty)
+        rules += [_empty_rule(causes)] if causes else []
+    for rule, fix in rules:
+        yield Finding(step.name, name, module, rule, fix)
+
+
+def takes(target: Target, name: str) -> bool:
+    """Whether a target has an operator, in whatever form, by the name that its tables have."""
+    return name in target.operators or (target.any_standard and "::" not in name)
+
+
+def refusals(step: Followed, target: Target) -> Iterator[Tuple[str, str, str]]:
+    """What is wrong with a node but for what may be empty: ``operator`` or ``form``, the rule, what to do."""
     node, view = step.view.node, step.view
     name = full_name(node.domain, node.op_type)
-    module = module_of(node)
-
-    def finding(rule: str, fix: str) -> Finding:
-        return Finding(step.name, name, module, rule, fix)
-
+    if not takes(target, name):
+        rule = "it does not have this operator"
+        yield "operator", rule, target.fixes.get(name, "write it in operators that it has")
+        return
     operator = target.operators.get(name)
     if operator is not None:
         for rule, fix in _operator(step, operator, target):
-            yield finding(rule, fix)
-    elif not (target.any_standard and node.domain in STANDARD_DOMAINS):
-        yield finding("it does not have this operator", target.fixes.get(name, "write it in operators that it has"))
-        return
+            yield "operator", rule, fix
     first = view.input(0)
     if first is not None and first.dtype in target.types.get(name, ()):
-        yield finding(f"it does not take {first.dtype} here", "cast it to float32 before, and back behind")
+        yield "form", f"it does not take {first.dtype} here", "cast it to float32 before, and back behind"
     for form in target.forms.get(name, ()):
         if _matches(form, step):
-            yield finding(form.rule, form.fix)
-    causes = () if target.capabilities.empty_tensors else _emptied(step, target.takes_empty.get(name, ()))
-    if causes:
-        yield finding(*_empty_rule(causes))
+            yield "form", form.rule, form.fix
 
 
 def _operator(step: Followed, operator: Operator, target: Target) -> Iterator[Tuple[str, str]]:

@@ -1,17 +1,32 @@
 """What each runtime accepts, as data: one file a target.
 
-In: a name. Out: a ``Target``: operators, opsets, capabilities. Touched: nothing.
+In: a name. Out: a ``Target``: operators, opsets, capabilities; and ``RULES``, how to write operators in others.
+Touched: nothing.
 """
 
 from typing import Dict
 
-from ..support import InputError
+from ..support import InputError, lazy
 from .base import STANDARD_DOMAINS, Capabilities, Form, Operator, Target, full_name
 from .onnxruntime import ONNXRUNTIME
 from .onnxruntime_mmcv import ONNXRUNTIME_MMCV
 from .pplnn import PPLNN
 
-__all__ = ["STANDARD_DOMAINS", "TARGETS", "Capabilities", "Form", "Operator", "Target", "find_target", "full_name"]
+_RULES = ("LIMITED", "RULES", "Call", "Node", "Rule", "Tensor", "UnknownType")
+__all__ = [
+    "STANDARD_DOMAINS",
+    "TARGETS",
+    "Capabilities",
+    "Form",
+    "Operator",
+    "Target",
+    "find_target",
+    "full_name",
+    *_RULES,
+]
+
+# numpy, which a list of names need not wait for
+__getattr__ = lazy(__name__, dict.fromkeys(_RULES, "rules"))
 
 TARGETS: Dict[str, Target] = {target.name: target for target in (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV)}
 

@@ -1,7 +1,7 @@
 """What a form that a target refuses is made of: small conditions on one node, all of them plain data."""
 
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol, Sequence, Tuple
+from typing import Any, List, Optional, Protocol, Sequence, Tuple
 
 
 class Operand(Protocol):
@@ -21,14 +21,28 @@ class Operand(Protocol):
     def array(self) -> Any:
         """Its elements if it is a constant, None otherwise."""
 
+    def sizes(self) -> Optional[List[Optional[int]]]:
+        """The size of each axis, None for one that is not known; None if the rank is not."""
+
+    def whole(self) -> Optional[List[Optional[int]]]:
+        """The elements of a short vector of whole numbers, None for one that is not known; None if it is no such."""
+
 
 class View(Protocol):
     """What a condition can ask of a node.
 
     Attributes:
+        operator: its type.
         opset: the opset of its domain in the model.
         inputs: one per input; None for an optional one that is left out.
+        output_count: how many outputs it has.
     """
+
+    @property
+    def operator(self) -> str: ...
+
+    @property
+    def output_count(self) -> int: ...
 
     @property
     def opset(self) -> int: ...
@@ -38,6 +52,9 @@ class View(Protocol):
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""
+
+    def source(self, index: int) -> Optional["View"]:
+        """The node that makes an input, None if none of the same graph does; of its inputs no more than these."""
 
     def has(self, name: str) -> bool:
         """Whether an attribute is set."""
@@ -98,6 +115,18 @@ class Missing(Condition):
 
 
 @dataclass(frozen=True)
+class TypeIs(Condition):
+    """An input has one of these types, as numpy names them."""
+
+    index: int
+    types: Tuple[str, ...]
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.dtype in self.types
+
+
+@dataclass(frozen=True)
 class AnyElement(Condition):
     """The attribute is set, and one of its elements is not this number."""
 
@@ -130,6 +159,79 @@ class AnyRank(Condition):
 
 
 @dataclass(frozen=True)
+class GivenInput(Condition):
+    """An input is given."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        return view.input(self.index) is not None
+
+
+@dataclass(frozen=True)
+class Unordered(Condition):
+    """The attribute is a list of axes that do not go up, counted from the first axis."""
+
+    name: str = "axes"
+
+    def holds(self, view: View) -> bool:
+        axes, operand = list(view.attribute(self.name) or ()), view.input(0)
+        if operand is None or operand.rank is None:
+            return False
+        places = [axis % max(operand.rank, 1) for axis in axes]
+        return places != sorted(places)
+
+
+@dataclass(frozen=True)
+class PicksOne(Condition):
+    """A vector of one constant index, not negative, picks from a vector of whole numbers, such as a shape."""
+
+    def holds(self, view: View) -> bool:
+        data, index = view.input(0), view.input(1)
+        if data is None or index is None or data.rank != 1 or data.dtype != "int64" or index.rank != 1:
+            return False
+        array = index.array()
+        return array is not None and array.size == 1 and int(array[0]) >= 0
+
+
+@dataclass(frozen=True)
+class ShorterConstant(Condition):
+    """A vector of several whole numbers, such as a shape, meets a constant of one."""
+
+    def holds(self, view: View) -> bool:
+        data, other = view.input(0), view.input(1)
+        if data is None or other is None or data.dtype != "int64" or data.rank != 1:
+            return False
+        sizes, array = data.sizes(), other.array()
+        # the length of what is no shape is often not known
+        return array is not None and array.size == 1 and sizes is not None and sizes[0] not in (None, 1)
+
+
+@dataclass(frozen=True)
+class RankIs(Condition):
+    """An input has this rank."""
+
+    index: int
+    rank: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.rank == self.rank
+
+
+@dataclass(frozen=True)
+class RankIsNot(Condition):
+    """An input is known to have another rank than this."""
+
+    index: int
+    rank: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.rank is not None and operand.rank != self.rank
+
+
+@dataclass(frozen=True)
 class RankReachesInputs(Condition):
     """The rank of some input is at least the number of inputs."""
 
@@ -159,6 +261,46 @@ class NegativeConstant(Condition):
         operand = view.input(self.index)
         array = None if operand is None else operand.array()
         return array is not None and bool((array < 0).any())
+
+
+@dataclass(frozen=True)
+class NotConstant(Condition):
+    """An input is left out, or is not a constant."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is None or operand.array() is None
+
+
+@dataclass(frozen=True)
+class UnorderedAxes(Condition):
+    """An input is a constant: axes of the first input that do not go up, or that are counted from the last."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return array is not None and (bool((array < 0).any()) or array.tolist() != sorted(array.tolist()))
+
+
+@dataclass(frozen=True)
+class DepthwiseWithoutBias(Condition):
+    """A depthwise convolution and the one right before it, of which one has no bias."""
+
+    def holds(self, view: View) -> bool:
+        weight = view.input(1)
+        sizes = None if weight is None else weight.sizes()
+        if sizes is None or view.attribute("group") == 1 or sizes[1] != 1:
+            return False
+        before = view.source(0)
+        while before is not None and before.operator in ("Relu", "Clip"):
+            before = before.source(0)
+        if before is None or before.operator != "Conv":
+            return False
+        return view.input(2) is None or before.input(2) is None
 
 
 @dataclass(frozen=True)

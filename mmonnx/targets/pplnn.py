@@ -7,14 +7,24 @@ from .conditions import (
     AnyElement,
     AnyRank,
     Asymmetric,
+    DepthwiseWithoutBias,
     Given,
+    GivenInput,
     Is,
     IsNot,
     Missing,
     NegativeConstant,
+    NotConstant,
     NotLastAxis,
     OpsetFrom,
+    PicksOne,
+    RankIs,
+    RankIsNot,
     RankReachesInputs,
+    ShorterConstant,
+    TypeIs,
+    Unordered,
+    UnorderedAxes,
 )
 from .mmcv_operators import MMCV_OPERATORS
 
@@ -87,20 +97,49 @@ _FIXES = {
     "Xor": "write Not(Equal) of the values as integers",
 }
 
+_ALL = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+
+
+def _but(*types: str) -> Tuple[str, ...]:
+    """All types but these."""
+    return tuple(name for name in _ALL if name not in types)
+
+
+_SHORT = ("bool", "uint8", "int8", "int16", "float16")
+_FLOATS_ALONE = """ArgMax AveragePool BatchNormalization Ceil Clip Conv ConvTranspose Cos Erf Exp Floor Gemm
+GlobalAveragePool LeakyRelu Log MatMul Max MaxPool Min PRelu Pad Pow Relu Resize RoiAlign Sigmoid Sin Softmax Sqrt Sum
+Tanh TopK CumSum"""
 _TYPES = {
-    **dict.fromkeys(("TopK", "Pad", "CumSum", "Clip", "NonZero", "ScatterND"), ("int64",)),
-    **dict.fromkeys(("Gather", "Transpose", "Equal"), ("bool",)),
-    "ReduceProd": ("float32", "float64", "float16"),
-    "Add": ("float64",),
-    "Cast": ("uint8",),
+    **dict.fromkeys(_FLOATS_ALONE.split(), _but("float32")),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _but("float32", "int64", "int32")),
+    **dict.fromkeys(("Equal", "Greater", "Less", "Range"), _but("float32", "int64")),
+    # these move elements of four or eight bytes
+    **dict.fromkeys(("Expand", "Gather", "ScatterElements", "Transpose"), _SHORT),
+    **dict.fromkeys("Slice Tile ReduceMax ReduceMean ReduceMin ReduceSum".split(), _but("float32", "int64")),
+    **dict.fromkeys(("GatherND", "ScatterND"), _but("float32", "int32")),
+    "NonZero": _but("float32", "bool"),
+    "ReduceProd": _but("int64"),
+    "Cast": ("uint8", "int8", "int16", "float16"),
 }
 
+_POOL_FORMS = (
+    Form("it takes the same padding on both sides only", "write a Pad before it", (Asymmetric(),)),
+    Form("it ignores auto_pad", "write the attribute pads", (IsNot("auto_pad", ("NOTSET", "VALID")),)),
+    Form("it pools four axes alone", "write an Unsqueeze and a Squeeze", (RankIsNot(0, 4),)),
+)
 _NO_STRIDES = Form("it dies from pooling without strides", "write the attribute strides", (Missing("strides"),))
 _HIGH_RANK = Form(
     "it dies from as many axes as inputs",
     "write Where and Greater or Less, Clip, or Add in its place",
     (RankReachesInputs(),),
 )
+_READS_SHAPES = Form(
+    "where it computes with shapes, it reads past the end of the constant",
+    "write a constant as long as the vector",
+    (ShorterConstant(),),
+)
+_UNORDERED = Form("it takes axes in ascending order only", "write axes in order, from the first one", (Unordered(),))
+_AXES_INPUT = Form("it ignores axes that are an input", "export at opset 11", (GivenInput(1),))
 _CLIP_INPUTS = "export at opset 11, where the bounds are inputs"
 
 _FORMS = {
@@ -120,22 +159,51 @@ _FORMS = {
             "write coordinate_transformation_mode pytorch_half_pixel (align_corners=False)",
             (Is("mode", ("linear",)), IsNot("coordinate_transformation_mode", ("pytorch_half_pixel",))),
         ),
+        Form(
+            "it has mode cubic with pytorch_half_pixel coordinates only",
+            "write coordinate_transformation_mode pytorch_half_pixel (align_corners=False)",
+            (Is("mode", ("cubic",)), IsNot("coordinate_transformation_mode", ("pytorch_half_pixel",))),
+        ),
+        Form("it resizes the last two of four axes", "write Reshape before it and behind it", (RankIsNot(0, 4),)),
     ),
     "Conv": (
         Form("it takes the same padding on both sides only", "write a Pad before it", (Asymmetric(),)),
         Form("it ignores auto_pad", "write the attribute pads", (IsNot("auto_pad", ("NOTSET",)),)),
         Form("it needs kernel_shape", "write the attribute kernel_shape", (Missing("kernel_shape"),)),
+        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, 5),)),
+        Form(
+            "it dies from a depthwise convolution behind another, where one of them has no bias",
+            "write zeros as the bias",
+            (DepthwiseWithoutBias(),),
+        ),
     ),
     "ConvTranspose": (
-        Form("it ignores output_padding", "write a Pad behind it", (AnyElement("output_padding", 0),)),
-        Form("it dies without dilations", "write the attribute dilations", (Missing("dilations"),)),
+        Form("it ignores output_padding", "write a Slice behind it", (AnyElement("output_padding", 0),)),
+        *(
+            Form(f"it dies without {name}", f"write the attribute {name}", (Missing(name),))
+            for name in ("dilations", "kernel_shape", "pads", "strides")
+        ),
+        Form("it takes the same padding on both sides only", "write a Slice behind it", (Asymmetric(),)),
+        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, 5),)),
         Form("it dies from groups", "write one ConvTranspose a group, and Concat", (IsNot("group", (1,)),)),
     ),
     "MaxPool": (
         Form("it has no dilated pooling", "write dilations 1", (AnyElement("dilations", 1),)),
         _NO_STRIDES,
+        *_POOL_FORMS,
     ),
-    "AveragePool": (_NO_STRIDES,),
+    "AveragePool": (_NO_STRIDES, *_POOL_FORMS),
+    "GlobalAveragePool": (Form("it pools four axes alone", "write ReduceMean", (RankIsNot(0, 4),)),),
+    "Slice": (
+        Form("it goes wrong with axes that are not in order, from the first one", "write them so", (UnorderedAxes(3),)),
+        Form("it goes wrong backwards", "write a Gather", (NegativeConstant(4),)),
+        Form("it takes int64 alone for places", "cast them", (TypeIs(1, ("int32",)),)),
+    ),
+    "NonMaxSuppression": (
+        Form("it dies where the number of boxes is not a constant", "write a constant", (NotConstant(2),)),
+    ),
+    "ScatterElements": (Form("it dies from negative indices", "write indices from the begin", (NegativeConstant(1),)),),
+    "Pow": (Form("it goes wrong with whole exponents", "cast them", (TypeIs(1, ("int32", "int64")),)),),
     "DepthToSpace": (
         Form("it has mode CRD only", "write Reshape, Transpose, Reshape, or mode CRD", (IsNot("mode", ("CRD",)),)),
     ),
@@ -146,7 +214,26 @@ _FORMS = {
             (OpsetFrom(13), NotLastAxis()),
         ),
     ),
+    **dict.fromkeys(("Sub", "Mul", "Div", "Add"), (_READS_SHAPES,)),
+    **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceProd"), (_UNORDERED,)),
+    "ReduceSum": (_UNORDERED, _AXES_INPUT),
+    "Gather": (
+        Form(
+            "where it computes with shapes, it makes a scalar of the vector, and what it joins is garbage",
+            "write a Slice",
+            (PicksOne(),),
+        ),
+        Form("it dies from indices of 32 bits", "cast them to int64", (TypeIs(1, ("int32",)),)),
+    ),
+    "Where": (
+        Form(
+            "it has float32 and int64 only",
+            "cast to int64 before it, and back behind it",
+            (TypeIs(1, _but("float32", "int64")),),
+        ),
+    ),
     "ReduceMean": (
+        _UNORDERED,
         Form(
             "it loses keepdims when axes is not given",
             "write every axis into axes",
@@ -160,7 +247,10 @@ _FORMS = {
     "Sum": (_HIGH_RANK,),
     "MatMul": (Form("it dies from an input with one axis", "write an Unsqueeze and a Squeeze", (AnyRank(1),)),),
     "Clip": (Form("it dies from bounds in attributes", _CLIP_INPUTS, (Given(("min", "max")),)),),
-    "Cast": (Form("it has no float16", "write float", (Is("to", (10,)),)),),
+    "Cast": (
+        Form("it has no float16", "write float", (Is("to", (10,)),)),
+        Form("it has whole numbers of 32 and 64 bits alone", "write int64", (Is("to", (2, 3, 4, 5, 12, 13)),)),
+    ),
     "ScatterND": (Form("it dies from negative indices", "write indices from the begin", (NegativeConstant(1),)),),
     "LSTM": (Form("it dies", "run the layer outside of the file"),),
     "mmcv::MMCVRoiAlign": (Form("it has mode avg only", "write mode avg", (IsNot("mode", ("avg",)),)),),

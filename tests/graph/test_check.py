@@ -81,6 +81,8 @@ def test_a_file_of_an_opset_that_is_not_taken(opset, target):
 
 
 # name: (what is found, the body, what else parse() takes)
+SCALES = "r = Constant <value = float[0] {}> () s = Constant <value = float[4] {1, 1, 2, 2}> ()"
+NEAREST = 'mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"'
 FAULTS = {
     "TopK int64": ("TopK", "int64 here", "y, i = TopK (x, k)", "int64[9] x, int64[1] k", "int64[a] y, int64[b] i"),
     "Pad int64": ("Pad", "int64 here", "y = Pad (x, p)", "int64[9] x, int64[2] p", "int64[a] y"),
@@ -117,6 +119,60 @@ FAULTS = {
     "Min": ("Min", "as many axes", "y = Min (x, x, x)", "float[2,3,4] x", "float[2,3,4] y"),
     "Sum": ("Sum", "as many axes", "y = Sum (x)", "float[3] x", "float[3] y"),
     "MatMul left": ("MatMul", "one axis", "y = MatMul (x, w)", "float[3] x, float[3,4] w", "float[4] y"),
+    "Resize of whole numbers": (
+        "Resize",
+        "int64 here",
+        f"{SCALES} y = Resize <{NEAREST}> (x, r, s)",
+        "int64[1,1,2,2] x",
+        "int64[1,1,4,4] y",
+        13,
+    ),
+    "Resize of another rank": (
+        "Resize",
+        "last two of four",
+        f"{SCALES.replace('float[4] {1, 1, 2, 2}', 'float[3] {1, 1, 2}')} y = Resize <{NEAREST}> (x, r, s)",
+        "float[1,1,2] x",
+        "float[1,1,4] y",
+    ),
+    "Conv in space": (
+        "Conv",
+        "two spatial axes",
+        "y = Conv <kernel_shape=[1,1,1]> (x, w)",
+        "float[1,1,2,2,2] x, float[1,1,1,1,1] w",
+        "float[1,1,2,2,2] y",
+    ),
+    "Reduce out of order": (
+        "ReduceSum",
+        "ascending",
+        "y = ReduceSum <axes=[-1,0]> (x)",
+        "float[2,3] x",
+        "float[1,1] y",
+    ),
+    "Sum along an input": (
+        "ReduceSum",
+        "axes that are an input",
+        "a = Constant <value = int64[1] {0}> () y = ReduceSum (x, a)",
+        "float[2,3] x",
+        "float[1,3] y",
+        13,
+    ),
+    "Gather one of a shape": (
+        "Gather",
+        "makes a scalar",
+        "i = Constant <value = int64[1] {0}> () z = Shape (x) y = Gather (z, i)",
+        "float[2,3] x",
+        "int64[1] y",
+    ),
+    "a shape times one number": (
+        "Mul",
+        "reads past the end",
+        "i = Constant <value = int64 {2}> () z = Shape (x) y = Mul (z, i)",
+        "float[n,m] x",
+        "int64[2] y",
+    ),
+    "Where of bools": ("Where", "float32 and int64 only", "y = Where (x, x, z)", "bool[9] x, bool[9] z", "bool[9] y"),
+    "Less of short numbers": ("Less", "int32 here", "y = Less (x, z)", "int32[9] x, int32[9] z", "bool[9] y"),
+    "ArgMax of whole numbers": ("ArgMax", "int64 here", "y = ArgMax <axis=0> (x)", "int64[9] x", "int64[1] y"),
     "MatMul right": ("MatMul", "one axis", "y = MatMul (x, w)", "float[4,3] x, float[3] w", "float[4] y"),
 }
 
@@ -133,6 +189,7 @@ def _only(findings, operator, rule):
     return len(left) == 1 and left[0][0] == operator and rule in left[0][1]
 
 
+TOLD = "kernel_shape=[3,3], dilations=[1,1], pads=[0,0,0,0], strides=[2,2]"
 CONV_FORMS = {
     "Resize nearest half_pixel": ("Resize", "asymmetric", 'mode="nearest", nearest_mode="floor"'),
     "Resize nearest round": ("Resize", "floor", 'coordinate_transformation_mode="asymmetric", mode="nearest"'),
@@ -141,17 +198,18 @@ CONV_FORMS = {
         "pytorch_half_pixel",
         'mode="linear", coordinate_transformation_mode="align_corners"',
     ),
+    "Resize cubic": ("Resize", "cubic", 'mode="cubic"'),
     "Resize linear": ("Resize", "pytorch_half_pixel", 'mode="linear"'),
     "Conv pads": ("Conv", "both sides", "kernel_shape=[3,3], pads=[0,1,1,1]"),
     "Conv auto_pad": ("Conv", "auto_pad", 'kernel_shape=[3,3], auto_pad="SAME_UPPER"'),
     "Conv kernel_shape": ("Conv", "kernel_shape", "pads=[1,1,1,1]"),
-    "ConvTranspose output_padding": (
-        "ConvTranspose",
-        "output_padding",
-        "dilations=[1,1], strides=[2,2], output_padding=[1,1]",
-    ),
-    "ConvTranspose dilations": ("ConvTranspose", "dilations", "strides=[2,2]"),
-    "ConvTranspose group": ("ConvTranspose", "groups", "dilations=[1,1], group=2"),
+    "ConvTranspose output_padding": ("ConvTranspose", "output_padding", f"{TOLD}, output_padding=[1,1]"),
+    "ConvTranspose dilations": ("ConvTranspose", "dilations", "kernel_shape=[3,3], pads=[0,0,0,0], strides=[2,2]"),
+    "ConvTranspose pads": ("ConvTranspose", "pads", "kernel_shape=[3,3], dilations=[1,1], strides=[2,2]"),
+    "ConvTranspose kernel": ("ConvTranspose", "kernel_shape", "pads=[0,0,0,0], dilations=[1,1], strides=[2,2]"),
+    "ConvTranspose strides": ("ConvTranspose", "strides", "kernel_shape=[3,3], dilations=[1,1], pads=[0,0,0,0]"),
+    "ConvTranspose sides": ("ConvTranspose", "same padding", TOLD.replace("0,0,0,0", "0,0,1,1")),
+    "ConvTranspose group": ("ConvTranspose", "groups", f"{TOLD}, group=2"),
     "MaxPool dilations": ("MaxPool", "dilated", "kernel_shape=[2,2], strides=[1,1], dilations=[2,2]"),
     "MaxPool strides": ("MaxPool", "strides", "kernel_shape=[2,2]"),
     "AveragePool strides": ("AveragePool", "strides", "kernel_shape=[2,2]"),
@@ -184,7 +242,7 @@ def test_forms_of_operators_on_pictures(fault):
         ("Resize", 'mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"'),
         ("Resize", 'mode="linear", coordinate_transformation_mode="pytorch_half_pixel"'),
         ("Conv", "kernel_shape=[3,3], pads=[1,1,1,1], dilations=[2,2]"),
-        ("ConvTranspose", "dilations=[1,1], strides=[2,2], output_padding=[0,0]"),
+        ("ConvTranspose", f"{TOLD}, output_padding=[0,0]"),
         ("MaxPool", "kernel_shape=[2,2], strides=[2,2], dilations=[1,1]"),
         ("AveragePool", "kernel_shape=[2,2], strides=[2,2]"),
         ("DepthToSpace", 'blocksize=2, mode="CRD"'),

@@ -204,7 +204,7 @@ def test_boxes_that_may_all_be_dropped():
 def test_a_loop_over_what_may_be_empty():
     body = (
         GATHERED
-        + """s = Shape (kept) z = Constant <value = int64[1] {0}> () n = Gather (s, z) t = Squeeze <axes = [0]> (n)
+        + """s = Shape (kept) z = Constant <value = int64[1] {0}> () z1 = Constant <value = int64 {0}> () t = Gather (s, z1)
         go = Constant <value = bool {1}> ()
         stacked = Loop <body = step (int64 number, bool going) => (bool again, float[c] row) {
             again = Identity (going)

@@ -53,6 +53,7 @@ class _Follower:
     def __init__(self, opsets: Dict[str, int]) -> None:
         self.opsets = opsets
         self.found: List[Followed] = []
+        self.views: Dict[str, NodeView] = {}
 
     def graph(
         self,
@@ -95,7 +96,7 @@ class _Follower:
     ) -> Tuple[Value, ...]:
         inputs = tuple(values.get(name, Value()) if name else None for name in node.input)
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
-        view = NodeView(node, self.opsets.get(domain, 1), inputs)
+        view = NodeView(node, self.opsets.get(domain, 1), inputs, self.views)
         step = Step(view, node_name(node), producers, values)
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]
@@ -104,6 +105,7 @@ class _Follower:
         else:
             tensor = None if inner or domain else folded(step)
             outputs = tuple(_outputs(step, known, inner)) if tensor is None else (constant(tensor, step.name),)
+        self.views.update(dict.fromkeys(node.output, view))
         self.found.append(Followed(view, step.name, outputs, given))
         return outputs
 

@@ -1,6 +1,6 @@
 """What is known of a tensor, and of a node whose inputs are known."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -85,6 +85,14 @@ class Value:
         """Its elements, if all of them are known."""
         return None if self.items is None else known_numbers(self.items)
 
+    def sizes(self) -> Optional[List[Optional[int]]]:
+        """The size of each axis, None for one that is not known; None if the rank is not."""
+        return None if self.dims is None else [size.exact for size in self.dims]
+
+    def whole(self) -> Optional[List[Optional[int]]]:
+        """The elements of a short vector of whole numbers, None for one that is not known; None if it is no such."""
+        return None if self.items is None else [size.exact for size in self.items]
+
     def array(self) -> Optional[np.ndarray]:
         """Its elements if it is a constant, None otherwise."""
         return None if self.tensor is None else onnx.numpy_helper.to_array(self.tensor)
@@ -104,11 +112,27 @@ class NodeView:
         node: the node.
         opset: the opset of its domain in the model.
         inputs: one per input; None for an optional one that is left out.
+        sources: the nodes that made the tensors so far, by the tensors' names.
     """
 
     node: onnx.NodeProto
     opset: int
     inputs: Tuple[Optional[Value], ...] = ()
+    sources: Mapping[str, "NodeView"] = field(default_factory=dict)
+
+    def source(self, index: int) -> Optional["NodeView"]:
+        """The node that makes an input, None if none of this graph or of those around it does."""
+        return self.sources.get(self.node.input[index]) if index < len(self.node.input) else None
+
+    @property
+    def operator(self) -> str:
+        """The node's type."""
+        return self.node.op_type
+
+    @property
+    def output_count(self) -> int:
+        """How many outputs the node has."""
+        return len(self.node.output)
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""

@@ -1,0 +1,22 @@
+"""How to write operators in others, as data; a target's table says where that is needed.
+
+In: a node's view. Out: the body that stands for it, as an expression. Touched: nothing.
+"""
+
+from . import convolutions, elementwise, indexing, normalizing, reductions, resizing, shapes, types
+from .base import EXACT, LIMITED, ROUNDING, Call, Node, Rule, Rules, Tensor, UnknownType
+
+__all__ = ["EXACT", "LIMITED", "ROUNDING", "RULES", "Call", "Node", "Rule", "Rules", "Tensor", "UnknownType"]
+
+RULES = Rules(
+    (
+        *types.RULES,
+        *elementwise.RULES,
+        *reductions.RULES,
+        *normalizing.RULES,
+        *indexing.RULES,
+        *shapes.RULES,
+        *convolutions.RULES,
+        *resizing.RULES,
+    )
+)
