@@ -10,6 +10,8 @@ from ..context import ExportContext
 from .indices import CERTAIN, clip_k
 
 _NO_LIMIT = 2**31 - 1
+_SCALE, _LIFT = 2.0**64, 2.0**-120
+"""What makes every score positive that is there: see :func:`_positive`."""
 
 
 class Survivors(NamedTuple):
@@ -68,11 +70,21 @@ def suppress(
         limit = limit and limit + 1
     # of 0 mmcv makes no bound: a score of 0 stays
     bound = nms.get("score_threshold", 0)
-    selected = non_max_suppression(
-        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, bound) if bound > 0 else score_thr
-    )
+    score_thr = max(score_thr, bound) if bound > 0 else score_thr
+    if score_thr < 0:
+        scores, score_thr = _positive(scores), 0.0
+    selected = non_max_suppression(boxes, scores, limit or _NO_LIMIT, threshold, score_thr)
     batch, group, row = selected.unbind(1)
     return Survivors(batch, group, row, gather_nd(real, selected))
+
+
+def _positive(scores: torch.Tensor) -> torch.Tensor:
+    """Scores in the same order, those of 0 above 0 and ``ABSENT`` below it: not every runtime takes a bound below 0.
+
+    A power of two rounds nothing, and makes the least float32, 2^-149, so large that what is added is lost in it: two
+    scores are equal behind it if they were before, and none is so small that a runtime takes it for 0.
+    """
+    return scores * _SCALE + _LIFT
 
 
 def _soft(
