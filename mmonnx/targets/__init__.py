@@ -7,13 +7,20 @@ from typing import Dict
 
 from ..support import InputError
 from .base import STANDARD_DOMAINS, Capabilities, Form, Operator, Target, full_name
+from .mnn import MNN
+from .ncnn import NCNN
 from .onnxruntime import ONNXRUNTIME
 from .onnxruntime_mmcv import ONNXRUNTIME_MMCV
+from .onnxruntime_web import ONNXRUNTIME_WEB
+from .opencv import OPENCV
+from .openvino import OPENVINO
 from .pplnn import PPLNN
+from .tensorrt import TENSORRT
 
 __all__ = ["STANDARD_DOMAINS", "TARGETS", "Capabilities", "Form", "Operator", "Target", "find_target", "full_name"]
 
-TARGETS: Dict[str, Target] = {target.name: target for target in (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV)}
+_ALL = (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV, ONNXRUNTIME_WEB, OPENVINO, OPENCV, MNN, TENSORRT, NCNN)
+TARGETS: Dict[str, Target] = {target.name: target for target in _ALL}
 
 
 def find_target(name: str) -> Target:

@@ -10,6 +10,7 @@ class Operand(Protocol):
     Attributes:
         dtype: numpy's name of the element type, empty if it is unknown.
         rank: None if it is unknown.
+        shape: the size of each axis, None for a size that is unknown; None if nothing is known.
     """
 
     @property
@@ -17,6 +18,9 @@ class Operand(Protocol):
 
     @property
     def rank(self) -> Optional[int]: ...
+
+    @property
+    def shape(self) -> Optional[Tuple[Optional[int], ...]]: ...
 
     def array(self) -> Any:
         """Its elements if it is a constant, None otherwise."""
@@ -28,7 +32,11 @@ class View(Protocol):
     Attributes:
         opset: the opset of its domain in the model.
         inputs: one per input; None for an optional one that is left out.
+        outputs: how many it has.
     """
+
+    @property
+    def outputs(self) -> int: ...
 
     @property
     def opset(self) -> int: ...
@@ -169,3 +177,133 @@ class OpsetFrom(Condition):
 
     def holds(self, view: View) -> bool:
         return view.opset >= self.first
+
+
+@dataclass(frozen=True)
+class OpsetBefore(Condition):
+    """The model's opset is an earlier one than this."""
+
+    first: int
+
+    def holds(self, view: View) -> bool:
+        return view.opset < self.first
+
+
+@dataclass(frozen=True)
+class Computed(Condition):
+    """An input is given, and is no constant."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.array() is None
+
+
+@dataclass(frozen=True)
+class Filled(Condition):
+    """An input is given, and is no constant without elements."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return operand is not None and (array is None or array.size > 0)
+
+
+@dataclass(frozen=True)
+class ConstantFrom(Condition):
+    """An input is a constant with an element that is this number or more."""
+
+    index: int
+    least: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return array is not None and bool((array >= self.least).any())
+
+
+@dataclass(frozen=True)
+class Outputs(Condition):
+    """At least so many outputs, and where ``behind`` is given, so many more than inputs behind the first of those."""
+
+    least: int
+    behind: Optional[int] = None
+
+    def holds(self, view: View) -> bool:
+        before = 0 if self.behind is None else max(len(view.inputs) - self.behind, 0)
+        return view.outputs - before >= self.least
+
+
+@dataclass(frozen=True)
+class RankIs(Condition):
+    """An input has one of these ranks."""
+
+    index: int
+    ranks: Tuple[int, ...]
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.rank in self.ranks
+
+
+@dataclass(frozen=True)
+class Stretched(Condition):
+    """One of these inputs has more than one element, and fewer than the output.
+
+    An axis of one element counts where another input's may be longer.
+    """
+
+    indices: Tuple[int, ...]
+
+    def holds(self, view: View) -> bool:
+        shapes = [None if operand is None else operand.shape for operand in view.inputs]
+        known = [shape for shape in shapes if shape is not None]
+        rank = max((len(shape) for shape in known), default=0)
+        return any(_stretched(shapes[index], known, rank) for index in self.indices if index < len(shapes))
+
+
+def _stretched(
+    shape: Optional[Tuple[Optional[int], ...]], others: Sequence[Tuple[Optional[int], ...]], rank: int
+) -> bool:
+    if shape is None or all(size == 1 for size in shape):
+        return False
+    own = (1,) * (rank - len(shape)) + shape
+    wide = [(1,) * (rank - len(other)) + other for other in others]
+    return any(size == 1 and any(other[axis] != 1 for other in wide) for axis, size in enumerate(own))
+
+
+@dataclass(frozen=True)
+class TypeIs(Condition):
+    """An input has one of these element types."""
+
+    index: int
+    types: Tuple[str, ...]
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.dtype in self.types
+
+
+@dataclass(frozen=True)
+class FewerInputs(Condition):
+    """There are fewer inputs than this."""
+
+    number: int
+
+    def holds(self, view: View) -> bool:
+        return len(view.inputs) < self.number
+
+
+@dataclass(frozen=True)
+class PartialIndices(Condition):
+    """Each index of GatherND or ScatterND has several numbers, and fewer than the data have axes."""
+
+    def holds(self, view: View) -> bool:
+        data, indices = view.input(0), view.input(1)
+        if data is None or data.rank is None or indices is None or not indices.shape:
+            return False
+        depth = indices.shape[-1]
+        return depth is not None and 1 < depth < data.rank

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from models import exported
 from onnx import numpy_helper
 
 from mmonnx.rewriting.rewrites import Capabilities, ExportContext
 from mmonnx.rewriting.rewrites.batched import suppress
-from mmonnx.rewriting.rewrites.batched.suppression import _positive
+from mmonnx.rewriting.rewrites.batched.suppression import _positive, _with_area
 from mmonnx.rewriting.symbolics.soft_nms import ABSENT
 from mmonnx.runtime.session import Session
 
@@ -76,3 +77,19 @@ def test_a_bound_of_the_config_stays_and_is_exclusive(bound):
     assert bounds(model) == [bound]
     _, found = Session(model).run(feeds).values()
     assert sorted(found.tolist()) == [score for score in np.array(SCORES, np.float32).tolist() if score > bound]
+
+
+def test_boxes_without_area_are_elsewhere():
+    boxes = torch.tensor([[[0.0, 0, 0, 5], [0, 0, 0, 5], [3, 4, 9, 4], [1, 1, 5, 5], [9, 9, 5, 5]]])
+    moved = _with_area(boxes)
+    assert torch.equal(moved[:, 3:], boxes[:, 3:])
+    assert torchvision.ops.box_area(moved[0])[:3].tolist() == [1.0] * 3
+    assert (torchvision.ops.box_iou(moved[0, :3], moved[0]) == torch.eye(5)[:3]).all()
+
+
+def test_a_file_for_boxes_that_need_an_area_keeps_those_without():
+    boxes, scores = torch.zeros(1, 3, 4), torch.tensor([[[0.5, 0.25, 1.0]]])
+    module = Suppressed(ABSENT / 2, ExportContext(Capabilities(flat_boxes=False)))
+    model = exported(module, (boxes, scores), input_names=["boxes", "scores"], output_names=["row", "found"])
+    row, _ = Session(model).run({"boxes": boxes.numpy(), "scores": scores.numpy()}).values()
+    assert row.tolist() == [2, 0, 1]

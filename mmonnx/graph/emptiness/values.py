@@ -64,6 +64,11 @@ class Value:
             return self.loose
         return frozenset().union(*(size.empty_if for size in self.dims))
 
+    @property
+    def shape(self) -> Optional[Tuple[Optional[int], ...]]:
+        """The size of each axis, None for one that is unknown; None if nothing is known."""
+        return None if self.dims is None else tuple(size.exact for size in self.dims)
+
     def item(self) -> Size:
         """Its first element, as well as it is known."""
         return self.items[0] if self.items else self.bound
@@ -109,6 +114,11 @@ class NodeView:
     node: onnx.NodeProto
     opset: int
     inputs: Tuple[Optional[Value], ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs it has."""
+        return len(self.node.output)
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""

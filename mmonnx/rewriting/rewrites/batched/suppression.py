@@ -10,6 +10,8 @@ from ..context import ExportContext
 from .indices import CERTAIN, clip_k
 
 _NO_LIMIT = 2**31 - 1
+_ELSEWHERE = 2.0**20
+"""A place outside of every picture, where float32 still has whole numbers for millions of boxes."""
 _SCALE, _LIFT = 2.0**64, 2.0**-120
 """What makes every score positive that is there: see :func:`_positive`."""
 
@@ -68,6 +70,8 @@ def suppress(
         boxes = torch.cat([boxes, nowhere], 1)
         scores, real = pad(scores, (0, 1), value=CERTAIN), pad(real, (0, 1), value=ABSENT)
         limit = limit and limit + 1
+    if not context.capabilities.flat_boxes:
+        boxes = _with_area(boxes)
     # of 0 mmcv makes no bound: a score of 0 stays
     bound = nms.get("score_threshold", 0)
     score_thr = max(score_thr, bound) if bound > 0 else score_thr
@@ -76,6 +80,14 @@ def suppress(
     selected = non_max_suppression(boxes, scores, limit or _NO_LIMIT, threshold, score_thr)
     batch, group, row = selected.unbind(1)
     return Survivors(batch, group, row, gather_nd(real, selected))
+
+
+def _with_area(boxes: torch.Tensor) -> torch.Tensor:
+    """The boxes (B, K, 4), of which those without area are elsewhere, with an area, and overlap nothing there too."""
+    corner = torch.arange(boxes.shape[1], device=boxes.device)[:, None].to(boxes.dtype) * 2 + _ELSEWHERE
+    sides = boxes[..., 2:] - boxes[..., :2]
+    flat = (sides[..., :1] * sides[..., 1:]) == 0
+    return torch.where(flat, torch.cat([corner, corner, corner + 1, corner + 1], 1), boxes)
 
 
 def _positive(scores: torch.Tensor) -> torch.Tensor:
