@@ -112,11 +112,22 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
     if model.functions and not target.capabilities.local_functions:
         names = ", ".join(sorted(full_name(function.domain, function.name) for function in model.functions))
         yield Finding("", "", "", f"it has no local functions ({names})", "inline them")
+    if not target.capabilities.dynamic_shapes:
+        yield from _unknown_sizes(model)
     if target.loads:
         try:
             Session(model)
         except Exception as error:  # ONNX Runtime has many
             yield Finding("", "", "", f"it does not load: {first_line(error)}", "export it again")
+
+
+def _unknown_sizes(model: onnx.ModelProto) -> Iterator[Finding]:
+    known = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if value.name not in known and not all(dim.HasField("dim_value") for dim in dims):
+            fix = "export without --dynamic-export and --dynamic-batch"
+            yield Finding("", "", "", f"it needs to know the size of every axis of {value.name}", fix)
 
 
 def _node(step: Followed, target: Target) -> Iterator[Finding]:

@@ -8,9 +8,15 @@ from typing import Dict
 
 from ..support import InputError, lazy
 from .base import STANDARD_DOMAINS, Capabilities, Form, Operator, Target, full_name
+from .mnn import MNN
+from .ncnn import NCNN
 from .onnxruntime import ONNXRUNTIME
 from .onnxruntime_mmcv import ONNXRUNTIME_MMCV
+from .onnxruntime_web import ONNXRUNTIME_WEB
+from .opencv import OPENCV
+from .openvino import OPENVINO
 from .pplnn import PPLNN
+from .tensorrt import TENSORRT
 
 _RULES = ("LIMITED", "RULES", "Call", "Node", "Rule", "Tensor", "UnknownType")
 __all__ = [
@@ -28,7 +34,8 @@ __all__ = [
 # numpy, which a list of names need not wait for
 __getattr__ = lazy(__name__, dict.fromkeys(_RULES, "rules"))
 
-TARGETS: Dict[str, Target] = {target.name: target for target in (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV)}
+_ALL = (ONNXRUNTIME, PPLNN, ONNXRUNTIME_MMCV, ONNXRUNTIME_WEB, OPENVINO, OPENCV, MNN, TENSORRT, NCNN)
+TARGETS: Dict[str, Target] = {target.name: target for target in _ALL}
 
 
 def find_target(name: str) -> Target:

@@ -16,11 +16,15 @@ class Capabilities:
         empty_tensors: operators may get tensors without elements.
         local_functions: a file may hold functions of its own.
         optional_inputs: inputs of a file may have defaults, and be left out.
+        flat_boxes: boxes without area overlap nothing in NonMaxSuppression, as ONNX has it.
+        dynamic_shapes: inputs of a file may have axes of any size.
     """
 
     empty_tensors: bool = True
     local_functions: bool = True
     optional_inputs: bool = True
+    flat_boxes: bool = True
+    dynamic_shapes: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Target:
         takes_empty: where empty tensors are not taken in general, the inputs (by operator and index) that may be empty
             all the same; None for all of an operator's.
         loads: the file is loaded in ONNX Runtime, whose answer is the check.
+        engine: the runtime of ``mmonnx.runtime`` that runs its files; empty for ONNX Runtime alone.
     """
 
     name: str
@@ -87,6 +92,12 @@ class Target:
     capabilities: Capabilities = field(default_factory=Capabilities)
     takes_empty: Dict[str, Optional[Tuple[int, ...]]] = field(default_factory=dict)
     loads: bool = False
+    engine: str = ""
+
+
+def table(names: str, first: int = 1, last: Optional[int] = None) -> Dict[str, Operator]:
+    """Operators of which a runtime's documentation gives no more than the names: one entry for each word."""
+    return {name: Operator(first, last) for name in names.split()}
 
 
 def full_name(domain: str, op_type: str) -> str:

@@ -208,18 +208,6 @@ class ShorterConstant(Condition):
 
 
 @dataclass(frozen=True)
-class RankIs(Condition):
-    """An input has this rank."""
-
-    index: int
-    rank: int
-
-    def holds(self, view: View) -> bool:
-        operand = view.input(self.index)
-        return operand is not None and operand.rank == self.rank
-
-
-@dataclass(frozen=True)
 class RankIsNot(Condition):
     """An input is known to have another rank than this."""
 
@@ -261,6 +249,16 @@ class NegativeConstant(Condition):
         operand = view.input(self.index)
         array = None if operand is None else operand.array()
         return array is not None and bool((array < 0).any())
+
+
+@dataclass(frozen=True)
+class LeftOut(Condition):
+    """An input is not given."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        return view.input(self.index) is None
 
 
 @dataclass(frozen=True)
@@ -311,3 +309,120 @@ class OpsetFrom(Condition):
 
     def holds(self, view: View) -> bool:
         return view.opset >= self.first
+
+
+@dataclass(frozen=True)
+class OpsetBefore(Condition):
+    """The model's opset is an earlier one than this."""
+
+    first: int
+
+    def holds(self, view: View) -> bool:
+        return view.opset < self.first
+
+
+@dataclass(frozen=True)
+class Computed(Condition):
+    """An input is given, and is no constant."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.array() is None
+
+
+@dataclass(frozen=True)
+class Filled(Condition):
+    """An input is given, and is no constant without elements."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return operand is not None and (array is None or array.size > 0)
+
+
+@dataclass(frozen=True)
+class ConstantFrom(Condition):
+    """An input is a constant with an element that is this number or more."""
+
+    index: int
+    least: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        array = None if operand is None else operand.array()
+        return array is not None and bool((array >= self.least).any())
+
+
+@dataclass(frozen=True)
+class Outputs(Condition):
+    """At least so many outputs, and where ``behind`` is given, so many more than inputs behind the first of those."""
+
+    least: int
+    behind: Optional[int] = None
+
+    def holds(self, view: View) -> bool:
+        before = 0 if self.behind is None else max(len(view.inputs) - self.behind, 0)
+        return view.output_count - before >= self.least
+
+
+@dataclass(frozen=True)
+class RankIs(Condition):
+    """An input has one of these ranks."""
+
+    index: int
+    ranks: Tuple[int, ...]
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        return operand is not None and operand.rank in self.ranks
+
+
+@dataclass(frozen=True)
+class Stretched(Condition):
+    """One of these inputs has more than one element, and fewer than the output.
+
+    An axis of one element counts where another input's may be longer.
+    """
+
+    indices: Tuple[int, ...]
+
+    def holds(self, view: View) -> bool:
+        shapes = [None if operand is None else operand.sizes() for operand in view.inputs]
+        known = [shape for shape in shapes if shape is not None]
+        rank = max((len(shape) for shape in known), default=0)
+        return any(_stretched(shapes[index], known, rank) for index in self.indices if index < len(shapes))
+
+
+def _stretched(shape: Optional[List[Optional[int]]], others: Sequence[List[Optional[int]]], rank: int) -> bool:
+    if shape is None or all(size == 1 for size in shape):
+        return False
+    own = [*[1] * (rank - len(shape)), *shape]
+    wide = [[*[1] * (rank - len(other)), *other] for other in others]
+    return any(size == 1 and any(other[axis] != 1 for other in wide) for axis, size in enumerate(own))
+
+
+@dataclass(frozen=True)
+class FewerInputs(Condition):
+    """There are fewer inputs than this."""
+
+    number: int
+
+    def holds(self, view: View) -> bool:
+        return len(view.inputs) < self.number
+
+
+@dataclass(frozen=True)
+class PartialIndices(Condition):
+    """Each index of GatherND or ScatterND has several numbers, and fewer than the data have axes."""
+
+    def holds(self, view: View) -> bool:
+        data, indices = view.input(0), view.input(1)
+        sizes = None if indices is None else indices.sizes()
+        if data is None or data.rank is None or not sizes:
+            return False
+        depth = sizes[-1]
+        return depth is not None and 1 < depth < data.rank

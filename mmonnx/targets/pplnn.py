@@ -12,6 +12,7 @@ from .conditions import (
     GivenInput,
     Is,
     IsNot,
+    LeftOut,
     Missing,
     NegativeConstant,
     NotConstant,
@@ -115,7 +116,7 @@ _TYPES = {
     **dict.fromkeys(("Equal", "Greater", "Less", "Range"), _but("float32", "int64")),
     # these move elements of four or eight bytes
     **dict.fromkeys(("Expand", "Gather", "ScatterElements", "Transpose"), _SHORT),
-    **dict.fromkeys("Slice Tile ReduceMax ReduceMean ReduceMin ReduceSum".split(), _but("float32", "int64")),
+    **dict.fromkeys(["Slice", "Tile", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"], _but("float32", "int64")),
     **dict.fromkeys(("GatherND", "ScatterND"), _but("float32", "int32")),
     "NonZero": _but("float32", "bool"),
     "ReduceProd": _but("int64"),
@@ -170,7 +171,7 @@ _FORMS = {
         Form("it takes the same padding on both sides only", "write a Pad before it", (Asymmetric(),)),
         Form("it ignores auto_pad", "write the attribute pads", (IsNot("auto_pad", ("NOTSET",)),)),
         Form("it needs kernel_shape", "write the attribute kernel_shape", (Missing("kernel_shape"),)),
-        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, 5),)),
+        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, (5,)),)),
         Form(
             "it dies from a depthwise convolution behind another, where one of them has no bias",
             "write zeros as the bias",
@@ -184,7 +185,7 @@ _FORMS = {
             for name in ("dilations", "kernel_shape", "pads", "strides")
         ),
         Form("it takes the same padding on both sides only", "write a Slice behind it", (Asymmetric(),)),
-        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, 5),)),
+        Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, (5,)),)),
         Form("it dies from groups", "write one ConvTranspose a group, and Concat", (IsNot("group", (1,)),)),
     ),
     "MaxPool": (
@@ -203,6 +204,7 @@ _FORMS = {
         Form("it dies where the number of boxes is not a constant", "write a constant", (NotConstant(2),)),
     ),
     "ScatterElements": (Form("it dies from negative indices", "write indices from the begin", (NegativeConstant(1),)),),
+    "Pad": (Form("it pads with whatever is in memory where no value is given", "write 0", (LeftOut(2),)),),
     "Pow": (Form("it goes wrong with whole exponents", "cast them", (TypeIs(1, ("int32", "int64")),)),),
     "DepthToSpace": (
         Form("it has mode CRD only", "write Reshape, Transpose, Reshape, or mode CRD", (IsNot("mode", ("CRD",)),)),

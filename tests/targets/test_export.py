@@ -87,7 +87,7 @@ def test_a_model_with_findings_is_not_written(config, tmp_path, capfd, monkeypat
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--target", "tensorrt"], "target 'tensorrt' is unknown"),
+        (["--target", "tvm"], "target 'tvm' is unknown"),
         (["--target", "pplnn", "--opset-version", "17"], "opset 17 is not supported; expected 11 to 16"),
     ],
 )

@@ -11,9 +11,10 @@ PPLNN = find_target("pplnn")
 
 
 def test_names():
-    assert list(TARGETS) == ["onnxruntime", "pplnn", "onnxruntime-mmcv"]
-    with pytest.raises(InputError, match="target 'tensorrt' is unknown; expected onnxruntime, pplnn"):
-        find_target("tensorrt")
+    first = ["onnxruntime", "pplnn", "onnxruntime-mmcv", "onnxruntime-web"]
+    assert list(TARGETS) == [*first, "openvino", "opencv", "mnn", "tensorrt", "ncnn"]
+    with pytest.raises(InputError, match="target 'tvm' is unknown; expected onnxruntime, pplnn"):
+        find_target("tvm")
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
@@ -33,9 +34,18 @@ def test_tables_name_operators_that_there_are(target):
 
 def test_capabilities_say_what_the_tables_say():
     assert not PPLNN.capabilities.empty_tensors
-    for name in ("onnxruntime", "onnxruntime-mmcv"):
+    for name in ("onnxruntime", "onnxruntime-mmcv", "onnxruntime-web"):
         assert TARGETS[name].capabilities == Capabilities()
     assert ExportContext().capabilities == Capabilities()
+    assert {name for name, target in TARGETS.items() if target.capabilities.empty_tensors} == {
+        "onnxruntime",
+        "onnxruntime-mmcv",
+        "onnxruntime-web",
+        "openvino",
+        "tensorrt",
+    }
+    assert [name for name, target in TARGETS.items() if not target.capabilities.flat_boxes] == ["opencv"]
+    assert [name for name, target in TARGETS.items() if not target.capabilities.dynamic_shapes] == ["ncnn"]
 
 
 def test_the_operators_of_mmcv():

@@ -3,7 +3,7 @@
 import math
 from typing import Dict, List, Optional, Tuple
 
-from ..conditions import AnyRank, Missing
+from ..conditions import AnyRank, LeftOut, Missing
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, constant, op, reshaped, size
 
 
@@ -36,6 +36,10 @@ def _one_axis(node: Node) -> Result:
     rank = max(left, right, 2)
     gone = ([rank - 2] if left == 1 else []) + ([rank - 1] if right == 1 else [])
     return node.squeeze(product, gone)
+
+
+def _padded_with_zeros(node: Node) -> Result:
+    return op("Pad", node[0], node[1], 0, **node.attributes("mode"))
 
 
 def _space_to_depth(node: Node) -> Result:
@@ -156,6 +160,7 @@ RULES = (
     Rule("Squeeze", _squeezed, EXACT, (Missing("axes", 1),)),
     Rule("Split", _split_evenly, EXACT, (Missing("split", 1),)),
     Rule("MatMul", _one_axis, ROUNDING, (AnyRank(1),)),
+    Rule("Pad", _padded_with_zeros, EXACT, (LeftOut(2),)),
     Rule("SpaceToDepth", _space_to_depth),
     Rule("DepthToSpace", _depth_to_space),
     Rule("Flatten", _flat),

@@ -10,6 +10,10 @@ from ..context import ExportContext
 from .indices import CERTAIN, clip_k
 
 _NO_LIMIT = 2**31 - 1
+_ELSEWHERE = 2.0**20
+"""A place outside of every picture, where float32 still has whole numbers for millions of boxes."""
+_SCALE, _LIFT = 2.0**64, 2.0**-120
+"""What makes every score positive that is there: see :func:`_positive`."""
 
 
 class Survivors(NamedTuple):
@@ -66,13 +70,33 @@ def suppress(
         boxes = torch.cat([boxes, nowhere], 1)
         scores, real = pad(scores, (0, 1), value=CERTAIN), pad(real, (0, 1), value=ABSENT)
         limit = limit and limit + 1
+    if not context.capabilities.flat_boxes:
+        boxes = _with_area(boxes)
     # of 0 mmcv makes no bound: a score of 0 stays
     bound = nms.get("score_threshold", 0)
-    selected = non_max_suppression(
-        boxes, scores, limit or _NO_LIMIT, threshold, max(score_thr, bound) if bound > 0 else score_thr
-    )
+    score_thr = max(score_thr, bound) if bound > 0 else score_thr
+    if score_thr < 0:
+        scores, score_thr = _positive(scores), 0.0
+    selected = non_max_suppression(boxes, scores, limit or _NO_LIMIT, threshold, score_thr)
     batch, group, row = selected.unbind(1)
     return Survivors(batch, group, row, gather_nd(real, selected))
+
+
+def _with_area(boxes: torch.Tensor) -> torch.Tensor:
+    """The boxes (B, K, 4), of which those without area are elsewhere, with an area, and overlap nothing there too."""
+    corner = torch.arange(boxes.shape[1], device=boxes.device)[:, None].to(boxes.dtype) * 2 + _ELSEWHERE
+    sides = boxes[..., 2:] - boxes[..., :2]
+    flat = (sides[..., :1] * sides[..., 1:]) == 0
+    return torch.where(flat, torch.cat([corner, corner, corner + 1, corner + 1], 1), boxes)
+
+
+def _positive(scores: torch.Tensor) -> torch.Tensor:
+    """Scores in the same order, those of 0 above 0 and ``ABSENT`` below it: not every runtime takes a bound below 0.
+
+    A power of two rounds nothing, and makes the least float32, 2^-149, so large that what is added is lost in it: two
+    scores are equal behind it if they were before, and none is so small that a runtime takes it for 0.
+    """
+    return scores * _SCALE + _LIFT
 
 
 def _soft(
