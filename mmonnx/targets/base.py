@@ -72,6 +72,8 @@ class Target:
         takes_empty: where empty tensors are not taken in general, the inputs (by operator and index) that may be empty
             all the same; None for all of an operator's.
         loads: the file is loaded in ONNX Runtime, whose answer is the check.
+        engine: its name in ``runtime.ENGINES``, where a file is verified in it as well; empty for ONNX Runtime itself,
+            and where mmonnx cannot run it.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Target:
     capabilities: Capabilities = field(default_factory=Capabilities)
     takes_empty: Dict[str, Optional[Tuple[int, ...]]] = field(default_factory=dict)
     loads: bool = False
+    engine: str = ""
 
 
 def full_name(domain: str, op_type: str) -> str:

@@ -64,6 +64,10 @@ class Engine:
             raise InputError(f"{self.package} {found} is too old", f"{least} or later", self.install)
         return found
 
+    def titled(self) -> str:
+        """The title with the first two numbers of the version; errors are those of ``version``."""
+        return " ".join([self.title, *re.findall(r"^\d+(?:\.\d+)?", self.version())])
+
     def load(self, path: str, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
         """Something with ``run``, from arrays by name to arrays by name; of a file and the names of its values.
 

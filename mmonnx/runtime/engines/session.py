@@ -23,7 +23,7 @@ class EngineSession:
         name: the runtime's.
 
     Attributes:
-        title: the runtime and its version, for example ``OpenVINO 2026.4.1``.
+        title: the runtime and its version, for example ``OpenVINO 2026.4``.
 
     Raises:
         InputError: the runtime is unknown, not installed or too old.
@@ -32,7 +32,7 @@ class EngineSession:
 
     def __init__(self, model: Union[str, "os.PathLike[str]", "onnx.ModelProto"], name: str) -> None:
         engine = find_engine(name)
-        self.title = f"{engine.title} {engine.version()}".strip()
+        self.title = engine.titled()
         source = os.fspath(model) if isinstance(model, (str, os.PathLike)) else model
         self._signature = signature_of(source)
         self._defaults: Dict[str, np.ndarray] = {}

@@ -14,6 +14,7 @@ bytes, little-endian; the header, as JSON; and the bytes of the arrays that it l
 import importlib.util
 import json
 import os
+import resource
 import sys
 from typing import IO, Any, Dict, Optional, Tuple
 
@@ -55,6 +56,7 @@ def main(engine_file: str, model: str = "", options: str = "{}") -> None:
     asked = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # runtimes print
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a death is told, and leaves no file behind
     found = importlib.util.spec_from_file_location("engine", engine_file)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
