@@ -1,4 +1,4 @@
-"""A runtime for tests: ONNX Runtime in a child process, with faults that are planted into it.
+"""A runtime for tests: ONNX Runtime, with faults that are planted into it.
 
 ``Engine`` is the child's side; ``planted`` makes mmonnx know it as the runtime ``stand-in``.
 """
@@ -35,7 +35,8 @@ class Engine:
             if node.op_type in faults.get("lacks", ()):
                 raise RuntimeError(f"no operator {node.op_type}")
             node.op_type = faults.get("wrong", {}).get(node.op_type, node.op_type)
-        print("printed by the runtime", flush=True)
+        if __name__ == "engine":  # in a process of its own, as real ones do
+            print("printed by the runtime", flush=True)
         self._session = onnxruntime.InferenceSession(model.SerializeToString())
         self._outputs = list(outputs)
 
@@ -50,8 +51,8 @@ class Engine:
         }
 
 
-def planted(monkeypatch, **faults):
-    """Let there be the runtime ``stand-in`` with these faults until the test ends."""
+def planted(monkeypatch, apart=False, **faults):
+    """Let there be the runtime ``stand-in`` with these faults until the test ends, apart where it dies or is to be."""
     import sys
 
     from mmonnx.runtime.engines import registry
@@ -61,8 +62,39 @@ def planted(monkeypatch, **faults):
         def command(self):
             return [sys.executable, os.path.join(HERE, "worker.py"), __file__]
 
+        def _module(self):
+            return sys.modules[__name__]
+
     registry._version.cache_clear()
     monkeypatch.setenv(FAULTS, json.dumps(faults))
-    monkeypatch.setitem(
-        registry.ENGINES, "stand-in", StandIn("stand-in", "Stand-In", "stand_in", "install stand_in", (1,))
-    )
+    words = ("stand-in", "Stand-In", "stand_in", "install stand_in", (1,))
+    monkeypatch.setitem(registry.ENGINES, "stand-in", StandIn(*words, apart=apart or "dies" in faults))
+
+
+def made(*operators, optional=False):
+    """A convolution, some operators in a row behind it, and where they are positive, as bool and int64."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = numpy_helper.from_array(np.random.RandomState(1).randn(4, 3, 1, 1).astype(np.float32), "weight")
+    zero = numpy_helper.from_array(np.float32(0), "zero")
+    nodes, last = [helper.make_node("Conv", ["input", "weight"], ["x0"])], "x0"
+    for number, operator in enumerate(operators, 1):
+        nodes.append(helper.make_node(operator, [last], [f"x{number}"], name=f"head.{number}/{operator}"))
+        last = f"x{number}"
+    inputs, initializers = [helper.make_tensor_value_info("input", 1, ["batch", 3, "height", "width"])], [weight, zero]
+    if optional:
+        inputs.append(helper.make_tensor_value_info("offset", 1, [1]))
+        initializers.append(numpy_helper.from_array(np.float32([2]), "offset"))
+    nodes += [
+        helper.make_node("Add", [last, "offset" if optional else "zero"], ["values"]),
+        helper.make_node("Greater", ["values", "zero"], ["positive"]),
+        helper.make_node("Cast", ["positive"], ["labels"], to=TensorProto.INT64),
+    ]
+    shape = ["batch", 4, "height", "width"]
+    outputs = [helper.make_tensor_value_info("values", 1, shape), helper.make_tensor_value_info("labels", 7, shape)]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    model.ir_version = 7
+    onnx.checker.check_model(model)
+    return model

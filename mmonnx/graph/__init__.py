@@ -10,7 +10,7 @@ from .inspecting import inspect, rows
 from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
-from .parts import part, produced
+from .parts import part, produced, reads
 from .read import read_model
 from .shapes import declared
 from .simplifier import count_nodes, file_size, simplify
@@ -31,6 +31,7 @@ __all__ = [
     "part",
     "produced",
     "read_model",
+    "reads",
     "rows",
     "simplify",
     "unused",

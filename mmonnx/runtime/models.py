@@ -91,6 +91,18 @@ class _Model:
             raise InputError(f"{name} is {image.dtype} {image.shape}", "uint8, BGR if in colour", "convert it before")
         return image
 
+    def prepare(self, picture: Picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+        """What the network takes of a picture, (1, C, H, W) float32; errors are those of ``read``.
+
+        Args:
+            picture: see ``read``.
+            size: (height, width) in pixels in the place of what the test pipeline makes of it; not where the file's
+                own is fixed.
+        """
+        steps = pipeline.for_fixed_size(self._steps, size) if size and not self._size else self._steps
+        with _as_exported(self._path, "has a test pipeline that cannot be applied"):
+            return pipeline.apply(steps, self.read(picture)).feed
+
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the file has no names."""
         return str(self.classes[label]) if 0 <= label < len(self.classes) else f"class {label}"

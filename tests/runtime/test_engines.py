@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-from stand_in_engine import planted
+from stand_in_engine import made, planted
 
 from mmonnx.cli.commands.predict import RUNTIMES
 from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession, Session, find_engine, open_model
@@ -15,32 +14,6 @@ from mmonnx.runtime.engines.signature import _of_session, signature_of
 from mmonnx.support import InputError
 
 FEEDS = {"input": np.random.RandomState(0).rand(2, 3, 5, 7).astype(np.float32)}
-
-
-def made(*operators, optional=False):
-    """A convolution, some operators in a row behind it, and where they are positive, as bool and int64."""
-    weight = numpy_helper.from_array(np.random.RandomState(1).randn(4, 3, 1, 1).astype(np.float32), "weight")
-    zero = numpy_helper.from_array(np.float32(0), "zero")
-    nodes, last = [helper.make_node("Conv", ["input", "weight"], ["x0"])], "x0"
-    for number, operator in enumerate(operators, 1):
-        nodes.append(helper.make_node(operator, [last], [f"x{number}"], name=f"head.{number}/{operator}"))
-        last = f"x{number}"
-    inputs, initializers = [helper.make_tensor_value_info("input", 1, ["batch", 3, "height", "width"])], [weight, zero]
-    if optional:
-        inputs.append(helper.make_tensor_value_info("offset", 1, [1]))
-        initializers.append(numpy_helper.from_array(np.float32([2]), "offset"))
-    nodes += [
-        helper.make_node("Add", [last, "offset" if optional else "zero"], ["values"]),
-        helper.make_node("Greater", ["values", "zero"], ["positive"]),
-        helper.make_node("Cast", ["positive"], ["labels"], to=TensorProto.INT64),
-    ]
-    shape = ["batch", 4, "height", "width"]
-    outputs = [helper.make_tensor_value_info("values", 1, shape), helper.make_tensor_value_info("labels", 7, shape)]
-    graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
-    model.ir_version = 7
-    onnx.checker.check_model(model)
-    return model
 
 
 def agree(found, expected):
@@ -51,7 +24,7 @@ def agree(found, expected):
 
 
 def test_the_same_answers_in_the_types_that_the_file_declares(monkeypatch, tmp_path):
-    planted(monkeypatch)
+    planted(monkeypatch, apart=True)
     model = made("Sin", "Relu")
     onnx.save(model, tmp_path / "model.onnx")
     expected = Session(model).run(FEEDS)
@@ -89,10 +62,10 @@ def test_a_death_is_told_and_the_next_run_starts_again(monkeypatch):
 
 
 def test_a_refusal_says_why(monkeypatch):
-    planted(monkeypatch, lacks=["Sin"])
+    planted(monkeypatch, apart=True, lacks=["Sin"])
     with pytest.raises(EngineError, match="Stand-In 1.2: no operator Sin"):
         EngineSession(made("Sin"), "stand-in")
-    planted(monkeypatch)
+    planted(monkeypatch, apart=True)
     session = EngineSession(made("Sin"), "stand-in")
     with pytest.raises(EngineError, match=r"Stand-In 1.2: .*\(it printed: printed by the runtime\)"):
         session.run({"input": FEEDS["input"][:, :2]})
@@ -100,12 +73,10 @@ def test_a_refusal_says_why(monkeypatch):
 
 
 def test_what_is_not_installed_or_too_old(monkeypatch):
-    planted(monkeypatch, missing=True)
-    with pytest.raises(
-        InputError, match=r"stand_in is not installed; .*'stand_in'.*; install stand_in$"
-    ):
+    planted(monkeypatch, apart=True, missing=True)
+    with pytest.raises(InputError, match=r"stand_in is not installed; .*'stand_in'.*; install stand_in$"):
         EngineSession(made(), "stand-in")
-    planted(monkeypatch, version="0.9.1")
+    planted(monkeypatch, apart=True, version="0.9.1")
     with pytest.raises(InputError, match="stand_in 0.9.1 is too old; expected 1 or later; install stand_in"):
         EngineSession(made(), "stand-in")
     with pytest.raises(InputError, match="runtime 'none' is unknown; expected onnxruntime, openvino, "):
