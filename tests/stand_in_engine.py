@@ -51,8 +51,8 @@ class Engine:
         }
 
 
-def planted(monkeypatch, apart=False, **faults):
-    """Let there be the runtime ``stand-in`` with these faults until the test ends, apart where it dies or is to be."""
+def planted(monkeypatch, apart=False, name="stand-in", **faults):
+    """Let there be a runtime of this name with these faults until the test ends, apart where it dies or is to be."""
     import sys
 
     from mmonnx.runtime.engines import registry
@@ -67,8 +67,8 @@ def planted(monkeypatch, apart=False, **faults):
 
     registry._version.cache_clear()
     monkeypatch.setenv(FAULTS, json.dumps(faults))
-    words = ("stand-in", "Stand-In", "stand_in", "install stand_in", (1,))
-    monkeypatch.setitem(registry.ENGINES, "stand-in", StandIn(*words, apart=apart or "dies" in faults))
+    words = (name, "Stand-In", "stand_in", "install stand_in", (1,))
+    monkeypatch.setitem(registry.ENGINES, name, StandIn(*words, apart=apart or "dies" in faults))
 
 
 def made(*operators, optional=False):

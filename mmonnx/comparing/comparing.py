@@ -8,7 +8,7 @@ import onnx
 
 from ..graph import part, read_model, without_inputs
 from ..runtime import EngineError, EngineSession, find_engine, load_session
-from .differences import answers_differ
+from .differences import answers_differ, by_chance
 from .feeds import make_feeds
 from .reference import reference_of
 from .searching import First, first_fault
@@ -44,6 +44,7 @@ class Compared:
         differences: what differs, a line each, by the names of outputs.
         failure: why the other runtime gives nothing, empty if it does.
         first: the first operator at fault, None if nothing differs.
+        by_chance: outputs that depend on roundings, of which no more is compared than whether they are known rows.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Compared:
     differences: Dict[str, str] = field(default_factory=dict)
     failure: str = ""
     first: Optional[First] = None
+    by_chance: List[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
@@ -105,8 +107,8 @@ def _compared(model: onnx.ModelProto, runtime: str, name: str, feeds: Dict[str, 
         found = EngineSession(model, runtime).run(feeds)
     except EngineError as error:
         return Compared(name, shapes, failure=str(error), first=first_fault(model, runtime, feeds, str(error)))
-    differences = answers_differ(expected, found)
+    differences, unsteady = answers_differ(expected, found), by_chance(expected)
     if not differences:
-        return Compared(name, shapes)
+        return Compared(name, shapes, by_chance=unsteady)
     wrong = part(model, [one for one in names if one in ", ".join(differences).split(", ")])
-    return Compared(name, shapes, differences, first=first_fault(wrong, runtime, feeds))
+    return Compared(name, shapes, differences, first=first_fault(wrong, runtime, feeds), by_chance=unsteady)

@@ -11,8 +11,24 @@ from ..runtime import Session
 Arrays = Dict[str, np.ndarray]
 
 _RUNS = 3
-_ROUNDINGS = 16.0
-"""The noise on the inputs of a further run, in float32's roundings of the greatest: a network rounds in every layer."""
+
+
+class Level(NamedTuple):
+    """How much may differ.
+
+    Attributes:
+        share: of floats, as a share of their tensor's magnitude.
+        roundings: the noise on the inputs of a further run, in float32's roundings of the greatest.
+    """
+
+    share: float
+    roundings: float
+
+
+FINE = Level(1e-4, 16.0)
+"""What rounding in every layer comes to."""
+GROSS = Level(1e-2, 512.0)
+"""What a runtime is off by that takes a short cut, such as a fast convolution; not what makes an answer another one."""
 
 
 class Expected(NamedTuple):
@@ -27,11 +43,13 @@ class Expected(NamedTuple):
     again: List[np.ndarray]
 
 
-def reference_of(model: onnx.ModelProto, names: Iterable[str], feeds: Arrays) -> Dict[str, Expected]:
+def reference_of(
+    model: onnx.ModelProto, names: Iterable[str], feeds: Arrays, level: Level = FINE
+) -> Dict[str, Expected]:
     """Tensors of a model by name; those that are no arrays, such as sequences, are left out."""
     session = Session(part(model, names))
     first = session.run(feeds)
-    again = [session.run(_with_noise(feeds, seed)) for seed in range(_RUNS)]
+    again = [session.run(_with_noise(feeds, seed, level.roundings)) for seed in range(_RUNS)]
     return {
         name: Expected(value, [run[name] for run in again])
         for name, value in first.items()
@@ -39,11 +57,13 @@ def reference_of(model: onnx.ModelProto, names: Iterable[str], feeds: Arrays) ->
     }
 
 
-def _with_noise(feeds: Arrays, seed: int) -> Arrays:
+def _with_noise(feeds: Arrays, seed: int, roundings: float) -> Arrays:
     random = np.random.RandomState(seed)
-    return {name: _noisy(value, random) if value.dtype.kind == "f" else value for name, value in feeds.items()}
+    return {
+        name: _noisy(value, random, roundings) if value.dtype.kind == "f" else value for name, value in feeds.items()
+    }
 
 
-def _noisy(value: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    size = _ROUNDINGS * float(np.finfo(np.float32).eps) * max(float(np.abs(value).max(initial=0.0)), 1.0)
+def _noisy(value: np.ndarray, random: np.random.RandomState, roundings: float) -> np.ndarray:
+    size = roundings * float(np.finfo(np.float32).eps) * max(float(np.abs(value).max(initial=0.0)), 1.0)
     return (value + size * random.standard_normal(value.shape)).astype(value.dtype)

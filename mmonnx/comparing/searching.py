@@ -4,8 +4,8 @@ A cut is what the first nodes of a model give and the others take. Nothing diffe
 behind them; so there is a node in front of which a cut is the same, and behind which it is not.
 """
 
-from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -13,9 +13,13 @@ import onnx
 from ..graph import part, reads
 from ..runtime import EngineError, EngineSession
 from .differences import tensor_differs
-from .reference import Expected, reference_of
+from .reference import FINE, GROSS, Expected, Level, reference_of
 
 Arrays = Dict[str, np.ndarray]
+
+_EQUAL, _DIFFERS = "equal", "differs too"
+_NEAR = 30
+"""How many operators in front of one are looked at that is right by itself."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class First:
         node, operator, module: its name, its type, and the path of the module that it comes from, which may be empty.
         inputs, outputs: the types and shapes of its tensors in ONNX Runtime, by name; without its constants.
         what: what differs behind it, in a line, or why there is nothing.
-        alone: what the operator does by itself, on the inputs that it has in ONNX Runtime: ``differs too``, ``equal``,
-            ``the same`` or why else there is nothing; empty where that was not tried.
+        alone: what the operator does by itself, on the inputs that it has in ONNX Runtime: ``differs too`` and in what,
+            ``equal``, ``the same`` or why else there is nothing; empty where that was not tried.
     """
 
     node: str
@@ -40,7 +44,7 @@ class First:
 
 
 def first_fault(model: onnx.ModelProto, runtime: str, feeds: Arrays, failure: str = "") -> Optional[First]:
-    """Find it.
+    """Find it: what is grossly wrong goes before what is a little off, where there is such a thing.
 
     Args:
         model: what gives wrong outputs, all of which count.
@@ -53,15 +57,45 @@ def first_fault(model: onnx.ModelProto, runtime: str, feeds: Arrays, failure: st
     """
     model = part(model, [value.name for value in model.graph.output])  # without what nobody reads
     nodes = list(model.graph.node)
-    same, wrong, what = 0, len(nodes), failure or "its outputs differ"
+    for level in (GROSS, FINE) if nodes else ():
+        wrong, what = _bisected(model, runtime, feeds, bool(failure), level)
+        first = _first(model, nodes[wrong - 1], runtime, feeds, what or failure or "its outputs differ", level)
+        if first.alone == _EQUAL and not failure:
+            # what is in front of it may depend on roundings, and not have been compared for that
+            first = _before(model, wrong - 1, runtime, feeds, level) or first
+        if what or failure or first.alone != _EQUAL:
+            return first
+    return first if nodes else None
+
+
+def _before(model: onnx.ModelProto, place: int, runtime: str, feeds: Arrays, level: Level) -> Optional[First]:
+    """The nearest operator in front of a node that differs by itself, if it is not far."""
+    needed = set(reads(model.graph.node[place]))
+    tried = 0
+    for node in reversed(model.graph.node[:place]):
+        if not needed.intersection(node.output) or node.op_type == "Constant":
+            continue
+        needed.update(reads(node))
+        found = _first(model, node, runtime, feeds, "by itself", level)
+        if found.alone.startswith(_DIFFERS):
+            return replace(found, what=found.alone[len(_DIFFERS) + 2 :], alone=_DIFFERS)
+        tried += 1
+        if tried == _NEAR:
+            return None
+    return None
+
+
+def _bisected(model: onnx.ModelProto, runtime: str, feeds: Arrays, fails: bool, level: Level) -> Tuple[int, str]:
+    """How many nodes there are up to the one at fault, and what is wrong behind it; empty if only the outputs are."""
+    same, wrong, what = 0, len(model.graph.node), ""
     while wrong - same > 1:
         middle = (same + wrong) // 2
-        problem = _problem(model, runtime, feeds, _cut(model, middle), bool(failure))
+        problem = _problem(model, runtime, feeds, _cut(model, middle), fails, level)
         if problem:
             wrong, what = middle, problem
         else:
             same = middle
-    return _first(model, nodes[wrong - 1], runtime, feeds, what) if nodes else None
+    return wrong, what
 
 
 def _cut(model: onnx.ModelProto, count: int) -> List[str]:
@@ -75,13 +109,15 @@ def _cut(model: onnx.ModelProto, count: int) -> List[str]:
     return [name for node in nodes[:count] for name in node.output if name in taken and name in varying]
 
 
-def _problem(model: onnx.ModelProto, runtime: str, feeds: Arrays, names: Sequence[str], fails: bool) -> str:
+def _problem(
+    model: onnx.ModelProto, runtime: str, feeds: Arrays, names: Sequence[str], fails: bool, level: Level
+) -> str:
     """What differs at a cut, in a line, or why there is nothing; empty for nothing at all."""
-    expected = reference_of(model, names, feeds) if names else {}
+    expected = reference_of(model, names, feeds, level) if names else {}
     if not expected:
         return ""
     try:
-        return _differing(expected, _run(model, runtime, feeds, expected))
+        return _differing(expected, _run(model, runtime, feeds, expected), level)
     except EngineError as error:
         if fails:
             return str(error)
@@ -90,7 +126,7 @@ def _problem(model: onnx.ModelProto, runtime: str, feeds: Arrays, names: Sequenc
     ran = False
     for name, one in expected.items():
         try:
-            problem = _differing({name: one}, _run(model, runtime, feeds, {name: one}))
+            problem = _differing({name: one}, _run(model, runtime, feeds, {name: one}), level)
         except EngineError:
             continue
         ran = True
@@ -99,9 +135,9 @@ def _problem(model: onnx.ModelProto, runtime: str, feeds: Arrays, names: Sequenc
     return "" if ran else reason
 
 
-def _differing(expected: Dict[str, Expected], found: Arrays) -> str:
+def _differing(expected: Dict[str, Expected], found: Arrays, level: Level) -> str:
     for name, one in expected.items():
-        problem = tensor_differs(one, found[name])
+        problem = tensor_differs(one, found[name], level.share)
         if problem:
             return f"{name}: {problem}"
     return ""
@@ -124,7 +160,7 @@ def _value(name: str, array: np.ndarray, shape: Sequence[Optional[int]]) -> onnx
     return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), shape)
 
 
-def _first(model: onnx.ModelProto, node: onnx.NodeProto, runtime: str, feeds: Arrays, what: str) -> First:
+def _first(model: onnx.ModelProto, node: onnx.NodeProto, runtime: str, feeds: Arrays, what: str, level: Level) -> First:
     given = {value.name for value in model.graph.input}
     made = {name for other in model.graph.node if other.op_type != "Constant" for name in other.output}
     outputs = reference_of(model, [name for name in node.output if name], feeds)
@@ -138,7 +174,7 @@ def _first(model: onnx.ModelProto, node: onnx.NodeProto, runtime: str, feeds: Ar
         what,
         {name: _shown(inputs[name]) for name in dict.fromkeys(node.input) if name in inputs},
         {name: _shown(one.value) for name, one in outputs.items()},
-        _alone(model, node, runtime, inputs, outputs, what),
+        _alone(model, node, runtime, inputs, outputs, what, level),
     )
 
 
@@ -153,6 +189,7 @@ def _alone(
     inputs: Arrays,
     outputs: Dict[str, Expected],
     what: str,
+    level: Level,
 ) -> str:
     """What the operator does by itself."""
     if not outputs or any(attribute.HasField("g") for attribute in node.attribute):
@@ -172,5 +209,5 @@ def _alone(
         found = EngineSession(single, runtime).run(inputs)
     except EngineError as error:
         return "the same" if str(error) == what else str(error)
-    exact = {name: Expected(one.value, [one.value]) for name, one in outputs.items()}
-    return "differs too" if _differing(exact, found) else "equal"
+    problem = _differing(reference_of(single, outputs, inputs, level), found, level)
+    return f"{_DIFFERS}: {problem}" if problem else _EQUAL
