@@ -5,7 +5,7 @@ behind them; so there is a node in front of which a cut is the same, and behind 
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -13,6 +13,7 @@ import onnx
 from ..graph import part, reads
 from ..runtime import EngineError, EngineSession
 from .differences import tensor_differs
+from .pieces import cut, inner_inputs, single, up_to
 from .reference import FINE, GROSS, Expected, Level, reference_of
 
 Arrays = Dict[str, np.ndarray]
@@ -56,158 +57,120 @@ def first_fault(model: onnx.ModelProto, runtime: str, feeds: Arrays, failure: st
         The operator; None where the model has none.
     """
     model = part(model, [value.name for value in model.graph.output])  # without what nobody reads
-    nodes = list(model.graph.node)
-    for level in (GROSS, FINE) if nodes else ():
-        wrong, what = _bisected(model, runtime, feeds, bool(failure), level)
-        first = _first(model, nodes[wrong - 1], runtime, feeds, what or failure or "its outputs differ", level)
-        if first.alone == _EQUAL and not failure:
+    if not model.graph.node:
+        return None
+    gross, certain = _Search(model, runtime, feeds, failure, GROSS).first()
+    return gross if certain else _Search(model, runtime, feeds, failure, FINE).first()[0]
+
+
+class _Search:
+    """The search at one level of differences; arguments are those of ``first_fault``."""
+
+    def __init__(self, model: onnx.ModelProto, runtime: str, feeds: Arrays, failure: str, level: Level) -> None:
+        self._model, self._runtime, self._feeds = model, runtime, feeds
+        self._failure, self._level = failure, level
+
+    def first(self) -> Tuple[First, bool]:
+        """The operator, and whether anything of it but the model's outputs was seen to be wrong."""
+        place, what = self._bisected()
+        what = what or self._failure
+        found = self._told(self._model.graph.node[place], what or "its outputs differ")
+        if found.alone == _EQUAL and not self._failure:
             # what is in front of it may depend on roundings, and not have been compared for that
-            first = _before(model, wrong - 1, runtime, feeds, level) or first
-        if what or failure or first.alone != _EQUAL:
-            return first
-    return first if nodes else None
+            found = self._before(place) or found
+        return found, bool(what) or found.alone != _EQUAL
 
+    def _bisected(self) -> Tuple[int, str]:
+        """The place of the node at fault, and what is wrong behind it; empty if only the outputs are."""
+        same, wrong, what = 0, len(self._model.graph.node), ""
+        while wrong - same > 1:
+            middle = (same + wrong) // 2
+            problem = self._problem(cut(self._model, middle))
+            if problem:
+                wrong, what = middle, problem
+            else:
+                same = middle
+        return wrong - 1, what
 
-def _before(model: onnx.ModelProto, place: int, runtime: str, feeds: Arrays, level: Level) -> Optional[First]:
-    """The nearest operator in front of a node that differs by itself, if it is not far."""
-    needed = set(reads(model.graph.node[place]))
-    tried = 0
-    for node in reversed(model.graph.node[:place]):
-        if not needed.intersection(node.output) or node.op_type == "Constant":
-            continue
-        needed.update(reads(node))
-        found = _first(model, node, runtime, feeds, "by itself", level)
-        if found.alone.startswith(_DIFFERS):
-            return replace(found, what=found.alone[len(_DIFFERS) + 2 :], alone=_DIFFERS)
-        tried += 1
-        if tried == _NEAR:
-            return None
-    return None
+    def _before(self, place: int) -> Optional[First]:
+        """The nearest operator in front of a node that differs by itself, if it is not far."""
+        nodes = self._model.graph.node
+        needed, left = set(reads(nodes[place])), _NEAR
+        for node in reversed(nodes[:place]):
+            if not left:
+                break
+            if not needed.intersection(node.output) or node.op_type == "Constant":
+                continue
+            needed.update(reads(node))
+            left -= 1
+            found = self._told(node, "")
+            if found.alone.startswith(_DIFFERS):
+                return replace(found, what=found.alone[len(_DIFFERS) + 2 :], alone=_DIFFERS)
+        return None
 
-
-def _bisected(model: onnx.ModelProto, runtime: str, feeds: Arrays, fails: bool, level: Level) -> Tuple[int, str]:
-    """How many nodes there are up to the one at fault, and what is wrong behind it; empty if only the outputs are."""
-    same, wrong, what = 0, len(model.graph.node), ""
-    while wrong - same > 1:
-        middle = (same + wrong) // 2
-        problem = _problem(model, runtime, feeds, _cut(model, middle), fails, level)
-        if problem:
-            wrong, what = middle, problem
-        else:
-            same = middle
-    return wrong, what
-
-
-def _cut(model: onnx.ModelProto, count: int) -> List[str]:
-    """What the first nodes give and the others, or whoever runs the model, take; not what constants alone give."""
-    nodes = model.graph.node
-    taken = {name for node in nodes[count:] for name in reads(node)} | {value.name for value in model.graph.output}
-    varying = {value.name for value in model.graph.input}
-    for node in nodes[:count]:
-        if varying.intersection(reads(node)):
-            varying.update(node.output)
-    return [name for node in nodes[:count] for name in node.output if name in taken and name in varying]
-
-
-def _problem(
-    model: onnx.ModelProto, runtime: str, feeds: Arrays, names: Sequence[str], fails: bool, level: Level
-) -> str:
-    """What differs at a cut, in a line, or why there is nothing; empty for nothing at all."""
-    expected = reference_of(model, names, feeds, level) if names else {}
-    if not expected:
-        return ""
-    try:
-        return _differing(expected, _run(model, runtime, feeds, expected), level)
-    except EngineError as error:
-        if fails:
-            return str(error)
-        reason = str(error)
-    # It may be the output that it cannot give, an integer say, where the whole model runs.
-    ran = False
-    for name, one in expected.items():
+    def _problem(self, names: Sequence[str]) -> str:
+        """What differs at a cut, in a line, or why there is nothing; empty for nothing at all."""
+        expected = self._expected(names)
+        if not expected:
+            return ""
         try:
-            problem = _differing({name: one}, _run(model, runtime, feeds, {name: one}), level)
-        except EngineError:
-            continue
-        ran = True
-        if problem:
-            return problem
-    return "" if ran else reason
+            return self._difference(expected)
+        except EngineError as error:
+            reason = str(error)
+        return reason if self._failure else self._one_by_one(expected, reason)
 
+    def _one_by_one(self, expected: Dict[str, Expected], reason: str) -> str:
+        """The same where the runtime cannot give all at once: some types of outputs, say, though the model runs."""
+        for name, one in expected.items():
+            try:
+                problem = self._difference({name: one})
+            except EngineError:
+                continue
+            if problem:
+                return problem
+            reason = ""
+        return reason
 
-def _differing(expected: Dict[str, Expected], found: Arrays, level: Level) -> str:
-    for name, one in expected.items():
-        problem = tensor_differs(one, found[name], level.share)
-        if problem:
-            return f"{name}: {problem}"
-    return ""
+    def _expected(self, names: Sequence[str]) -> Dict[str, Expected]:
+        return reference_of(self._model, names, self._feeds, self._level) if names else {}
 
+    def _difference(self, expected: Dict[str, Expected]) -> str:
+        small = up_to(self._model, {name: one.value for name, one in expected.items()})
+        feeds = {value.name: self._feeds[value.name] for value in small.graph.input}
+        return self._differing(expected, EngineSession(small, self._runtime).run(feeds))
 
-def _run(model: onnx.ModelProto, runtime: str, feeds: Arrays, expected: Dict[str, Expected]) -> Arrays:
-    """Some tensors of a model in the other runtime."""
-    small = part(model, expected)
-    typed = [_value(name, one.value, [None] * one.value.ndim) for name, one in expected.items()]
-    del small.graph.output[:]
-    small.graph.output.extend(typed)
-    taken = {name for node in small.graph.node for name in reads(node)}
-    inputs = [value for value in small.graph.input if value.name in taken]
-    del small.graph.input[:]
-    small.graph.input.extend(inputs)
-    return EngineSession(small, runtime).run({value.name: feeds[value.name] for value in inputs})
+    def _differing(self, expected: Dict[str, Expected], found: Arrays) -> str:
+        problems = ((name, tensor_differs(one, found[name], self._level.share)) for name, one in expected.items())
+        return next((f"{name}: {problem}" for name, problem in problems if problem), "")
 
+    def _told(self, node: onnx.NodeProto, what: str) -> First:
+        """What there is to say of a node."""
+        outputs = {name: one.value for name, one in self._expected([name for name in node.output if name]).items()}
+        values = {name: one.value for name, one in self._expected(inner_inputs(self._model, node)).items()}
+        values.update({name: self._feeds[name] for name in node.input if name in self._feeds})
+        inputs = {name: values[name] for name in dict.fromkeys(node.input) if name in values}
+        return First(
+            node.name or node.output[0],
+            f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
+            node.name.rpartition("/")[0].strip("/"),
+            what,
+            {name: _shown(array) for name, array in inputs.items()},
+            {name: _shown(array) for name, array in outputs.items()},
+            self._alone(node, inputs, outputs, what),
+        )
 
-def _value(name: str, array: np.ndarray, shape: Sequence[Optional[int]]) -> onnx.ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), shape)
-
-
-def _first(model: onnx.ModelProto, node: onnx.NodeProto, runtime: str, feeds: Arrays, what: str, level: Level) -> First:
-    given = {value.name for value in model.graph.input}
-    made = {name for other in model.graph.node if other.op_type != "Constant" for name in other.output}
-    outputs = reference_of(model, [name for name in node.output if name], feeds)
-    inner = [name for name in dict.fromkeys(node.input) if name in made]
-    inputs = {name: one.value for name, one in (reference_of(model, inner, feeds) if inner else {}).items()}
-    inputs.update({name: feeds[name] for name in node.input if name in given})
-    return First(
-        node.name or node.output[0],
-        f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
-        node.name.rpartition("/")[0].strip("/"),
-        what,
-        {name: _shown(inputs[name]) for name in dict.fromkeys(node.input) if name in inputs},
-        {name: _shown(one.value) for name, one in outputs.items()},
-        _alone(model, node, runtime, inputs, outputs, what, level),
-    )
+    def _alone(self, node: onnx.NodeProto, inputs: Arrays, outputs: Arrays, what: str) -> str:
+        """What the operator does by itself."""
+        model = single(self._model, node, inputs, outputs) if outputs else None
+        if model is None:
+            return ""
+        try:
+            found = EngineSession(model, self._runtime).run(inputs)
+        except EngineError as error:
+            return "the same" if str(error) == what else str(error)
+        problem = self._differing(reference_of(model, outputs, inputs, self._level), found)
+        return f"{_DIFFERS}: {problem}" if problem else _EQUAL
 
 
 def _shown(array: np.ndarray) -> str:
     return f"{array.dtype.name} ({', '.join(map(str, array.shape))})"
-
-
-def _alone(
-    model: onnx.ModelProto,
-    node: onnx.NodeProto,
-    runtime: str,
-    inputs: Arrays,
-    outputs: Dict[str, Expected],
-    what: str,
-    level: Level,
-) -> str:
-    """What the operator does by itself."""
-    if not outputs or any(attribute.HasField("g") for attribute in node.attribute):
-        return ""
-    used = set(node.input)
-    constants = [other for other in model.graph.node if other.op_type == "Constant" and used & set(other.output)]
-    graph = onnx.helper.make_graph(
-        [*constants, node],
-        "alone",
-        [_value(name, array, array.shape) for name, array in inputs.items()],
-        [_value(name, one.value, [None] * one.value.ndim) for name, one in outputs.items()],
-        [tensor for tensor in model.graph.initializer if tensor.name in used],
-    )
-    single = onnx.helper.make_model(graph, opset_imports=model.opset_import, functions=model.functions)
-    single.ir_version = model.ir_version
-    try:
-        found = EngineSession(single, runtime).run(inputs)
-    except EngineError as error:
-        return "the same" if str(error) == what else str(error)
-    problem = _differing(reference_of(single, outputs, inputs, level), found, level)
-    return f"{_DIFFERS}: {problem}" if problem else _EQUAL
