@@ -78,7 +78,7 @@ def made(*operators, optional=False):
 
     weight = numpy_helper.from_array(np.random.RandomState(1).randn(4, 3, 1, 1).astype(np.float32), "weight")
     zero = numpy_helper.from_array(np.float32(0), "zero")
-    nodes, last = [helper.make_node("Conv", ["input", "weight"], ["x0"])], "x0"
+    nodes, last = [helper.make_node("Conv", ["input", "weight"], ["x0"], kernel_shape=[1, 1])], "x0"
     for number, operator in enumerate(operators, 1):
         nodes.append(helper.make_node(operator, [last], [f"x{number}"], name=f"head.{number}/{operator}"))
         last = f"x{number}"

@@ -14,7 +14,7 @@ from ..graph import part, reads
 from ..runtime import EngineError, EngineSession
 from .differences import tensor_differs
 from .pieces import cut, inner_inputs, single, up_to
-from .reference import FINE, GROSS, Expected, Level, reference_of
+from .reference import FINE, GROSS, Expected, Level, reference_of, values_of
 
 Arrays = Dict[str, np.ndarray]
 
@@ -145,9 +145,10 @@ class _Search:
 
     def _told(self, node: onnx.NodeProto, what: str) -> First:
         """What there is to say of a node."""
-        outputs = {name: one.value for name, one in self._expected([name for name in node.output if name]).items()}
-        values = {name: one.value for name, one in self._expected(inner_inputs(self._model, node)).items()}
+        given = [name for name in node.output if name]
+        values = values_of(self._model, [*given, *inner_inputs(self._model, node)], self._feeds)
         values.update({name: self._feeds[name] for name in node.input if name in self._feeds})
+        outputs = {name: values[name] for name in given if name in values}
         inputs = {name: values[name] for name in dict.fromkeys(node.input) if name in values}
         return First(
             node.name or node.output[0],

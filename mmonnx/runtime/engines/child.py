@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -14,6 +15,9 @@ import numpy as np
 from .worker import receive, send
 
 Arrays = Dict[str, np.ndarray]
+
+_NOISE = re.compile(r"\x1b\[[0-9;]*m|\[\d{4}-\d\d-\d\d [0-9:.]+\]")
+"""Colours, and times, which would make two errors of one kind differ."""
 
 
 class EngineError(RuntimeError):
@@ -99,7 +103,8 @@ class Child:
     def _last_words(self) -> str:
         """The last line that it printed, in brackets, empty if it printed nothing."""
         self._printed.seek(0)
-        lines: List[str] = [line.strip() for line in self._printed.read().decode(errors="replace").splitlines()]
+        text = _NOISE.sub("", self._printed.read().decode(errors="replace"))
+        lines: List[str] = [line.strip() for line in text.splitlines()]
         last = next((line for line in reversed(lines) if line), "")
         return f" (it printed: {last[:200]})" if last else ""
 

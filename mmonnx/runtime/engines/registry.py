@@ -94,16 +94,17 @@ def _first(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-_OWN = "in an environment of its own, and name its python in the variable"
+_OPENCV = "install opencv-python-headless in an environment of its own, and name its python in MMONNX_PYTHON_OPENCV"
+_PYPPL = "build it, and name the python that it is built for in MMONNX_PYTHON_PPLNN"
 ENGINES: Dict[str, Engine] = {
     engine.name: engine
     for engine in (
-        Engine("openvino", "OpenVINO", "openvino", "pip install mmonnx[openvino]", (2023,), apart=False),
-        Engine("mnn", "MNN", "MNN", "pip install mmonnx[mnn]", (3,)),
+        Engine("openvino", "OpenVINO", "openvino", "pip install 'mmonnx[openvino]'", (2023,), apart=False),
+        Engine("mnn", "MNN", "MNN", "pip install 'mmonnx[mnn]'", (3,)),
         # mmonnx itself reads pictures with OpenCV 4, whose dnn module takes hardly any of these files
-        Engine("opencv", "OpenCV", "opencv", f"pip install opencv-python-headless {_OWN} MMONNX_PYTHON_OPENCV", (5,)),
+        Engine("opencv", "OpenCV", "opencv", _OPENCV, (5,)),
         Engine("onnxruntime-web", "ONNX Runtime Web", "onnxruntime-web", "npm install onnxruntime-web", (1,)),
-        Engine("pplnn", "PPLNN", "pyppl", f"build it {_OWN} MMONNX_PYTHON_PPLNN"),
+        Engine("pplnn", "PPLNN", "pyppl", _PYPPL),
     )
 }
 
