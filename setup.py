@@ -12,6 +12,10 @@ DATA = {
 setup(
     packages=[*find_packages(include=["mmonnx", "mmonnx.*"]), *(f"mmonnx.{folder}" for folder in DATA)],
     package_dir={f"mmonnx.{folder}": folder for folder in DATA},
-    package_data={"mmonnx.runtime.pages": ["*.css"], **{f"mmonnx.{folder}": names for folder, names in DATA.items()}},
+    package_data={
+        "mmonnx.runtime.engines": ["*.js"],
+        "mmonnx.runtime.pages": ["*.css"],
+        **{f"mmonnx.{folder}": names for folder, names in DATA.items()},
+    },
     zip_safe=False,
 )

@@ -77,7 +77,7 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         stages.check_model(file, target, report)
-    verified = stages.verify_final(settings, task, cases, model, report) if settings.verify else None
+    verified = stages.verify_final(settings, task, cases, model, file, report) if settings.verify else None
     held = verified is None or verified.ok
     file = annotate(file, describe.verification(verified), __version__)
     if held:

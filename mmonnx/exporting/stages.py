@@ -21,6 +21,7 @@ from ..targets import Target, find_target
 from ..terminal import Report
 from ..tracing import faults_of, find_probes, trace, unaltered
 from ..verifying import DARK, Case, Run, Verification, difference, pictures, show_verification, verify, verify_model
+from . import own_runtime
 from .settings import Checked, ExportSettings, newest_opset
 
 _MAX_TOLD = 3
@@ -179,10 +180,28 @@ def check_model(model: onnx.ModelProto, target: Target, report: Report) -> None:
 
 
 def verify_final(
-    settings: ExportSettings, task: Task, cases: Sequence[Case], model: onnx.ModelProto, report: Report
+    settings: ExportSettings,
+    task: Task,
+    cases: Sequence[Case],
+    model: onnx.ModelProto,
+    file: onnx.ModelProto,
+    report: Report,
 ) -> Verification:
-    """Compare the model with PyTorch, in each way in which its file is run, and draw both where that is asked for."""
-    if model.functions and not find_target(settings.target).capabilities.local_functions:
+    """Compare the model with PyTorch, in each way in which its file is run, and draw both where that is asked for.
+
+    Args:
+        settings: what is asked for.
+        task: the model in PyTorch.
+        cases: what to compare on.
+        model: the file's model, with the bodies of custom operators.
+        file: as it is written; where all holds so far, it is run in the target's own runtime as well, if that is there.
+        report: where it is told.
+    """
+    target = find_target(settings.target)
+    alone = own_runtime.why_not(target)
+    if alone:
+        report.warn(alone)
+    if model.functions and not target.capabilities.local_functions:
         report.warn("the file is verified with the bodies of mmcv's operators, which it does not hold itself")
     with report.stage("verify") as stage:
         (how, first), *others = _ways(settings, model)
@@ -191,12 +210,15 @@ def verify_final(
         def load(part: onnx.ModelProto) -> Run:
             return Session(part, settings.load.device, custom_op_library=first).run
 
-        spare = not find_target(settings.target).capabilities.empty_tensors
+        spare = not target.capabilities.empty_tensors
         budget = settings.verify_budget
         verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare)
         for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
             verified.results.extend(verify(task, session.run, _labelled(cases, how), stage.progress, shown))
+        if target.engine and not alone and verified.ok:
+            there = own_runtime.verify_there(task, cases, file, target, stage.progress, shown)
+            verified.results.extend(there)
         good = sum(result.ok for result in verified.results)
         stage.note(f"{good} of {len(verified.results)} cases agree with PyTorch")
         if settings.show_dir:

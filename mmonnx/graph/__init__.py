@@ -11,7 +11,7 @@ from .lowering import Lowered, lower, needs_lowering
 from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
-from .parts import part, produced
+from .parts import part, produced, reads
 from .read import read_model
 from .shapes import declared
 from .simplifier import count_nodes, file_size, simplify
@@ -35,6 +35,7 @@ __all__ = [
     "part",
     "produced",
     "read_model",
+    "reads",
     "rows",
     "simplify",
     "unused",

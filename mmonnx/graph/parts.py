@@ -42,7 +42,7 @@ def pruned(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(_reads(node))
+            needed.update(reads(node))
     if len(kept) < len(graph.node):
         kept = [_copied(node) for node in reversed(kept)]
         del graph.node[:]
@@ -54,7 +54,7 @@ def pruned(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def reads(node: onnx.NodeProto) -> Iterator[str]:
     """The names that a node reads, those that its subgraphs read from around them included."""
     yield from node.input
     for attribute in node.attribute:

@@ -13,6 +13,8 @@ from ..support import lazy
 from . import drawing, masks
 from .boxes import in_picture
 from .description import PREFIX, Description
+from .engines import DEFAULT as DEFAULT_RUNTIME
+from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .external import check_external
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, load_session, open_model
@@ -29,9 +31,14 @@ __all__ = [
     "Benchmark",
     "Classifier",
     "DEFAULTS",
+    "DEFAULT_RUNTIME",
     "Description",
     "Detections",
     "Detector",
+    "ENGINES",
+    "Engine",
+    "EngineError",
+    "EngineSession",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
     "PREFIX",
@@ -48,6 +55,7 @@ __all__ = [
     "count_channels",
     "drawing",
     "drawn",
+    "find_engine",
     "from_config",
     "in_picture",
     "large",

@@ -12,6 +12,7 @@ from . import drawing, pipeline
 from . import masks as masking
 from .boxes import in_picture
 from .description import Description
+from .engines import DEFAULT, EngineSession, find_engine
 from .external import check_external
 from .images import check_array, count_channels, read_picture
 from .placement import placing
@@ -19,6 +20,7 @@ from .results import Detections, Scores
 from .session import Session, has_cuda
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
+AnySession = Union[Session, EngineSession]
 
 
 class _Model:
@@ -27,6 +29,7 @@ class _Model:
     Args:
         path: an ONNX file that mmonnx wrote.
         device: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes the GPU where this ONNX Runtime can use one.
+        runtime: what runs it, ``onnxruntime`` or one of ``runtime.ENGINES``; the others take the CPU alone.
 
     Attributes:
         description: what the file says of itself.
@@ -34,15 +37,15 @@ class _Model:
 
     Raises:
         InputError: the file does not exist, does not load, does not describe itself or is of another task, or the
-            device is not there.
+            device or the runtime is not there.
     """
 
     tasks: Tuple[str, ...] = ()
 
-    def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto") -> None:
-        self._start(os.fspath(path), load_session(os.fspath(path), device))
+    def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT) -> None:
+        self._start(os.fspath(path), _session(os.fspath(path), device, runtime))
 
-    def _start(self, path: str, session: Session) -> None:
+    def _start(self, path: str, session: AnySession) -> None:
         self._path, self._session = path, session
         self.description = _description(session, path)
         self.classes = tuple(self.description.classes)
@@ -88,6 +91,18 @@ class _Model:
             raise InputError(f"{name} is {image.dtype} {image.shape}", "uint8, BGR if in colour", "convert it before")
         return image
 
+    def prepare(self, picture: Picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+        """What the network takes of a picture, (1, C, H, W) float32; errors are those of ``read``.
+
+        Args:
+            picture: see ``read``.
+            size: (height, width) in pixels in the place of what the test pipeline makes of it; not where the file's
+                own is fixed.
+        """
+        steps = pipeline.for_fixed_size(self._steps, size) if size and not self._size else self._steps
+        with _as_exported(self._path, "has a test pipeline that cannot be applied"):
+            return pipeline.apply(steps, self.read(picture)).feed
+
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the file has no names."""
         return str(self.classes[label]) if 0 <= label < len(self.classes) else f"class {label}"
@@ -122,7 +137,7 @@ class _Model:
         feeds.update(placing(self._session.optional_names, prepared.shape, prepared.offset))
         try:
             outputs = self._session.run(feeds)
-        except Exception as error:  # ONNX Runtime has many
+        except Exception as error:  # each runtime has its own
             raise InputError(
                 f"'{self._path}' does not run on an image of {prepared.original[1]}x{prepared.original[0]} "
                 f"({first_line(error)[:300]})",
@@ -216,9 +231,11 @@ class Classifier(_Model):
         return np.vstack([canvas, bars])
 
 
-def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Union[Detector, Classifier]:
+def open_model(
+    path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT
+) -> Union[Detector, Classifier]:
     """A detector or a classifier, as the file says; arguments and errors are those of both."""
-    session = load_session(os.fspath(path), device)
+    session = _session(os.fspath(path), device, runtime)
     task = _description(session, os.fspath(path)).task
     kind: Type[Union[Detector, Classifier]] = Classifier if task in Classifier.tasks else Detector
     model = kind.__new__(kind)
@@ -226,7 +243,26 @@ def open_model(path: Union[str, "os.PathLike[str]"], device: str = "auto") -> Un
     return model
 
 
-def _description(session: Session, path: str) -> Description:
+def _session(path: str, device: str, runtime: str) -> AnySession:
+    if runtime == DEFAULT:
+        return load_session(path, device)
+    find_engine(runtime)
+    if device not in ("auto", "cpu"):
+        raise InputError(f"device '{device}' is not available in {runtime}", "auto or cpu", "leave --device out")
+    _check_file(path)
+    try:
+        return EngineSession(path, runtime)
+    except InputError:
+        raise
+    except Exception as error:  # each runtime has its own
+        raise InputError(
+            f"'{path}' cannot be loaded by {first_line(error)[:300]}",
+            "an ONNX file that it takes",
+            f"export it again, with --target {runtime}",
+        ) from error
+
+
+def _description(session: AnySession, path: str) -> Description:
     with _as_exported(path, "has broken metadata"):
         return Description.from_properties(session.properties, path)
 
@@ -250,10 +286,7 @@ def load_session(path: str, device: str, num_threads: Optional[int] = None) -> S
     Raises:
         InputError: it does not exist, its weights are elsewhere, or ONNX Runtime does not take it.
     """
-    if not os.path.isfile(path):
-        problem = "is not a file" if os.path.exists(path) else "does not exist"
-        raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
-    check_external(path)
+    _check_file(path)
     try:
         if device == "auto" and has_cuda():
             with contextlib.suppress(InputError):  # its libraries do not load
@@ -269,13 +302,20 @@ def load_session(path: str, device: str, num_threads: Optional[int] = None) -> S
         ) from error
 
 
-def _channels(session: Session) -> int:
+def _check_file(path: str) -> None:
+    if not os.path.isfile(path):
+        problem = "is not a file" if os.path.exists(path) else "does not exist"
+        raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
+    check_external(path)
+
+
+def _channels(session: AnySession) -> int:
     """The channels of the input's images; three where the file does not say."""
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
     return int(shape[1]) if len(shape) == 4 and isinstance(shape[1], int) else 3
 
 
-def _fixed_size(session: Session) -> Optional[Tuple[int, int]]:
+def _fixed_size(session: AnySession) -> Optional[Tuple[int, int]]:
     """(height, width) of the input, None if they are dynamic."""
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
     if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..support import InputError, check_writable, printable, replacing_many
+from .engines import DEFAULT
 from .images import Video, find_sources, is_video
 from .models import Detector, open_model
 from .results import Detections, Scores
@@ -30,6 +31,7 @@ class PredictSettings:
         score_thr: the score from which on something is drawn; the answers hold all.
         json: file for the answers, None for none.
         coco: file for the answers in COCO's format, None for none.
+        runtime: what runs the file.
     """
 
     file: str
@@ -39,6 +41,7 @@ class PredictSettings:
     score_thr: float = 0.3
     json: Optional[str] = None
     coco: Optional[str] = None
+    runtime: str = DEFAULT
 
 
 _LOG_ERRORS = 2
@@ -58,7 +61,7 @@ def predict(settings: PredictSettings) -> int:
     for path in (*targets.values(), settings.json, settings.coco):
         if path is not None:
             check_writable(path)
-    model = open_model(settings.file, settings.device)
+    model = open_model(settings.file, settings.device, runtime=settings.runtime)
     if settings.coco and not isinstance(model, Detector):
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
     for what in model.left_out:

@@ -83,6 +83,10 @@ class Session:
         """The type of an input in ONNX Runtime's words, such as ``tensor(float)``."""
         return str(next(value.type for value in self._session.get_inputs() if value.name == name))
 
+    def output_type(self, name: str) -> str:
+        """The type of an output, as ``input_type``."""
+        return str(next(value.type for value in self._session.get_outputs() if value.name == name))
+
 
 @contextlib.contextmanager
 def _loadable(model: Union[str, "os.PathLike[str]", "onnx.ModelProto"]) -> Iterator[Union[str, bytes]]:

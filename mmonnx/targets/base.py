@@ -76,7 +76,8 @@ class Target:
         takes_empty: where empty tensors are not taken in general, the inputs (by operator and index) that may be empty
             all the same; None for all of an operator's.
         loads: the file is loaded in ONNX Runtime, whose answer is the check.
-        engine: the runtime of ``mmonnx.runtime`` that runs its files; empty for ONNX Runtime alone.
+        engine: its name in ``runtime.ENGINES``, where a file is verified in it as well; empty for ONNX Runtime itself,
+            and where mmonnx cannot run it.
     """
 
     name: str

@@ -260,6 +260,7 @@ _FORMS = {
 
 PPLNN = Target(
     name="pplnn",
+    engine="pplnn",
     min_opset=7,
     max_opset=_LAST,
     best_opset=11,

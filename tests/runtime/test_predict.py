@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from stand_in_engine import planted
 
 from mmonnx import cli, fallback, pipeline
 from mmonnx.datasets import digits
@@ -346,3 +347,27 @@ def test_a_terminal_sees_how_far_it_is(folder, tmp_path):
     os.close(ours)
     assert done.returncode == 0, shown
     assert "100%" in shown and "b[red].jpg" in shown, "names are no markup"
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_another_runtime_gives_the_same(folder, tmp_path, monkeypatch, name):
+    planted(monkeypatch, apart=True)
+    found = {}
+    for runtime in ("onnxruntime", "stand-in"):
+        out = tmp_path / f"{runtime}.json"
+        command = ["predict", str(folder / f"{name}.onnx"), str(folder / "photos"), "--json", str(out)]
+        assert cli.main([*command, "--runtime", runtime]) == 0
+        found[runtime] = json.loads(out.read_text())
+    assert found["stand-in"] == found["onnxruntime"] and len(found["stand-in"]) == 2
+
+
+def test_another_runtime_that_dies_or_is_not_there(folder, tmp_path, monkeypatch, capsys):
+    file = str(folder / "mobilenet_v2_digits.onnx")
+    command = ["predict", file, str(folder / "photos"), "--json", str(tmp_path / "out.json"), "--runtime", "stand-in"]
+    for faults, words in (
+        ({"dies": ["Conv"]}, "does not run on an image of"),
+        ({"missing": True}, "stand_in is not installed"),
+    ):
+        planted(monkeypatch, **faults)
+        assert cli.main(command) == 2 and words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

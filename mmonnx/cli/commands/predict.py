@@ -2,6 +2,9 @@
 
 import argparse
 
+# not asked of ``runtime``: that imports OpenCV, for which --help should not wait
+RUNTIMES = "onnxruntime (default), openvino, mnn, opencv, onnxruntime-web, pplnn"
+
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
@@ -10,6 +13,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add("images", nargs="+", metavar="IMAGE", help="images, videos, folders, and patterns such as 'photos/*.jpg'")
     add("--out", metavar="DIR", help="write annotated images to this folder")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (with onnxruntime-gpu); default: auto")
+    add("--runtime", default="onnxruntime", metavar="NAME", help=f"what runs the file: {RUNTIMES}")
     add(
         "--score-thr",
         type=float,
@@ -38,6 +42,7 @@ def _predict(options: argparse.Namespace) -> int:
             score_thr=options.score_thr,
             json=options.json,
             coco=options.coco,
+            runtime=options.runtime,
         )
     )
     where = ", ".join(path for path in (options.out, options.json, options.coco) if path)
