@@ -10,8 +10,10 @@ import onnx
 
 from ..runtime import without_weights
 from ..targets import LIMITED, RULES, Call, Node, Rule, Target, Tensor, UnknownType, full_name
+from .biases import with_own_biases
 from .check import refusals, takes
 from .emptiness import Followed, follow
+from .folding import folded
 from .functions import walk_nodes
 from .parts import pruned
 
@@ -47,6 +49,7 @@ def lower(model: onnx.ModelProto, target: Target) -> Lowered:
     limited: Set[str] = set()
     if not needs_lowering(target):
         return Lowered(model)
+    model = folded(model)
     for _ in range(_PASSES):
         lowering = _Lowering(model, target)
         if not lowering.written:
@@ -54,6 +57,8 @@ def lower(model: onnx.ModelProto, target: Target) -> Lowered:
         model = lowering.model
         written.update(lowering.written)
         limited.update(lowering.limited)
+    if not target.capabilities.shared_biases:
+        model = with_own_biases(model)
     return Lowered(model, dict(written), tuple(sorted(limited)))
 
 
@@ -204,6 +209,8 @@ class _Body:
         """The name of a tensor, whose nodes are added if they are not there yet."""
         if tensor.array is not None:
             return self._writer.constant(tensor.array)
+        if tensor.name:
+            return tensor.name
         if tensor.call is None:
             return str(self._node.input[tensor.index])
         call = tensor.call

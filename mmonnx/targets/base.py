@@ -16,6 +16,7 @@ class Capabilities:
         empty_tensors: operators may get tensors without elements.
         local_functions: a file may hold functions of its own.
         optional_inputs: inputs of a file may have defaults, and be left out.
+        shared_biases: several layers may have one constant as their bias.
         flat_boxes: boxes without area overlap nothing in NonMaxSuppression, as ONNX has it.
         dynamic_shapes: inputs of a file may have axes of any size.
     """
@@ -23,6 +24,7 @@ class Capabilities:
     empty_tensors: bool = True
     local_functions: bool = True
     optional_inputs: bool = True
+    shared_biases: bool = True
     flat_boxes: bool = True
     dynamic_shapes: bool = True
 

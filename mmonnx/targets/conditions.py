@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, List, Optional, Protocol, Sequence, Tuple
 
+SHAPING = ("Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten")
+"""Operators that hand on the elements of their input as they are."""
+
 
 class Operand(Protocol):
     """What a condition can ask of one input of a node.
@@ -52,6 +55,12 @@ class View(Protocol):
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute, its default if it is not set, None if there is none; strings as str."""
+
+    def same(self, first: int, second: int) -> bool:
+        """Whether two inputs are one tensor."""
+
+    def lookup(self, name: str) -> Optional[Operand]:
+        """What is known of a tensor by its name, None if it comes later or not at all."""
 
     def source(self, index: int) -> Optional["View"]:
         """The node that makes an input, None if none of the same graph does; of its inputs no more than these."""
@@ -249,6 +258,55 @@ class NegativeConstant(Condition):
         operand = view.input(self.index)
         array = None if operand is None else operand.array()
         return array is not None and bool((array < 0).any())
+
+
+@dataclass(frozen=True)
+class SameTwice(Condition):
+    """Both inputs are one tensor, which is no constant."""
+
+    def holds(self, view: View) -> bool:
+        first = view.input(0)
+        return view.same(0, 1) and first is not None and first.array() is None
+
+
+@dataclass(frozen=True)
+class FewerAxes(Condition):
+    """One of two inputs has four axes, the other two or three."""
+
+    def holds(self, view: View) -> bool:
+        ranks = [None if operand is None else operand.rank for operand in view.inputs]
+        return 4 in ranks and (2 in ranks or 3 in ranks)
+
+
+@dataclass(frozen=True)
+class BranchHandsOn(Condition):
+    """A branch gives a tensor from around it, in another shape at most."""
+
+    operators: Tuple[str, ...]
+
+    def holds(self, view: View) -> bool:
+        branches = [view.attribute(name) for name in ("then_branch", "else_branch")]
+        return any(_handed_on(branch, self.operators) for branch in branches if branch is not None)
+
+
+def _handed_on(branch: Any, operators: Tuple[str, ...]) -> bool:
+    """Whether an output of a graph is, through these operators alone, a tensor that the graph does not make."""
+    made = {name: node for node in branch.node for name in node.output}
+    for value in branch.output:
+        name = value.name
+        while name in made and made[name].op_type in operators:
+            name = made[name].input[0]
+        if name not in made:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class LeavesBehind(Condition):
+    """Each turn of a loop leaves something behind: the loop has more outputs than states."""
+
+    def holds(self, view: View) -> bool:
+        return view.output_count > len(view.inputs) - 2
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,18 @@ from typing import Dict, Tuple
 
 from .base import Capabilities, Form, Operator, Target
 from .conditions import (
+    SHAPING,
     AnyElement,
     AnyRank,
     Asymmetric,
+    BranchHandsOn,
     DepthwiseWithoutBias,
+    FewerAxes,
     Given,
     GivenInput,
     Is,
     IsNot,
+    LeavesBehind,
     LeftOut,
     Missing,
     NegativeConstant,
@@ -22,6 +26,7 @@ from .conditions import (
     RankIs,
     RankIsNot,
     RankReachesInputs,
+    SameTwice,
     ShorterConstant,
     TypeIs,
     Unordered,
@@ -139,6 +144,12 @@ _READS_SHAPES = Form(
     "write a constant as long as the vector",
     (ShorterConstant(),),
 )
+_TWICE = Form("it dies where both inputs are one tensor", "write a product with 1 for one of them", (SameTwice(),))
+_FEWER_AXES = Form(
+    "it goes wrong where one of the inputs has four axes and the other two or three",
+    "write as many axes",
+    (FewerAxes(),),
+)
 _UNORDERED = Form("it takes axes in ascending order only", "write axes in order, from the first one", (Unordered(),))
 _AXES_INPUT = Form("it ignores axes that are an input", "export at opset 11", (GivenInput(1),))
 _CLIP_INPUTS = "export at opset 11, where the bounds are inputs"
@@ -204,6 +215,13 @@ _FORMS = {
         Form("it dies where the number of boxes is not a constant", "write a constant", (NotConstant(2),)),
     ),
     "ScatterElements": (Form("it dies from negative indices", "write indices from the begin", (NegativeConstant(1),)),),
+    "Loop": (
+        Form(
+            "it cannot leave behind what each turn gives",
+            "write all turns at once, or gather the results in a state",
+            (LeavesBehind(),),
+        ),
+    ),
     "Pad": (Form("it pads with whatever is in memory where no value is given", "write 0", (LeftOut(2),)),),
     "Pow": (Form("it goes wrong with whole exponents", "cast them", (TypeIs(1, ("int32", "int64")),)),),
     "DepthToSpace": (
@@ -216,7 +234,12 @@ _FORMS = {
             (OpsetFrom(13), NotLastAxis()),
         ),
     ),
-    **dict.fromkeys(("Sub", "Mul", "Div", "Add"), (_READS_SHAPES,)),
+    **dict.fromkeys(("Sub", "Mul", "Div", "Add"), (_READS_SHAPES, _TWICE, _FEWER_AXES)),
+    "If": (
+        Form(
+            "it dies where a branch hands on a tensor", "compute what the branch gives in it", (BranchHandsOn(SHAPING),)
+        ),
+    ),
     **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceProd"), (_UNORDERED,)),
     "ReduceSum": (_UNORDERED, _AXES_INPUT),
     "Gather": (
@@ -276,6 +299,8 @@ PPLNN = Target(
         local_functions=False,
         # an input that has an initializer too: its documentation does not know of it, and nobody has seen it work
         optional_inputs=False,
+        # what is added behind a convolution is added to its bias, and so to that of all that read the same constant
+        shared_biases=False,
     ),
     # Any other operator with an empty input is left out in silence: what it should have written is garbage.
     takes_empty={

@@ -550,6 +550,76 @@ def test_bodies_in_subgraphs_and_names_that_stay():
     assert {"b", "c", "y"} <= set(names)
 
 
+LOOP = """s = Shape (a) zero = Constant <value = int64 {0}> () turns = Gather (s, zero)
+go = Constant <value = bool {1}> () half = Constant <value = float {0.5}> ()
+y = Loop <body = step (int64 number, bool going) => (bool again, bool[h,w] above) {
+    again = Identity (going)
+    left = Gather <axis = 0> (a, number) right = Gather <axis = 0> (b, number)
+    product = MatMul (left, right) below = Less (product, half) above = Not (below)
+}> (turns, go)"""
+
+
+def test_turns_that_leave_something_behind():
+    model = parse(LOOP, "float[n,h,k] a, float[n,k,w] b", "bool[n,h,w] y")
+    feeds = [{"a": image(n, 3, 4), "b": image(n, 4, 5)} for n in (1, 3)]
+    found = check(model, feeds, exact=True)
+    assert "Loop" not in {node.op_type for node in found.model.graph.node}
+
+
+@pytest.mark.parametrize(
+    "was, now",
+    [
+        (
+            "left = Gather <axis = 0> (a, number)",
+            "one = Constant <value = int64 {0}> () left = Gather <axis = 0> (a, one)",
+        ),
+        ("again = Identity (going)", "two = Constant <value = int64 {2}> () again = Less (number, two)"),
+        ("below = Less (product, half)", "below = Less (product, c)"),
+    ],
+)
+def test_turns_that_are_something_else_are_left_alone(was, now):
+    assert was in LOOP
+    model = parse(LOOP.replace(was, now), "float[n,h,k] a, float[n,k,w] b, float[q,h,w] c", "bool[n,h,w] y")
+    assert "Loop" not in lower(model, PPLNN).written
+
+
+def test_one_tensor_twice():
+    for operator in ("Add", "Sub", "Mul", "Div"):
+        model = parse(f"r = Relu (x) y = {operator} (r, r)", "float[n,c,h,w] x", "float[n,c,h,w] y")
+        check(model, [{"x": np.abs(image(2, 3, 4, 5)) + 1}], exact=True)
+
+
+def test_fewer_axes():
+    model = parse("y = Mul (x, s)", "float[n,3,h,w] x, float[3,1,1] s", "float[n,3,h,w] y")
+    check(model, [{"x": image(2, 3, 4, 5), "s": image(3, 1, 1)}], exact=True)
+    model = weighted("y = Sub (w, x)", image(4, 1, 1))
+    check(model, [{"x": image(2, 4, 4, 5)}], exact=True)
+
+
+def test_a_branch_that_hands_on_what_is_around_it_is_found():
+    body = """s = Shape (x) one = Constant <value = int64 {1}> () zero = Constant <value = int64 {0}> ()
+    n = Gather (s, zero) c = Equal (n, one)
+    k = If (c) <then_branch = t () => (float[a,b] p) { p = Identity (x) },
+    else_branch = e () => (float[a,b] q) { q = Sigmoid (x) }> y = Relu (k)"""
+    model = parse(body, "float[a,b] x", "float[a,b] y")
+    (finding,) = check_target(lower(model, PPLNN).model, PPLNN)
+    assert "hands on a tensor" in finding.rule
+    assert check_target(parse(body.replace("Identity (x)", "Relu (x)"), "float[a,b] x", "float[a,b] y"), PPLNN) == []
+
+
+def test_a_bias_of_two_layers():
+    kernels = "kernel_shape = [1, 1], pads = [0, 0, 0, 0]"
+    body = f"""three = Constant <value = float {{3}}> () a = Conv <{kernels}> (x, w, bias) b = Add (a, three)
+    r = Relu (b) y = Conv <{kernels}> (r, w, bias)"""
+    check(weighted(body, image(4, 4, 1, 1), bias=np.zeros(4, "f4")), [{"x": image(2, 4, 5, 6)}], exact=False)
+
+
+def test_what_constants_give_is_a_constant():
+    body = "v = Add (w, w) t = Transpose <perm = [1, 0, 2, 3]> (v) z = Neg (x) y = Conv <kernel_shape = [3, 3]> (z, t)"
+    found = check(weighted(body, image(4, 4, 3, 3)), [{"x": image(2, 4, 5, 6)}], exact=False)
+    assert {node.op_type for node in found.model.graph.node} == {"Sub", "Conv"}
+
+
 def test_a_target_that_has_everything_keeps_everything():
     model = parse("y = Neg (x)", "float[n] x", "float[n] y")
     assert lower(model, find_target("onnxruntime")).model is model

@@ -96,7 +96,7 @@ class _Follower:
     ) -> Tuple[Value, ...]:
         inputs = tuple(values.get(name, Value()) if name else None for name in node.input)
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
-        view = NodeView(node, self.opsets.get(domain, 1), inputs, self.views)
+        view = NodeView(node, self.opsets.get(domain, 1), inputs, self.views, values)
         step = Step(view, node_name(node), producers, values)
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]

@@ -113,12 +113,23 @@ class NodeView:
         opset: the opset of its domain in the model.
         inputs: one per input; None for an optional one that is left out.
         sources: the nodes that made the tensors so far, by the tensors' names.
+        values: what is known of the tensors so far, by name.
     """
 
     node: onnx.NodeProto
     opset: int
     inputs: Tuple[Optional[Value], ...] = ()
     sources: Mapping[str, "NodeView"] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def same(self, first: int, second: int) -> bool:
+        """Whether two inputs are one tensor."""
+        names = list(self.node.input)
+        return max(first, second) < len(names) and names[first] == names[second] != ""
+
+    def lookup(self, name: str) -> Optional[Value]:
+        """What is known of a tensor by its name, None if it comes later or not at all."""
+        return self.values.get(name)
 
     def source(self, index: int) -> Optional["NodeView"]:
         """The node that makes an input, None if none of this graph or of those around it does."""

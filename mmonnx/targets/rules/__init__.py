@@ -3,7 +3,7 @@
 In: a node's view. Out: the body that stands for it, as an expression. Touched: nothing.
 """
 
-from . import convolutions, elementwise, indexing, normalizing, reductions, resizing, shapes, types
+from . import convolutions, elementwise, indexing, loops, normalizing, reductions, resizing, shapes, types
 from .base import EXACT, LIMITED, ROUNDING, Call, Node, Rule, Rules, Tensor, UnknownType
 
 __all__ = ["EXACT", "LIMITED", "ROUNDING", "RULES", "Call", "Node", "Rule", "Rules", "Tensor", "UnknownType"]
@@ -17,6 +17,7 @@ RULES = Rules(
         *indexing.RULES,
         *shapes.RULES,
         *convolutions.RULES,
+        *loops.RULES,
         *resizing.RULES,
     )
 )

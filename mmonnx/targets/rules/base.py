@@ -53,7 +53,8 @@ class Tensor:
         call: what makes it; None for a constant, or for what the node reads.
         index: which output of its call it is, or which input of the node.
         array: the elements of a constant.
-        known: what is known of an input of the node.
+        known: what is known of an input of the node, or of a tensor around it.
+        name: of a tensor that the graph has outside of a node's body.
     """
 
     dtype: str
@@ -61,6 +62,7 @@ class Tensor:
     index: int = 0
     array: Optional[np.ndarray] = None
     known: Optional[Operand] = None
+    name: str = ""
 
     def __add__(self, other: Item) -> "Tensor":
         return op("Add", self, other)
@@ -181,6 +183,11 @@ class Node:
     def given(self, index: int) -> Optional[Tensor]:
         """An input, None if it is left out."""
         return self.inputs[index] if index < len(self.inputs) else None
+
+    def outer(self, name: str) -> Optional[Tensor]:
+        """A tensor that the graph has before this node, which the node's own graphs may read."""
+        known = self._view.lookup(name)
+        return None if known is None else Tensor(known.dtype, known=known, name=name)
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """The value of an attribute, its default if it is not set."""

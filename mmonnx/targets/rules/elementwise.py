@@ -4,7 +4,7 @@ from typing import Callable
 
 import numpy as np
 
-from ..conditions import ShorterConstant, TypeIs
+from ..conditions import FewerAxes, SameTwice, ShorterConstant, TypeIs
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, constant, like, op, where
 
 _WHOLE = ("int8", "int16", "int32", "int64")
@@ -188,6 +188,23 @@ def _clip_attributes(node: Node) -> Result:
     return x
 
 
+def _with_a_copy(node: Node) -> Result:
+    return op(node.operator, node[0], op("Mul", node[0], 1))
+
+
+def _with_as_many_axes(node: Node) -> Result:
+    given = []
+    for index in (0, 1):
+        rank = node.rank(index)
+        missing = 4 - rank if rank is not None and rank > 1 else 0
+        array = node.array(index)
+        if missing and array is not None:
+            given.append(constant(array.reshape([1] * missing + list(array.shape)), node[index].dtype))
+        else:
+            given.append(node.unsqueeze(node[index], range(missing)) if missing else node[index])
+    return op(node.operator, *given)
+
+
 def _with_longer_constant(node: Node) -> Result:
     array, sizes = node.array(1), node.sizes()
     length = sizes[0] if sizes else None
@@ -234,6 +251,8 @@ RULES = (
     Rule("Mean", _mean, ROUNDING),
     Rule("Clip", _whole_clip, EXACT, (TypeIs(0, _WHOLE),)),
     Rule("Clip", _clip_attributes),
+    *(Rule(name, _with_a_copy, EXACT, (SameTwice(),)) for name in ("Add", "Sub", "Mul", "Div")),
+    *(Rule(name, _with_as_many_axes, EXACT, (FewerAxes(),)) for name in ("Add", "Sub", "Mul", "Div")),
     *(Rule(name, _with_longer_constant, EXACT, (ShorterConstant(),)) for name in ("Add", "Sub", "Mul", "Div")),
     Rule("Relu", _relu_of_whole, EXACT, (TypeIs(0, _WHOLE),)),
 )

@@ -1,0 +1,34 @@
+"""Biases that several layers read."""
+
+from collections import Counter
+from typing import Dict, Iterator
+
+import onnx
+
+from .functions import walk_nodes
+
+_WITH_BIAS = {"Conv", "ConvTranspose", "Gemm"}
+
+
+def shared_biases(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """The layers whose bias is a constant that another node reads as well, but for the first reader of each."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    readers = Counter(name for node in walk_nodes(model.graph) for name in node.input if name in constants)
+    seen = set()
+    for node in walk_nodes(model.graph):
+        if node.op_type in _WITH_BIAS and len(node.input) > 2 and readers[node.input[2]] > 1:
+            if node.input[2] in seen:
+                yield node
+            seen.add(node.input[2])
+
+
+def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model, in which each layer has a bias of its own; the model that is given is not changed."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    tensors: Dict[str, onnx.TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
+    for number, node in enumerate(list(shared_biases(result))):
+        copy = result.graph.initializer.add()
+        copy.CopyFrom(tensors[node.input[2]])
+        copy.name = node.input[2] = f"{node.input[2]}_own_{number}"
+    return result
