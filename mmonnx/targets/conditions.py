@@ -343,8 +343,8 @@ class UnorderedAxes(Condition):
 
 
 @dataclass(frozen=True)
-class DepthwiseWithoutBias(Condition):
-    """A depthwise convolution and the one right before it, of which one has no bias."""
+class BadlyFusedDepthwise(Condition):
+    """A depthwise convolution right behind another one: one of them has no bias, or there are channels over 16s."""
 
     def holds(self, view: View) -> bool:
         weight = view.input(1)
@@ -356,7 +356,8 @@ class DepthwiseWithoutBias(Condition):
             before = before.source(0)
         if before is None or before.operator != "Conv":
             return False
-        return view.input(2) is None or before.input(2) is None
+        over = sizes[0] is None or sizes[0] % 16 != 0
+        return over or view.input(2) is None or before.input(2) is None
 
 
 @dataclass(frozen=True)

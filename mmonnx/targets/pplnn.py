@@ -8,8 +8,8 @@ from .conditions import (
     AnyElement,
     AnyRank,
     Asymmetric,
+    BadlyFusedDepthwise,
     BranchHandsOn,
-    DepthwiseWithoutBias,
     FewerAxes,
     Given,
     GivenInput,
@@ -184,9 +184,9 @@ _FORMS = {
         Form("it needs kernel_shape", "write the attribute kernel_shape", (Missing("kernel_shape"),)),
         Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, (5,)),)),
         Form(
-            "it dies from a depthwise convolution behind another, where one of them has no bias",
-            "write zeros as the bias",
-            (DepthwiseWithoutBias(),),
+            "it dies from a depthwise convolution behind another without two biases and a multiple of 16 channels",
+            "write a product with 1 between them",
+            (BadlyFusedDepthwise(),),
         ),
     ),
     "ConvTranspose": (

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from ..conditions import AnyElement, Asymmetric, DepthwiseWithoutBias, IsNot, Missing, RankIsNot
+from ..conditions import AnyElement, Asymmetric, BadlyFusedDepthwise, IsNot, Missing, RankIsNot
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, constant, joined, op, reshaped, where
 
 _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
@@ -84,14 +84,9 @@ def _padded_before(node: Node) -> Result:
     return op("Conv", padded, *node.inputs[1:], **attributes)
 
 
-def _with_bias(node: Node) -> Result:
-    """A bias of zeros; where it is the convolution before that has none, something between the two."""
-    if node.given(2) is not None:
-        return op("Conv", op("Add", node[0], 0.0), *node.inputs[1:], **node.attributes(*_CONV))
-    sizes = node.sizes(1)
-    if sizes is None or sizes[0] is None:
-        return None
-    return op("Conv", node[0], node[1], constant([0.0] * sizes[0], "float32"), **node.attributes(*_CONV))
+def _apart(node: Node) -> Result:
+    """Something between the two convolutions that keeps PPLNN from making one of them."""
+    return op("Conv", op("Mul", node[0], 1.0), *node.inputs[1:], **node.attributes(*_CONV))
 
 
 def _pooled_of_padded(node: Node) -> Result:
@@ -198,7 +193,7 @@ RULES = (
     Rule("ConvTranspose", _transposed_further, ROUNDING, (AnyElement("output_padding", 0),)),
     Rule("ConvTranspose", _transposed_further, ROUNDING, (Asymmetric(),)),
     Rule("ConvTranspose", _told_all),
-    Rule("Conv", _with_bias, EXACT, (DepthwiseWithoutBias(),)),
+    Rule("Conv", _apart, EXACT, (BadlyFusedDepthwise(),)),
     *(
         rule
         for name in ("MaxPool", "AveragePool")
