@@ -25,8 +25,10 @@ from zoo_parts.process import Limits
 from zoo_parts.sweep import Record, Sweep, append, read_records
 from zoo_parts.table import causes, coverage
 
+from mmonnx.runtime.engines import ENGINES
 from mmonnx.support.atomic import check_writable, replacing
 from mmonnx.support.errors import InputError, MmonnxError
+from mmonnx.targets import TARGETS
 from mmonnx.terminal.report import Report
 
 _PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls", "timm")
@@ -65,13 +67,13 @@ def run(options: argparse.Namespace) -> int:
     todo = [entry for entry in chosen if entry.config not in done]
     report = Report()
     report.text(f"{len(todo)} configs to sweep, {len(chosen) - len(todo)} known; {lines}")
-    sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions())
+    sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions(), options.target)
     follow(sweep, Likeness(todo, settled), lines, report)
     records = read_records(lines)
     document = options.coverage or options.out / "coverage.md"
     previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""
     with replacing(document) as path:
-        path.write_text(coverage(records, previous), encoding="utf-8")
+        path.write_text(coverage(records, previous, options.target), encoding="utf-8")
     wanted = {entry.config for entry in chosen}
     results = [record for record in records if record["config"] in wanted]
     good = sum(record["ok"] for record in results)
@@ -144,6 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--all", action="store_true", help="every config")
     add("--sample", type=_number, metavar="N", help="with --all: no more than N, always the same ones")
     add("--quick", action="store_true", help=f"{len(selection.QUICK)} fixed configs over all kinds of heads")
+    add(
+        "--target", default="", metavar="NAME", type=_engine, help="run the files in this runtime, against ONNX Runtime"
+    )
     add("--jobs", type=_number, default=1, metavar="N", help="configs at a time; default: 1")
     add("--resume", action="store_true", help="go on: leave out what OUT has a result of")
     add("--retry", action="store_true", help="with --resume: do again what did not match")
@@ -152,6 +157,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=_number, default=240, metavar="N", help="time limit of a config; default: 240")
     add("--memory", type=_number, default=12, metavar="GIB", help="memory limit of a config; default: 12")
     return parser
+
+
+def _engine(name: str) -> str:
+    names = [name for name, target in TARGETS.items() if target.engine in ENGINES]
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(names)}")
+    return name
 
 
 def _number(text: str) -> int:

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -20,13 +21,16 @@ from mmonnx import loading
 from mmonnx.codebases.plain.callables import is_callable_name
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.config import read_config
-from mmonnx.loading.task import Task
+from mmonnx.loading.task import Task, to_numpy
 from mmonnx.pipeline import Exported, ExportSettings, export
+from mmonnx.runtime.engines import EngineError, EngineSession
 from mmonnx.runtime.results import RawOutputs, Scores
+from mmonnx.runtime.session import Session
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
+from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
 from mmonnx.verifying.matching import Tolerances
-from mmonnx.verifying.verification import CaseResult, make_cases
+from mmonnx.verifying.verification import CaseResult, difference, make_cases
 
 from . import torchvision_models
 
@@ -44,7 +48,8 @@ _FEWER = {
 """Proposals and detections, fewer than configs ask for: the same graph, in less time."""
 
 Request = Dict[str, Any]
-"""``config``, ``shape`` ((height, width) or None), ``model`` (the file to write), ``answer`` (the JSON to write)."""
+"""``config``, ``shape`` ((height, width) or None), ``model`` (the file to write), ``answer`` (the JSON to write);
+``target``: where it is not empty, the file is compared in that runtime with ONNX Runtime, and not with PyTorch."""
 
 
 class Recorder(Report):
@@ -75,7 +80,7 @@ def sweep_one(request: Request) -> None:
     recorder = Recorder(Path(request["answer"]))
     try:
         exported = _export(request, recorder)
-        recorder.tell(**_judge(exported))
+        recorder.tell(**(_judge_there(exported, request["target"]) if request.get("target") else _judge(exported)))
     except Exception as error:
         traceback.print_exc()
         recorder.tell(cause=_cause(error))
@@ -92,7 +97,9 @@ def _export(request: Request, recorder: Recorder) -> Exported:
     for number, dynamic in enumerate(_DYNAMIC):
         shape = tuple(request["shape"]) if request["shape"] else None
         load = loading.LoadOptions(shape=shape, **options, **dynamic)
-        settings = ExportSettings(config, None, request["model"], load, simplify=True, verify=True)
+        target = request.get("target")
+        settings = ExportSettings(config, None, request["model"], load, simplify=True, verify=not target)
+        settings = replace(settings, target=target) if target else settings
         try:
             return export(settings, recorder)
         except FixedSizeError:
@@ -132,6 +139,34 @@ def _judge(exported: Exported) -> Dict[str, Any]:
         facts["reached"] = REACHED["check"] if broken else REACHED["verify"]
         return facts
     facts["cause"] = says_nothing(task, results) or ""
+    facts["ok"] = not facts["cause"]
+    facts["reached"] = "matched" if facts["ok"] else REACHED["verify"]
+    return facts
+
+
+def _judge_there(exported: Exported, name: str) -> Dict[str, Any]:
+    """Whether the target's own runtime gives what ONNX Runtime gives, on every picture."""
+    task, target = exported.task, find_target(name)
+    axes = (("batch", task.dynamic_batch), ("size", task.dynamic_size))
+    cases = make_cases(task, None, task.shape, batch=2)
+    facts: Dict[str, Any] = {
+        "matched": 0,
+        "total": len(cases),
+        "nodes": count_nodes(exported.model),
+        "dynamic": ", ".join(name for name, is_dynamic in axes if is_dynamic),
+        "notes": [],
+        "cause": "",
+    }
+    there, here = EngineSession(exported.model, target.engine), Session(exported.model)
+    for case in cases:
+        feeds = to_numpy(case.feeds)
+        try:
+            problem = difference(task, here.run(feeds), there.run(feeds))
+        except EngineError as error:
+            facts.update(cause=shorten(f"{case.name}: {error}"), reached=REACHED["check"])
+            return facts
+        facts["matched"] += problem is None
+        facts["cause"] = facts["cause"] or (shorten(f"{case.name}: {problem}") if problem else "")
     facts["ok"] = not facts["cause"]
     facts["reached"] = "matched" if facts["ok"] else REACHED["verify"]
     return facts

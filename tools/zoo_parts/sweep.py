@@ -31,11 +31,13 @@ class Sweep:
         limits: of each child.
         jobs: children at a time.
         versions: what the results are true of, for the records.
+        target: the runtime that the files are for and are run in; empty for ONNX Runtime, against PyTorch.
     """
 
     limits: Limits
     jobs: int
     versions: Dict[str, str]
+    target: str = ""
 
     def run(self, entries: Sequence[Entry]) -> Iterator[Record]:
         """Sweep; the results as they come. Closing the iterator, or Ctrl-C, ends the children."""
@@ -55,7 +57,7 @@ class Sweep:
     def _one(self, entry: Entry, stop: Event) -> Record:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
-            answer, problem = _run_child(entry, Path(folder), self.limits, stop)
+            answer, problem = _run_child(entry, Path(folder), self.limits, stop, self.target)
         record: Record = {"codebase": entry.codebase, "family": entry.family, "config": entry.config, **answer}
         if problem:
             record.update(ok=False, cause=problem)
@@ -71,7 +73,7 @@ def _next(pool: ThreadPoolExecutor, one: Any, todo: Iterator[Entry], stop: Event
     return set() if entry is None else {pool.submit(one, entry, stop)}
 
 
-def _run_child(entry: Entry, folder: Path, limits: Limits, stop: Event) -> Tuple[Record, Optional[str]]:
+def _run_child(entry: Entry, folder: Path, limits: Limits, stop: Event, target: str) -> Tuple[Record, Optional[str]]:
     """What the child left, and why it came to no good end."""
     request, answer = folder / "request.json", folder / "answer.json"
     content = {
@@ -79,6 +81,7 @@ def _run_child(entry: Entry, folder: Path, limits: Limits, stop: Event) -> Tuple
         "shape": shape_of(entry),
         "model": str(folder / "model.onnx"),
         "answer": str(answer),
+        "target": target,
     }
     request.write_text(json.dumps(content), encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(_TOOLS), os.environ.get("PYTHONPATH")]))
