@@ -141,7 +141,7 @@ def simplify_model(
             feeds.append(to_numpy(third))
 
     with report.stage("simplify") as stage:
-        result = simplify(traced, feeds, partial(difference, task))
+        result = simplify(traced, feeds, partial(difference, task), started=stage.show)
         stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
     for tool, reason in result.rejected:
         report.warn(f"{tool} was not used: {reason}")

@@ -22,6 +22,9 @@ Agree = Callable[[Arrays, Arrays], Optional[str]]
 
 _WORKER = str(Path(__file__).with_name("simplifier_worker.py"))
 
+_START_SECONDS = 60.0
+_NODE_SECONDS = 0.08
+
 # In the order in which they are tried: name, and the command line to which the two files' paths are appended.
 TOOLS: List[Tuple[str, Sequence[str]]] = [
     (name, (sys.executable, _WORKER, name)) for name in ("onnxsim", "onnxslim", "onnxruntime")
@@ -52,7 +55,8 @@ def simplify(
     feeds: Sequence[Arrays],
     agree: Agree,
     notify: Optional[Callable[[str], None]] = None,
-    timeout: float = 600.0,
+    timeout: Optional[float] = None,
+    started: Optional[Callable[[str], None]] = None,
 ) -> Simplified:
     """Simplify a model with the first tool whose result still is the same model.
 
@@ -65,12 +69,14 @@ def simplify(
         feeds: the inputs to run both on, by name: every shape and batch that the file should stand.
         agree: the original's outputs and the simplified model's; says in what they differ, None if in nothing.
         notify: called with one line for every tool that is refused, and for keeping the original.
-        timeout: seconds after which a tool is given up.
+        timeout: seconds after which a tool is given up; None for what is ample for the model's size.
+        started: called with the name of each tool before it works.
 
     Raises:
         ExportError: the original itself does not run in ONNX Runtime on one of the feeds.
     """
-    notify = notify or (lambda line: None)
+    notify, started = notify or (lambda line: None), started or (lambda tool: None)
+    timeout = _ample(model) if timeout is None else timeout
     expected = _reference(model, feeds)
     rejected: List[Tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
@@ -79,6 +85,7 @@ def simplify(
         light, weights = large.weights_as_inputs(model)
         large.save(without_functions(light), source)
         for tool, command in TOOLS:
+            started(tool)
             try:
                 candidate = _apply(command, source, os.path.join(folder, f"{tool}.onnx"), timeout)
                 large.inputs_as_weights(candidate, weights)
@@ -91,6 +98,11 @@ def simplify(
                 return Simplified(candidate, tool, rejected)
     notify("no simplifier kept the model intact: the file is not simplified")
     return Simplified(model, None, rejected)
+
+
+def _ample(model: onnx.ModelProto) -> float:
+    """Seconds: several times what the slowest tool needs on a slow machine; its time goes with the number of nodes."""
+    return _START_SECONDS + _NODE_SECONDS * count_nodes(model)
 
 
 def _reference(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> List[Arrays]:
@@ -146,12 +158,13 @@ def _restore_interface(candidate: onnx.ModelProto, model: onnx.ModelProto) -> on
     Raises:
         _Rejected: it changed more: names, types, the rank, or made a symbolic axis a number.
     """
+    named = {dim.dim_param for value in model.graph.input for dim in value.type.tensor_type.shape.dim}
     for kind in ("input", "output"):
         ours, theirs = getattr(model.graph, kind), getattr(candidate.graph, kind)
         if [value.name for value in ours] != [value.name for value in theirs]:
             raise _Rejected(f"its {kind}s are {[value.name for value in theirs]}, not {[value.name for value in ours]}")
         for original, value in zip(ours, theirs):
-            problem = _changed(original.type.tensor_type, value.type.tensor_type)
+            problem = _changed(original.type.tensor_type, value.type.tensor_type, named)
             if problem:
                 raise _Rejected(f"{kind} '{value.name}': {problem}")
             found = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -165,8 +178,13 @@ def _restore_interface(candidate: onnx.ModelProto, model: onnx.ModelProto) -> on
     return candidate
 
 
-def _changed(original: onnx.TypeProto.Tensor, value: onnx.TypeProto.Tensor) -> Optional[str]:
-    """Say in what a value's type no longer is the original's."""
+def _changed(original: onnx.TypeProto.Tensor, value: onnx.TypeProto.Tensor, named: Set[str]) -> Optional[str]:
+    """Say in what a value's type no longer is the original's.
+
+    Args:
+        named: the names of the inputs' axes. Another axis may turn out to have one size alone, such as the number of
+            detections of a model that always gives as many. It keeps its name; whether it is so shows when it runs.
+    """
     if original.elem_type != value.elem_type:
         return "its type is another"
     if not original.HasField("shape") or not value.HasField("shape"):
@@ -174,7 +192,7 @@ def _changed(original: onnx.TypeProto.Tensor, value: onnx.TypeProto.Tensor) -> O
     if len(original.shape.dim) != len(value.shape.dim):
         return f"its rank is {len(value.shape.dim)}, not {len(original.shape.dim)}"
     for axis, (ours, theirs) in enumerate(zip(original.shape.dim, value.shape.dim)):
-        if ours.dim_param and theirs.HasField("dim_value"):
+        if ours.dim_param in named and ours.dim_param and theirs.HasField("dim_value"):
             return f"axis {axis} ({ours.dim_param}) became {theirs.dim_value}"
         if ours.HasField("dim_value") and theirs.HasField("dim_value") and ours.dim_value != theirs.dim_value:
             return f"axis {axis} became {theirs.dim_value}, not {ours.dim_value}"

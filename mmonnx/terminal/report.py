@@ -134,6 +134,10 @@ class Stage:
         """Add to what the stage's line says, for example ``1219 nodes``."""
         self.notes.append(text)
 
+    def show(self, text: str) -> None:
+        """Show what is at work beside the stage's name, until it ends."""
+        self.bar.update(self._task, description=f"{self.name}: {text}")
+
     def progress(self, items: Iterable[Item], total: Optional[int] = None) -> Iterator[Item]:
         """Pass the items on, and show how many are done.
 

@@ -142,6 +142,26 @@ def test_renamed_axes_are_given_their_names_back(monkeypatch, tmp_path, model, f
     assert simplify(model, feeds, agree).model.graph.output[0].type.tensor_type.shape.dim[2].dim_param == "width"
 
 
+def test_a_count_that_is_always_the_same_keeps_its_name(monkeypatch, tmp_path, model, feeds):
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "num_dets"
+    plant(monkeypatch, tmp_path, "model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3\n" + GOOD)
+    found = simplify(model, feeds, agree)
+    assert found.tool == "tool0"
+    axes = [dim.dim_param or dim.dim_value for dim in found.model.graph.output[0].type.tensor_type.shape.dim]
+    assert axes == ["batch", "num_dets", "width"]
+
+
+def test_what_is_at_work_is_told_and_given_up_by_the_size_of_the_model(monkeypatch, tmp_path, model, feeds):
+    plant(monkeypatch, tmp_path, "raise SystemExit(3)", GOOD)
+    told, limits = [], []
+    apply = module._apply
+    monkeypatch.setattr(module, "_apply", lambda *args: limits.append(args[-1]) or apply(*args))
+    simplify(model, feeds, agree, started=told.append)
+    model.graph.node.extend(onnx.helper.make_node("Relu", ["x"], [f"more_{number}"]) for number in range(5000))
+    simplify(model, feeds, agree)
+    assert told == ["tool0", "tool1"] and 60 < limits[0] < 70 and 400 < limits[2] < 500
+
+
 def test_an_axis_of_which_nothing_was_said_may_become_a_number(monkeypatch, tmp_path, model, feeds):
     model.graph.output[0].type.tensor_type.shape.dim[1].Clear()
     plant(monkeypatch, tmp_path, "model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3\n" + GOOD)

@@ -19,18 +19,17 @@ import numpy as np
 
 from mmonnx import loading
 from mmonnx.codebases.plain.callables import is_callable_name
+from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.config import read_config
-from mmonnx.loading.task import Task, to_numpy
+from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.runtime.engines import EngineError, EngineSession
 from mmonnx.runtime.results import RawOutputs, Scores
-from mmonnx.runtime.session import Session
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
 from mmonnx.verifying.matching import Tolerances
-from mmonnx.verifying.verification import CaseResult, difference, make_cases
+from mmonnx.verifying.verification import CaseResult, make_cases
 
 from . import torchvision_models
 
@@ -49,7 +48,7 @@ _FEWER = {
 
 Request = Dict[str, Any]
 """``config``, ``shape`` ((height, width) or None), ``model`` (the file to write), ``answer`` (the JSON to write);
-``target``: where it is not empty, the file is compared in that runtime with ONNX Runtime, and not with PyTorch."""
+``target``: where it is not empty, the file is compared with PyTorch in that runtime, not in ONNX Runtime."""
 
 
 class Recorder(Report):
@@ -145,31 +144,11 @@ def _judge(exported: Exported) -> Dict[str, Any]:
 
 
 def _judge_there(exported: Exported, name: str) -> Dict[str, Any]:
-    """Whether the target's own runtime gives what ONNX Runtime gives, on every picture."""
+    """Whether the target's own runtime gives PyTorch's answers on every picture."""
     task, target = exported.task, find_target(name)
-    axes = (("batch", task.dynamic_batch), ("size", task.dynamic_size))
     cases = make_cases(task, None, task.shape, batch=2)
-    facts: Dict[str, Any] = {
-        "matched": 0,
-        "total": len(cases),
-        "nodes": count_nodes(exported.model),
-        "dynamic": ", ".join(name for name, is_dynamic in axes if is_dynamic),
-        "notes": [],
-        "cause": "",
-    }
-    there, here = EngineSession(exported.model, target.engine), Session(exported.model)
-    for case in cases:
-        feeds = to_numpy(case.feeds)
-        try:
-            problem = difference(task, here.run(feeds), there.run(feeds))
-        except EngineError as error:
-            facts.update(cause=shorten(f"{case.name}: {error}"), reached=REACHED["check"])
-            return facts
-        facts["matched"] += problem is None
-        facts["cause"] = facts["cause"] or (shorten(f"{case.name}: {problem}") if problem else "")
-    facts["ok"] = not facts["cause"]
-    facts["reached"] = "matched" if facts["ok"] else REACHED["verify"]
-    return facts
+    results = verify_there(task, cases, exported.model, target)
+    return _judge(replace(exported, results=results))
 
 
 def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
