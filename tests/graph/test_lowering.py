@@ -583,6 +583,41 @@ def test_turns_that_are_something_else_are_left_alone(was, now):
     assert "Loop" not in lower(model, PPLNN).written
 
 
+MNN = replace(find_target("mnn"), capabilities=PPLNN.capabilities, takes_empty=PPLNN.takes_empty)
+ONE_HOT = "o = Constant <value = float[2] {-1, 3}> () d = Constant <value = int64 {4}> ()"
+OF_MNN = {
+    "Less": ("y = Less (x, z)", "float[n,m] x, float[n,m] z", "bool[n,m] y", {"x": (2, 3), "z": (2, 3)}),
+    "Where": (
+        "k = Constant <value = float {0}> () c = Greater (x, k) y = Where (c, x, z)",
+        "float[n,1,4] x, float[3,1] z",
+        "float[n,3,4] y",
+        {"x": (2, 1, 4), "z": (3, 1)},
+    ),
+    "Softmax": ("y = Softmax (x)", "float[n,m,k] x", "float[n,m,k] y", {"x": (2, 3, 4)}),
+    "PRelu": ("y = PRelu (x, s)", "float[n,m] x, float[m] s", "float[n,m] y", {"x": (2, 3), "s": (3,)}),
+    "ReduceL2": ("y = ReduceL2 <axes = [1]> (x)", "float[n,m] x", "float[n,1] y", {"x": (2, 3)}),
+    "OneHot": (
+        f"i = Cast <to = 7> (x) {ONE_HOT} y = OneHot <axis = 1> (i, d, o)",
+        "float[n,m] x",
+        "float[n,4,m] y",
+        {"x": (2, 3)},
+    ),
+    "ScatterND": (
+        "i = Constant <value = int64[2,2] {1, -1, 0, 1}> () y = ScatterND (x, i, u)",
+        "float[n,3,4] x, float[2,4] u",
+        "float[n,3,4] y",
+        {"x": (2, 3, 4), "u": (2, 4)},
+    ),
+}
+
+
+@pytest.mark.parametrize("operator", OF_MNN)
+def test_what_mnn_gets_wrong(operator):
+    body, inputs, outputs, shapes = OF_MNN[operator]
+    feeds = [{name: image(*shape) for name, shape in shapes.items()} for _ in range(2)]
+    check(parse(body, inputs, outputs), feeds, exact=operator != "ReduceL2" and operator != "Softmax", target=MNN)
+
+
 def test_one_tensor_twice():
     for operator in ("Add", "Sub", "Mul", "Div"):
         model = parse(f"r = Relu (x) y = {operator} (r, r)", "float[n,c,h,w] x", "float[n,c,h,w] y")

@@ -4,8 +4,8 @@ from typing import Callable
 
 import numpy as np
 
-from ..conditions import FewerAxes, SameTwice, ShorterConstant, TypeIs
-from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, constant, like, op, where
+from ..conditions import FewerAxes, SameTwice, ShorterConstant, Stretched, TypeIs
+from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, like, op, where
 
 _WHOLE = ("int8", "int16", "int32", "int64")
 
@@ -188,6 +188,23 @@ def _clip_attributes(node: Node) -> Result:
     return x
 
 
+def _turned_around(node: Node) -> Result:
+    return op("Greater", node[1], node[0])
+
+
+def _sloped(node: Node) -> Result:
+    return where(op("Less", node[0], 0), node[0] * node[1], node[0])
+
+
+def _expanded(node: Node) -> Result:
+    """All inputs as large as the output."""
+    if any(node[index].dtype == "" for index in range(3)):
+        return None
+    together = cast(node[0], "float32") + cast(node[1], "float32") + cast(node[2], "float32")
+    shape = op("Shape", together)
+    return op("Where", *(op("Expand", node[index], shape) for index in range(3)))
+
+
 def _with_a_copy(node: Node) -> Result:
     return op(node.operator, node[0], op("Mul", node[0], 1))
 
@@ -251,6 +268,9 @@ RULES = (
     Rule("Mean", _mean, ROUNDING),
     Rule("Clip", _whole_clip, EXACT, (TypeIs(0, _WHOLE),)),
     Rule("Clip", _clip_attributes),
+    Rule("Less", _turned_around),
+    Rule("PRelu", _sloped),
+    Rule("Where", _expanded, EXACT, (Stretched((2,)),)),
     *(Rule(name, _with_a_copy, EXACT, (SameTwice(),)) for name in ("Add", "Sub", "Mul", "Div")),
     *(Rule(name, _with_as_many_axes, EXACT, (FewerAxes(),)) for name in ("Add", "Sub", "Mul", "Div")),
     *(Rule(name, _with_longer_constant, EXACT, (ShorterConstant(),)) for name in ("Add", "Sub", "Mul", "Div")),

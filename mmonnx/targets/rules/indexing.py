@@ -4,7 +4,7 @@ from typing import List, Optional
 
 import numpy as np
 
-from ..conditions import NegativeConstant, PicksOne, TypeIs, UnorderedAxes
+from ..conditions import NegativeConstant, PartialIndices, PicksOne, TypeIs, UnorderedAxes
 from .base import EXACT, Node, Result, Rule, Tensor, cast, constant, counted, like, op, outputs, reshaped, size, where
 
 
@@ -14,7 +14,7 @@ def _gather_elements(node: Node) -> Result:
     if rank is None or axis is None:
         return None
     data, places = node[0], node[1]
-    strides = _strides(data, rank)
+    strides = _strides_to(data, rank)
     along = where(op("Less", places, 0), places + size(data, axis), places)
     flat = _times(along, strides[axis])
     for other in range(rank):
@@ -28,16 +28,6 @@ def _times(x: Tensor, stride: Optional[Tensor]) -> Tensor:
     return x if stride is None else x * stride
 
 
-def _strides(data: Tensor, rank: int) -> List[Optional[Tensor]]:
-    """How far apart the neighbours on each axis are in memory; None for 1."""
-    found: List[Optional[Tensor]] = [None] * rank
-    step: Optional[Tensor] = None
-    for axis in reversed(range(rank - 1)):
-        step = _times(size(data, axis + 1), step)
-        found[axis] = step
-    return found
-
-
 def _from_the_begin(node: Node) -> Result:
     indices, sizes = node.array(1), node.sizes()
     if indices is None or sizes is None:
@@ -46,6 +36,47 @@ def _from_the_begin(node: Node) -> Result:
     if len(known) < indices.shape[-1]:
         return None
     return op("ScatterND", node[0], constant(np.where(indices < 0, indices + known, indices)), node[2])
+
+
+def _scattered_rows(node: Node) -> Result:
+    """The axes that an index names as one."""
+    rank, sizes = node.rank(), node.sizes(1)
+    depth = sizes[-1] if sizes else None
+    indices_rank = node.rank(1)
+    if rank is None or depth is None or indices_rank is None or node.has("reduction"):
+        return None
+    data, places = node[0], node[1]
+    flat: Optional[Tensor] = None
+    for axis, stride in enumerate(_strides_to(data, depth)):
+        own = op("Gather", places, constant([axis]), axis=indices_rank - 1)
+        own = _times(where(op("Less", own, 0), own + size(data, axis), own), stride)
+        flat = own if flat is None else flat + own
+    assert flat is not None
+    rest = [size(data, axis) for axis in range(depth, rank)]
+    rows = reshaped(data, -1, *rest)
+    return op("Reshape", op("ScatterND", rows, flat, node[2]), op("Shape", data))
+
+
+def _strides_to(data: Tensor, depth: int) -> List[Optional[Tensor]]:
+    """How many rows apart the neighbours on each of the first axes are; None for 1."""
+    found: List[Optional[Tensor]] = [None] * depth
+    step: Optional[Tensor] = None
+    for axis in reversed(range(depth - 1)):
+        step = _times(size(data, axis + 1), step)
+        found[axis] = step
+    return found
+
+
+def _one_hot(node: Node) -> Result:
+    rank, depth = node.rank(), node.given(1)
+    if rank is None or depth is None or not node[0].dtype or not node[2].dtype:
+        return None
+    places, count = cast(node[0], "int64"), reshaped(cast(depth, "int64"), 1)
+    axis = int(node.attribute("axis", -1)) % (rank + 1)
+    wrapped = node.unsqueeze(where(op("Less", places, 0), places + count, places), [axis])
+    kinds = reshaped(counted(count), *[-1 if index == axis else 1 for index in range(rank + 1)])
+    off, on = (op("Gather", node[2], constant(index), axis=0) for index in (0, 1))
+    return where(op("Equal", wrapped, kinds), on, off)
 
 
 def _scattered_from_the_begin(node: Node) -> Result:
@@ -136,6 +167,8 @@ def _compress(node: Node) -> Result:
 RULES = (
     Rule("GatherElements", _gather_elements),
     Rule("ScatterND", _from_the_begin, EXACT, (NegativeConstant(1),)),
+    Rule("ScatterND", _scattered_rows, EXACT, (PartialIndices(),)),
+    Rule("OneHot", _one_hot),
     Rule("ScatterElements", _scattered_from_the_begin, EXACT, (NegativeConstant(1),)),
     Rule("Slice", _with_long_places, EXACT, (TypeIs(1, ("int32",)),)),
     Rule("Gather", _with_long_places, EXACT, (TypeIs(1, ("int32",)),)),

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from ..conditions import GivenInput, Missing, TypeIs, Unordered
-from .base import ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, op, size, sliced
+from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, op, size, sliced
 
 _MOST = 64
 """Elements that are multiplied one by one."""
@@ -135,7 +135,13 @@ def _soft_max_across(node: Node) -> Result:
     return op("Transpose", turned, perm=back)
 
 
+def _with_axis(node: Node) -> Result:
+    # before opset 13 the default is 1
+    return op(node.operator, node[0], axis=1) if node.opset < 13 else op(node.operator, node[0], axis=-1)
+
+
 RULES = (
+    *(Rule(name, _with_axis, EXACT, (Missing("axis"),)) for name in ("Softmax", "LogSoftmax")),
     Rule("ReduceL1", _l1, ROUNDING),
     Rule("ReduceL2", _l2, ROUNDING),
     Rule("ReduceSumSquare", _sum_of_squares, ROUNDING),
