@@ -16,6 +16,9 @@ from mmonnx.comparing.reference import Expected
 from mmonnx.runtime import ENGINES, Description
 from mmonnx.support import InputError
 
+# files alone: no stack's torch has a part in it
+pytestmark = pytest.mark.once
+
 ROW = ["Relu", "Sin", "Abs", "Tan", "Exp"]
 
 

@@ -17,6 +17,9 @@ from mmonnx.loading.images import photographs
 from mmonnx.runtime import Classifier, Detector
 from mmonnx.verifying.matching import match
 
+# files alone, once they are exported
+pytestmark = pytest.mark.once
+
 # as large as it becomes a whole number of 32 pixels, and so that the right and the lower edge are padding
 EVEN, ODD = (192, 256), (150, 230)
 BLOCKED = ["torch", "torchvision", "mmcv", "mmdet", "mmcls", "onnx", "onnxsim", "onnxslim", "skimage", "rich"]

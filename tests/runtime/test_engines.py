@@ -13,6 +13,9 @@ from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession,
 from mmonnx.runtime.engines.signature import _of_session, signature_of
 from mmonnx.support import InputError
 
+# files alone: no stack's torch has a part in it
+pytestmark = pytest.mark.once
+
 FEEDS = {"input": np.random.RandomState(0).rand(2, 3, 5, 7).astype(np.float32)}
 
 

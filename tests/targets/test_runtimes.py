@@ -10,6 +10,9 @@ from onnx import numpy_helper
 from mmonnx.graph.check import check_target
 from mmonnx.targets import find_target
 
+# tables, and what onnx says of shapes
+pytestmark = pytest.mark.once
+
 PICTURE = "float[1,3,8,8] x"
 FILLED = "float[a,b,c,d] y"
 
