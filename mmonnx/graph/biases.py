@@ -8,6 +8,8 @@ import onnx
 from .functions import walk_nodes
 
 _WITH_BIAS = {"Conv", "ConvTranspose", "Gemm"}
+_FUSED = {"Add", "BatchNormalization", "Div", "Mul", "Sub"}
+"""What a runtime may make part of the layer before it, if the other operand is a constant."""
 
 
 def shared_biases(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
@@ -20,6 +22,19 @@ def shared_biases(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
             if node.input[2] in seen:
                 yield node
             seen.add(node.input[2])
+
+
+def altered_biases(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Those of them whose bias a runtime changes when it makes one operator of a layer and what is behind it."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants.update(name for node in walk_nodes(model.graph) if node.op_type == "Constant" for name in node.output)
+    changed = set()
+    behind = {name: node for node in walk_nodes(model.graph) for name in node.input}
+    for node in walk_nodes(model.graph):
+        next_node = behind.get(node.output[0]) if node.op_type in _WITH_BIAS and len(node.input) > 2 else None
+        if next_node is not None and next_node.op_type in _FUSED and constants.intersection(next_node.input):
+            changed.add(node.input[2])
+    return (node for node in shared_biases(model) if node.input[2] in changed)
 
 
 def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:

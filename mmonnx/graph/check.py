@@ -12,7 +12,7 @@ import onnx.inliner
 from ..runtime import Session, check_valid, without_weights
 from ..support import ExportError, InputError, first_line
 from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
-from .biases import shared_biases
+from .biases import altered_biases
 from .emptiness import Cause, Followed, covers, follow, node_name
 from .names import module_path
 
@@ -116,7 +116,7 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
     if not target.capabilities.dynamic_shapes:
         yield from _unknown_sizes(model)
     if not target.capabilities.shared_biases:
-        for node in shared_biases(model):
+        for node in altered_biases(model):
             rule = f"its bias {node.input[2]} is another node's too: what is added behind that is added here as well"
             yield Finding(node_name(node), node.op_type, module_of(node), rule, "write a constant of its own")
     if target.loads:
