@@ -67,13 +67,13 @@ def run(options: argparse.Namespace) -> int:
     todo = [entry for entry in chosen if entry.config not in done]
     report = Report()
     report.text(f"{len(todo)} configs to sweep, {len(chosen) - len(todo)} known; {lines}")
-    sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions(), options.target)
+    sweep = Sweep(Limits(options.seconds, options.memory), options.jobs, versions(), options.target or "")
     follow(sweep, Likeness(todo, settled), lines, report)
     records = read_records(lines)
     document = options.coverage or options.out / "coverage.md"
     previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""
     with replacing(document) as path:
-        path.write_text(coverage(records, previous, options.target), encoding="utf-8")
+        path.write_text(coverage(records, previous, options.target or ""), encoding="utf-8")
     wanted = {entry.config for entry in chosen}
     results = [record for record in records if record["config"] in wanted]
     good = sum(record["ok"] for record in results)

@@ -80,6 +80,8 @@ class Target:
         loads: the file is loaded in ONNX Runtime, whose answer is the check.
         engine: its name in ``runtime.ENGINES``, where a file is verified in it as well; empty for ONNX Runtime itself,
             and where mmonnx cannot run it.
+        imprecision: how many times further off than ONNX Runtime's its answers are, by its roundings alone and as
+            measured; the verification in it allows as much.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Target:
     takes_empty: Dict[str, Optional[Tuple[int, ...]]] = field(default_factory=dict)
     loads: bool = False
     engine: str = ""
+    imprecision: float = 1.0
 
 
 def table(names: str, first: int = 1, last: Optional[int] = None) -> Dict[str, Operator]:

@@ -163,6 +163,8 @@ MNN = Target(
     fixes=_FIXES,
     forms=_FORMS,
     engine="mnn",
+    # its convolutions are up to 5e-4 of their range off (3.6.1, 320x320), those of ONNX Runtime 1e-6 to 1e-5
+    imprecision=10.0,
     capabilities=Capabilities(
         # of a file with an operator whose input is empty it gives no output at all
         empty_tensors=False,

@@ -1,5 +1,7 @@
 """Which tensors may be empty, and where that makes a runtime go wrong that leaves nodes without elements out."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -31,7 +33,7 @@ def parse(body, inputs, outputs, opset=11):
 
 def emptied(body, inputs=ROWS, outputs="float[a,b] y"):
     """The operators that have an empty input and an output that is not."""
-    findings = check_target(parse(body, inputs, outputs), PPLNN)
+    findings = check_target(parse(body, inputs, outputs), replace(PPLNN, forms={}, types={}))
     assert all("is empty when" in finding.rule for finding in findings), findings
     return [finding.operator for finding in findings]
 

@@ -195,6 +195,7 @@ def test_one_that_hangs_is_a_result(tmp_path):
         (["--all", "--codebase", "mmseg"], "invalid choice"),
         (["--all", "--jobs", "0"], "no number of 1 or more"),
         (["--quick", "--out", "/proc/none"], "cannot be written"),
+        (["--quick", "--target", "tensorrt"], "'tensorrt' is none of"),
     ],
 )
 def test_a_wrong_command_is_refused(capsys, arguments, words):
