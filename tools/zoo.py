@@ -146,9 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--all", action="store_true", help="every config")
     add("--sample", type=_number, metavar="N", help="with --all: no more than N, always the same ones")
     add("--quick", action="store_true", help=f"{len(selection.QUICK)} fixed configs over all kinds of heads")
-    add(
-        "--target", default="", metavar="NAME", type=_engine, help="run the files in this runtime, against ONNX Runtime"
-    )
+    add("--target", metavar="NAME", type=_engine, help="run the files in this runtime, against ONNX Runtime")
     add("--jobs", type=_number, default=1, metavar="N", help="configs at a time; default: 1")
     add("--resume", action="store_true", help="go on: leave out what OUT has a result of")
     add("--retry", action="store_true", help="with --resume: do again what did not match")
