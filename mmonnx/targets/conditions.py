@@ -270,6 +270,21 @@ class SameTwice(Condition):
 
 
 @dataclass(frozen=True)
+class SumOfConvolution(Condition):
+    """A sum of which one side is a sum itself, with a convolution in it."""
+
+    def holds(self, view: View) -> bool:
+        return any(_adds_to_convolution(view.source(index)) for index in (0, 1))
+
+
+def _adds_to_convolution(view: Optional[View]) -> bool:
+    if view is None or view.operator != "Add":
+        return False
+    sources = (view.source(0), view.source(1))
+    return any(source is not None and source.operator == "Conv" for source in sources)
+
+
+@dataclass(frozen=True)
 class FewerAxes(Condition):
     """One of two inputs has four axes, the other two or three."""
 

@@ -28,6 +28,7 @@ from .conditions import (
     RankReachesInputs,
     SameTwice,
     ShorterConstant,
+    SumOfConvolution,
     TypeIs,
     Unordered,
     UnorderedAxes,
@@ -234,7 +235,17 @@ _FORMS = {
             (OpsetFrom(13), NotLastAxis()),
         ),
     ),
-    **dict.fromkeys(("Sub", "Mul", "Div", "Add"), (_READS_SHAPES, _TWICE, _FEWER_AXES)),
+    **dict.fromkeys(("Sub", "Mul", "Div"), (_READS_SHAPES, _TWICE, _FEWER_AXES)),
+    "Add": (
+        _READS_SHAPES,
+        _TWICE,
+        _FEWER_AXES,
+        Form(
+            "of two sums behind a convolution it may leave one out",
+            "write a product with 1 between them",
+            (SumOfConvolution(),),
+        ),
+    ),
     "If": (
         Form(
             "it dies where a branch hands on a tensor", "compute what the branch gives in it", (BranchHandsOn(SHAPING),)

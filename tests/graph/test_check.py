@@ -172,6 +172,13 @@ FAULTS = {
     ),
     "Pad without a value": ("Pad", "in memory", "y = Pad (x, p)", "float[9] x, int64[2] p", "float[a] y"),
     "one tensor twice": ("Mul", "one tensor", "r = Relu (x) y = Mul (r, r)", "float[9] x", "float[9] y"),
+    "two sums behind a convolution": (
+        "Add",
+        "leave one out",
+        "a = Conv <kernel_shape = [1, 1]> (x, w) b = Add (a, x) y = Add (b, z)",
+        "float[1,1,2,2] x, float[1,1,2,2] z, float[1,1,1,1] w",
+        "float[1,1,2,2] y",
+    ),
     "fewer axes": ("Sub", "four axes", "y = Sub (x, z)", "float[2,3,4,5] x, float[3,1,1] z", "float[2,3,4,5] y"),
     "Slice from the end": (
         "Slice",

@@ -629,6 +629,13 @@ def test_one_tensor_twice():
         check(model, [{"x": np.abs(image(2, 3, 4, 5)) + 1}], exact=True)
 
 
+def test_sums_behind_a_convolution():
+    kernels = "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"
+    model = weighted(f"a = Conv <{kernels}> (x, w) b = Add (a, x) c = Add (x, b) y = Relu (c)", image(4, 4, 3, 3))
+    found = check(model, [{"x": image(2, 4, 5, 6)}], exact=True)
+    assert found.written == {"Add": 1}
+
+
 def test_fewer_axes():
     model = parse("y = Mul (x, s)", "float[n,3,h,w] x, float[3,1,1] s", "float[n,3,h,w] y")
     check(model, [{"x": image(2, 3, 4, 5), "s": image(3, 1, 1)}], exact=True)

@@ -4,7 +4,7 @@ from typing import Callable
 
 import numpy as np
 
-from ..conditions import FewerAxes, SameTwice, ShorterConstant, Stretched, TypeIs
+from ..conditions import FewerAxes, SameTwice, ShorterConstant, Stretched, SumOfConvolution, TypeIs
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, like, op, where
 
 _WHOLE = ("int8", "int16", "int32", "int64")
@@ -209,6 +209,11 @@ def _with_a_copy(node: Node) -> Result:
     return op(node.operator, node[0], op("Mul", node[0], 1))
 
 
+def _summed_apart(node: Node) -> Result:
+    """Something between two sums that keeps PPLNN from adding both to one convolution."""
+    return op("Add", op("Mul", node[0], 1), op("Mul", node[1], 1))
+
+
 def _with_as_many_axes(node: Node) -> Result:
     given = []
     for index in (0, 1):
@@ -272,6 +277,7 @@ RULES = (
     Rule("PRelu", _sloped),
     Rule("Where", _expanded, EXACT, (Stretched((2,)),)),
     *(Rule(name, _with_a_copy, EXACT, (SameTwice(),)) for name in ("Add", "Sub", "Mul", "Div")),
+    Rule("Add", _summed_apart, EXACT, (SumOfConvolution(),)),
     *(Rule(name, _with_as_many_axes, EXACT, (FewerAxes(),)) for name in ("Add", "Sub", "Mul", "Div")),
     *(Rule(name, _with_longer_constant, EXACT, (ShorterConstant(),)) for name in ("Add", "Sub", "Mul", "Div")),
     Rule("Relu", _relu_of_whole, EXACT, (TypeIs(0, _WHOLE),)),
