@@ -81,6 +81,8 @@ def test_a_detector_declares_all_axes(tmp_path, name, dynamic, simplify):
     if "masks" in task.output_names:
         expected["masks"] = [batch, most, *((28, 28) if options else (height, width))]
     assert dims(model) == expected
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     images = [np.random.RandomState(seed).randint(0, 255, (*SHAPE, 3), np.uint8) for seed in range(3)]
     feeds = [task.preprocess(images[:2], SHAPE)]
     if dynamic:
