@@ -48,9 +48,6 @@ def _computed(model: onnx.ModelProto, constant: Set[str]) -> List[str]:
             known.update(node.output)
             found.extend(name for name in node.output if name)
     given = {value.name for value in model.graph.output}
-    return [name for name in found if name not in given and _is_read(model, name, known)]
-
-
-def _is_read(model: onnx.ModelProto, name: str, known: Set[str]) -> bool:
-    """Whether a node that is not folded itself reads a tensor."""
-    return any(name in node.input and not known.issuperset(node.output) for node in model.graph.node)
+    left = [node for node in model.graph.node if not known.issuperset(node.output)]
+    read = {name for node in left for name in node.input}
+    return [name for name in found if name in read and name not in given]

@@ -1,7 +1,7 @@
 """OpenCV 5's dnn with its new engine: what running the node tests of ONNX and mmonnx's files in 5.0.0 showed."""
 
 from .base import Capabilities, Form, Target, table
-from .conditions import AnyElement, Computed, Filled, Is, IsNot, NegativeConstant
+from .conditions import Computed, Filled, Given, Is, IsNot, NegativeConstant
 
 _OPERATORS = """Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
 BitwiseAnd BitwiseNot BitwiseOr BitwiseXor BlackmanWindow Cast CastLike Ceil Celu CenterCropPad Clip Concat Constant
@@ -65,7 +65,7 @@ _FORMS = {
             "write sizes in place of scales",
             (Is("mode", ("linear", "cubic")), Filled(2)),
         ),
-        Form("it has no axes", "write the size of every axis", (AnyElement("axes", -99),)),
+        Form("it has no axes", "write the size of every axis", (Given(("axes",)),)),
         Form("it has no antialias", "write antialias 0", (Is("antialias", (1,)),)),
         Form(
             "it does not keep the ratio",

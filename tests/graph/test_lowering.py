@@ -475,7 +475,6 @@ RESIZES = [
     ('mode = "cubic", coordinate_transformation_mode = "half_pixel"', "1, 1, 2, 1.5"),
     ('mode = "cubic", coordinate_transformation_mode = "align_corners", cubic_coeff_a = -0.5', "1, 1, 2, 2"),
 ]
-TAKES_CUBIC = replace(PPLNN, forms={**PPLNN.forms})
 
 
 @pytest.mark.parametrize("attributes, scales", RESIZES)

@@ -153,6 +153,15 @@ def where(condition: Tensor, first: Tensor, second: Item) -> Tensor:
     return op("Where", condition, first, like(first, second))
 
 
+def bounded(x: Tensor, low: Optional[Item] = None, high: Optional[Item] = None) -> Tensor:
+    """No element below a bound, nor above another; None for no bound."""
+    if low is not None:
+        x = where(op("Less", x, low), like(x, low), x)
+    if high is not None:
+        x = where(op("Greater", x, high), like(x, high), x)
+    return x
+
+
 def absolute(x: Tensor) -> Tensor:
     """Without the sign."""
     return where(op("Less", x, 0), 0 - x, x)
@@ -270,7 +279,12 @@ def size(x: Tensor, axis: int) -> Tensor:
     if number is not None:
         return constant([number])
     # not Gather: PPLNN makes a scalar of it
-    return op("Slice", op("Shape", x), constant([axis]), constant([axis + 1]), constant([0]))
+    return one_of(op("Shape", x), axis)
+
+
+def one_of(vector: Tensor, index: int) -> Tensor:
+    """One element of a vector, as a vector of one."""
+    return op("Slice", vector, constant([index]), constant([index + 1]), constant([0]))
 
 
 def joined(parts: Sequence[Tensor], axis: int = 0) -> Tensor:

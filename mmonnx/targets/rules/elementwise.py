@@ -1,12 +1,14 @@
 """Operators that work element by element."""
 
-from typing import Callable
+from functools import reduce
+from typing import Callable, List
 
 import numpy as np
 
 from ..conditions import FewerAxes, SameTwice, ShorterConstant, Stretched, SumOfConvolution, TypeIs
-from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, like, op, where
+from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, bounded, cast, constant, like, op, where
 
+_ARITHMETIC = ("Add", "Sub", "Mul", "Div")
 _WHOLE = ("int8", "int16", "int32", "int64")
 
 
@@ -154,38 +156,29 @@ def _hyperbolic(sign: int) -> Callable[[Node], Result]:
 
 def _folded(operator: str) -> Callable[[Node], Result]:
     def write(node: Node) -> Result:
-        first, *others = [node[index] for index in range(len(node.inputs))]
-        for other in others:
-            first = where(op(operator, first, other), first, other) if operator != "Add" else first + other
-        return first if others else op("Identity", first)
+        return reduce(lambda first, other: where(op(operator, first, other), first, other), _all(node))
 
     return write
 
 
+def _all(node: Node) -> List[Tensor]:
+    return [node[index] for index in range(len(node.inputs))]
+
+
+def _sum(node: Node) -> Tensor:
+    return reduce(lambda first, other: first + other, _all(node))
+
+
 def _mean(node: Node) -> Result:
-    tensors = [node[index] for index in range(len(node.inputs))]
-    total = tensors[0]
-    for other in tensors[1:]:
-        total = total + other
-    return total / len(tensors)
+    return _sum(node) / len(node.inputs)
 
 
 def _whole_clip(node: Node) -> Result:
-    x, low, high = node[0], node.given(1), node.given(2)
-    if low is not None:
-        x = where(op("Less", x, low), low, x)
-    if high is not None:
-        x = where(op("Greater", x, high), high, x)
-    return x
+    return bounded(node[0], node.given(1), node.given(2))
 
 
 def _clip_attributes(node: Node) -> Result:
-    x = node[0]
-    if node.has("min"):
-        x = where(op("Less", x, node.attribute("min")), like(x, node.attribute("min")), x)
-    if node.has("max"):
-        x = where(op("Greater", x, node.attribute("max")), like(x, node.attribute("max")), x)
-    return x
+    return bounded(node[0], *(node.attribute(name) if node.has(name) else None for name in ("min", "max")))
 
 
 def _turned_around(node: Node) -> Result:
@@ -235,10 +228,6 @@ def _with_longer_constant(node: Node) -> Result:
     return op(node.operator, node[0], constant([int(array.reshape(-1)[0])] * length))
 
 
-def _relu_of_whole(node: Node) -> Result:
-    return where(op("Less", node[0], 0), like(node[0], 0), node[0])
-
-
 RULES = (
     Rule("Abs", lambda node: absolute(node[0])),
     Rule("Neg", lambda node: 0 - node[0]),
@@ -269,16 +258,16 @@ RULES = (
     Rule("Cosh", _hyperbolic(1), ROUNDING),
     Rule("Max", _folded("Greater"), EXACT),
     Rule("Min", _folded("Less"), EXACT),
-    Rule("Sum", _folded("Add"), ROUNDING),
+    Rule("Sum", _sum, ROUNDING),
     Rule("Mean", _mean, ROUNDING),
     Rule("Clip", _whole_clip, EXACT, (TypeIs(0, _WHOLE),)),
     Rule("Clip", _clip_attributes),
     Rule("Less", _turned_around),
     Rule("PRelu", _sloped),
     Rule("Where", _expanded, EXACT, (Stretched((2,)),)),
-    *(Rule(name, _with_a_copy, EXACT, (SameTwice(),)) for name in ("Add", "Sub", "Mul", "Div")),
+    *(Rule(name, _with_a_copy, EXACT, (SameTwice(),)) for name in _ARITHMETIC),
     Rule("Add", _summed_apart, EXACT, (SumOfConvolution(),)),
-    *(Rule(name, _with_as_many_axes, EXACT, (FewerAxes(),)) for name in ("Add", "Sub", "Mul", "Div")),
-    *(Rule(name, _with_longer_constant, EXACT, (ShorterConstant(),)) for name in ("Add", "Sub", "Mul", "Div")),
-    Rule("Relu", _relu_of_whole, EXACT, (TypeIs(0, _WHOLE),)),
+    *(Rule(name, _with_as_many_axes, EXACT, (FewerAxes(),)) for name in _ARITHMETIC),
+    *(Rule(name, _with_longer_constant, EXACT, (ShorterConstant(),)) for name in _ARITHMETIC),
+    Rule("Relu", lambda node: bounded(node[0], 0), EXACT, (TypeIs(0, _WHOLE),)),
 )

@@ -5,7 +5,23 @@ from typing import List, Optional
 import numpy as np
 
 from ..conditions import NegativeConstant, PartialIndices, PicksOne, TypeIs, UnorderedAxes
-from .base import EXACT, Node, Result, Rule, Tensor, cast, constant, counted, like, op, outputs, reshaped, size, where
+from .base import (
+    EXACT,
+    Node,
+    Result,
+    Rule,
+    Tensor,
+    cast,
+    constant,
+    counted,
+    like,
+    one_of,
+    op,
+    outputs,
+    reshaped,
+    size,
+    where,
+)
 
 
 def _gather_elements(node: Node) -> Result:
@@ -15,13 +31,17 @@ def _gather_elements(node: Node) -> Result:
         return None
     data, places = node[0], node[1]
     strides = _strides_to(data, rank)
-    along = where(op("Less", places, 0), places + size(data, axis), places)
-    flat = _times(along, strides[axis])
+    flat = _times(_wrapped(places, size(data, axis)), strides[axis])
     for other in range(rank):
         if other != axis:
             own = _times(counted(size(places, other)), strides[other])
             flat = flat + reshaped(own, *[-1 if index == other else 1 for index in range(rank)])
     return op("Gather", reshaped(data, -1), flat, axis=0)
+
+
+def _wrapped(places: Tensor, length: Tensor) -> Tensor:
+    """Places counted from the begin, those below 0 from the end before."""
+    return where(op("Less", places, 0), places + length, places)
 
 
 def _times(x: Tensor, stride: Optional[Tensor]) -> Tensor:
@@ -49,7 +69,7 @@ def _scattered_rows(node: Node) -> Result:
     flat: Optional[Tensor] = None
     for axis, stride in enumerate(_strides_to(data, depth)):
         own = op("Gather", places, constant([axis]), axis=indices_rank - 1)
-        own = _times(where(op("Less", own, 0), own + size(data, axis), own), stride)
+        own = _times(_wrapped(own, size(data, axis)), stride)
         flat = own if flat is None else flat + own
     assert flat is not None
     rest = [size(data, axis) for axis in range(depth, rank)]
@@ -73,7 +93,7 @@ def _one_hot(node: Node) -> Result:
         return None
     places, count = cast(node[0], "int64"), reshaped(cast(depth, "int64"), 1)
     axis = int(node.attribute("axis", -1)) % (rank + 1)
-    wrapped = node.unsqueeze(where(op("Less", places, 0), places + count, places), [axis])
+    wrapped = node.unsqueeze(_wrapped(places, count), [axis])
     kinds = reshaped(counted(count), *[-1 if index == axis else 1 for index in range(rank + 1)])
     off, on = (op("Gather", node[2], constant(index), axis=0) for index in (0, 1))
     return where(op("Equal", wrapped, kinds), on, off)
@@ -151,10 +171,7 @@ def _triangle(node: Node) -> Result:
 
 def _one_of_a_shape(node: Node) -> Result:
     index = node.array(1)
-    if index is None:
-        return None
-    first = int(index[0])
-    return op("Slice", node[0], constant([first]), constant([first + 1]), constant([0]))
+    return None if index is None else one_of(node[0], int(index[0]))
 
 
 def _compress(node: Node) -> Result:

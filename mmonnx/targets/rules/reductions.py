@@ -1,6 +1,6 @@
 """Operators that bring axes down to one number, or to the place of one."""
 
-from typing import List, Optional
+from typing import Callable, List, Optional
 
 from ..conditions import GivenInput, Missing, TypeIs, Unordered
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, op, size, sliced
@@ -70,14 +70,14 @@ def _arg_min(node: Node) -> Result:
     return op("ArgMax", 0 - node[0], **node.attributes("axis", "keepdims"))
 
 
-def _global_max(node: Node) -> Result:
-    rank = node.rank()
-    return None if rank is None else node.reduce("ReduceMax", node[0], range(2, rank))
+def _of_pictures(operator: str) -> Callable[[Node], Result]:
+    """A reduction over all axes behind the channels."""
 
+    def write(node: Node) -> Result:
+        rank = node.rank()
+        return None if rank is None else node.reduce(operator, node[0], range(2, rank))
 
-def _global_average(node: Node) -> Result:
-    rank = node.rank()
-    return None if rank is None else node.reduce("ReduceMean", node[0], range(2, rank))
+    return write
 
 
 def _of_all_axes(node: Node) -> Result:
@@ -149,8 +149,8 @@ RULES = (
     Rule("ReduceLogSumExp", _log_sum_exp, ROUNDING),
     Rule("LogSoftmax", _log_softmax, ROUNDING),
     Rule("ArgMin", _arg_min),
-    Rule("GlobalMaxPool", _global_max),
-    Rule("GlobalAveragePool", _global_average, ROUNDING),
+    Rule("GlobalMaxPool", _of_pictures("ReduceMax")),
+    Rule("GlobalAveragePool", _of_pictures("ReduceMean"), ROUNDING),
     Rule("ReduceMean", _of_all_axes, ROUNDING, (Missing("axes", 1),)),
     Rule("ReduceSum", _sum_by_mean, ROUNDING, (GivenInput(1), TypeIs(0, ("float32",)))),
     *(

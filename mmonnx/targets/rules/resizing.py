@@ -13,6 +13,7 @@ from .base import (
     Result,
     Rule,
     Tensor,
+    bounded,
     cast,
     constant,
     counted,
@@ -86,8 +87,7 @@ def _coordinates(axis: _Axis, mode: str) -> Optional[Tensor]:
 
 def _within(places: Tensor, last: Tensor) -> Tensor:
     """No place before the first element or behind the last one."""
-    above = where(op("Less", places, 0), like(places, 0), places)
-    return where(op("Greater", above, last), last, above)
+    return bounded(places, 0, last)
 
 
 def _nearest(places: Tensor, mode: str) -> Tensor:
