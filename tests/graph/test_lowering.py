@@ -324,7 +324,7 @@ def test_einsum_of_one_and_of_three():
     check(model, [{"x": image(2, 3), "z": image(3, 4), "w": image(4, 5)}], exact=False)
 
 
-def weighted(body, weight, inputs="float[n,4,h,w] x", attributes=(), opset=11, bias=None):
+def weighted(body, weight, inputs="float[n,4,h,w] x", opset=11, bias=None):
     model = parse(body, inputs, "float[n,c,a,b] y", opset)
     model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
     if bias is not None:
@@ -454,7 +454,7 @@ def test_scattered_elements_at_negative_indices():
     check(model, [{"x": image(2, 3), "u": image(2, 2)}], exact=True)
 
 
-def resized(attributes, scales, opset=11, sizes=None):
+def resized(attributes, scales, opset=11):
     body = f"r = Constant <value = float[0] {{}}> () s = Constant <value = float[4] {{{scales}}}> ()"
     return parse(f"{body} y = Resize <{attributes}> (x, r, s)", "float[n,c,h,w] x", "float[n,c,a,b] y", opset)
 

@@ -75,11 +75,15 @@ def _without_auto_pad(node: Node) -> Result:
     return _again(node, names, auto_pad=None, pads=[*begin, *end])
 
 
+def _padded(x: Tensor, pads: List[int], value: float) -> Tensor:
+    """With padding around the axes behind the channels, as a convolution's ``pads`` gives it."""
+    half = len(pads) // 2
+    return op("Pad", x, constant([0, 0, *pads[:half], 0, 0, *pads[half:]]), value, mode="constant")
+
+
 def _padded_before(node: Node) -> Result:
     pads = list(node.attribute("pads"))
-    half = len(pads) // 2
-    around = constant([0, 0, *pads[:half], 0, 0, *pads[half:]])
-    padded = op("Pad", node[0], around, 0.0, mode="constant")
+    padded = _padded(node[0], pads, 0.0)
     attributes = {**node.attributes(*_CONV), "pads": [0] * len(pads)}
     return op("Conv", padded, *node.inputs[1:], **attributes)
 
@@ -94,8 +98,7 @@ def _pooled_of_padded(node: Node) -> Result:
     largest = node.operator == "MaxPool"
     if node.output_count > 1 or not (largest or node.attribute("count_include_pad")):
         return None  # the mean is of what is no padding
-    around = constant([0, 0, *pads[:count], 0, 0, *pads[count:]])
-    padded = op("Pad", node[0], around, _LOWEST if largest else 0.0, mode="constant")
+    padded = _padded(node[0], pads, _LOWEST if largest else 0.0)
     return op(node.operator, padded, **{**node.attributes(*_POOL), "pads": [0] * 2 * count})
 
 
@@ -150,7 +153,7 @@ def _transposed_further(node: Node) -> Result:
     whole = op("ConvTranspose", node[0], node[1], **attributes)
     missing = [max(extra - end, 0) for extra, end in zip(further, pads[count:])]
     if any(missing):
-        whole = op("Pad", whole, constant([0] * (2 + count) + [0, 0, *missing]), 0.0, mode="constant")
+        whole = _padded(whole, [0] * count + missing, 0.0)
     # from the end, 0 is none: a number past all ends
     ends = [-(end - extra) if end > extra else 2**31 - 1 for extra, end in zip(further, pads[count:])]
     axes = constant(list(range(2, 2 + count)))
@@ -170,7 +173,7 @@ def _pool_apart(node: Node) -> Result:
     pads = list(node.attribute("pads", [0] * 2 * count))
     x = node[0]
     if any(pads):
-        x = op("Pad", x, constant([0, 0, *pads[:count], 0, 0, *pads[count:]]), _LOWEST, mode="constant")
+        x = _padded(x, pads, _LOWEST)
     for axis, (width, apart, step) in enumerate(zip(kernel, dilations, strides), 2):
         reach = (width - 1) * apart
         moved = [_moved(x, axis, index * apart, index * apart - reach, step) for index in range(width)]

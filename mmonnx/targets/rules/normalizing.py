@@ -1,14 +1,19 @@
 """Normalization: by mean and deviation, or by what is around."""
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from ..conditions import TypeIs
 from .base import ROUNDING, Node, Result, Rule, Tensor, constant, op, reshaped, size
 
 
-def _normalized(node: Node, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
+def _centred(node: Node, x: Tensor, axes: Sequence[int]) -> Tuple[Tensor, Tensor]:
+    """How far the elements are from their mean, and the mean of the squares of that."""
     centred = x - node.reduce("ReduceMean", x, axes)
-    variance = node.reduce("ReduceMean", centred * centred, axes)
+    return centred, node.reduce("ReduceMean", centred * centred, axes)
+
+
+def _normalized(node: Node, x: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
+    centred, variance = _centred(node, x, axes)
     return centred / op("Sqrt", variance + epsilon)
 
 
@@ -66,9 +71,8 @@ def _for_groups(x: Tensor, rank: int, channels: int) -> Tensor:
 
 
 def _mean_variance(node: Node) -> Result:
-    x, axes = node[0], node.attribute("axes", [0, 2, 3])
-    centred = x - node.reduce("ReduceMean", x, axes)
-    return centred / (op("Sqrt", node.reduce("ReduceMean", centred * centred, axes)) + 1e-9)
+    centred, variance = _centred(node, node[0], node.attribute("axes", [0, 2, 3]))
+    return centred / (op("Sqrt", variance) + 1e-9)
 
 
 def _local_response(node: Node) -> Result:
