@@ -11,6 +11,7 @@ import torch
 
 import mmonnx
 from mmonnx import fallback
+from mmonnx.environment import compat
 from mmonnx.integration.plugin.watching import unwatch, when_imported
 
 fallback.ensure()
@@ -77,6 +78,36 @@ print(json.dumps([HOOKS.get("ONNXExportHook").__name__, sorted(sys.modules)]))
 """
     name, modules = python(code, tmp_path / "config.py")
     assert name == "ONNXExportHook" and not {"mmdet", "mmcls"} & set(modules)
+
+
+NEWER = """
+import json, sys, warnings
+first, second = sys.argv[2].split()
+sys.path.insert(0, sys.argv[1])
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    __import__(first), __import__(second)
+    import mmdet.models.detectors.base as base, torch
+told = [str(warning.message) for warning in caught if "mmonnx" in str(warning.message)]
+torch.onnx.export(base.BaseDetector(), torch.ones(2), sys.argv[1] + "/model.onnx", **json.loads(sys.argv[3]))
+print(json.dumps([told, sorted(sys.modules)]))
+"""
+
+
+@pytest.mark.parametrize("order", ["mmonnx mmdet.models", "mmdet.models mmonnx"])
+def test_a_release_outside_the_range_is_left_as_it_is(order, tmp_path):
+    """It has neither the registries nor the models that are extended otherwise."""
+    for folder in ("mmdet", "mmdet/models", "mmdet/models/detectors", "mmcv"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("__version__ = '3.3.0'\n")
+    detector = (
+        "import torch\n\n\nclass BaseDetector(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
+    )
+    (tmp_path / "mmdet/models/detectors/base.py").write_text(detector)
+    told, modules = python(NEWER, tmp_path, order, json.dumps(compat.export_kwargs()))
+    assert len(told) == 1 and "mmdet 3.3.0 is outside" in told[0] and "mmdet>=2.14,<3" in told[0]
+    assert not {"mmonnx.integration.extractors", "mmonnx.integration.plugin.upstream"} & set(modules)
+    assert (tmp_path / "model.onnx").is_file()
 
 
 def registries():

@@ -32,6 +32,7 @@ from .versions import (
     entry_points,
     installed_version,
     keeps_proposals_of_the_minimum,
+    unsupported,
     version_tuple,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "set_determinism",
     "tensor_type",
     "torch_symbolics",
+    "unsupported",
     "version_of",
     "version_tuple",
 ]

@@ -69,6 +69,17 @@ def entry_points(group: str) -> List[Any]:
     return list(found.select(group=group) if hasattr(found, "select") else found.get(group, ()))
 
 
+def unsupported(package: str) -> Optional[str]:
+    """What is wrong with the installed release of a package of ``SUPPORTED``; None if nothing is, or there is none."""
+    version, wanted = installed_version(package), SUPPORTED[package]
+    if version is None:
+        return None
+    numbers = version_tuple(version)
+    if wanted.oldest <= numbers and (wanted.end is None or numbers < wanted.end):
+        return None
+    return f"{package} {version} is outside the range that mmonnx supports"
+
+
 def check_versions() -> None:
     """Refuse packages that are too old or too new; one that is not installed is no matter here.
 
@@ -76,14 +87,11 @@ def check_versions() -> None:
         InputError: a version lies outside of its range.
     """
     for package, wanted in SUPPORTED.items():
-        version = installed_version(package)
-        if version is None:
-            continue
-        numbers = version_tuple(version)
-        if numbers < wanted.oldest or (wanted.end is not None and numbers >= wanted.end):
+        problem = unsupported(package)
+        if problem is not None:
             command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
             raise InputError(
-                f"{package} {version} is outside the range that mmonnx supports",
+                problem,
                 f"{package}{wanted}",
                 f"{command} in an environment of its own (whole sets: requirements/)",
             )

@@ -3,14 +3,16 @@
 Every side effect of importing mmonnx is an entry of ``_EFFECTS``: a module, and the function that makes the effect and
 returns what undoes it. An effect takes place once its module has been imported, be that later or never; mmonnx's own
 modules that need another package's are imported after that one. What an export needs is imported when one starts.
+Releases outside the range that mmonnx supports are left as they are; a warning says so.
 """
 
 import importlib
+import warnings
 from functools import partial
 from typing import Callable, Dict, List
 
 from ...support import alone
-from . import effects
+from . import effects, supported
 from .watching import unwatch, when_imported
 
 __all__ = ["disable", "enable"]
@@ -40,7 +42,16 @@ def enable() -> None:
     for module, effect in _EFFECTS.items():
         when_imported(module, partial(_make, effect))
     for module, ours in _IMPORTED_AFTER.items():
-        when_imported(module, partial(importlib.import_module, ours))
+        when_imported(module, partial(_follow, module.split(".")[0], ours))
+
+
+def _follow(package: str, module: str) -> None:
+    """Import a module of ours that needs another package's, unless that is a release that we do not know."""
+    problem = supported.problem(package)
+    if problem is None:
+        importlib.import_module(module)
+    else:
+        warnings.warn(problem, stacklevel=2)
 
 
 def _make(effect: Callable[[], Callable[[], None]]) -> None:

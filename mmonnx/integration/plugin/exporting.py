@@ -7,6 +7,8 @@ import functools
 import sys
 from typing import Any, Callable, Protocol, cast
 
+from . import supported
+
 _MODELS = (("mmdet.models.detectors.base", "BaseDetector"), ("mmcls.models.classifiers.base", "BaseClassifier"))
 
 
@@ -43,6 +45,9 @@ def undo_fixes() -> None:
 
 
 def _is_upstream(model: Any) -> bool:
-    """Whether it is a detector or a classifier; who has not imported mmdet or mmcls has none of theirs."""
-    bases = (getattr(sys.modules.get(module), name, None) for module, name in _MODELS)
-    return any(base is not None and isinstance(model, base) for base in bases)
+    """Whether it is a detector or a classifier, of a supported release; without mmdet and mmcls nothing is."""
+    for module, name in _MODELS:
+        base = getattr(sys.modules.get(module), name, None)
+        if base is not None and isinstance(model, base):
+            return supported.problem(module.split(".")[0]) is None
+    return False

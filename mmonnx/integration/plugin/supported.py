@@ -1,0 +1,18 @@
+"""Whether an imported package of OpenMMLab's is a release that the plugin may touch.
+
+What asks for versions imports torch, which every one of these packages has imported by then.
+"""
+
+from typing import Optional
+
+
+def problem(package: str) -> Optional[str]:
+    """Why a package that is imported is left as it is, with the releases that are not; None if it is one of these."""
+    from ...environment import compat
+
+    wrong = compat.unsupported(package)
+    return (
+        None
+        if wrong is None
+        else f"{wrong}, {package}{compat.SUPPORTED[package]}: importing mmonnx changes nothing in it"
+    )
