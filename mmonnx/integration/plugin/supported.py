@@ -11,8 +11,6 @@ def problem(package: str) -> Optional[str]:
     from ...environment import compat
 
     wrong = compat.unsupported(package)
-    return (
-        None
-        if wrong is None
-        else f"{wrong}, {package}{compat.SUPPORTED[package]}: importing mmonnx changes nothing in it"
-    )
+    if wrong is None:
+        return None
+    return f"{wrong}, {package}{compat.SUPPORTED[package]}: importing mmonnx changes nothing in it"
