@@ -6,7 +6,7 @@ Tracing, simplifying, checking and verifying; ``mmonnx.pipeline`` is the way fro
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -20,11 +20,23 @@ from ..support import ExportError, NewerOpsetError
 from ..targets import Target, find_target
 from ..terminal import Report
 from ..tracing import faults_of, find_probes, trace, unaltered
-from ..verifying import DARK, Case, Run, Verification, difference, pictures, show_verification, verify, verify_model
+from ..verifying import (
+    DARK,
+    Case,
+    Run,
+    Verification,
+    difference,
+    make_cases,
+    pictures,
+    show_verification,
+    verify,
+    verify_model,
+)
 from . import own_runtime
 from .settings import Checked, ExportSettings, newest_opset
 
 _MAX_TOLD = 3
+_FEW_PIXELS = 256 * 512
 
 
 class Final(NamedTuple):
@@ -133,13 +145,7 @@ def simplify_model(
             check_runs(traced, [to_numpy(task.inputs)])
             stage.note("runs in ONNX Runtime")
         return traced, None
-    # not the dark image: there, what survives depends on rounding, which a simplifier changes
-    feeds = [to_numpy(case.feeds) for case in cases if not case.name.startswith(DARK)]
-    if task.dynamic_size and task.preprocess is not None:
-        third = task.preprocess(cases[0].images, second_shape(second_shape(task.shape, task.divisor), task.divisor))
-        if refusal(partial(task.predict, third)) is None:  # it may be too small for the model
-            feeds.append(to_numpy(third))
-
+    feeds = _compared(settings, task, cases)
     with report.stage("simplify") as stage:
         result = simplify(traced, feeds, partial(difference, task), started=stage.show)
         stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
@@ -148,6 +154,37 @@ def simplify_model(
     if result.tool is None:
         report.warn("no simplifier kept the model's answers: the file is not simplified")
     return result.model, result.tool
+
+
+def _compared(settings: ExportSettings, task: Task, cases: Sequence[Case]) -> List[Dict[str, np.ndarray]]:
+    """What a simplified model is compared on with the traced one: of the batches and padding of the cases, in sizes.
+
+    A simplifier's mistake is a number that is right for one size or batch alone, which shows at any other, the smaller
+    the cheaper. The size of the export itself is left to the verification, where there is one.
+    """
+    taken = list(cases)
+    if task.dynamic_size and task.preprocess is not None:
+        shown = list(cases[0].images)
+        small = _smaller(task)
+        if small != task.shape:
+            fewer = make_cases(replace(task, other_shape=None), shown, small, settings.load.batch)
+            if refusal(partial(task.predict, fewer[1].feeds)) is None:  # the smallest of them
+                taken = fewer if settings.verify else [cases[0], *fewer]
+        else:
+            third = second_shape(second_shape(task.shape, task.divisor), task.divisor)
+            feeds = task.preprocess(shown, third)
+            if refusal(partial(task.predict, feeds)) is None:  # it may be too small for the model
+                taken.append(Case("third", feeds, ()))
+    # not the dark image: there, what survives depends on rounding, which a simplifier changes
+    return [to_numpy(case.feeds) for case in taken if not case.name.startswith(DARK)]
+
+
+def _smaller(task: Task) -> Tuple[int, int]:
+    """A size, (height, width), of few pixels; the task's own for a model that takes no small pictures."""
+    height, width = task.shape
+    while height * width > _FEW_PIXELS and not task.larger_shape:
+        height, width = second_shape((height, width), task.divisor)
+    return height, width
 
 
 def lower_model(model: onnx.ModelProto, target: Target, report: Report) -> onnx.ModelProto:

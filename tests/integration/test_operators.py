@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from models import first_config, small_config
+from models import first_config, once_if, small_config
 from trainings import load_weights, make_data, read_config
 from upstream_tools import folder_of
 
@@ -179,7 +179,11 @@ def test_the_plugin_is_enabled_by_its_own_import_alone(site):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name,options", MODELS, ids=[name.split("/")[1] for name, _ in MODELS])
+@pytest.mark.parametrize(
+    "name,options",
+    once_if((MODELS[1], MODELS[2], MODELS[4]).__contains__, MODELS),
+    ids=[name.split("/")[1] for name, _ in MODELS],
+)
 def test_upstreams_training_and_inference(site, tmp_path, name, options):
     config = small_config("mmdet::" + name, tmp_path, options)
     done = run(site, TRAIN, config)
@@ -191,6 +195,7 @@ def test_upstreams_training_and_inference(site, tmp_path, name, options):
     assert int(told["found"][0]) > 0
 
 
+@pytest.mark.once
 def test_upstreams_train_and_test_tools(site, tmp_path):
     cfg = read_config("detector", make_data(tmp_path / "data"), {"runner.max_epochs": 1, "data.workers_per_gpu": 0})
     cfg.load_from = cfg.resume_from = None

@@ -145,6 +145,7 @@ def scaled_otherwise(node):
     next(item for item in node.attribute if item.name == "spatial_scale").f *= 1.01
 
 
+@pytest.mark.once
 def test_a_fault_in_any_level_of_any_layer_shows(made):
     _, found = made
     case = padded_case(found.task, "given", pictures_of(None, 2), (64, 96))
@@ -158,6 +159,7 @@ def test_a_fault_in_any_level_of_any_layer_shows(made):
         assert given is not None and not given.ok, node.name
 
 
+@pytest.mark.once
 def test_other_anchors_of_one_shape_of_the_coarsest_level_show(made):
     _, found = made
     model = copied(found.model)

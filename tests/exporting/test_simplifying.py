@@ -1,0 +1,77 @@
+"""What a simplified model is compared on, and that this shows a size or a batch that a simplifier has made a number."""
+
+import io
+
+import numpy as np
+import onnx
+import pytest
+from models import load_small
+
+from mmonnx.exporting import stages
+from mmonnx.graph import simplifier
+from mmonnx.pipeline import ExportSettings
+from mmonnx.rewriting import ExportContext
+from mmonnx.terminal import Report
+from mmonnx.tracing import trace
+from mmonnx.verifying import make_cases
+
+NAME = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+SHAPE = (320, 480)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    return load_small(NAME, tmp_path_factory.mktemp("small"), dynamic=True, dynamic_batch=True, shape=SHAPE)
+
+
+def compared(task, verify):
+    return stages._compared(ExportSettings(NAME, verify=verify), task, make_cases(task, None, task.shape))
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_the_size_of_the_export_is_left_to_the_verification(task, verify):
+    feeds = compared(task, verify)
+    shapes = [feed["input"].shape for feed in feeds]
+    assert sum(shape[2:] == SHAPE for shape in shapes) == (not verify)
+    others = [shape for shape in shapes if shape[2:] != SHAPE]
+    assert max(shape[2] * shape[3] for shape in others) < 0.6 * SHAPE[0] * SHAPE[1]
+    assert len({shape[2:] for shape in others}) > 1 and {shape[0] for shape in others} == {1, 2}
+    (pair,) = [feed["input"] for feed in feeds if len(feed["input"]) == 2]
+    assert not np.array_equal(*pair), "two pictures, or a batch of copies would pass"
+    assert any("img_shape" in feed for feed in feeds), "padded"
+
+
+def test_a_small_one_is_compared_as_it_is(task, tmp_path):
+    small = load_small(NAME, tmp_path, dynamic=True, dynamic_batch=True, shape=(96, 128))
+    assert compared(small, True)[0]["input"].shape[2:] == (96, 128)
+    assert len({feed["input"].shape[2:] for feed in compared(small, True)}) == 3
+
+
+def test_the_size_and_the_batch_made_numbers_are_found_out(task, monkeypatch):
+    """A tool that writes down what each reshape and expansion was given when the model was traced."""
+    traced = trace(task, 11, ExportContext())
+    seen = {}
+
+    def apply(command, source, target, timeout):
+        model = onnx.load(source)
+        shapes = [node.input[1] for node in model.graph.node if node.op_type in ("Reshape", "Expand")]
+        feeds = {name: value.numpy() for name, value in task.inputs.items()}
+        inner = onnx.ModelProto()
+        inner.CopyFrom(model)
+        inner.graph.output.extend(onnx.ValueInfoProto(name=name) for name in set(shapes))
+        found = simplifier.Session(inner).run(feeds)
+        del model.graph.node[:]
+        for node in inner.graph.node:
+            if not set(node.output) & set(shapes):
+                model.graph.node.append(node)
+        weights = [onnx.numpy_helper.from_array(found[name], name) for name in sorted(set(shapes)) if name in found]
+        model.graph.initializer.extend(weights)
+        seen[command[-1]] = len(weights)
+        return model
+
+    monkeypatch.setattr(simplifier, "_apply", apply)
+    lines = io.StringIO()
+    settings = ExportSettings(NAME, simplify=True, verify=True)
+    _, tool = stages.simplify_model(settings, task, make_cases(task, None, task.shape), traced, Report(lines))
+    assert tool is None and all(seen.values()), lines.getvalue()
+    assert "was not used: its result" in lines.getvalue()
