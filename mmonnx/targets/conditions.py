@@ -1,6 +1,7 @@
 """What a form that a target refuses is made of: small conditions on one node, all of them plain data."""
 
 from dataclasses import dataclass
+from math import gcd, prod
 from typing import Any, List, Optional, Protocol, Sequence, Tuple
 
 SHAPING = ("Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten")
@@ -189,6 +190,36 @@ class Unordered(Condition):
             return False
         places = [axis % max(operand.rank, 1) for axis in axes]
         return places != sorted(places)
+
+
+@dataclass(frozen=True)
+class RestBehind(Condition):
+    """A run of axes, behind which there are so many numbers that a division leaves a rest of this or more.
+
+    Where their number is not known, it is taken to be whatever it can be: sizes come from the picture.
+    """
+
+    least: int
+    divisor: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(0)
+        if operand is None or operand.dtype != "float32" or not operand.rank:
+            return False
+        rank = operand.rank
+        axes = sorted(axis % rank for axis in view.attribute("axes") or _numbers(view.input(1)) or range(rank))
+        if axes != list(range(axes[0], axes[-1] + 1)):
+            return False
+        sizes = (operand.sizes() or [None] * rank)[axes[-1] + 1 :]
+        known = prod(size for size in sizes if size is not None)
+        # of a multiple of a number, the rest is a multiple of what that and the divisor share
+        greatest = self.divisor - gcd(known, self.divisor) if None in sizes else known % self.divisor
+        return greatest >= self.least
+
+
+def _numbers(operand: Optional[Operand]) -> List[int]:
+    array = None if operand is None else operand.array()
+    return [] if array is None else [int(number) for number in array.reshape(-1)]
 
 
 @dataclass(frozen=True)

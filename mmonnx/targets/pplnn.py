@@ -26,6 +26,7 @@ from .conditions import (
     RankIs,
     RankIsNot,
     RankReachesInputs,
+    RestBehind,
     SameTwice,
     ShorterConstant,
     SumOfConvolution,
@@ -152,6 +153,11 @@ _FEWER_AXES = Form(
     (FewerAxes(),),
 )
 _UNORDERED = Form("it takes axes in ascending order only", "write axes in order, from the first one", (Unordered(),))
+_COARSE = Form(
+    "it leaves numbers out where, of those behind the axes, more than 24 remain behind the last 32",
+    "write an axis of one before all others, and reduce along it too",
+    (RestBehind(25, 32),),
+)
 _AXES_INPUT = Form("it ignores axes that are an input", "export at opset 11", (GivenInput(1),))
 _CLIP_INPUTS = "export at opset 11, where the bounds are inputs"
 
@@ -251,8 +257,9 @@ _FORMS = {
             "it dies where a branch hands on a tensor", "compute what the branch gives in it", (BranchHandsOn(SHAPING),)
         ),
     ),
-    **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceProd"), (_UNORDERED,)),
-    "ReduceSum": (_UNORDERED, _AXES_INPUT),
+    **dict.fromkeys(("ReduceMax", "ReduceProd"), (_UNORDERED,)),
+    "ReduceMin": (_UNORDERED, _COARSE),
+    "ReduceSum": (_UNORDERED, _COARSE, _AXES_INPUT),
     "Gather": (
         Form(
             "where it computes with shapes, it makes a scalar of the vector, and what it joins is garbage",
@@ -270,6 +277,7 @@ _FORMS = {
     ),
     "ReduceMean": (
         _UNORDERED,
+        _COARSE,
         Form(
             "it loses keepdims when axes is not given",
             "write every axis into axes",

@@ -170,6 +170,32 @@ def test_reductions(operator, attributes):
     check(model, positive, exact=False)
 
 
+@pytest.mark.parametrize("operator", ["ReduceMean", "ReduceMin", "ReduceSum"])
+@pytest.mark.parametrize("attributes", ["axes = [1]", "axes = [0], keepdims = 0", "axes = [-3, -2], keepdims = 0"])
+def test_reductions_of_any_length_behind_the_axes(operator, attributes):
+    for last in ("k", "31"):
+        model = parse(f"y = {operator} <{attributes}> (x)", f"float[n,m,{last}] x", "float y")
+        found = check(model, [{"x": image(4, 7, 31)}, {"x": image(1, 5, 31)}], exact=operator == "ReduceMin")
+        axes = [item.ints for node in found.model.graph.node for item in node.attribute if node.op_type == operator]
+        assert 0 in axes[0] and 1 not in axes[0]  # nothing else makes it add up row by row
+
+
+@pytest.mark.parametrize(
+    "body, shape",
+    [
+        ("y = ReduceSum <axes = [2]> (x)", "float[n,m,k]"),
+        ("y = ReduceSum <axes = [0, 2]> (x)", "float[n,m,k]"),
+        ("y = ReduceSum <axes = [1]> (x)", "float[n,m,24]"),
+        ("y = ReduceSum <axes = [0]> (x)", "float[n,m,24]"),
+        ("y = ReduceSum <axes = [1]> (x)", "int64[n,m,k]"),
+        ("y = ReduceMax <axes = [1]> (x)", "float[n,m,k]"),
+    ],
+)
+def test_reductions_that_are_right_as_they_are(body, shape):
+    model = parse(body, f"{shape} x", f"{shape.partition('[')[0]}[a,b,c] y")
+    assert check_target(model, PPLNN) == []
+
+
 @pytest.mark.parametrize("opset", [11, 13])
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_log_softmax(opset, axis):
