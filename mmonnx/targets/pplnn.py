@@ -320,6 +320,7 @@ PPLNN = Target(
         optional_inputs=False,
         # what is added behind a convolution is added to its bias, and so to that of all that read the same constant
         shared_biases=False,
+        external_data=False,
     ),
     # Any other operator with an empty input is left out in silence: what it should have written is garbage.
     takes_empty={
