@@ -607,10 +607,40 @@ def test_turns_that_leave_something_behind():
         ("below = Less (product, half)", "below = Less (product, c)"),
     ],
 )
-def test_turns_that_are_something_else_are_left_alone(was, now):
+def test_turns_that_are_something_else_stay_turns(was, now):
     assert was in LOOP
     model = parse(LOOP.replace(was, now), "float[n,h,k] a, float[n,k,w] b, float[q,h,w] c", "bool[n,h,w] y")
-    assert "Loop" not in lower(model, PPLNN).written
+    assert "Loop" in {node.op_type for node in lower(model, PPLNN).model.graph.node}
+
+
+TABLES = """one = Constant <value = int64[1] {1}> () first = Constant <value = int64 {0}> () s = Shape (x)
+most = Gather (s, first) go = Constant <value = bool {1}> ()
+last, y, i, z = Loop <body = step (int64 turn, bool going, float[n,m] state)
+    => (bool again, float[n,m] next, float[1,m] value, int64[1,m] index, bool[n,m] above) {
+    value, index = TopK <axis = 0> (state, one) half = Constant <value = float {0.5}> ()
+    above = Greater (state, half) part = Mul (state, half) bit = Constant <value = float {0.1}> ()
+    next = Sub (part, bit) greatest = ReduceMax <keepdims = 0> (next) again = Greater (greatest, LIMIT)
+}> (most, go, x)"""
+
+
+@pytest.mark.parametrize("limit", ["bit", "lowest"])
+def test_turns_that_depend_on_each_other_and_leave_something_behind(limit):
+    lowest = "lowest = Constant <value = float {-99.0}> () "
+    outputs = "float[n,m] last, float[k,1,m] y, int64[k,1,m] i, bool[k,n,m] z"
+    model = parse(lowest + TABLES.replace("LIMIT", limit), "float[n,m] x", outputs)
+    feeds = [{"x": np.abs(image(n, 5)) * 4} for n in (6, 9, 1)]
+    found = check(model, feeds, exact=True)
+    turns = [len(Session(found.model).run(feed)["y"]) for feed in feeds]
+    assert turns == [6, 9, 1] if limit == "lowest" else 1 < turns[1] < 9
+    (loop,) = (node for node in found.model.graph.node if node.op_type == "Loop")
+    assert len(loop.output) == len(loop.input) - 2 == 5
+
+
+def test_turns_without_a_known_end_are_left_alone():
+    endless = TABLES.replace("LIMIT", "bit").replace("(most, go, x)", "(many, go, x)")
+    many = f"many = Constant <value = int64 {{{2**63 - 1}}}> () "
+    model = parse(many + endless, "float[n,m] x", "float[n,m] last")
+    assert [finding.operator for finding in check_target(lower(model, PPLNN).model, PPLNN)] == ["Loop"]
 
 
 MNN = replace(find_target("mnn"), capabilities=PPLNN.capabilities, takes_empty=PPLNN.takes_empty)
