@@ -11,6 +11,7 @@ import onnx
 from ..runtime import without_weights
 from ..targets import ELEMENT, LIMITED, RULES, Call, Extended, Node, Rule, Target, Tensor, UnknownType, full_name
 from .biases import with_own_biases
+from .branches import with_taken_branches
 from .check import refusals, takes
 from .emptiness import Followed, follow
 from .folding import folded
@@ -49,7 +50,7 @@ def lower(model: onnx.ModelProto, target: Target) -> Lowered:
     limited: Set[str] = set()
     if not needs_lowering(target):
         return Lowered(model)
-    model = folded(model)
+    model = with_taken_branches(folded(model))
     for _ in range(_PASSES):
         lowering = _Lowering(model, target)
         if not lowering.written:

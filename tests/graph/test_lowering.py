@@ -709,6 +709,29 @@ def test_a_branch_that_hands_on_what_is_around_it_is_found():
     assert check_target(parse(body.replace("Identity (x)", "Relu (x)"), "float[a,b] x", "float[a,b] y"), PPLNN) == []
 
 
+TAKEN = """s = Shape (x) one = Constant <value = int64 {1}> () n = Gather (s, one) c = COMPARED
+    k, l = If (c) <then_branch = t () => (float[a,b] p, float[a,b,c] q) {
+    h = Relu (x) p = Squeeze <axes = [1]> (h) q = Relu (h) },
+    else_branch = e () => (float[a,b,c] r, float[a,b,c] u) { h = Exp (x) r = Sigmoid (h) u = Identity (x) }>
+    k2, l2 = If (c) <then_branch = t2 () => (float[a,b] p, float[a,b] q) {
+    p = Squeeze <axes = [1]> (x) q = Identity (p) },
+    else_branch = e2 () => (float[a,b,c] r, float[a,b,c] u) { r = Sigmoid (x) u = Identity (r) }>
+    y = Add (k, k2) z = Mul (l, l2)"""
+
+
+@pytest.mark.parametrize("compared", ["Equal (n, one)", "Greater (n, one)"])
+def test_a_branch_that_is_always_taken(compared):
+    outputs = "float[n,k] y, float z" if "Equal" in compared else "float[n,1,k] y, float z"
+    model = parse(TAKEN.replace("COMPARED", compared), "float[n,1,k] x", outputs)
+    found = check(model, [{"x": image(2, 1, 3)}, {"x": image(1, 1, 4)}], exact=True)
+    assert "If" not in {node.op_type for node in found.model.graph.node}
+
+
+def test_a_branch_that_is_taken_at_times_stays():
+    model = parse(TAKEN.replace("COMPARED", "Equal (n, one)"), "float[n,m,k] x", "float y, float z")
+    assert [node.op_type for node in lower(model, PPLNN).model.graph.node].count("If") == 2
+
+
 def test_a_bias_of_two_layers():
     kernels = "kernel_shape = [1, 1], pads = [0, 0, 0, 0]"
     body = f"""three = Constant <value = float {{3}}> () a = Conv <{kernels}> (x, w, bias) b = Add (a, three)
