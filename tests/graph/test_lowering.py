@@ -438,16 +438,25 @@ def test_pooling_along_one_axis(operator):
     check(parse(body, "float[n,c,h] x", "float[n,c,a] y"), [{"x": image(2, 4, 9)}, {"x": image(1, 1, 6)}], exact=False)
 
 
-@pytest.mark.parametrize("between", ["", "Relu"])
+OPERANDS = {"Add": ", two", "Mul": ", two", "BatchNormalization": ", s1, s2, s3, s4"}
+
+
+@pytest.mark.parametrize("between", ["", "Relu", "Mul", "Add", "BatchNormalization"])
 @pytest.mark.parametrize("biases", ["", "first", "second"])
 def test_depthwise_behind_a_convolution(between, biases):
     kernels = "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"
     first = f"a = Conv <{kernels}> (x, w{', bias' if biases == 'first' else ''})"
-    middle = f"b = {between} (a)" if between else ""
+    middle = f"b = {between} (a{OPERANDS.get(between, '')})" if between else ""
     last = f"y = Conv <{kernels}, group = 6> ({'b' if between else 'a'}, v{', bias' if biases == 'second' else ''})"
     model = weighted(f"{first} {middle} {last}", image(6, 4, 3, 3), bias=image(6) if biases else None)
     model.graph.initializer.append(onnx.numpy_helper.from_array(image(6, 1, 3, 3), "v"))
-    check(model, [{"x": image(2, 4, 8, 9)}, {"x": image(1, 4, 5, 6)}], exact=False)
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.full(shape, 2, "f4"), name)
+        for name, shape in (("two", []), *((f"s{number}", [6]) for number in range(1, 5)))
+    )
+    found = check(model, [{"x": image(2, 4, 8, 9)}, {"x": image(1, 4, 5, 6)}], exact=False)
+    # what is a product or a sum is made part of the convolution before it
+    assert found.model.graph.node[-2].op_type == "Sub"
 
 
 SLICES = [
@@ -707,6 +716,43 @@ def test_a_branch_that_hands_on_what_is_around_it_is_found():
     (finding,) = check_target(lower(model, PPLNN).model, PPLNN)
     assert "hands on a tensor" in finding.rule
     assert check_target(parse(body.replace("Identity (x)", "Relu (x)"), "float[a,b] x", "float[a,b] y"), PPLNN) == []
+
+
+@pytest.mark.parametrize("dtype", ["float", "int64", "bool"])
+@pytest.mark.parametrize("body", ["u = Identity (s) p = Not (u) q = Not (s)", "p = Identity (s) q = Identity (p)"])
+def test_what_two_read_is_not_handed_on(dtype, body):
+    made = {"float": "s = Mul (x, z)", "int64": "s = Div (x, z)", "bool": "s = And (x, z)"}[dtype]
+    body = body if dtype == "bool" else body.replace("Not", "Neg")
+    model = parse(f"{made} {body}", f"{dtype}[n] x, {dtype}[n] z", f"{dtype}[n] p, {dtype}[n] q")
+    kind = np.dtype({"float": "f4", "int64": "i8", "bool": "?"}[dtype])
+    check(model, [{"x": np.arange(4).astype(kind), "z": np.array([2, 1, 3, 1]).astype(kind)}], exact=True)
+
+
+def test_what_one_reads_is_handed_on():
+    model = parse(
+        "a = Relu (x) b = Identity (a) y = Identity (b) z = Identity (x)", "float[n] x", "float[n] y, float[n] z"
+    )
+    assert check_target(model, PPLNN) == []
+
+
+STATES = """m = Constant <value = int64 {3}> () go = Constant <value = bool {1}> ()
+    p, q = Loop <body = step (int64 t, bool g, float[n] a, float[n] b) => (bool h, float[n] c, float[n] d) {
+        h = Identity (g) BODY }> (m, go, x, y)"""
+
+
+@pytest.mark.parametrize(
+    "body, rule",
+    [
+        ("c = Relu (b) d = Exp (b)", "no turn reads"),
+        ("c = Identity (x) d = Add (b, a)", "hands on"),
+        ("c = Identity (a) d = Add (b, a)", ""),
+        ("c = Add (a, b) d = Relu (c)", ""),
+    ],
+)
+def test_states_of_loops(body, rule):
+    model = parse(STATES.replace("BODY", body), "float[n] x, float[n] y", "float[n] p, float[n] q")
+    findings = check_target(model, PPLNN)
+    assert [rule in str(finding) for finding in findings] == [True] * bool(rule)
 
 
 TAKEN = """s = Shape (x) one = Constant <value = int64 {1}> () n = Gather (s, one) c = COMPARED
