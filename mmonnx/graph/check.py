@@ -12,7 +12,7 @@ import onnx.inliner
 from ..runtime import Session, check_valid, large, without_weights
 from ..support import ExportError, InputError, first_line
 from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
-from .biases import altered_biases
+from .biases import altered_biases, shared_statistics
 from .emptiness import Cause, Followed, covers, follow, node_name
 from .names import module_path
 
@@ -121,6 +121,11 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
     if not target.capabilities.shared_biases:
         for node in altered_biases(model):
             rule = f"its bias {node.input[2]} is another node's too: what is added behind that is added here as well"
+            yield Finding(node_name(node), node.op_type, module_of(node), rule, "write a constant of its own")
+        for node, index in shared_statistics(model):
+            rule = (
+                f"it dies where {node.input[index]}, which it makes part of the layer before, is read elsewhere as well"
+            )
             yield Finding(node_name(node), node.op_type, module_of(node), rule, "write a constant of its own")
     if target.loads:
         try:

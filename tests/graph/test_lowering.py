@@ -785,6 +785,17 @@ def test_a_bias_of_two_layers():
     check(weighted(body, image(4, 4, 1, 1), bias=np.zeros(4, "f4")), [{"x": image(2, 4, 5, 6)}], exact=False)
 
 
+def test_what_normalizes_is_read_twice():
+    body = """a = Conv <kernel_shape = [1, 1]> (x, w) b = BatchNormalization (a, s, t, t, s)
+    r = Relu (b) y = BatchNormalization (r, s, t, t, s)"""
+    model = weighted(body, image(4, 4, 1, 1))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.full(4, 2, "f4"), name) for name in "st")
+    assert {finding.operator for finding in check_target(model, PPLNN)} == {"BatchNormalization"}
+    found = check(model, [{"x": image(2, 4, 5, 6)}], exact=False)
+    first, second = (node for node in found.model.graph.node if node.op_type == "BatchNormalization")
+    assert len(set(first.input)) == 5 and list(second.input[1:]) == ["s", "t", "t", "s"]
+
+
 def test_a_bias_of_two_layers_that_nothing_changes_is_no_finding():
     kernels = "kernel_shape = [1, 1], pads = [0, 0, 0, 0]"
     body = f"a = Conv <{kernels}> (x, w, bias) r = Relu (a) y = Conv <{kernels}> (r, w, bias)"
