@@ -1,7 +1,7 @@
-"""Biases that several layers read."""
+"""Biases that several layers read, and what normalizes behind a layer and is read elsewhere as well."""
 
 from collections import Counter
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Tuple
 
 import onnx
 
@@ -37,13 +37,27 @@ def altered_biases(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     return (node for node in shared_biases(model) if node.input[2] in changed)
 
 
+def shared_statistics(model: onnx.ModelProto) -> Iterator[Tuple[onnx.NodeProto, int]]:
+    """Inputs of a BatchNormalization right behind a layer that are constants, and are read more than once.
+
+    A runtime that makes one operator of both changes them or takes them away.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    readers = Counter(name for node in walk_nodes(model.graph) for name in node.input if name in constants)
+    layers = {name for node in walk_nodes(model.graph) if node.op_type in _WITH_BIAS for name in node.output}
+    for node in walk_nodes(model.graph):
+        if node.op_type == "BatchNormalization" and node.input[0] in layers:
+            yield from ((node, index) for index, name in enumerate(node.input) if readers[name] > 1)
+
+
 def with_own_biases(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model, in which each layer has a bias of its own; the model that is given is not changed."""
+    """The same model, in which each layer has constants of its own; the model that is given is not changed."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     tensors: Dict[str, onnx.TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
-    for number, node in enumerate(list(shared_biases(result))):
+    shared = [(node, 2) for node in shared_biases(result)]
+    for number, (node, index) in enumerate([*shared, *shared_statistics(result)]):
         copy = result.graph.initializer.add()
-        copy.CopyFrom(tensors[node.input[2]])
-        copy.name = node.input[2] = f"{node.input[2]}_own_{number}"
+        copy.CopyFrom(tensors[node.input[index]])
+        copy.name = node.input[index] = f"{node.input[index]}_own_{number}"
     return result

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import onnx.inliner
 
-from ..runtime import Session, check_valid, without_weights
+from ..runtime import Session, check_valid, large, without_weights
 from ..support import ExportError, InputError, first_line
 from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
-from .biases import altered_biases
+from .biases import altered_biases, shared_statistics
 from .emptiness import Cause, Followed, covers, follow, node_name
 from .names import module_path
 
@@ -113,11 +113,19 @@ def _file(model: onnx.ModelProto, target: Target) -> Iterator[Finding]:
     if model.functions and not target.capabilities.local_functions:
         names = ", ".join(sorted(full_name(function.domain, function.name) for function in model.functions))
         yield Finding("", "", "", f"it has no local functions ({names})", "inline them")
+    if not target.capabilities.external_data and large.is_over_limit(model):
+        rule = "it does not read weights that are beside the file, where those of a model over 2 GiB have to be"
+        yield Finding("", "", "", rule, "export a smaller model")
     if not target.capabilities.dynamic_shapes:
         yield from _unknown_sizes(model)
     if not target.capabilities.shared_biases:
         for node in altered_biases(model):
             rule = f"its bias {node.input[2]} is another node's too: what is added behind that is added here as well"
+            yield Finding(node_name(node), node.op_type, module_of(node), rule, "write a constant of its own")
+        for node, index in shared_statistics(model):
+            rule = (
+                f"it dies where {node.input[index]}, which it makes part of the layer before, is read elsewhere as well"
+            )
             yield Finding(node_name(node), node.op_type, module_of(node), rule, "write a constant of its own")
     if target.loads:
         try:

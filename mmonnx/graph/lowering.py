@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 
 from ..runtime import without_weights
-from ..targets import LIMITED, RULES, Call, Node, Rule, Target, Tensor, UnknownType, full_name
+from ..targets import ELEMENT, LIMITED, RULES, Call, Extended, Node, Rule, Target, Tensor, UnknownType, full_name
 from .biases import with_own_biases
+from .branches import with_taken_branches
 from .check import refusals, takes
 from .emptiness import Followed, follow
 from .folding import folded
@@ -49,7 +50,7 @@ def lower(model: onnx.ModelProto, target: Target) -> Lowered:
     limited: Set[str] = set()
     if not needs_lowering(target):
         return Lowered(model)
-    model = folded(model)
+    model = with_taken_branches(folded(model))
     for _ in range(_PASSES):
         lowering = _Lowering(model, target)
         if not lowering.written:
@@ -141,9 +142,11 @@ def _always_written(operator: str) -> bool:
 def _calls(results: Sequence[Tensor]) -> Iterator[Call]:
     """All operators of a body."""
     for result in results:
-        if result.call is not None:
+        if result.call is not None and result.call.operator:
             yield result.call
             yield from _calls([item for item in result.call.inputs if item is not None])
+            for value in result.call.attributes.values():
+                yield from _calls(value.outputs if isinstance(value, Extended) else ())
 
 
 class _Writer:
@@ -226,4 +229,28 @@ class _Body:
         for index in range(call.outputs):
             self._outputs.setdefault((id(call), index), self._writer.free(f"{self._name}_{kind}_output"))
         names = [self._outputs[id(call), index] for index in range(call.outputs)]
-        self.nodes.append(onnx.helper.make_node(kind, inputs, names, name, domain=domain, **call.attributes))
+        attributes = {
+            key: self._extended(key, value) if isinstance(value, Extended) else value
+            for key, value in call.attributes.items()
+        }
+        self.nodes.append(onnx.helper.make_node(kind, inputs, names, name, domain=domain, **attributes))
+
+    def _extended(self, attribute: str, more: Extended) -> onnx.GraphProto:
+        """A graph of the node with its further inputs and outputs, and with the nodes that make these."""
+        graph = onnx.GraphProto()
+        graph.CopyFrom(next(item.g for item in self._node.attribute if item.name == attribute))
+        places = {(id(one.call), one.index): self._writer.free(f"{self._name}_input") for one in more.inputs}
+        body = _Body(self._writer, self._node, self._name, dict(places))
+        body._made.update(number for number, _ in places)
+        kept = [graph.output[index] for index in more.kept]
+        made = [_any_shape(body.tensor(one), one.dtype) for one in more.outputs]
+        graph.node.extend(body.nodes)
+        graph.input.extend(_any_shape(name, one.dtype) for name, one in zip(places.values(), more.inputs))
+        outputs = [*kept, *made]
+        del graph.output[:]
+        graph.output.extend(outputs)
+        return graph
+
+
+def _any_shape(name: str, dtype: str) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, ELEMENT[dtype], None)

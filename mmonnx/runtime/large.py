@@ -54,9 +54,15 @@ def is_large(model: onnx.ModelProto) -> bool:
     return byte_size(model) > LIMIT // 4
 
 
-def save(model: onnx.ModelProto, path: str) -> None:
-    """Write a model to a temporary file, and where it is large its weights beside it; it is not changed."""
-    if is_large(model):
+def save(model: onnx.ModelProto, path: str, limit: Optional[int] = None) -> None:
+    """Write a model, which is not changed, to a temporary file; its weights go beside it from a limit on.
+
+    Args:
+        model: the model.
+        path: the file.
+        limit: bytes, None for those from which on a model is large.
+    """
+    if byte_size(model) > (LIMIT // 4 if limit is None else limit):
         save_with_data(model, path, f"{Path(path).name}.data")
     else:
         onnx.save(model, path)
@@ -113,11 +119,11 @@ def _copy_fields(source: Any, target: Any, but: str) -> None:
 
 
 @contextlib.contextmanager
-def on_disk(model: onnx.ModelProto) -> Iterator[str]:
-    """The path of a model's file for as long as it is needed."""
+def on_disk(model: onnx.ModelProto, limit: Optional[int] = None) -> Iterator[str]:
+    """The path of a model's file for as long as it is needed; weights are where ``save`` puts them."""
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
         path = os.path.join(folder, "model.onnx")
-        save(model, path)
+        save(model, path, limit)
         yield path
 
 

@@ -18,7 +18,7 @@ from .openvino import OPENVINO
 from .pplnn import PPLNN
 from .tensorrt import TENSORRT
 
-_RULES = ("LIMITED", "RULES", "Call", "Node", "Rule", "Tensor", "UnknownType")
+_RULES = ("ELEMENT", "LIMITED", "RULES", "Call", "Extended", "Node", "Rule", "Tensor", "UnknownType")
 __all__ = [
     "STANDARD_DOMAINS",
     "TARGETS",

@@ -19,6 +19,7 @@ class Capabilities:
         shared_biases: several layers may have one constant as their bias.
         flat_boxes: boxes without area overlap nothing in NonMaxSuppression, as ONNX has it.
         dynamic_shapes: inputs of a file may have axes of any size.
+        external_data: the weights may be in a file of their own, as those of a model over 2 GiB have to be.
     """
 
     empty_tensors: bool = True
@@ -27,6 +28,7 @@ class Capabilities:
     shared_biases: bool = True
     flat_boxes: bool = True
     dynamic_shapes: bool = True
+    external_data: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a form that a target refuses is made of: small conditions on one node, all of them plain data."""
 
 from dataclasses import dataclass
-from typing import Any, List, Optional, Protocol, Sequence, Tuple
+from math import gcd, prod
+from typing import Any, Iterator, List, Optional, Protocol, Sequence, Tuple
 
 SHAPING = ("Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten")
 """Operators that hand on the elements of their input as they are."""
@@ -58,6 +59,9 @@ class View(Protocol):
 
     def same(self, first: int, second: int) -> bool:
         """Whether two inputs are one tensor."""
+
+    def shared(self, index: int) -> bool:
+        """Whether an input is made by a node of the same graph, and is read elsewhere or given by the graph as well."""
 
     def lookup(self, name: str) -> Optional[Operand]:
         """What is known of a tensor by its name, None if it comes later or not at all."""
@@ -192,6 +196,36 @@ class Unordered(Condition):
 
 
 @dataclass(frozen=True)
+class RestBehind(Condition):
+    """A run of axes, behind which there are so many numbers that a division leaves a rest of this or more.
+
+    Where their number is not known, it is taken to be whatever it can be: sizes come from the picture.
+    """
+
+    least: int
+    divisor: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(0)
+        if operand is None or operand.dtype != "float32" or not operand.rank:
+            return False
+        rank = operand.rank
+        axes = sorted(axis % rank for axis in view.attribute("axes") or _numbers(view.input(1)) or range(rank))
+        if axes != list(range(axes[0], axes[-1] + 1)):
+            return False
+        sizes = (operand.sizes() or [None] * rank)[axes[-1] + 1 :]
+        known = prod(size for size in sizes if size is not None)
+        # of a multiple of a number, the rest is a multiple of what that and the divisor share
+        greatest = self.divisor - gcd(known, self.divisor) if None in sizes else known % self.divisor
+        return greatest >= self.least
+
+
+def _numbers(operand: Optional[Operand]) -> List[int]:
+    array = None if operand is None else operand.array()
+    return [] if array is None else [int(number) for number in array.reshape(-1)]
+
+
+@dataclass(frozen=True)
 class PicksOne(Condition):
     """A vector of one constant index, not negative, picks from a vector of whole numbers, such as a shape."""
 
@@ -305,15 +339,56 @@ class BranchHandsOn(Condition):
 
 
 def _handed_on(branch: Any, operators: Tuple[str, ...]) -> bool:
-    """Whether an output of a graph is, through these operators alone, a tensor that the graph does not make."""
+    """Whether an output of a graph is, through these operators alone, a tensor that comes from around the graph."""
     made = {name: node for node in branch.node for name in node.output}
+    given = {value.name for value in branch.input}
     for value in branch.output:
         name = value.name
         while name in made and made[name].op_type in operators:
             name = made[name].input[0]
-        if name not in made:
+        if name not in made and name not in given:
             return True
     return False
+
+
+@dataclass(frozen=True)
+class BodyHandsOn(Condition):
+    """A turn of a loop gives a tensor from around the loop, in another shape at most."""
+
+    operators: Tuple[str, ...]
+
+    def holds(self, view: View) -> bool:
+        body = view.attribute("body")
+        return body is not None and _handed_on(body, self.operators)
+
+
+@dataclass(frozen=True)
+class IdleState(Condition):
+    """A state of a loop that no turn reads."""
+
+    def holds(self, view: View) -> bool:
+        body = view.attribute("body")
+        return body is not None and not {value.name for value in body.input[2:]} <= set(_read(body))
+
+
+def _read(graph: Any) -> Iterator[str]:
+    """The names of all tensors that the nodes of a graph read, and of those that it gives."""
+    yield from (value.name for value in graph.output)
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _read(inner)
+
+
+@dataclass(frozen=True)
+class Shared(Condition):
+    """An input that is read elsewhere as well, or given by the graph."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        return view.shared(self.index)
 
 
 @dataclass(frozen=True)
@@ -359,7 +434,10 @@ class UnorderedAxes(Condition):
 
 @dataclass(frozen=True)
 class BadlyFusedDepthwise(Condition):
-    """A depthwise convolution right behind another one: one of them has no bias, or there are channels over 16s."""
+    """A depthwise convolution behind another one: one of them has no bias, or there are channels over 16s.
+
+    Between them is nothing that a runtime does not make part of the first one.
+    """
 
     def holds(self, view: View) -> bool:
         weight = view.input(1)
@@ -367,12 +445,18 @@ class BadlyFusedDepthwise(Condition):
         if sizes is None or view.attribute("group") == 1 or sizes[1] != 1:
             return False
         before = view.source(0)
-        while before is not None and before.operator in ("Relu", "Clip"):
-            before = before.source(0)
+        while before is not None and before.operator in ("Add", "BatchNormalization", "Clip", "Mul", "Relu"):
+            before = _changed_by_constants(before)
         if before is None or before.operator != "Conv":
             return False
         over = sizes[0] is None or sizes[0] % 16 != 0
         return over or view.input(2) is None or before.input(2) is None
+
+
+def _changed_by_constants(view: View) -> Optional[View]:
+    """What makes the input of a node that is no constant, None where there are two."""
+    computed = [index for index, operand in enumerate(view.inputs) if operand is not None and operand.array() is None]
+    return view.source(computed[0]) if len(computed) == 1 else None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from .conditions import (
     AnyRank,
     Asymmetric,
     BadlyFusedDepthwise,
+    BodyHandsOn,
     BranchHandsOn,
     FewerAxes,
     Given,
     GivenInput,
+    IdleState,
     Is,
     IsNot,
     LeavesBehind,
@@ -26,7 +28,9 @@ from .conditions import (
     RankIs,
     RankIsNot,
     RankReachesInputs,
+    RestBehind,
     SameTwice,
+    Shared,
     ShorterConstant,
     SumOfConvolution,
     TypeIs,
@@ -152,6 +156,11 @@ _FEWER_AXES = Form(
     (FewerAxes(),),
 )
 _UNORDERED = Form("it takes axes in ascending order only", "write axes in order, from the first one", (Unordered(),))
+_COARSE = Form(
+    "it leaves numbers out where, of those behind the axes, more than 24 remain behind the last 32",
+    "write an axis of one before all others, and reduce along it too",
+    (RestBehind(25, 32),),
+)
 _AXES_INPUT = Form("it ignores axes that are an input", "export at opset 11", (GivenInput(1),))
 _CLIP_INPUTS = "export at opset 11, where the bounds are inputs"
 
@@ -186,7 +195,7 @@ _FORMS = {
         Form("it has no more than two spatial axes", "run the layer outside of the file", (RankIs(0, (5,)),)),
         Form(
             "it dies from a depthwise convolution behind another without two biases and a multiple of 16 channels",
-            "write a product with 1 between them",
+            "write a difference with 0 between them",
             (BadlyFusedDepthwise(),),
         ),
     ),
@@ -222,6 +231,18 @@ _FORMS = {
             "write all turns at once, or gather the results in a state",
             (LeavesBehind(),),
         ),
+        Form("it dies from a state that no turn reads", "take the state away", (IdleState(),)),
+        Form("it dies where a turn hands on a tensor", "compute what the turn gives in it", (BodyHandsOn(SHAPING),)),
+    ),
+    **dict.fromkeys(
+        ("Dropout", "Identity"),
+        (
+            Form(
+                "it takes the node away, and dies where its input is read elsewhere or an output",
+                "take the node away, or write a product with 1",
+                (Shared(0),),
+            ),
+        ),
     ),
     "Pad": (Form("it pads with whatever is in memory where no value is given", "write 0", (LeftOut(2),)),),
     "Pow": (Form("it goes wrong with whole exponents", "cast them", (TypeIs(1, ("int32", "int64")),)),),
@@ -251,8 +272,9 @@ _FORMS = {
             "it dies where a branch hands on a tensor", "compute what the branch gives in it", (BranchHandsOn(SHAPING),)
         ),
     ),
-    **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceProd"), (_UNORDERED,)),
-    "ReduceSum": (_UNORDERED, _AXES_INPUT),
+    **dict.fromkeys(("ReduceMax", "ReduceProd"), (_UNORDERED,)),
+    "ReduceMin": (_UNORDERED, _COARSE),
+    "ReduceSum": (_UNORDERED, _COARSE, _AXES_INPUT),
     "Gather": (
         Form(
             "where it computes with shapes, it makes a scalar of the vector, and what it joins is garbage",
@@ -270,6 +292,7 @@ _FORMS = {
     ),
     "ReduceMean": (
         _UNORDERED,
+        _COARSE,
         Form(
             "it loses keepdims when axes is not given",
             "write every axis into axes",
@@ -312,6 +335,7 @@ PPLNN = Target(
         optional_inputs=False,
         # what is added behind a convolution is added to its bias, and so to that of all that read the same constant
         shared_biases=False,
+        external_data=False,
     ),
     # Any other operator with an empty input is left out in silence: what it should have written is garbage.
     takes_empty={

@@ -10,6 +10,7 @@ from onnx import helper
 from mmonnx import cli
 from mmonnx.graph.check import Finding, check_runs, check_target, module_of
 from mmonnx.graph.findings import show_findings
+from mmonnx.runtime import large
 from mmonnx.support.errors import ExportError
 from mmonnx.targets import TARGETS, find_target
 from mmonnx.terminal.report import Report
@@ -45,6 +46,15 @@ def _one(node, opset=16, domain=""):
     result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
     opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
     return helper.make_model(helper.make_graph([node], "g", [value], [result]), opset_imports=opsets)
+
+
+def test_weights_that_have_to_lie_beside_the_file(monkeypatch):
+    model = parse("y = Relu (x)")
+    assert found(model) == []
+    monkeypatch.setattr(large, "LIMIT", 50)
+    ((operator, rule),) = found(model)
+    assert operator == "" and "beside the file" in rule
+    assert found(model, find_target("openvino")) == []
 
 
 RANGES = {name: operator for name, operator in PPLNN.operators.items() if "::" not in name}

@@ -38,7 +38,13 @@ def emptied(body, inputs=ROWS, outputs="float[a,b] y"):
     return [finding.operator for finding in findings]
 
 
+# as torch expands to a size and -1
+EXPANDED = """z = Constant <value = int64[1] {0}> () r = Gather (s, z) rest = Constant <value = int64[1] {-1}> ()
+    l = Concat <axis = 0> (r, rest) m = Constant <value = int64[2] {-1, -1}> () at = Equal (l, m)
+    o = Constant <value = int64[2] {1, 1}> () k = Where (at, o, l) n = Constant <value = float[1,1] {0.0}> ()
+    e = Expand (n, k) y = ReduceMax <axes = [0]> (e)"""
 UNGUARDED = {
+    "as many as the shape of what may be empty says": (GATHERED + "s = Shape (kept) " + EXPANDED, "ReduceMax"),
     "NonZero reduced": (GATHERED + "y = ReduceMax <axes = [0]> (kept)", "ReduceMax"),
     "NonZero, elementwise, reduced": (
         GATHERED + "a = Add (kept, kept) b = Transpose (a) c = Relu (b) y = ReduceSum <axes = [1]> (c)",
@@ -141,6 +147,9 @@ GUARDED = {
         "c = Cast <to = 7> (mask) e = ReduceSum <axes = [0]> (c) o = Constant <value = int64[1] {1}> () "
         "u = Constant <value = int64[1] {2}> () less = Less (e, o) k = Where (less, u, e) "
         "z = Constant <value_ints = [0]> () s = Slice (rows, z, k, z) y = ReduceMax <axes = [0]> (s)"
+    ),
+    "as many as the shape of what has a dummy says": (
+        GATHERED + DUMMY + "c = Concat <axis = 0> (kept, dummy) s = Shape (c) " + EXPANDED
     ),
     "a cut that the image decides": (
         "z = Constant <value_ints = [0]> () e = Constant <value_ints = [-1]> () s = Slice (rows, z, e, z) "

@@ -170,6 +170,32 @@ def test_reductions(operator, attributes):
     check(model, positive, exact=False)
 
 
+@pytest.mark.parametrize("operator", ["ReduceMean", "ReduceMin", "ReduceSum"])
+@pytest.mark.parametrize("attributes", ["axes = [1]", "axes = [0], keepdims = 0", "axes = [-3, -2], keepdims = 0"])
+def test_reductions_of_any_length_behind_the_axes(operator, attributes):
+    for last in ("k", "31"):
+        model = parse(f"y = {operator} <{attributes}> (x)", f"float[n,m,{last}] x", "float y")
+        found = check(model, [{"x": image(4, 7, 31)}, {"x": image(1, 5, 31)}], exact=operator == "ReduceMin")
+        axes = [item.ints for node in found.model.graph.node for item in node.attribute if node.op_type == operator]
+        assert 0 in axes[0] and 1 not in axes[0]  # nothing else makes it add up row by row
+
+
+@pytest.mark.parametrize(
+    "body, shape",
+    [
+        ("y = ReduceSum <axes = [2]> (x)", "float[n,m,k]"),
+        ("y = ReduceSum <axes = [0, 2]> (x)", "float[n,m,k]"),
+        ("y = ReduceSum <axes = [1]> (x)", "float[n,m,24]"),
+        ("y = ReduceSum <axes = [0]> (x)", "float[n,m,24]"),
+        ("y = ReduceSum <axes = [1]> (x)", "int64[n,m,k]"),
+        ("y = ReduceMax <axes = [1]> (x)", "float[n,m,k]"),
+    ],
+)
+def test_reductions_that_are_right_as_they_are(body, shape):
+    model = parse(body, f"{shape} x", f"{shape.partition('[')[0]}[a,b,c] y")
+    assert check_target(model, PPLNN) == []
+
+
 @pytest.mark.parametrize("opset", [11, 13])
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_log_softmax(opset, axis):
@@ -412,16 +438,25 @@ def test_pooling_along_one_axis(operator):
     check(parse(body, "float[n,c,h] x", "float[n,c,a] y"), [{"x": image(2, 4, 9)}, {"x": image(1, 1, 6)}], exact=False)
 
 
-@pytest.mark.parametrize("between", ["", "Relu"])
+OPERANDS = {"Add": ", two", "Mul": ", two", "BatchNormalization": ", s1, s2, s3, s4"}
+
+
+@pytest.mark.parametrize("between", ["", "Relu", "Mul", "Add", "BatchNormalization"])
 @pytest.mark.parametrize("biases", ["", "first", "second"])
 def test_depthwise_behind_a_convolution(between, biases):
     kernels = "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"
     first = f"a = Conv <{kernels}> (x, w{', bias' if biases == 'first' else ''})"
-    middle = f"b = {between} (a)" if between else ""
+    middle = f"b = {between} (a{OPERANDS.get(between, '')})" if between else ""
     last = f"y = Conv <{kernels}, group = 6> ({'b' if between else 'a'}, v{', bias' if biases == 'second' else ''})"
     model = weighted(f"{first} {middle} {last}", image(6, 4, 3, 3), bias=image(6) if biases else None)
     model.graph.initializer.append(onnx.numpy_helper.from_array(image(6, 1, 3, 3), "v"))
-    check(model, [{"x": image(2, 4, 8, 9)}, {"x": image(1, 4, 5, 6)}], exact=False)
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.full(shape, 2, "f4"), name)
+        for name, shape in (("two", []), *((f"s{number}", [6]) for number in range(1, 5)))
+    )
+    found = check(model, [{"x": image(2, 4, 8, 9)}, {"x": image(1, 4, 5, 6)}], exact=False)
+    # what is a product or a sum is made part of the convolution before it
+    assert found.model.graph.node[-2].op_type == "Sub"
 
 
 SLICES = [
@@ -581,10 +616,40 @@ def test_turns_that_leave_something_behind():
         ("below = Less (product, half)", "below = Less (product, c)"),
     ],
 )
-def test_turns_that_are_something_else_are_left_alone(was, now):
+def test_turns_that_are_something_else_stay_turns(was, now):
     assert was in LOOP
     model = parse(LOOP.replace(was, now), "float[n,h,k] a, float[n,k,w] b, float[q,h,w] c", "bool[n,h,w] y")
-    assert "Loop" not in lower(model, PPLNN).written
+    assert "Loop" in {node.op_type for node in lower(model, PPLNN).model.graph.node}
+
+
+TABLES = """one = Constant <value = int64[1] {1}> () first = Constant <value = int64 {0}> () s = Shape (x)
+most = Gather (s, first) go = Constant <value = bool {1}> ()
+last, y, i, z = Loop <body = step (int64 turn, bool going, float[n,m] state)
+    => (bool again, float[n,m] next, float[1,m] value, int64[1,m] index, bool[n,m] above) {
+    value, index = TopK <axis = 0> (state, one) half = Constant <value = float {0.5}> ()
+    above = Greater (state, half) part = Mul (state, half) bit = Constant <value = float {0.1}> ()
+    next = Sub (part, bit) greatest = ReduceMax <keepdims = 0> (next) again = Greater (greatest, LIMIT)
+}> (most, go, x)"""
+
+
+@pytest.mark.parametrize("limit", ["bit", "lowest"])
+def test_turns_that_depend_on_each_other_and_leave_something_behind(limit):
+    lowest = "lowest = Constant <value = float {-99.0}> () "
+    outputs = "float[n,m] last, float[k,1,m] y, int64[k,1,m] i, bool[k,n,m] z"
+    model = parse(lowest + TABLES.replace("LIMIT", limit), "float[n,m] x", outputs)
+    feeds = [{"x": np.abs(image(n, 5)) * 4} for n in (6, 9, 1)]
+    found = check(model, feeds, exact=True)
+    turns = [len(Session(found.model).run(feed)["y"]) for feed in feeds]
+    assert turns == [6, 9, 1] if limit == "lowest" else 1 < turns[1] < 9
+    (loop,) = (node for node in found.model.graph.node if node.op_type == "Loop")
+    assert len(loop.output) == len(loop.input) - 2 == 5
+
+
+def test_turns_without_a_known_end_are_left_alone():
+    endless = TABLES.replace("LIMIT", "bit").replace("(most, go, x)", "(many, go, x)")
+    many = f"many = Constant <value = int64 {{{2**63 - 1}}}> () "
+    model = parse(many + endless, "float[n,m] x", "float[n,m] last")
+    assert [finding.operator for finding in check_target(lower(model, PPLNN).model, PPLNN)] == ["Loop"]
 
 
 MNN = replace(find_target("mnn"), capabilities=PPLNN.capabilities, takes_empty=PPLNN.takes_empty)
@@ -653,11 +718,82 @@ def test_a_branch_that_hands_on_what_is_around_it_is_found():
     assert check_target(parse(body.replace("Identity (x)", "Relu (x)"), "float[a,b] x", "float[a,b] y"), PPLNN) == []
 
 
+@pytest.mark.parametrize("dtype", ["float", "int64", "bool"])
+@pytest.mark.parametrize("body", ["u = Identity (s) p = Not (u) q = Not (s)", "p = Identity (s) q = Identity (p)"])
+def test_what_two_read_is_not_handed_on(dtype, body):
+    made = {"float": "s = Mul (x, z)", "int64": "s = Div (x, z)", "bool": "s = And (x, z)"}[dtype]
+    body = body if dtype == "bool" else body.replace("Not", "Neg")
+    model = parse(f"{made} {body}", f"{dtype}[n] x, {dtype}[n] z", f"{dtype}[n] p, {dtype}[n] q")
+    kind = np.dtype({"float": "f4", "int64": "i8", "bool": "?"}[dtype])
+    check(model, [{"x": np.arange(4).astype(kind), "z": np.array([2, 1, 3, 1]).astype(kind)}], exact=True)
+
+
+def test_what_one_reads_is_handed_on():
+    model = parse(
+        "a = Relu (x) b = Identity (a) y = Identity (b) z = Identity (x)", "float[n] x", "float[n] y, float[n] z"
+    )
+    assert check_target(model, PPLNN) == []
+
+
+STATES = """m = Constant <value = int64 {3}> () go = Constant <value = bool {1}> ()
+    p, q = Loop <body = step (int64 t, bool g, float[n] a, float[n] b) => (bool h, float[n] c, float[n] d) {
+        h = Identity (g) BODY }> (m, go, x, y)"""
+
+
+@pytest.mark.parametrize(
+    "body, rule",
+    [
+        ("c = Relu (b) d = Exp (b)", "no turn reads"),
+        ("c = Identity (x) d = Add (b, a)", "hands on"),
+        ("c = Identity (a) d = Add (b, a)", ""),
+        ("c = Add (a, b) d = Relu (c)", ""),
+    ],
+)
+def test_states_of_loops(body, rule):
+    model = parse(STATES.replace("BODY", body), "float[n] x, float[n] y", "float[n] p, float[n] q")
+    findings = check_target(model, PPLNN)
+    assert [rule in str(finding) for finding in findings] == [True] * bool(rule)
+
+
+TAKEN = """s = Shape (x) one = Constant <value = int64 {1}> () n = Gather (s, one) c = COMPARED
+    k, l = If (c) <then_branch = t () => (float[a,b] p, float[a,b,c] q) {
+    h = Relu (x) p = Squeeze <axes = [1]> (h) q = Relu (h) },
+    else_branch = e () => (float[a,b,c] r, float[a,b,c] u) { h = Exp (x) r = Sigmoid (h) u = Identity (x) }>
+    k2, l2 = If (c) <then_branch = t2 () => (float[a,b] p, float[a,b] q) {
+    p = Squeeze <axes = [1]> (x) q = Identity (p) },
+    else_branch = e2 () => (float[a,b,c] r, float[a,b,c] u) { r = Sigmoid (x) u = Identity (r) }>
+    y = Add (k, k2) z = Mul (l, l2)"""
+
+
+@pytest.mark.parametrize("compared", ["Equal (n, one)", "Greater (n, one)"])
+def test_a_branch_that_is_always_taken(compared):
+    outputs = "float[n,k] y, float z" if "Equal" in compared else "float[n,1,k] y, float z"
+    model = parse(TAKEN.replace("COMPARED", compared), "float[n,1,k] x", outputs)
+    found = check(model, [{"x": image(2, 1, 3)}, {"x": image(1, 1, 4)}], exact=True)
+    assert "If" not in {node.op_type for node in found.model.graph.node}
+
+
+def test_a_branch_that_is_taken_at_times_stays():
+    model = parse(TAKEN.replace("COMPARED", "Equal (n, one)"), "float[n,m,k] x", "float y, float z")
+    assert [node.op_type for node in lower(model, PPLNN).model.graph.node].count("If") == 2
+
+
 def test_a_bias_of_two_layers():
     kernels = "kernel_shape = [1, 1], pads = [0, 0, 0, 0]"
     body = f"""three = Constant <value = float {{3}}> () a = Conv <{kernels}> (x, w, bias) b = Add (a, three)
     r = Relu (b) y = Conv <{kernels}> (r, w, bias)"""
     check(weighted(body, image(4, 4, 1, 1), bias=np.zeros(4, "f4")), [{"x": image(2, 4, 5, 6)}], exact=False)
+
+
+def test_what_normalizes_is_read_twice():
+    body = """a = Conv <kernel_shape = [1, 1]> (x, w) b = BatchNormalization (a, s, t, t, s)
+    r = Relu (b) y = BatchNormalization (r, s, t, t, s)"""
+    model = weighted(body, image(4, 4, 1, 1))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.full(4, 2, "f4"), name) for name in "st")
+    assert {finding.operator for finding in check_target(model, PPLNN)} == {"BatchNormalization"}
+    found = check(model, [{"x": image(2, 4, 5, 6)}], exact=False)
+    first, second = (node for node in found.model.graph.node if node.op_type == "BatchNormalization")
+    assert len(set(first.input)) == 5 and list(second.input[1:]) == ["s", "t", "t", "s"]
 
 
 def test_a_bias_of_two_layers_that_nothing_changes_is_no_finding():

@@ -1,5 +1,6 @@
 """Files in other runtimes: a stand-in with planted faults, and the real ones where they are installed."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from stand_in_engine import made, planted
 
 from mmonnx.cli.commands.predict import RUNTIMES
-from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession, Session, find_engine, open_model
+from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession, Session, find_engine, large, open_model
 from mmonnx.runtime.engines.signature import _of_session, signature_of
 from mmonnx.support import InputError
 
@@ -46,6 +47,18 @@ def test_inputs_that_may_be_left_out(monkeypatch):
     for more in ({}, {"offset": np.float32([-3])}):
         agree(session.run({**FEEDS, **more}), reference.run({**FEEDS, **more}))
     assert [tensor.name for tensor in model.graph.initializer] == ["weight", "zero", "offset"]
+
+
+def test_what_an_export_writes_as_one_file_is_one_file(monkeypatch):
+    planted(monkeypatch)
+    found = []
+    monkeypatch.setattr(large, "save_with_data", lambda model, path, name: found.append(name))
+    for limit in (600, 300):
+        monkeypatch.setattr(large, "LIMIT", limit)
+        assert large.is_large(made("Sin"))
+        with contextlib.suppress(EngineError):
+            EngineSession(made("Sin"), "stand-in")
+        assert found == (["model.onnx.data"] if large.is_over_limit(made("Sin")) else [])
 
 
 def test_a_wrong_answer_stays_wrong(monkeypatch):

@@ -46,6 +46,7 @@ def test_capabilities_say_what_the_tables_say():
     }
     assert [name for name, target in TARGETS.items() if not target.capabilities.flat_boxes] == ["opencv"]
     assert [name for name, target in TARGETS.items() if not target.capabilities.dynamic_shapes] == ["ncnn"]
+    assert [name for name, target in TARGETS.items() if not target.capabilities.external_data] == ["pplnn"]
 
 
 def test_the_operators_of_mmcv():

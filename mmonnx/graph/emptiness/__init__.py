@@ -2,5 +2,6 @@
 
 from .follow import Followed, follow, node_name
 from .sizes import Cause, covers
+from .values import NodeView
 
-__all__ = ["Cause", "Followed", "covers", "follow", "node_name"]
+__all__ = ["Cause", "Followed", "NodeView", "covers", "follow", "node_name"]

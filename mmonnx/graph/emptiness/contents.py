@@ -132,6 +132,10 @@ def _where(step: Step) -> Contents:
         pick = _ARITHMETIC["Min" if least else "Max"]
         view = replace(step.view, inputs=step.view.inputs[1:])
         return _arithmetic(replace(step, view=view), pick)
+    if asked.op_type == "Equal" and chosen[1] in asked.input:
+        replaced = _replaced(step, asked)
+        if replaced is not None:
+            return replaced, replace(smallest(replaced), exact=None)
     for index in (0, 1):
         least = _least_chosen(step, asked, index)
         if least is not None:
@@ -139,6 +143,23 @@ def _where(step: Step) -> Contents:
             size = Size(min(least, other.low), chosen_size.causes | other.causes)
             return (size,), size
     return None, _mixed(step)
+
+
+def _replaced(step: Step, asked: onnx.NodeProto) -> Optional[Tuple[Size, ...]]:
+    """What a Where gives that replaces the elements of one value, as torch does in the shape of an expand."""
+    value = asked.input[1 if asked.input[0] == step.view.node.input[2] else 0]
+    wanted = step.values.get(value, Value())
+    parts = [part.elements() for part in (wanted, step.value(1), step.value(2))]
+    length = len(parts[2] or ())
+    known = [part for part in parts if part is not None and len(part) in (1, length)]
+    if not length or len(known) < len(parts):
+        return None
+    found = []
+    for one, instead, size in zip(*(part * length if len(part) == 1 else part for part in known)):
+        if one.exact is None or (size.exact is None and size.low <= one.exact):
+            return None
+        found.append(instead if size.exact == one.exact else size)
+    return tuple(found)
 
 
 def _least_chosen(step: Step, asked: onnx.NodeProto, index: int) -> Optional[int]:

@@ -1,12 +1,13 @@
 """Following the sizes of all tensors through a graph, its subgraphs included."""
 
-from collections import ChainMap
+from collections import ChainMap, Counter
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, List, Optional, Sequence, Set, Tuple
 
 import onnx
 
 from ...targets import STANDARD_DOMAINS, full_name
+from ..parts import reads
 from .contents import contents, holds
 from .evaluate import folded
 from .rows import known_rows
@@ -79,8 +80,9 @@ class _Follower:
             values[tensor.name] = constant(tensor, tensor.name)
         for sparse in graph.sparse_initializer:
             values[sparse.values.name] = Value(dtype_name(sparse.values.data_type), len(sparse.dims))
+        several = _several(graph)
         for node in graph.node:
-            outputs = self._node(node, values, producers, types, given)
+            outputs = self._node(node, values, producers, types, given, several)
             for name, output in zip(node.output, outputs):
                 values[name] = output
                 producers[name] = node
@@ -93,10 +95,11 @@ class _Follower:
         producers: "ChainMap[str, onnx.NodeProto]",
         types: Dict[str, onnx.TypeProto],
         given: Causes,
+        several: AbstractSet[str],
     ) -> Tuple[Value, ...]:
         inputs = tuple(values.get(name, Value()) if name else None for name in node.input)
         domain = "" if node.domain in STANDARD_DOMAINS else node.domain
-        view = NodeView(node, self.opsets.get(domain, 1), inputs, self.views, values)
+        view = NodeView(node, self.opsets.get(domain, 1), inputs, self.views, values, several)
         step = Step(view, node_name(node), producers, values)
         inner = self._subgraphs(step, values, producers, given)
         known = [declared(types.get(name), step.name) for name in node.output]
@@ -122,6 +125,14 @@ class _Follower:
             inputs = (Value("int64", 0, dims=(), bound=Size(0)), Value("bool", 0, dims=()))
         graphs = [item.g for item in step.view.node.attribute if item.type == onnx.AttributeProto.GRAPH]
         return [self.graph(graph, values.new_child(), producers.new_child(), given, inputs) for graph in graphs]
+
+
+def _several(graph: onnx.GraphProto) -> Set[str]:
+    """The tensors that nodes of a graph make, and that more than one node or output reads."""
+    made = {name for node in graph.node for name in node.output if name}
+    read = Counter(name for node in graph.node for name in set(reads(node)) & made)
+    read.update(value.name for value in graph.output)
+    return {name for name, count in read.items() if count > 1}
 
 
 def _outputs(step: Step, known: List[Value], inner: List[List[Value]]) -> List[Value]:

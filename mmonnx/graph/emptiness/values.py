@@ -1,7 +1,7 @@
 """What is known of a tensor, and of a node whose inputs are known."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -114,6 +114,7 @@ class NodeView:
         inputs: one per input; None for an optional one that is left out.
         sources: the nodes that made the tensors so far, by the tensors' names.
         values: what is known of the tensors so far, by name.
+        several: the tensors that nodes of the same graph make, and that more than one node or output reads.
     """
 
     node: onnx.NodeProto
@@ -121,6 +122,11 @@ class NodeView:
     inputs: Tuple[Optional[Value], ...] = ()
     sources: Mapping[str, "NodeView"] = field(default_factory=dict)
     values: Mapping[str, Value] = field(default_factory=dict)
+    several: AbstractSet[str] = frozenset()
+
+    def shared(self, index: int) -> bool:
+        """Whether an input is made by a node of the same graph, and is read elsewhere or given by the graph as well."""
+        return index < len(self.node.input) and self.node.input[index] in self.several
 
     def same(self, first: int, second: int) -> bool:
         """Whether two inputs are one tensor."""

@@ -85,7 +85,8 @@ class EngineSession:
             if tensor.name in self._signature.optional:
                 self._defaults[tensor.name] = onnx.numpy_helper.to_array(tensor)
                 del whole.graph.initializer[index]
-        return self._files.enter_context(large.on_disk(whole))
+        # in one file wherever an export writes one: not all of them read weights that are beside it
+        return self._files.enter_context(large.on_disk(whole, large.LIMIT))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -4,9 +4,22 @@ In: a node's view. Out: the body that stands for it, as an expression. Touched: 
 """
 
 from . import convolutions, elementwise, indexing, loops, normalizing, reductions, resizing, shapes, types
-from .base import EXACT, LIMITED, ROUNDING, Call, Node, Rule, Rules, Tensor, UnknownType
+from .base import ELEMENT, EXACT, LIMITED, ROUNDING, Call, Extended, Node, Rule, Rules, Tensor, UnknownType
 
-__all__ = ["EXACT", "LIMITED", "ROUNDING", "RULES", "Call", "Node", "Rule", "Rules", "Tensor", "UnknownType"]
+__all__ = [
+    "ELEMENT",
+    "EXACT",
+    "LIMITED",
+    "ROUNDING",
+    "RULES",
+    "Call",
+    "Extended",
+    "Node",
+    "Rule",
+    "Rules",
+    "Tensor",
+    "UnknownType",
+]
 
 RULES = Rules(
     (

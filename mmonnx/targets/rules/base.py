@@ -23,7 +23,8 @@ LIMITED = "exact for whole numbers up to 2**24"
 _BOOLEAN = {"And", "Equal", "Greater", "Less", "Not", "Or"}
 _WHOLE = {"ArgMax", "NonZero", "Shape"}
 _OF_SECOND = {"Where"}
-_ELEMENT = {"bool": 9, "float32": 1, "float64": 11, "int32": 6, "int64": 7, "uint8": 2}
+ELEMENT = {"bool": 9, "float32": 1, "float64": 11, "int32": 6, "int64": 7, "uint8": 2}
+"""ONNX's numbers of types, by numpy's names."""
 _ARITHMETIC: Dict[str, Callable[..., np.ndarray]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -92,6 +93,31 @@ class Tensor:
 Result = Union[None, Tensor, Sequence[Tensor]]
 
 
+@dataclass(frozen=True, eq=False)
+class Extended:
+    """The graph that the node has in an attribute, and more: the value of the same attribute of a ``Call``.
+
+    Attributes:
+        inputs: further inputs, each made by ``entered``.
+        kept: the places of its outputs that stay, before the further ones.
+        outputs: further outputs.
+    """
+
+    inputs: Tuple[Tensor, ...]
+    kept: Tuple[int, ...]
+    outputs: Tuple[Tensor, ...]
+
+
+def entered(dtype: str) -> Tensor:
+    """A further input of a graph."""
+    return Tensor(dtype, Call("", (), {}))
+
+
+def inside(name: str, dtype: str) -> Tensor:
+    """A tensor that a graph of the node has."""
+    return Tensor(dtype, name=name)
+
+
 def op(operator: str, *inputs: Optional[Item], **attributes: Any) -> Tensor:
     """The first output of an operator; numbers among the inputs become constants of the first tensor's type."""
     return outputs(operator, 1, *inputs, **attributes)[0]
@@ -144,7 +170,7 @@ def cast(tensor: Tensor, dtype: str) -> Tensor:
     """The same numbers in another type."""
     if tensor.dtype == dtype:
         return tensor
-    call = Call("Cast", (tensor,), {"to": _ELEMENT[dtype]})
+    call = Call("Cast", (tensor,), {"to": ELEMENT[dtype]})
     return Tensor(dtype, call)
 
 

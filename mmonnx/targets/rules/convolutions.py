@@ -89,8 +89,8 @@ def _padded_before(node: Node) -> Result:
 
 
 def _apart(node: Node) -> Result:
-    """Something between the two convolutions that keeps PPLNN from making one of them."""
-    return op("Conv", op("Mul", node[0], 1.0), *node.inputs[1:], **node.attributes(*_CONV))
+    """Something between the two convolutions that keeps PPLNN from making one of them; a product would not."""
+    return op("Conv", op("Sub", node[0], 0.0), *node.inputs[1:], **node.attributes(*_CONV))
 
 
 def _pooled_of_padded(node: Node) -> Result:

@@ -5,7 +5,7 @@ from typing import Callable, List
 
 import numpy as np
 
-from ..conditions import FewerAxes, SameTwice, ShorterConstant, Stretched, SumOfConvolution, TypeIs
+from ..conditions import FewerAxes, SameTwice, Shared, ShorterConstant, Stretched, SumOfConvolution, TypeIs
 from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, bounded, cast, constant, like, op, where
 
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div")
@@ -14,6 +14,16 @@ _WHOLE = ("int8", "int16", "int32", "int64")
 
 def _not(x: Tensor) -> Tensor:
     return op("Not", x)
+
+
+def _computed_again(node: Node) -> Result:
+    """The same tensor, as something that a runtime does not take away."""
+    x = node[0]
+    if node.output_count > 1 or node.given(2) is not None:  # a Dropout that may do something
+        return None
+    if x.dtype == "bool":
+        return _not(_not(x))
+    return x * 1 if x.dtype in ("float32", "int32", "int64") else None
 
 
 def _either(x: Tensor, y: Tensor) -> Tensor:
@@ -232,6 +242,7 @@ RULES = (
     Rule("Abs", lambda node: absolute(node[0])),
     Rule("Neg", lambda node: 0 - node[0]),
     Rule("Sign", _sign),
+    *(Rule(name, _computed_again, EXACT, (Shared(0),)) for name in ("Dropout", "Identity")),
     Rule("Reciprocal", lambda node: 1 / node[0]),
     Rule("Round", _round),
     Rule("Mod", _whole_mod, EXACT, (TypeIs(0, _WHOLE),)),

@@ -1,11 +1,35 @@
-"""Loops: all turns at once, where no turn depends on another."""
+"""Loops that leave something behind: all turns at once, where no turn depends on another; else tables that fill up."""
 
 from typing import Any, Dict, NamedTuple, Optional
 
+import numpy as np
+
 from ..conditions import LeavesBehind
-from .base import EXACT, Node, Result, Rule, Tensor, constant, op, reshaped
+from .base import (
+    ELEMENT,
+    EXACT,
+    Call,
+    Extended,
+    Node,
+    Result,
+    Rule,
+    Tensor,
+    cast,
+    constant,
+    counted,
+    entered,
+    inside,
+    op,
+    reshaped,
+    where,
+)
 
 _ALONE = {"Not", "Identity", "Relu", "Sigmoid", "Sqrt", "Exp", "Log", "Floor", "Ceil"}
+_LEFT = {"float32": "float32", "int64": "int64", "int32": "int64", "bool": "int64"}
+"""The type in which a table holds numbers of a type: those that Where has everywhere."""
+_NAMES = {element: name for name, element in ELEMENT.items()}
+_MOST_TURNS = 2**16
+"""A constant number of turns above this is no number of them: the loop ends by its own condition."""
 _IN_PAIRS = {"Add", "Sub", "Mul", "Div", "Less", "Greater", "Equal", "And"}
 
 
@@ -73,4 +97,63 @@ def _outside(node: Node, name: str) -> Optional[_Turns]:
     return None if found is None or found.known is None else _Turns(found, found.known.rank)
 
 
-RULES = (Rule("Loop", _at_once, EXACT, (LeavesBehind(),)),)
+class _Left(NamedTuple):
+    """What each turn leaves behind: the tensor of its graph, its type, and that of the table of all turns."""
+
+    value: Tensor
+    rank: int
+    kind: str
+
+
+def _in_tables(node: Node) -> Result:
+    """Each turn writes what it leaves behind into its row of a table, a state of as many rows as there may be turns."""
+    turns, most, body = node.given(0), node.array(0), node.attribute("body")
+    states = len(node.inputs) - 2
+    left = [_left(value) for value in body.output[1 + states :]]
+    if turns is None or (most is not None and int(most.reshape(-1)[0]) > _MOST_TURNS):
+        return None
+    found = [one for one in left if one is not None]
+    if len(found) < len(left):
+        return None
+    number = reshaped(inside(body.input[0].name, "int64"), 1)
+    is_now = op("Equal", counted(reshaped(turns, 1)), number)
+    # one row, which the first turn stretches: nobody knows before how large the others are
+    begun = [constant(np.zeros([1] * (one.rank + 1)), one.kind) for one in found]
+    tables = [entered(one.kind) for one in found]
+    filled = [
+        where(reshaped(is_now, -1, *[1] * one.rank), node.unsqueeze(cast(one.value, one.kind), [0]), table)
+        for one, table in zip(found, tables)
+    ]
+    before = entered("int64")
+    made = Extended((*tables, before), tuple(range(1 + states)), (*filled, before + 1))
+    given = (*node.inputs, *begun, constant([0]))
+    call = Call("Loop", given, {"body": made}, states + len(found) + 1)
+    count = Tensor("int64", call, states + len(found))
+    last = [Tensor(_type(node, index), call, index) for index in range(states)]
+    return [*last, *(_cut(one, Tensor(one.kind, call, states + index), count) for index, one in enumerate(found))]
+
+
+def _left(value: Any) -> Optional[_Left]:
+    """What a graph gives; None if its rank or its type is not known."""
+    tensor = value.type.tensor_type
+    dtype = _NAMES.get(tensor.elem_type, "")
+    if dtype not in _LEFT or not tensor.HasField("shape"):
+        return None
+    return _Left(inside(value.name, dtype), len(tensor.shape.dim), _LEFT[dtype])
+
+
+def _type(node: Node, state: int) -> str:
+    given = node.given(2 + state)
+    return "" if given is None else given.dtype
+
+
+def _cut(left: _Left, table: Tensor, count: Tensor) -> Tensor:
+    """The rows of a table that were written; its shape is as it is, and says how many axes it has."""
+    whole = op("Reshape", table, constant([0] * (left.rank + 1)))
+    return cast(op("Slice", whole, constant([0]), count, constant([0])), left.value.dtype)
+
+
+RULES = (
+    Rule("Loop", _at_once, EXACT, (LeavesBehind(),)),
+    Rule("Loop", _in_tables, EXACT, (LeavesBehind(),)),
+)

@@ -1,12 +1,14 @@
 """Operators that bring axes down to one number, or to the place of one."""
 
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Sequence
 
-from ..conditions import GivenInput, Missing, TypeIs, Unordered
-from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, op, size, sliced
+from ..conditions import GivenInput, Missing, RestBehind, TypeIs, Unordered
+from .base import EXACT, ROUNDING, Node, Result, Rule, Tensor, absolute, cast, constant, op, reshaped, size, sliced
 
 _MOST = 64
 """Elements that are multiplied one by one."""
+_MOST_AXES = 8
+"""PPLNN has no tensors of more."""
 
 
 def _axes(node: Node) -> Optional[List[int]]:
@@ -97,6 +99,31 @@ def _sum_by_mean(node: Node) -> Result:
     return mean * op("Gather", cast(count, "float32"), constant(0), axis=0)
 
 
+def _with_one_apart(node: Node) -> Result:
+    """Along one more axis, of one element, that the others do not follow: PPLNN then adds up row by row."""
+    axes, rank = node.axes(), node.rank()
+    if not axes or rank is None:
+        return None
+    front = 1 if axes[0] else 2
+    if rank + front > _MOST_AXES:
+        return None
+    sizes = [size(node[0], axis) for axis in range(rank)]
+    ones = [constant([1])] * front
+    moved = [0, *(axis + front for axis in axes)]
+    found = node.reduce(node.operator, _viewed(node, node[0], [*ones, *sizes], front), moved, _kept(node))
+    left = front if _kept(node) else front - 1
+    lengths = enumerate(sizes) if _kept(node) else ((axis, sizes[axis]) for axis in range(rank) if axis not in axes)
+    rest = [constant([1]) if axis in axes else length for axis, length in lengths]
+    return _viewed(node, found, rest, -left) if left else found
+
+
+def _viewed(node: Node, x: Tensor, sizes: Sequence[Tensor], more: int) -> Tensor:
+    """With so many axes of one element more at the front, or fewer; of these sizes then."""
+    if node.opset >= 13:  # PPLNN has no Unsqueeze any more
+        return reshaped(x, *sizes)
+    return node.unsqueeze(x, range(more)) if more > 0 else node.squeeze(x, range(-more))
+
+
 def _product(node: Node) -> Result:
     axes, sizes, x = _axes(node), node.sizes(), node[0]
     if axes is None or sizes is None:
@@ -156,6 +183,10 @@ RULES = (
     *(
         Rule(name, _of_all_axes, ROUNDING, (Unordered(),))
         for name in ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
+    ),
+    *(
+        Rule(name, _with_one_apart, ROUNDING, (RestBehind(25, 32),))
+        for name in ("ReduceMean", "ReduceMin", "ReduceSum")
     ),
     Rule("ReduceProd", _product, ROUNDING, (TypeIs(0, ("float32", "float64")),)),
     Rule("Size", _element_count),
