@@ -58,7 +58,7 @@ def _write(
 
 
 def _write_sampled(body: Body, value: Value, shapes: Value, starts: Value, locations: Value, weights: Value) -> Value:
-    """By GridSample, which takes a seventh less time."""
+    """By GridSample, which takes a quarter less time in Deformable DETR."""
     batch, _, heads, dims = (body.size(value, axis) for axis in range(4))
     queries, points, maps = body.size(locations, 1), body.size(locations, 4), batch * heads
     grids = body.op("Transpose", locations * 2.0 - 1.0, perm=[3, 0, 2, 1, 4, 5])
