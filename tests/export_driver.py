@@ -138,7 +138,10 @@ def simplifiers(folder):
     found = 0
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            found += str(folder).encode() in entry.read_bytes() and b"simplify_worker" in entry.read_bytes()
+            found += (
+                str(folder).encode() in entry.read_bytes()
+                and os.path.basename(simplify._WORKER).encode() in entry.read_bytes()
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""One simplifier on one file, in a process of its own: ``python simplify_worker.py TOOL IN.onnx OUT.onnx``.
+"""One simplifier on one file, in a process of its own: ``python simplifier_worker.py TOOL IN.onnx OUT.onnx``.
 
 Simplifiers are C++ in part and have died from segmentation faults; here that costs this process alone. The
 file is run by its path and imports nothing of mmonnx, so that it starts fast and changes nothing in mmcv or mmdet.

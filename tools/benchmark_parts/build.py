@@ -112,10 +112,9 @@ def _mmdeploy(request: Request) -> str:
 
 def _simplify(traced: str, target: str) -> str:
     """Write what onnxsim makes of a file, or the file itself; a note if it is the latter."""
-    import mmonnx
+    from mmonnx.graph import simplifier
 
-    worker = Path(mmonnx.__file__).parent / "graph" / "simplify_worker.py"
-    done = subprocess.run([sys.executable, str(worker), "onnxsim", traced, target], stderr=subprocess.PIPE)
+    done = subprocess.run([*dict(simplifier.TOOLS)["onnxsim"], traced, target], stderr=subprocess.PIPE)
     if done.returncode == 0:
         return ""
     shutil.copyfile(traced, target)
