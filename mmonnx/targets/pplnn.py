@@ -313,7 +313,7 @@ PPLNN = Target(
         # what is added behind a convolution is added to its bias, and so to that of all that read the same constant
         shared_biases=False,
     ),
-    # Any other operator with an empty input is left out in silence: what it should have written is garbage.
+    when_empty="the node is then left out, and its output is garbage",
     takes_empty={
         "Clip": (1, 2),
         "Concat": None,
