@@ -27,12 +27,9 @@ class Engine:
         import MNN.nn
 
         self._inputs, self._outputs = list(inputs), list(outputs)
-        # As long as the module, which does not keep it.
-        self._manager = _exact_manager()
+        options: Dict[str, Any] = {"shape_mutable": True, "runtime_manager": _exact_manager()}
         with _converted(path) as converted:
-            self._module = MNN.nn.load_module_from_file(
-                converted, self._inputs, self._outputs, shape_mutable=True, runtime_manager=self._manager
-            )
+            self._module = MNN.nn.load_module_from_file(converted, self._inputs, self._outputs, **options)
 
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """The outputs by name, integers of 32 bits."""
