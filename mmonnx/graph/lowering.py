@@ -122,7 +122,7 @@ class _Lowering:
         if found is None:
             return None
         results = [found] if isinstance(found, Tensor) else found
-        names = {call.operator for call in _calls(results)}
+        names = {call.operator for call in _in_order(results)}
         if rule.operator in names and not may_remain:
             return None
         return results if all(takes(self.target, one) or _always_written(one) for one in names) else None
@@ -138,12 +138,24 @@ def _always_written(operator: str) -> bool:
     return any(not rule.when for rule in RULES.of(operator))
 
 
-def _calls(results: Sequence[Tensor]) -> Iterator[Call]:
-    """All operators of a body."""
-    for result in results:
-        if result.call is not None:
-            yield result.call
-            yield from _calls([item for item in result.call.inputs if item is not None])
+def _in_order(results: Sequence[Tensor]) -> List[Call]:
+    """All operators of a body, each once, behind those whose outputs it reads.
+
+    Without recursion: the turns of a loop, one behind the other, may be long.
+    """
+    found: Dict[int, Call] = {}
+    waiting = [(result.call, False) for result in reversed(results) if result.call is not None]
+    while waiting:
+        call, ready = waiting.pop()
+        if id(call) in found:
+            continue
+        if ready:
+            found[id(call)] = call
+            continue
+        waiting.append((call, True))
+        before = [item.call for item in call.inputs if item is not None and item.call is not None]
+        waiting.extend((one, False) for one in reversed(before) if id(one) not in found)
+    return list(found.values())
 
 
 class _Writer:
@@ -174,8 +186,8 @@ class _Writer:
             elif output:
                 outputs[place] = output
         body = _Body(self, node, name, outputs)
-        for result in results:
-            body.tensor(result)
+        for call in _in_order(results):
+            body.add(call)
         for result, output in copies:
             body.nodes.append(onnx.helper.make_node("Identity", [body.tensor(result)], [output], self.free(name)))
         return body.nodes
@@ -203,23 +215,19 @@ class _Body:
         self.nodes: List[onnx.NodeProto] = []
         self._writer, self._node, self._name = writer, node, name
         self._outputs = outputs
-        self._made: Set[int] = set()
 
     def tensor(self, tensor: Tensor) -> str:
-        """The name of a tensor, whose nodes are added if they are not there yet."""
+        """The name of a tensor; what makes it was added before."""
         if tensor.array is not None:
             return self._writer.constant(tensor.array)
         if tensor.name:
             return tensor.name
         if tensor.call is None:
             return str(self._node.input[tensor.index])
-        call = tensor.call
-        if id(call) not in self._made:
-            self._made.add(id(call))
-            self._add(call)
-        return self._outputs[id(call), tensor.index]
+        return self._outputs[id(tensor.call), tensor.index]
 
-    def _add(self, call: Call) -> None:
+    def add(self, call: Call) -> None:
+        """Add the node of an operator."""
         inputs = ["" if item is None else self.tensor(item) for item in call.inputs]
         domain, _, kind = call.operator.rpartition("::")
         name = self._writer.free(f"{self._name}_{kind}")
