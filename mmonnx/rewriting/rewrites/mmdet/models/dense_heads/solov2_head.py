@@ -5,7 +5,7 @@ from typing import Any, List
 import torch
 from torch.nn import functional
 
-from ....batched import image_numbers
+from ....batched import image_numbers, longest
 from ....context import Detections, ExportContext
 from ....grid_masks import find_candidates, flat_masks, keep_instances
 from ....registry import rewrite
@@ -58,7 +58,7 @@ def _masks(
     """
     images = image_numbers(context)
     count = (image == images[:, None]).long().sum(1)
-    valid = torch.arange(count.max(), device=count.device) < count[:, None]
+    valid = torch.arange(longest(context, count, never_empty=True), device=count.device) < count[:, None]
     table = Detections(kernels, image, valid, kernels, image).unflatten(kernels)  # (N, M, D)
     height, width = feats.shape[2] - (size - 1), feats.shape[3] - (size - 1)
     rows = feats.flatten(2) if size == 1 else functional.unfold(feats, size)
