@@ -5,7 +5,12 @@ import pytest
 from models import load_small, matches
 
 from mmonnx.codebases.mmdet import detectors as mmdet
+from mmonnx.graph.check import check_target
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import ExportContext
 from mmonnx.runtime.results import Panoptic
+from mmonnx.targets import find_target
+from mmonnx.tracing.tracer import trace
 
 GRIDS = {
     "model.mask_head.num_classes": 8,
@@ -48,6 +53,14 @@ def test_it_gives_the_answers_of_pytorch(tmp_path, name):
         assert result.ok and result.total >= 20, (result.name, result.problems)
         # or as far as PyTorch is from itself: a score of SOLO's depends on how many pixels of other masks are inside
         assert result.max_score < max(1e-4, result.allowed[1]) and result.max_mask < 0.01
+
+
+def test_grids_of_kernels_are_never_empty_where_a_runtime_cannot_take_it(tmp_path):
+    name = "mmdet::solov2/solov2_r50_fpn_1x_coco.py"
+    task = load_small(name, tmp_path, GRIDS, dynamic=True, shape=SIZES[0])
+    mnn = find_target("mnn")
+    model = lower(trace(task, 16, ExportContext(mnn.capabilities)))
+    assert [str(finding) for finding in check_target(model, mnn) if "is empty when" in finding.rule] == []
 
 
 @pytest.mark.parametrize("name", list(PANOPTIC))

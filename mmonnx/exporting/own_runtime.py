@@ -9,7 +9,7 @@ from ..loading import Task
 from ..runtime import ENGINES, EngineError, EngineSession
 from ..support import InputError
 from ..targets import Target
-from ..verifying import Case, CaseResult, Tolerances, verify
+from ..verifying import Case, CaseResult, verify
 
 
 def why_not(target: Target) -> Optional[str]:
@@ -48,6 +48,4 @@ def verify_there(
     except EngineError as error:
         return [CaseResult(f"loading, in {engine.titled()}", (0, 0), 0, problems=[str(error)])]
     there = [replace(case, name=f"{case.name}, in {engine.titled()}") for case in cases]
-    usual = Tolerances()
-    far = {name: getattr(usual, name) * target.imprecision for name in ("box", "score", "threshold", "tie")}
-    return verify(task, session.run, there, progress, show, replace(usual, **far))
+    return verify(task, session.run, there, progress, show)

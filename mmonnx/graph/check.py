@@ -150,7 +150,7 @@ def _node(step: Followed, target: Target) -> Iterator[Finding]:
     if takes(target, name):
         takes_empty = target.takes_empty.get(name, ())
         causes = () if target.capabilities.empty_tensors else _emptied(step, takes_empty)
-        rules += [_empty_rule(causes)] if causes else []
+        rules += [_empty_rule(causes, target)] if causes else []
     for rule, fix in rules:
         yield Finding(step.name, name, module, rule, fix)
 
@@ -219,8 +219,8 @@ def _blame(nodes: Sequence[str]) -> str:
     return f"{nodes[0]}{rest} {'give' if rest else 'gives'} nothing"
 
 
-def _empty_rule(causes: Sequence[str]) -> Tuple[str, str]:
-    rule = f"an input is empty when {' or '.join(causes)}; the node is then left out, and its output is garbage"
+def _empty_rule(causes: Sequence[str], target: Target) -> Tuple[str, str]:
+    rule = f"an input is empty when {' or '.join(causes)}; {target.when_empty}"
     return rule, "add an element that is always there (Concat) before it"
 
 

@@ -123,10 +123,10 @@ class _Lowering:
         if found is None:
             return None
         results = [found] if isinstance(found, Tensor) else found
-        names = {call.operator for call in _calls(results)}
+        names = _operators(results)
         if rule.operator in names and not may_remain:
             return None
-        return results if all(takes(self.target, one) or _always_written(one) for one in names) else None
+        return results if all(_taken(self.target, one) or _always_written(one) for one in names) else None
 
     def _name_domains(self) -> None:
         known = {entry.domain for entry in self.model.opset_import}
@@ -134,19 +134,44 @@ class _Lowering:
             self.model.opset_import.append(onnx.helper.make_opsetid(domain, 1))
 
 
+def _taken(target: Target, operator: str) -> bool:
+    """Whether a target has an operator in some form."""
+    return takes(target, operator) and all(form.when for form in target.forms.get(operator, ()))
+
+
 def _always_written(operator: str) -> bool:
     """Whether some rule writes an operator in whatever form."""
     return any(not rule.when for rule in RULES.of(operator))
 
 
-def _calls(results: Sequence[Tensor]) -> Iterator[Call]:
-    """All operators of a body."""
-    for result in results:
-        if result.call is not None and result.call.operator:
-            yield result.call
-            yield from _calls([item for item in result.call.inputs if item is not None])
-            for value in result.call.attributes.values():
-                yield from _calls(value.outputs if isinstance(value, Extended) else ())
+def _operators(results: Sequence[Tensor]) -> Set[str]:
+    """The operators of a body, and of the graphs in it."""
+    found: Set[str] = set()
+    for call in _in_order(results):
+        found.add(call.operator)
+        for value in call.attributes.values():
+            found |= _operators(value.outputs) if isinstance(value, Extended) else set()
+    return found
+
+
+def _in_order(results: Sequence[Tensor]) -> List[Call]:
+    """All operators of a body, each once, behind those whose outputs it reads.
+
+    Without recursion: the turns of a loop, one behind the other, may be long.
+    """
+    found: Dict[int, Call] = {}
+    waiting = [(result.call, False) for result in reversed(results) if result.call is not None]
+    while waiting:
+        call, ready = waiting.pop()
+        if id(call) in found or not call.operator:  # what enters a graph has none
+            continue
+        if ready:
+            found[id(call)] = call
+            continue
+        waiting.append((call, True))
+        before = [item.call for item in call.inputs if item is not None and item.call is not None]
+        waiting.extend((one, False) for one in reversed(before) if id(one) not in found)
+    return list(found.values())
 
 
 class _Writer:
@@ -177,8 +202,8 @@ class _Writer:
             elif output:
                 outputs[place] = output
         body = _Body(self, node, name, outputs)
-        for result in results:
-            body.tensor(result)
+        for call in _in_order(results):
+            body.add(call)
         for result, output in copies:
             body.nodes.append(onnx.helper.make_node("Identity", [body.tensor(result)], [output], self.free(name)))
         return body.nodes
@@ -206,23 +231,19 @@ class _Body:
         self.nodes: List[onnx.NodeProto] = []
         self._writer, self._node, self._name = writer, node, name
         self._outputs = outputs
-        self._made: Set[int] = set()
 
     def tensor(self, tensor: Tensor) -> str:
-        """The name of a tensor, whose nodes are added if they are not there yet."""
+        """The name of a tensor; what makes it was added before."""
         if tensor.array is not None:
             return self._writer.constant(tensor.array)
         if tensor.name:
             return tensor.name
         if tensor.call is None:
             return str(self._node.input[tensor.index])
-        call = tensor.call
-        if id(call) not in self._made:
-            self._made.add(id(call))
-            self._add(call)
-        return self._outputs[id(call), tensor.index]
+        return self._outputs[id(tensor.call), tensor.index]
 
-    def _add(self, call: Call) -> None:
+    def add(self, call: Call) -> None:
+        """Add the node of an operator."""
         inputs = ["" if item is None else self.tensor(item) for item in call.inputs]
         domain, _, kind = call.operator.rpartition("::")
         name = self._writer.free(f"{self._name}_{kind}")
@@ -241,7 +262,8 @@ class _Body:
         graph.CopyFrom(next(item.g for item in self._node.attribute if item.name == attribute))
         places = {(id(one.call), one.index): self._writer.free(f"{self._name}_input") for one in more.inputs}
         body = _Body(self._writer, self._node, self._name, dict(places))
-        body._made.update(number for number, _ in places)
+        for call in _in_order(more.outputs):
+            body.add(call)
         kept = [graph.output[index] for index in more.kept]
         made = [_any_shape(body.tensor(one), one.dtype) for one in more.outputs]
         graph.node.extend(body.nodes)

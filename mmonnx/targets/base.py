@@ -79,11 +79,10 @@ class Target:
         capabilities: what the rewrites ask.
         takes_empty: where empty tensors are not taken in general, the inputs (by operator and index) that may be empty
             all the same; None for all of an operator's.
+        when_empty: what it does then with any other.
         loads: the file is loaded in ONNX Runtime, whose answer is the check.
         engine: its name in ``runtime.ENGINES``, where a file is verified in it as well; empty for ONNX Runtime itself,
             and where mmonnx cannot run it.
-        imprecision: how many times further off than ONNX Runtime's its answers are, by its roundings alone and as
-            measured; the verification in it allows as much.
     """
 
     name: str
@@ -98,9 +97,9 @@ class Target:
     forms: Dict[str, Tuple[Form, ...]] = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=Capabilities)
     takes_empty: Dict[str, Optional[Tuple[int, ...]]] = field(default_factory=dict)
+    when_empty: str = "it has no tensors without elements"
     loads: bool = False
     engine: str = ""
-    imprecision: float = 1.0
 
 
 def table(names: str, first: int = 1, last: Optional[int] = None) -> Dict[str, Operator]:

@@ -410,6 +410,18 @@ class LeftOut(Condition):
 
 
 @dataclass(frozen=True)
+class KnownNumbers(Condition):
+    """An input is a whole number, or a short vector of them, and all are known."""
+
+    index: int
+
+    def holds(self, view: View) -> bool:
+        operand = view.input(self.index)
+        numbers = None if operand is None else operand.whole()
+        return numbers is not None and None not in numbers
+
+
+@dataclass(frozen=True)
 class NotConstant(Condition):
     """An input is left out, or is not a constant."""
 

@@ -94,5 +94,6 @@ OPENCV = Target(
         # an input that has an initializer too is a constant for it
         optional_inputs=False,
     ),
+    when_empty="it then stops, dies, or gives another shape",
     takes_empty={"Clip": (1, 2), "Resize": (1, 2, 3)},
 )

@@ -337,7 +337,7 @@ PPLNN = Target(
         shared_biases=False,
         external_data=False,
     ),
-    # Any other operator with an empty input is left out in silence: what it should have written is garbage.
+    when_empty="the node is then left out, and its output is garbage",
     takes_empty={
         "Clip": (1, 2),
         "Concat": None,

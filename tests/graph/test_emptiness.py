@@ -38,6 +38,13 @@ def emptied(body, inputs=ROWS, outputs="float[a,b] y"):
     return [finding.operator for finding in findings]
 
 
+@pytest.mark.parametrize("name, then", [("pplnn", "left out"), ("mnn", "no outputs"), ("opencv", "stops, dies")])
+def test_what_becomes_of_it_depends_on_the_target(name, then):
+    model = parse(GATHERED + "y = ReduceMax <axes = [0]> (kept)", ROWS, "float[a,b] y")
+    (rule,) = [finding.rule for finding in check_target(model, find_target(name)) if "is empty" in finding.rule]
+    assert "when NonZero of found gives nothing; " in rule and then in rule
+
+
 # as torch expands to a size and -1
 EXPANDED = """z = Constant <value = int64[1] {0}> () r = Gather (s, z) rest = Constant <value = int64[1] {-1}> ()
     l = Concat <axis = 0> (r, rest) m = Constant <value = int64[2] {-1, -1}> () at = Equal (l, m)

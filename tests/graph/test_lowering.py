@@ -652,6 +652,58 @@ def test_turns_without_a_known_end_are_left_alone():
     assert [finding.operator for finding in check_target(lower(model, PPLNN).model, PPLNN)] == ["Loop"]
 
 
+OPENCV = find_target("opencv")
+COUNTED = """s = Shape (x) one = Constant <value = int64[1] {1}> () all = Constant <value = int64[1] {4}> ()
+none = Constant <value = int64 {0}> () length = Slice (s, one, all) axis = Constant <value = int64 {1}> ()
+turns = Gather (length, none) go = Constant <value = bool {1}> ()
+sum, y = Loop <body = step (int64 number, bool going, float[n,k] before) => (bool again, float[n,k] sum, float[n,k] y) {
+    again = Identity (going) minus = Constant <value = float {-1}> ()
+    column = Gather <axis = 1> (x, number) scaled = Mul (before, minus)
+    sum = Add (scaled, column) parts, others = Split <axis = 1, split = [1, 2]> (sum)
+    mixed = Concat <axis = 1> (others, parts) y = Relu (mixed)
+}> (turns, go, start)"""
+COUNTED_INPUTS, COUNTED_OUTPUTS = "float[n,5,3] x, float[n,3] start", "float[n,3] sum, float[t,n,3] y"
+
+
+def counted(body=COUNTED, inputs=COUNTED_INPUTS):
+    return parse(body, inputs, COUNTED_OUTPUTS)
+
+
+def test_so_many_turns_one_behind_the_other():
+    feeds = [{"x": image(n, 5, 3), "start": image(n, 3)} for n in (1, 2)]
+    found = check(counted(), feeds, exact=True, target=OPENCV)
+    assert found.written == {"Loop": 1}
+    kinds = [node.op_type for node in found.model.graph.node]
+    assert "Loop" not in kinds and kinds.count("Split") == 5
+
+
+@pytest.mark.parametrize(
+    "was, now, inputs",
+    [
+        ("", "", "float[n,t,3] x, float[n,3] start"),  # a number that only the picture tells
+        ("", "", "float[n,400,3] x, float[n,3] start"),  # more than anybody wants in a file
+        ("again = Identity (going)", "two = Constant <value = int64 {2}> () again = Less (number, two)", ""),
+        ("go = Constant <value = bool {1}> ()", "go = Constant <value = bool {0}> ()", ""),
+        (
+            "y = Relu (mixed)",
+            "y = If (going) <then_branch = t () => (float[n,k] p) {p = Relu (mixed)}, "
+            "else_branch = e () => (float[n,k] q) {q = Neg (mixed)}>",
+            "",
+        ),
+    ],
+)
+def test_turns_whose_number_is_not_known_are_left_alone(was, now, inputs):
+    assert was in COUNTED
+    found = lower(counted(COUNTED.replace(was, now), inputs or COUNTED_INPUTS), OPENCV)
+    assert not found.written and [node.op_type for node in found.model.graph.node].count("Loop") == 1
+
+
+def test_a_loop_of_many_turns():
+    """Their nodes are not written by a function that calls itself once a node."""
+    model = counted(COUNTED.replace("(before, minus)", "(before, before)"), "float[n,110,3] x, float[n,3] start")
+    check(model, [{"x": image(1, 110, 3), "start": image(1, 3)}], exact=True, target=OPENCV)
+
+
 MNN = replace(find_target("mnn"), capabilities=PPLNN.capabilities, takes_empty=PPLNN.takes_empty)
 ONE_HOT = "o = Constant <value = float[2] {-1, 3}> () d = Constant <value = int64 {4}> ()"
 OF_MNN = {

@@ -140,3 +140,21 @@ def test_real_runtimes(name):
     for batch, height in ((2, 5), (1, 4)):
         feeds = {"input": FEEDS["input"][:batch, :, :height]}
         agree(session.run(feeds), reference.run(feeds))
+
+
+def test_mnn_computes_convolutions_as_exactly_as_others():
+    try:
+        ENGINES["mnn"].version()
+    except InputError as error:
+        pytest.skip(str(error))
+    draw = np.random.RandomState(0)
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 16]> g (float[1,64,48,48] x) => (float[1,64,48,48] y)'
+        "{y = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> (x, w)}"
+    )
+    weights = draw.randn(64, 64, 3, 3).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    feeds = {"x": draw.randn(1, 64, 48, 48).astype(np.float32)}
+    found, expected = EngineSession(model, "mnn").run(feeds)["y"], Session(model).run(feeds)["y"]
+    # of itself it is 3e-4 of the range off
+    assert np.abs(found - expected).max() < 1e-5 * np.ptp(expected)

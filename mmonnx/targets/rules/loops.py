@@ -1,10 +1,13 @@
-"""Loops that leave something behind: all turns at once, where no turn depends on another; else tables that fill up."""
+"""Loops: all turns at once, where no turn depends on another.
 
-from typing import Any, Dict, NamedTuple, Optional
+Else what they leave behind in tables that fill up, or one turn behind the other, where their number is known.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ..conditions import LeavesBehind
+from ..conditions import KnownNumbers, LeavesBehind
 from .base import (
     ELEMENT,
     EXACT,
@@ -19,6 +22,7 @@ from .base import (
     counted,
     entered,
     inside,
+    joined,
     op,
     reshaped,
     where,
@@ -153,7 +157,83 @@ def _cut(left: _Left, table: Tensor, count: Tensor) -> Tensor:
     return cast(op("Slice", whole, constant([0]), count, constant([0])), left.value.dtype)
 
 
+_MOST_NODES = 1000
+"""As many nodes as the turns of one loop may have together."""
+_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
+"""Where ONNX keeps an attribute, by its type; of graphs there is none, as a turn may not have any."""
+_FIRST_LIST = 6
+
+
+class _CannotUnroll(Exception):
+    """A turn has something that cannot be written by itself."""
+
+
+def _one_by_one(node: Node) -> Result:
+    """The turns of a loop one behind the other: so many times what its body has."""
+    body, numbers, begins = node.attribute("body"), node.sizes_in(0), node.array(1)
+    turns = numbers[0] if numbers else None
+    always = node.given(1) is None or (begins is not None and bool(begins.all()))
+    if turns is None or not always or turns * len(body.node) > _MOST_NODES:
+        return None
+    going, states = constant(True, "bool"), list(node.inputs[2:])
+    left: List[List[Tensor]] = [[] for _ in body.output[1 + len(states) :]]
+    try:
+        for number in range(turns):
+            again, *given = _of_turn(node, body, [constant(number), going, *states])
+            if again.array is None or not again.array.all():
+                return None
+            states = list(given[: len(states)])
+            for rows, row in zip(left, given[len(states) :]):
+                rows.append(node.unsqueeze(row, [0]))
+    except _CannotUnroll:
+        return None
+    if left and not turns:
+        return None  # nobody knows what shape nothing would have had
+    return [*[state for state in states if state is not None], *map(joined, left)]
+
+
+def _of_turn(node: Node, body: Any, given: Sequence[Optional[Tensor]]) -> List[Tensor]:
+    """What the body gives for these inputs."""
+    known = {value.name: tensor for value, tensor in zip(body.input, given)}
+    for tensor in body.initializer:
+        known[tensor.name] = Tensor("", Call("Constant", (), {"value": tensor}))
+    for one in body.node:
+        inputs = [_read(node, known, name) for name in one.input]
+        if one.op_type == "Identity":
+            known[one.output[0]] = inputs[0]
+            continue
+        attributes = {item.name: _content(item) for item in one.attribute}
+        operator = f"{one.domain}::{one.op_type}" if one.domain not in ("", "ai.onnx") else one.op_type
+        call = Call(operator, tuple(inputs), attributes, len(one.output))
+        known.update({name: Tensor("", call, index) for index, name in enumerate(one.output)})
+    results = [_read(node, known, value.name) for value in body.output]
+    return [result for result in results if result is not None]
+
+
+def _read(node: Node, known: Dict[str, Optional[Tensor]], name: str) -> Optional[Tensor]:
+    """A tensor that a body reads, None for an input that is left out."""
+    if not name:
+        return None
+    found = known.get(name) or node.outer(name)
+    if found is None:
+        raise _CannotUnroll
+    return found
+
+
+def _content(attribute: Any) -> Any:
+    """The value of an attribute."""
+    if attribute.type not in _FIELDS:
+        raise _CannotUnroll
+    found = getattr(attribute, _FIELDS[attribute.type])
+    if attribute.type < _FIRST_LIST:
+        return found
+    if not len(found):  # of what type is not told
+        raise _CannotUnroll
+    return list(found)
+
+
 RULES = (
     Rule("Loop", _at_once, EXACT, (LeavesBehind(),)),
     Rule("Loop", _in_tables, EXACT, (LeavesBehind(),)),
+    Rule("Loop", _one_by_one, EXACT, (KnownNumbers(0),)),
 )

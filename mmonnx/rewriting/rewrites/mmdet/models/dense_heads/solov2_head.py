@@ -58,7 +58,7 @@ def _masks(
     """
     images = image_numbers(context)
     count = (image == images[:, None]).long().sum(1)
-    valid = torch.arange(longest(context, count), device=count.device) < count[:, None]
+    valid = torch.arange(longest(context, count, never_empty=True), device=count.device) < count[:, None]
     table = Detections(kernels, image, valid, kernels, image).unflatten(kernels)  # (N, M, D)
     height, width = feats.shape[2] - (size - 1), feats.shape[3] - (size - 1)
     rows = feats.flatten(2) if size == 1 else functional.unfold(feats, size)
