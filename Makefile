@@ -11,12 +11,12 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
-# The guide's full model calls the same ones as the small detectors.
+# The guide's full model calls the same ones as the small detectors, and single-stage ones none that two stages lack but
+# corner pooling, which tests/fallback has.
 WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py integration/test_exporting.py \
 	integration/test_extractors.py integration/test_plugin_tools.py rewriting verifying/test_inside.py \
 	verifying/test_probes.py verifying/test_regions.py codebases/test_detectors.py environment/test_ties.py \
-	test_custom_ops.py test_mask_models.py test_panoptic.py test_query_models.py test_single_stage_models.py \
-	test_two_stage_models.py)
+	test_custom_ops.py test_mask_models.py test_panoptic.py test_query_models.py test_two_stage_models.py)
 # Of these folders, what calls none.
 WITHOUT = $(addprefix rewriting/test_,attention.py division.py functional.py torch_functions.py \
 	constant_samples.py dependence.py)
