@@ -37,6 +37,7 @@ from .settings import Checked, ExportSettings, newest_opset
 
 _MAX_TOLD = 3
 _FEW_PIXELS = 256 * 512
+"""Of a picture on which a simplified model is compared with the traced one."""
 
 
 class Final(NamedTuple):

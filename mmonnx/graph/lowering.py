@@ -179,6 +179,7 @@ class _Writer:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.constants: Dict[Tuple[str, Tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._numbers: Counter[str] = Counter()
         self._taken = {tensor.name for tensor in model.graph.initializer}
         self._taken.update(value.name for value in model.graph.input)
         for node in walk_nodes(model.graph):
@@ -217,11 +218,12 @@ class _Writer:
 
     def free(self, stem: str) -> str:
         """A name that nothing has yet."""
-        number = 1
-        while f"{stem}_{number}" in self._taken:
-            number += 1
-        self._taken.add(f"{stem}_{number}")
-        return f"{stem}_{number}"
+        while True:  # names are never given back: the count goes on where it was
+            self._numbers[stem] += 1
+            name = f"{stem}_{self._numbers[stem]}"
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
 
 
 class _Body:

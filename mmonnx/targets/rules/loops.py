@@ -34,6 +34,11 @@ _LEFT = {"float32": "float32", "int64": "int64", "int32": "int64", "bool": "int6
 _NAMES = {element: name for name, element in ELEMENT.items()}
 _MOST_TURNS = 2**16
 """A constant number of turns above this is no number of them: the loop ends by its own condition."""
+_MOST_NODES = 1000
+"""As many nodes as the turns of one loop may have together."""
+_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
+"""Where ONNX keeps an attribute, by its type; of graphs there is none, as a turn may not have any."""
+_FIRST_LIST = 6
 _IN_PAIRS = {"Add", "Sub", "Mul", "Div", "Less", "Greater", "Equal", "And"}
 
 
@@ -155,13 +160,6 @@ def _cut(left: _Left, table: Tensor, count: Tensor) -> Tensor:
     """The rows of a table that were written; its shape is as it is, and says how many axes it has."""
     whole = op("Reshape", table, constant([0] * (left.rank + 1)))
     return cast(op("Slice", whole, constant([0]), count, constant([0])), left.value.dtype)
-
-
-_MOST_NODES = 1000
-"""As many nodes as the turns of one loop may have together."""
-_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
-"""Where ONNX keeps an attribute, by its type; of graphs there is none, as a turn may not have any."""
-_FIRST_LIST = 6
 
 
 class _CannotUnroll(Exception):
