@@ -21,7 +21,7 @@ WITH_OPERATORS = $(addprefix tests/,fallback graph/test_emptiness.py integration
 WITHOUT = $(addprefix rewriting/test_,attention.py division.py functional.py torch_functions.py \
 	constant_samples.py dependence.py)
 
-.PHONY: help demo test test-compiled test-classic matrix matrix-ends sweep fuzz mutate mutate-short lint clean
+.PHONY: help demo test test-compiled test-classic test-openmmlab2 matrix matrix-ends sweep fuzz mutate mutate-short lint clean
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -44,6 +44,10 @@ test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a
 	$(BOOTSTRAP) --stack classic; status=$$?; \
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
 	$(call run_tests,.venv-classic) -m "not once"
+
+test-openmmlab2: ## the tests of OpenMMLab 2.x: mmdet 3, mmpretrain, mmengine, without a compiler
+	$(BOOTSTRAP) --stack openmmlab2
+	$(call run_tests,.venv-openmmlab2) tests/second
 
 matrix: ## a short set of tests on every set of versions, old and new, and the table docs/versions.md (ROWS=...: some)
 	test -x .venv-nox/bin/nox || { $(PYTHON) -m venv .venv-nox && .venv-nox/bin/pip install -q -r requirements/nox.txt; }

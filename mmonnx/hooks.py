@@ -1,4 +1,4 @@
-"""``mmonnx.hooks.ONNXExportHook``, for whoever imports the hook by name; importing this imports mmcv."""
+"""``mmonnx.hooks.ONNXExportHook``, for whoever imports the hook by name; importing this imports mmcv or mmengine."""
 
 from .integration import ONNXExportHook
 

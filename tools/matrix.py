@@ -27,16 +27,27 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "work_dirs" / "matrix"
 RESULTS, TABLE, README = ROOT / "docs" / "versions.json", ROOT / "docs" / "versions.md", ROOT / "README.md"
 BEGIN, END = "<!-- made by tools/matrix.py -->", "<!-- end of versions -->"
-SHOWN = ("torch", "mmcv", "mmdet", "mmcls", "onnxruntime", "numpy")
-SHORT = SHOWN[:5]
+SHOWN = {
+    1: ("torch", "mmcv", "mmdet", "mmcls", "onnxruntime", "numpy"),
+    2: ("torch", "mmcv", "mmdet", "mmpretrain", "mmengine", "onnxruntime", "numpy"),
+}
+"""The packages whose versions the table of a generation of OpenMMLab's shows."""
+DISTRIBUTIONS = {
+    "mmcv": ("mmcv", "mmcv-lite", "onedl-mmcv"),
+    **{name: (name, f"onedl-{name}") for name in ("mmengine", "mmpretrain")},
+    "mmdet": ("mmdet", "onedl-mmdetection"),
+}
+"""What installs a package, where it is not the distribution of its name alone."""
+SHORT = ("torch", "mmcv", "mmdet", "mmcls", "mmpretrain", "onnxruntime")
 
 
 class Check(NamedTuple):
-    """One column: its title, the test file or what of it is run, and whether a short run has it."""
+    """One column: its title, the test file or what of it is run, whether a short run has it, its rows' generation."""
 
     title: str
     nodes: Tuple[str, ...]
     short: bool
+    generation: int = 1
 
     @property
     def file(self) -> str:
@@ -57,8 +68,12 @@ CHECKS = (
     Check("upstream's command", ("tests/integration/test_plugin_tools.py",), False),
     Check("patches", ("tests/integration/test_installed.py",), True),
     Check("range refused", ("tests/environment/test_versions.py",), True),
+    Check("README's command", ("tests/second/test_readme.py",), True, 2),
+    Check("mmengine's hook", ("tests/second/test_mmengine_hook.py",), False, 2),
 )
-ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest")
+ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest", "openmmlab2")
+SECOND = ("openmmlab2",)
+"""The rows of OpenMMLab 2.x."""
 # Why a check is not made in a row: the one place for it.
 LEFT_OUT: Dict[str, Dict[str, str]] = {
     "torch1.8": {"patches": "the patches for mmdet begin at 2.17, those for mmcls at 0.16"},
@@ -83,11 +98,11 @@ def run_row(row: str, short: bool, discard: bool) -> List[str]:
         return ["-"]
     result: Dict[str, Any] = {"row": row, "date": datetime.date.today().isoformat(), "checks": {}}
     if status:
-        result["checks"] = {check.title: "failed: the environment cannot be built" for check in CHECKS}
+        result["checks"] = {check.title: "failed: the environment cannot be built" for check in checks_of(row)}
     else:
         result["build"] = round(time.monotonic() - start)
         result["versions"] = versions(venv)
-        result["checks"] = run_checks(row, venv, [check for check in CHECKS if check.short or not short])
+        result["checks"] = run_checks(row, venv, [check for check in checks_of(row) if check.short or not short])
         for title, text in result["checks"].items():
             print(f"{title:20} {text}", flush=True)
         if discard:
@@ -97,6 +112,11 @@ def run_row(row: str, short: bool, discard: bool) -> List[str]:
         keep(result)
     print(f"== {row}: {result['seconds']} s", flush=True)
     return [text.split()[0].rstrip(":") for text in result["checks"].values()]
+
+
+def checks_of(row: str) -> List[Check]:
+    """The checks of a row's generation."""
+    return [check for check in CHECKS if check.generation == (2 if row in SECOND else 1)]
 
 
 def run_checks(row: str, venv: Path, checks: List[Check]) -> Dict[str, str]:
@@ -141,11 +161,16 @@ def judge(cases: List[ElementTree.Element]) -> str:
 
 
 def versions(venv: Path) -> Dict[str, str]:
-    """The versions of an environment that the table shows."""
-    code = "import json, platform; from importlib.metadata import version; "
-    code += f"known = {{name: version(name) for name in {SHOWN}}}; "
+    """The versions of an environment that a table shows."""
+    code = "import json, platform; from importlib.metadata import distributions; "
+    code += "known = {one.metadata['Name'].lower(): one.version for one in distributions()}; "
     code += "print(json.dumps({'python': platform.python_version(), **known}))"
-    return json.loads(subprocess.check_output([str(venv / "bin" / "python"), "-c", code]).decode())
+    known = json.loads(subprocess.check_output([str(venv / "bin" / "python"), "-c", code]).decode())
+    found = {"python": known["python"]}
+    for name in sorted({name for names in SHOWN.values() for name in names}):
+        version = next((known[one] for one in DISTRIBUTIONS.get(name, (name,)) if one in known), None)
+        found.update({name: version} if version else {})
+    return found
 
 
 def known() -> Dict[str, Dict[str, Any]]:
@@ -169,21 +194,23 @@ def write_tables() -> None:
 
 def page(results: List[Dict[str, Any]]) -> str:
     """The text of docs/versions.md."""
-    titles = [check.title for check in CHECKS]
     lines = [
         "# Versions",
         "",
         "Written by `make matrix` (tools/matrix.py), not by hand. Each row is a set of pinned versions (requirements/)",
         "whose environment was built from nothing and in which these tests ran; mmcv is without compiled operators,",
         "mmonnx's own stand in. The number is that of the tests that passed.",
-        "",
-        "| row | date | Python | " + " | ".join([*SHOWN, *titles]) + " |",
-        "|---" * (3 + len(SHOWN) + len(titles)) + "|",
     ]
-    for result in results:
-        cells = [result["row"], result["date"], *version_cells(result, SHOWN)]
-        cells += [result["checks"].get(title, "").split(":")[0].split(" no")[0] for title in titles]
-        lines.append("| " + " | ".join(cells) + " |")
+    for generation, shown in SHOWN.items():
+        titles = [check.title for check in CHECKS if check.generation == generation]
+        lines += ["", f"## OpenMMLab {generation}.x", ""]
+        lines.append("| row | date | Python | " + " | ".join([*shown, *titles]) + " |")
+        lines.append("|---" * (3 + len(shown) + len(titles)) + "|")
+        for result in results:
+            if (result["row"] in SECOND) == (generation == 2):
+                cells = [result["row"], result["date"], *version_cells(result, shown)]
+                cells += [result["checks"].get(title, "").split(":")[0].split(" no")[0] for title in titles]
+                lines.append("| " + " | ".join(cells) + " |")
     notes = [f"- {result['row']}, {title}: {note}" for result in results for title, note in notes_of(result)]
     lines += ["", *notes] if notes else []
     return "\n".join(lines) + "\n"

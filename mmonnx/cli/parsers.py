@@ -68,6 +68,9 @@ def _refusal(error: Exception) -> MmonnxError:
     """What to say of an error that nobody turned into one of mmonnx's own."""
     if isinstance(error, ModuleNotFoundError) and error.name in _EXPORTING:
         return InputError(f"{error.name} is not installed", "what an export needs", "pip install 'mmonnx[export]'")
+    if isinstance(error, ModuleNotFoundError) and error.name == "cv2":
+        fix = "pip install 'mmonnx[run]', or opencv-python if windows are to be opened"
+        return InputError("OpenCV (cv2) is not installed", "what reads and resizes pictures", fix)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         reason = f"{error.strerror or error}{where}"
@@ -82,7 +85,7 @@ def _refusal(error: Exception) -> MmonnxError:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mmonnx",
-        description="Export OpenMMLab 1.x and plain PyTorch models to ONNX files that give PyTorch's own answers.",
+        description="Export OpenMMLab and plain PyTorch models to ONNX files that give PyTorch's own answers.",
     )
     parser.add_argument("--version", action="version", version=f"mmonnx {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

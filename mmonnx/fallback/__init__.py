@@ -37,6 +37,7 @@ _NAME = "mmcv._ext"
 _FAMILIES = (
     "attention",
     "bbox",
+    "bezier_align",
     "border_align",
     "carafe",
     "corner_pool",

@@ -9,5 +9,5 @@ from .plugin import disable, enable
 
 __all__ = ["ONNXExportHook", "PatchSettings", "disable", "enable", "patch"]
 
-# the hook imports mmcv, the patches what prints
-__getattr__ = lazy(__name__, {"ONNXExportHook": "hooks", "PatchSettings": "patching", "patch": "patching"})
+# the hook imports mmcv or mmengine, the patches what prints
+__getattr__ = lazy(__name__, {"ONNXExportHook": "hook", "PatchSettings": "patching", "patch": "patching"})

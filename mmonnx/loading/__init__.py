@@ -17,6 +17,7 @@ from .model import build, check_device, without_sync_bn
 from .options import LoadOptions
 from .random_weights import CONTEXT, GENERAL, OFFSETS, SPREAD, STEP, Rule, seeded
 from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
+from .second_generation import norm_of
 from .sizes import another_size, check_size, larger_size, longer, refusal
 from .state import Clones, State, as_it_was, written_at
 from .structure import named_tensors, refilled
@@ -65,6 +66,7 @@ __all__ = [
     "longer",
     "make_input",
     "named_tensors",
+    "norm_of",
     "owner_of",
     "photographs",
     "raw_names",

@@ -15,10 +15,9 @@ from .checkpoint import Loaded, load_weights
 from .old_keys import failed_in, remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule, calibrate, seeded
+from .second_generation import is_of_second
 
 _NOT_REGISTERED = re.compile(r"(\w+) is not in the \S+ registry")
-_NEWER_KEYS = ("data_preprocessor",)
-"""Keys of a model that OpenMMLab 2.x has alone."""
 
 
 def remove_pretrained(model: Any) -> None:
@@ -97,10 +96,14 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
 
 def _remedy(config: Any, error: Exception) -> Tuple[str, str]:
     """What is expected instead of a config that a model cannot be built from, and what to do."""
-    newer = [key for key in _NEWER_KEYS if key in config.model]
-    if newer:
-        fix = f"write the config for mmdet 2.x or mmcls 0.x, which have no model.{newer[0]}: it is one of OpenMMLab 2.x"
-        return "a config of OpenMMLab 1.x", fix
+    of_second, second = is_of_second(config), compat.is_second_generation()
+    if of_second and not second:
+        key = "model.data_preprocessor" if "data_preprocessor" in config.model else "test_dataloader"
+        fix = f"write the config for mmdet 2.x or mmcls 0.x, which have no {key}, or install mmdet 3 or mmpretrain"
+        return "a config of OpenMMLab 1.x, as the installed release is", fix
+    if second and not of_second and "data" in config:
+        fix = "write the config for mmdet 3.x or mmpretrain, which have no data, or install mmdet 2 or mmcls"
+        return "a config of OpenMMLab 2.x, as the installed release is", fix
     missing = _NOT_REGISTERED.search(str(error))
     if missing:
         fix = "name the module that has it in the config's custom_imports (it may lie beside the config)"

@@ -73,6 +73,17 @@ def transforms(config: Mapping[str, Any]) -> List[Transform]:
     return steps + _of_preprocessor(preprocessor(config))
 
 
+def norm_of(settings: Mapping[str, Any]) -> Optional[Transform]:
+    """The ``Normalize`` transform that a data preprocessor's settings mean; None where they mean none."""
+    turned = any(settings.get(name) for name in ("bgr_to_rgb", "rgb_to_bgr", "to_rgb"))
+    mean, std = settings.get("mean"), settings.get("std")
+    if mean is None and not turned:
+        return None
+    means: Sequence[Any] = mean if mean is not None else [0.0] * 3
+    stds: Sequence[Any] = std if mean is not None and std is not None else [1.0] * len(means)
+    return {"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned}
+
+
 def kind_of(value: Any) -> str:
     """The name of a type in a config, which a lazy config has as the class itself; without the scope before it."""
     name = value if isinstance(value, str) else getattr(value, "__name__", str(value))
@@ -140,13 +151,8 @@ _TRANSLATE = {
 
 def _of_preprocessor(settings: Mapping[str, Any]) -> List[Transform]:
     """Channels in the other order, normalising, and padding behind it, as mmengine's preprocessors do it."""
-    found: List[Transform] = []
-    turned = any(settings.get(name) for name in ("bgr_to_rgb", "rgb_to_bgr", "to_rgb"))
-    mean, std = settings.get("mean"), settings.get("std")
-    if mean is not None or turned:
-        means: Sequence[Any] = mean if mean is not None else [0.0] * 3
-        stds: Sequence[Any] = std if mean is not None and std is not None else [1.0] * len(means)
-        found.append({"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned})
+    norm = norm_of(settings)
+    found: List[Transform] = [norm] if norm else []
     divisor = int(settings.get("pad_size_divisor") or 1)
     if divisor > 1:
         found.append({"type": "Pad", "size_divisor": divisor, "pad_val": settings.get("pad_value") or 0})

@@ -45,6 +45,8 @@ class PredictSettings:
 
 
 _LOG_ERRORS = 2
+_set_log_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+"""OpenCV 5 has it elsewhere."""
 
 
 def predict(settings: PredictSettings) -> int:
@@ -55,7 +57,7 @@ def predict(settings: PredictSettings) -> int:
             together, in the end.
     """
     # what OpenCV warns of (a file that ends early) is said in the error as well
-    cv2.setLogLevel(_LOG_ERRORS)
+    _set_log_level(_LOG_ERRORS)
     sources = find_sources(settings.sources)
     targets = _targets(sources, settings.out)
     for path in (*targets.values(), settings.json, settings.coco):

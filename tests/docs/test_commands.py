@@ -34,7 +34,9 @@ PARSED = {
 }
 """Commands that are not started: their arguments are read by the tool's own parser."""
 MAKES_ITS_ENVIRONMENT = ("make ", "pip install ")
-"""Commands that build a whole environment: ``make -n`` goes through what they would do, extras are looked up."""
+"""Commands that build a whole environment: ``make -n`` goes through what they would do, extras and pins are read."""
+OF_SECOND = ("mmonnx export mmdet::rtmdet/",)
+"""Commands for OpenMMLab 2.x, which is in no stack together with 1.x; tests/second/test_readme.py runs them."""
 STATUS = {"mmonnx check detector.onnx --target pplnn --json": 1}
 """Exit statuses other than 0 that the page tells of."""
 
@@ -62,6 +64,8 @@ def test_a_command_works(page, command, request, workspace, monkeypatch):
         check_parsed(command)
     elif command.startswith(MAKES_ITS_ENVIRONMENT):
         check_environment(command)
+    elif command.startswith(OF_SECOND):
+        assert OF_SECOND[0] in (ROOT / "tests" / "second" / "test_readme.py").read_text(encoding="utf-8")
     elif command.startswith("mmonnx patch "):
         words = shlex.split(command.replace("CHECKOUT", str(request.getfixturevalue("checkout"))))
         assert cli.main(words[1:]) == 0
@@ -90,9 +94,14 @@ def check_environment(command):
         done = subprocess.run(["make", "-n", *words[1:]], cwd=str(ROOT), stdout=subprocess.PIPE)
         assert done.returncode == 0 and done.stdout
         return
-    (extras,) = re.findall(r"\[(.*)\]", words[2]) or [""]
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert words[2].startswith(".") and all(f"\n{extra} = [" in project for extra in extras.split(",") if extra)
+    pins = [line for path in (ROOT / "requirements").glob("*.txt") for line in path.read_text().splitlines()]
+    for word in words[2:]:
+        if word.startswith("."):
+            (extras,) = re.findall(r"\[(.*)\]", word) or [""]
+            assert all(f"\n{extra} = [" in project for extra in extras.split(",") if extra)
+        else:
+            assert any(re.match(rf"{re.escape(word)}(; .*)?$", line) for line in pins), word
 
 
 PYTHON = [(page, block.text) for page, text in TEXTS.items() for block in blocks(text) if block.language == "python"]

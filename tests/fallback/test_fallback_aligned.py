@@ -116,3 +116,51 @@ def test_border_align_takes_the_greatest_sample_of_each_side(pool_size):
     grad, gradient = randn(*output.shape, seed=7), torch.zeros_like(input)
     ours().border_align_backward(grad, boxes, argmax, gradient, pool_size=pool_size)
     assert (output * grad).sum().item() == pytest.approx((input * gradient).sum().item(), abs=1e-3)
+
+
+def curve(points, share):
+    """A cubic Bezier curve by de Casteljau's halving, which the fallback does not use."""
+    while len(points) > 1:
+        points = [[(1 - share) * a + share * b for a, b in zip(one, two)] for one, two in zip(points, points[1:])]
+    return points[0]
+
+
+def bezier_by_definition(input, beziers, height, width, scale, ratio, aligned):
+    found = torch.zeros(len(beziers), input.shape[1], height, width)
+    for number, row in enumerate(beziers.tolist()):
+        points = [[scale * value for value in row[1 + 2 * i : 3 + 2 * i]] for i in range(8)]
+        upper, lower = points[:4], points[:3:-1]
+        sides = [max(abs(upper[0][i] - upper[3][i]), abs(lower[0][i] - lower[3][i])) for i in (0, 1)]
+        sides = sides if aligned else [max(side, 1.0) for side in sides]
+        cells = sides[0] / width, sides[1] / height
+        grid = [ratio or math.ceil(cell) for cell in cells]
+        for channel, down, right in itertools.product(range(input.shape[1]), range(height), range(width)):
+            (x0, y0), (x1, y1) = curve(upper, right / width), curve(lower, right / width)
+            share, shift = down / height, 0.5 if aligned else 0.0
+            x, y = x1 * share + x0 * (1 - share) - shift, y1 * share + y0 * (1 - share) - shift
+            samples = [
+                at(
+                    input[int(row[0]), channel],
+                    y + ((i + 0.5) / grid[1] - 0.5) * cells[1],
+                    x + ((j + 0.5) / grid[0] - 0.5) * cells[0],
+                )
+                for i, j in itertools.product(range(grid[1]), range(grid[0]))
+            ]
+            found[number, channel, down, right] = sum(samples) / max(len(samples), 1)
+    return found
+
+
+@pytest.mark.parametrize("ratio, aligned", itertools.product([0, 2], [False, True]))
+def test_what_lies_between_two_curves_is_pooled_by_definition(ratio, aligned):
+    input = randn(2, 2, 12, 14, seed=0)
+    beziers = torch.cat([torch.tensor([[0.0], [1.0], [1.0]]), randn(3, 16, seed=2).abs() * 12], 1)
+    beziers[2, 1:] = 7.0  # a point
+    sizes = (3, 4, 0.5, ratio, aligned)
+    names = ("aligned_height", "aligned_width", "spatial_scale", "sampling_ratio", "aligned")
+    output = input.new_zeros(3, 2, 3, 4)
+    ours().bezier_align_forward(input, beziers, output, **dict(zip(names, sizes)))
+    assert torch.allclose(output, bezier_by_definition(input, beziers, *sizes), atol=1e-4)
+    given, grad = torch.zeros_like(input), randn(3, 2, 3, 4, seed=1)
+    ours().bezier_align_backward(grad, beziers, given, **dict(zip(names, sizes)))
+    # the operator is linear: its gradient is what the input's own values meet
+    assert float((given * input).sum()) == pytest.approx(float((grad * output).sum()), abs=1e-3)

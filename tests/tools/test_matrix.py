@@ -1,5 +1,6 @@
 """The matrix's reading of what pytest reports."""
 
+import json
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -71,7 +72,20 @@ def test_the_tables_have_a_row_for_each_result_and_a_note_for_what_is_to_be_told
     assert "- torch1.13, upstream's command: after `mmonnx patch" in text and "torch1.13, hook" not in text
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("before\n") and readme.endswith("\nafter\n") and "old" not in readme
-    assert "| 3.8.18 | 1.8.1 |  |  |  |  | 1 of 2 | 2026-11-24 |" in readme and "| 2 of 2 |" in readme
+    assert "| 3.8.18 | 1.8.1 |  |  |  |  |  | 1 of 2 | 2026-11-24 |" in readme and "| 2 of 2 |" in readme
+
+
+def test_a_row_of_openmmlab2_has_its_own_checks_table_and_packages(monkeypatch, tmp_path):
+    first, second = matrix.checks_of("default"), matrix.checks_of("openmmlab2")
+    assert first and second and not set(first) & set(second)
+    result = {"row": "openmmlab2", "date": DATE, "checks": {second[0].title: "ok (1)"}}
+    text = matrix.page([{**result, "versions": {"python": "3.11.7", "mmpretrain": "1.2.0"}}])
+    before, after = text.split("## OpenMMLab 2.x")
+    assert "openmmlab2" not in before and "| 1.2.0 |" in after and "| ok (1) |" in after and "mmcls" not in after
+    known = {"python": "3.11.7", "mmcv-lite": "2.1.0", "onedl-mmdetection": "3.5.1", "torch": "2.14.1"}
+    monkeypatch.setattr(matrix.subprocess, "check_output", lambda command: json.dumps(known).encode())
+    found = {"python": "3.11.7", "mmcv": "2.1.0", "mmdet": "3.5.1", "torch": "2.14.1"}
+    assert matrix.versions(tmp_path) == found
 
 
 def test_an_unknown_row_is_refused(capsys):

@@ -20,9 +20,14 @@ __all__ = ["disable", "enable"]
 _EFFECTS: Dict[str, Callable[[], Callable[[], None]]] = {
     "torch.onnx": effects.wrap_export,
     "mmonnx.integration.hooks": effects.register_hook,
+    "mmonnx.integration.mmengine_hooks": effects.register_mmengine_hook,
     "mmonnx.integration.extractors": effects.register_extractor,
 }
-_IMPORTED_AFTER = {"mmcv.runner": "mmonnx.integration.hooks", "mmdet.models": "mmonnx.integration.extractors"}
+_IMPORTED_AFTER = {
+    "mmcv.runner": "mmonnx.integration.hooks",
+    "mmengine.runner": "mmonnx.integration.mmengine_hooks",
+    "mmdet.models": "mmonnx.integration.extractors",
+}
 _enabled = False
 _undo: List[Callable[[], None]] = []
 

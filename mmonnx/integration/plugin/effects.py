@@ -32,6 +32,15 @@ def register_hook() -> Callable[[], None]:
     return _register(HOOKS, ONNXExportHook)
 
 
+def register_mmengine_hook() -> Callable[[], None]:
+    """Make ``dict(type="ONNXExportHook")`` a hook of mmengine's."""
+    from mmengine.registry import HOOKS
+
+    from ..mmengine_hooks import ONNXExportHook
+
+    return _register(HOOKS, ONNXExportHook)
+
+
 def register_extractor() -> Callable[[], None]:
     """Make ``dict(type="NonZeroRoIExtractor")`` a RoI extractor."""
     from ...environment import compat

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 
-def snapshot(model: nn.Module, averages: Mapping[str, str]) -> nn.Module:
+def snapshot(model: nn.Module, averages: Mapping[str, torch.Tensor]) -> nn.Module:
     """Copy a model to the CPU, in eval mode and single precision, without the hooks that others put on it.
 
     Args:
         model: the model, without a parallel wrapper; nothing of it changes.
-        averages: by name of a weight the name of the buffer that holds its average, which the copy gets instead.
+        averages: by name of a weight its average, which the copy gets instead.
 
     Raises:
         Exception: what copying raises on a part of the model that cannot be copied.
@@ -38,7 +38,7 @@ def snapshot(model: nn.Module, averages: Mapping[str, str]) -> nn.Module:
             module.fp16_enabled = False
     state = result.state_dict()
     for name, average in averages.items():
-        state[name].copy_(state[average])
+        state[name].copy_(average.detach())
     return result
 
 
@@ -61,8 +61,8 @@ def random_state_kept() -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-def averages_of(runner: Any, watcher: Any, epoch_ended: bool) -> Dict[str, str]:
-    """Where the averaged weights are, if the runner has a hook of mmcv's or mmdet's that averages them.
+def averages_of(runner: Any, watcher: Any, epoch_ended: bool) -> Dict[str, torch.Tensor]:
+    """The averaged weights, if the runner has a hook of mmcv's or mmdet's that averages them.
 
     Such a hook keeps them in buffers of the model, swaps them for the weights when an epoch of training has ended, and
     back before the next one.
@@ -79,4 +79,6 @@ def averages_of(runner: Any, watcher: Any, epoch_ended: bool) -> Dict[str, str]:
     averaging = next((hook for hook in hooks if hasattr(hook, "param_ema_buffer")), None)
     if averaging is None or (epoch_ended and hooks.index(averaging) < hooks.index(watcher)):
         return {}
-    return dict(averaging.param_ema_buffer)
+    model = getattr(runner.model, "module", runner.model)  # of a parallel wrapper
+    buffers = dict(model.named_buffers())
+    return {name: buffers[average] for name, average in averaging.param_ema_buffer.items()}

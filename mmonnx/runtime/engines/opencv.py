@@ -17,7 +17,7 @@ class Engine:
     """A file in OpenCV; arguments and errors are those of every engine, see ``engines.worker``."""
 
     def __init__(self, path: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        dnn: Any = importlib.import_module("cv2.dnn")  # mmonnx itself is checked with OpenCV 4
+        dnn: Any = importlib.import_module("cv2.dnn")  # by name: mypy knows OpenCV 4
 
         # The new one alone: of itself OpenCV falls back to the older one, which takes other files.
         self._net = dnn.readNetFromONNX(path, dnn.ENGINE_NEW)

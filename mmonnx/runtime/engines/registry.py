@@ -101,7 +101,7 @@ ENGINES: Dict[str, Engine] = {
     for engine in (
         Engine("openvino", "OpenVINO", "openvino", "pip install 'mmonnx[openvino]'", (2023,), apart=False),
         Engine("mnn", "MNN", "MNN", "pip install 'mmonnx[mnn]'", (3,)),
-        # mmonnx itself reads pictures with OpenCV 4, whose dnn module takes hardly any of these files
+        # the dnn module of OpenCV 4, which may be what mmonnx reads pictures with, takes hardly any of these files
         Engine("opencv", "OpenCV", "opencv", _OPENCV, (5,)),
         Engine("onnxruntime-web", "ONNX Runtime Web", "onnxruntime-web", "npm install onnxruntime-web", (1,)),
         Engine("pplnn", "PPLNN", "pyppl", _PYPPL),
