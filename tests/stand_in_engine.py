@@ -24,15 +24,16 @@ def _faults():
 
 
 class Engine:
-    """``wrong``: operators taken for others; ``lacks``: those it lacks; ``dies``, ``hangs``: those it does so at."""
+    """``wrong``: operators taken for others; ``lacks``: those it lacks; ``dies``, ``hangs``, ``fails``: at which."""
 
     def __init__(self, path, inputs, outputs):
         import onnx
         import onnxruntime
 
         model, faults = onnx.load(path), _faults()
-        self._dies, self._hangs = (
-            any(node.op_type in faults.get(kind, ()) for node in model.graph.node) for kind in ("dies", "hangs")
+        self._dies, self._hangs, self._fails = (
+            any(node.op_type in faults.get(kind, ()) for node in model.graph.node)
+            for kind in ("dies", "hangs", "fails")
         )
         for node in model.graph.node:
             if node.op_type in faults.get("lacks", ()):
@@ -48,6 +49,8 @@ class Engine:
             os.kill(os.getpid(), signal.SIGFPE)
         if self._hangs:
             time.sleep(3600)
+        if self._fails:
+            raise RuntimeError("no shape for this one")
         found = self._session.run(self._outputs, feeds)
         # as MNN, which has no others
         return {
