@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from mmonnx import fallback
-from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.codebases import to_detections
 from mmonnx.datasets import digits
 from mmonnx.environment import compat
 from mmonnx.loading.config import find_config

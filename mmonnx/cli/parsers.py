@@ -333,8 +333,8 @@ def _cfg_options(items: List[str]) -> Dict[str, Any]:
     wrong = [item for item in items if "=" not in item]
     if wrong:
         raise InputError(f"--cfg-options {wrong[0]!r} has no '='", "KEY=VALUE", "fix it")
-    from mmcv import DictAction
+    from ..environment import compat  # torch with it, which predict does without
 
     parser = _Parser(prog="--cfg-options")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    parser.add_argument("--cfg-options", nargs="+", action=compat.option_action())
     return parser.parse_args(["--cfg-options", *items]).cfg_options

@@ -6,6 +6,7 @@ from typing import Any, Mapping, Sequence, Tuple
 
 from ..runtime import from_config
 from .images import find_transform, test_pipeline
+from .second_generation import is_of_second, names_of
 from .task import Task
 
 AUGMENTED = "the config asks for test-time augmentation"
@@ -39,7 +40,6 @@ def augmentation(config: Any) -> str:
     scales: Sequence[Any] = next((step[name] for name in names if isinstance(step.get(name), list)), [])
     found = [f"{len(scales)} scales"] if len(scales) > 1 else []
     found += ["flipped copies"] if step.get("flip") else []
-    found += [name for name in ("tta_model", "tta_pipeline") if config.get(name)]
     return ", ".join(found)
 
 
@@ -51,17 +51,24 @@ def config_text(config: Any) -> str:
 
 def _names(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
     """Class names and colours: the checkpoint's, else the config's own, else those of its dataset."""
-    test = config.get("data", {}).get("test", {})
-    test = test[0] if isinstance(test, (list, tuple)) and test else test
-    dataset = datasets.get(test.get("type")) if isinstance(test.get("type"), str) else None
-    classes = meta.get("CLASSES") or test.get("classes") or getattr(dataset, "CLASSES", None) or ()
+    own, of_config, of_dataset = (names_of if is_of_second(config) else _names_of_first)(config, meta, datasets)
+    classes = own.get("classes") or of_config.get("classes") or of_dataset.get("classes") or ()
     if isinstance(classes, str):  # a file with a name a line
         classes = Path(classes).read_text(encoding="utf-8").splitlines() if Path(classes).is_file() else ()
     classes = tuple(str(name) for name in classes)
-    palette = meta.get("PALETTE") or test.get("palette") or getattr(dataset, "PALETTE", None) or ()
+    palette = own.get("palette") or of_config.get("palette") or of_dataset.get("palette") or ()
     # the dataset's own colours are of no use to other classes
     fit = not isinstance(palette, str) and len(palette) == len(classes)
     return classes, [[int(value) for value in color] for color in palette] if fit else []
+
+
+def _names_of_first(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tuple[Mapping[str, Any], ...]:
+    """What the checkpoint of a model of 1.x, its config and its dataset say of ``classes`` and ``palette``."""
+    test = config.get("data", {}).get("test", {})
+    test = test[0] if isinstance(test, (list, tuple)) and test else test
+    dataset = datasets.get(test.get("type")) if isinstance(test.get("type"), str) else None
+    own = {name: meta.get(name.upper()) for name in ("classes", "palette")}
+    return own, test, {name: getattr(dataset, name.upper(), None) for name in own}
 
 
 def _plain(value: Any) -> Any:

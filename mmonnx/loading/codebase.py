@@ -165,10 +165,10 @@ class Codebase:
 
 
 class OpenMMLabCodebase(Codebase):
-    """A toolbox of OpenMMLab 1.x, whose registry says which models are its own.
+    """A toolbox of OpenMMLab, whose registry says which models are its own.
 
     Attributes:
-        registry: the registry of its models, in ``PACKAGE.models.builder``.
+        registry: the registry of its models in 1.x, in ``PACKAGE.models.builder``.
         base: the class that they inherit from, in ``PACKAGE.models``.
     """
 
@@ -177,12 +177,11 @@ class OpenMMLabCodebase(Codebase):
 
     def owns(self, settings: Any) -> bool:
         """Whether the config's model is in the registry (custom modules included)."""
-        try:
-            builder = importlib.import_module(f"{self.package}.models.builder")
-        except ImportError:
-            return False
-        registry = getattr(builder, self.registry, None)  # another release may lack it
-        return registry is not None and registry.get(settings.model.type) is not None
+        found = compat.model_type(self.package, self.registry, settings.model.type)
+        if found is None or not compat.is_second_generation():
+            return found is not None
+        # of 2.x all models of all packages are in one tree of registries
+        return isinstance(found, type) and issubclass(found, getattr(sys.modules[f"{self.package}.models"], self.base))
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it inherits from the toolbox's base class."""

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from ..environment import compat
 from ..support import InputError, command_line, config_root
 from .imports import found_in
 
@@ -95,7 +96,7 @@ _SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
 def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
-    """Read a config, with overrides, into an ``mmcv.Config``, and import what its ``custom_imports`` names.
+    """Read a config into mmcv's or mmengine's ``Config``, with overrides, and import its ``custom_imports``.
 
     These modules may lie beside the config, or in the current folder.
 
@@ -106,8 +107,6 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     Raises:
         InputError: the config does not exist, cannot be read, or has no model.
     """
-    from mmcv import Config
-
     path = find_config(name)
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
@@ -119,7 +118,7 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
     try:
         with found_in(str(path.resolve().parent), os.getcwd()), warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # the error that follows says it
-            config = Config.fromfile(str(path))
+            config = compat.config_type().fromfile(str(path))
         if options:
             config.merge_from_dict(options)
     except Exception as error:  # a config is Python: anything can be raised
@@ -127,7 +126,7 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
         lines = str(error).strip().splitlines() or [""]
         raise InputError(
             f"config {name!r} cannot be read ({type(error).__name__}: {lines[-1]})",
-            "an OpenMMLab 1.x config",
+            f"an OpenMMLab {2 if compat.is_second_generation() else 1}.x config",
             "fix the config or --cfg-options",
         ) from error
     model = config.get("model")

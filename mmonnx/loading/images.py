@@ -9,6 +9,7 @@ from ..runtime import read_picture
 from ..support import check_images
 from .channels import with_channels
 from .options import LoadOptions
+from .second_generation import is_of_second, transforms
 
 
 def find_transform(pipeline: Any, kind: str) -> Optional[Dict[str, Any]]:
@@ -23,7 +24,9 @@ def find_transform(pipeline: Any, kind: str) -> Optional[Dict[str, Any]]:
 
 
 def test_pipeline(config: Any) -> Sequence[Dict[str, Any]]:
-    """The test pipeline of a config, wherever it keeps it; empty when it has none."""
+    """The test pipeline of a config, wherever it keeps it, in the terms of 1.x; empty when it has none."""
+    if is_of_second(config):
+        return transforms(config)
     test = config.get("data", {}).get("test", {})
     while isinstance(test, (list, tuple)):
         test = test[0] if test else {}

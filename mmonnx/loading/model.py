@@ -9,6 +9,7 @@ from typing import Any, Callable, Collection, Iterator, Optional, Sequence, Tupl
 import torch
 from torch import nn
 
+from ..environment import compat
 from ..support import ExportError, InputError, type_and_line
 from .checkpoint import Loaded, load_weights
 from .old_keys import failed_in, remedy
@@ -159,7 +160,5 @@ def _quiet() -> Iterator[None]:
 def without_sync_bn(model: nn.Module) -> nn.Module:
     """The model with ordinary batch norms in the place of synchronised ones, which need a GPU."""
     if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
-        from mmcv.cnn.utils import revert_sync_batchnorm
-
-        return revert_sync_batchnorm(model)
+        return compat.revert_sync_batchnorm(model)
     return model

@@ -9,6 +9,7 @@ from .leaks.places import Place, innermost_user_place, place_in_graph, place_of
 from .lowering import CUSTOM_OPS, custom_operators, lower
 from .rewrites import REGISTRY, ExportContext, Rewrite, current, rewrite, rewriting
 from .rewrites.batched import ABSENT, compact, flat_detections
+from .rewrites.instances import of_instances
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
 from .symbolics import MMCV, Operator, legacy_symbolics
@@ -31,6 +32,7 @@ __all__ = [
     "innermost_user_place",
     "legacy_symbolics",
     "lower",
+    "of_instances",
     "own_code",
     "panoptic_outputs",
     "per_image",

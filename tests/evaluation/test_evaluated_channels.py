@@ -9,7 +9,7 @@ import torch
 from sample_sets import make_coco_set, make_imagenet_set
 
 from mmonnx import cli, fallback
-from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.codebases import to_detections
 from mmonnx.datasets import digits
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.loading import LoadOptions

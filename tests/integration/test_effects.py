@@ -99,13 +99,13 @@ def test_a_release_outside_the_range_is_left_as_it_is(order, tmp_path):
     """It has neither the registries nor the models that are extended otherwise."""
     for folder in ("mmdet", "mmdet/models", "mmdet/models/detectors", "mmcv"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "__init__.py").write_text("__version__ = '3.3.0'\n")
+        (tmp_path / folder / "__init__.py").write_text("__version__ = '4.0.0'\n")
     detector = (
         "import torch\n\n\nclass BaseDetector(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
     )
     (tmp_path / "mmdet/models/detectors/base.py").write_text(detector)
     told, modules = python(NEWER, tmp_path, order, json.dumps(compat.export_kwargs()))
-    assert len(told) == 1 and "mmdet 3.3.0 is outside" in told[0] and "mmdet>=2.14,<3" in told[0]
+    assert len(told) == 1 and "mmdet 4.0.0 is outside" in told[0] and "mmdet>=2.14,<4" in told[0]
     assert not {"mmonnx.integration.extractors", "mmonnx.integration.plugin.upstream"} & set(modules)
     assert (tmp_path / "model.onnx").is_file()
 

@@ -64,7 +64,7 @@ def test_augmentation_is_said_once_and_one_pass_is_exported(tmp_path, name):
 
 @pytest.mark.parametrize(
     "changed, count",
-    [({}, 0), ({"data.test.pipeline.1.img_scale": [(256, 192)]}, 0), ({"tta_model": {"type": "DetTTAModel"}}, 1)],
+    [({}, 0), ({"data.test.pipeline.1.img_scale": [(256, 192)]}, 0), ({"tta_model": {"type": "DetTTAModel"}}, 0)],
     ids=["none", "a list of one", "a model of its own"],
 )
 def test_only_what_is_asked_for_is_said(tmp_path, changed, count):

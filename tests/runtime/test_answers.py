@@ -12,7 +12,7 @@ import pytest
 from models import HOURGLASS, small_file
 
 from mmonnx import cli
-from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.codebases import to_detections
 from mmonnx.loading.images import photographs
 from mmonnx.runtime import Classifier, Detector
 from mmonnx.verifying.matching import match

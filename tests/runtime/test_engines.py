@@ -1,10 +1,13 @@
 """Files in other runtimes: a stand-in with planted faults, and the real ones where they are installed."""
 
 import contextlib
+import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,7 +16,7 @@ from stand_in_engine import made, planted
 
 from mmonnx.cli.commands.predict import RUNTIMES
 from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession, Session, find_engine, large, open_model
-from mmonnx.runtime.engines import EngineDeathError, child
+from mmonnx.runtime.engines import EngineDeathError, child, mnn
 from mmonnx.runtime.engines.signature import _of_session, signature_of
 from mmonnx.support import InputError
 
@@ -194,3 +197,12 @@ def test_mnn_computes_convolutions_as_exactly_as_others():
     found, expected = EngineSession(model, "mnn").run(feeds)["y"], Session(model).run(feeds)["y"]
     # of itself it is 3e-4 of the range off
     assert np.abs(found - expected).max() < 1e-5 * np.ptp(expected)
+
+
+def test_the_docs_tell_of_mnn_what_its_engine_does():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
+    (made,) = re.findall(r"^manager = (.*)$", page, re.M)
+    ((hint, value),) = re.findall(r"^manager\.set_hint\((\d+), (\d+)\)", page, re.M)
+    source = inspect.getsource(mnn._exact_manager)
+    assert f"manager = {made}\n" in source and f"set_hint(_WINOGRAD, {value})" in source
+    assert int(hint) == mnn._WINOGRAD

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from models import HOURGLASS, SHAPE, load_small, once_if, small_file
 
-from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.codebases import to_detections
 from mmonnx.loading.images import photographs
 from mmonnx.loading.task import to_numpy
 from mmonnx.pipeline import ExportSettings, export_task

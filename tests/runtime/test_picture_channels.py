@@ -9,7 +9,7 @@ import pytest
 from models import picture_file, small_file
 
 from mmonnx import cli
-from mmonnx.codebases.mmdet.detections import to_detections
+from mmonnx.codebases import to_detections
 from mmonnx.runtime import Detector
 from mmonnx.runtime.images import check_picture, read_picture
 from mmonnx.support.errors import InputError

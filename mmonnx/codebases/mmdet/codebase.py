@@ -1,16 +1,19 @@
-"""MMDetection 2.x."""
+"""MMDetection 2.x and 3.x."""
 
+import importlib
 from typing import Any, Dict, Mapping, Optional
 
 from torch import nn
 
+from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import detectors
+from .generations import First, Generation, Second
 from .rules import RULES, UNDRAWN
 
 
 class MMDetection(OpenMMLabCodebase):
-    """MMDetection 2.x. Its stand-ins are in ``rewriting/rewrites/mmdet``."""
+    """MMDetection of either generation. Its stand-ins are in ``rewriting/rewrites/mmdet``."""
 
     name = package = "mmdet"
     registry, base = "DETECTORS", "BaseDetector"
@@ -19,9 +22,14 @@ class MMDetection(OpenMMLabCodebase):
     rules = RULES
     undrawn = UNDRAWN
 
+    @property
+    def generation(self) -> Generation:
+        """What the installed generation does differently."""
+        return Second() if compat.is_second_generation() else First()
+
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
-        return detectors.build_task(self, settings, title, checkpoint, options)
+        return detectors.build_task(self, self.generation, settings, title, checkpoint, options)
 
     def covers(self, model: nn.Module) -> bool:
         """Whether its own inference can be traced: there is a stand-in for what its answers come from."""
@@ -29,14 +37,12 @@ class MMDetection(OpenMMLabCodebase):
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built detector as a task; see ``Codebase.task_of``."""
-        return detectors.make_task(model, title, norm, options)
+        return detectors.make_task(self.generation, model, title, norm, options)
 
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a detector's task know what its config and its checkpoint's meta data say of it."""
-        detectors.describe_by(task, settings, meta)
+        detectors.describe_by(self.generation, task, settings, meta)
 
     def evaluator(self) -> Any:
         """Detections as mmdet's datasets evaluate them."""
-        from .evaluation import DetectorEvaluator
-
-        return DetectorEvaluator()
+        return importlib.import_module(f"{__package__}.evaluation").DetectorEvaluator()

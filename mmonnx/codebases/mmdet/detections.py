@@ -2,38 +2,22 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 import torch
 from torch import nn
 
-from ...environment import StandIn, inference, standing_in, ties_by_index
+from ...environment import StandIn, standing_in, ties_by_index
 from ...runtime import DEFAULTS, IMAGE_CORNER, Detections, Panoptic
-from .inputs import placed_meta
+from .generations import Generation
+from .inputs import meta, placed_meta
 from .proposals import proposals_of_image
 
 Found = Union[Detections, Panoptic]
 
 
-def meta(height: Any, width: Any) -> Dict[str, Any]:
-    """The meta data of an image that fills the network's input."""
-    shape = (height, width, 3)
-    return dict(
-        filename=None,
-        ori_filename=None,
-        img_shape=shape,
-        ori_shape=shape,
-        pad_shape=shape,
-        batch_input_shape=shape[:2],
-        border=(0, height, 0, width),
-        scale_factor=np.ones(4, np.float32),
-        flip=False,
-        flip_direction=None,
-    )
-
-
-def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
+def run_detector(generation: Generation, model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
     """The detector's own inference: upstream's result for each image."""
     image = feeds["input"]
     if image.shape[0] > 1 and one_by_one(model):
@@ -42,14 +26,11 @@ def run_detector(model: nn.Module, feeds: Dict[str, torch.Tensor]) -> List[Any]:
             {**feeds, **{name: value[number : number + 1] for name, value in of_images.items()}}
             for number in range(len(image))
         ]
-        return [run_detector(model, one)[0] for one in each]
+        return [run_detector(generation, model, one)[0] for one in each]
     whole = meta(int(image.shape[2]), int(image.shape[3]))
     metas = [dict(whole, **placed_meta(feeds)) for _ in range(image.shape[0])]
-    more = {}
-    if "proposals" in feeds:
-        more["proposals"] = [[proposals_of_image(rows) for rows in feeds["proposals"]]]
-    with inference(model):
-        return model(img=[image], img_metas=[metas], return_loss=False, rescale=False, **more)
+    proposals = [proposals_of_image(rows) for rows in feeds["proposals"]] if "proposals" in feeds else None
+    return generation.run(model, image, metas, proposals)
 
 
 def one_by_one(model: nn.Module) -> bool:
@@ -62,12 +43,12 @@ def one_by_one(model: nn.Module) -> bool:
     return masked or (type(head).__name__ == "SparseRoIHead" and head.with_mask)
 
 
-def predict(model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Found]:
+def predict(generation: Generation, model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Found]:
     """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
     height, width = (int(size) for size in feeds["input"].shape[2:])
     with ties_by_index(), _masks_of_the_head(model, mask_output):
-        results = run_detector(model, feeds)
-    found = [_to_result(result, (height, width)) for result in results]
+        results = run_detector(generation, model, feeds)
+    found = [generation.read(result, (height, width)) for result in results]
     if IMAGE_CORNER in feeds:
         found = [_in_the_input(one, feeds[IMAGE_CORNER].cpu().numpy()) for one in found]
     if mask_output == "roi" and hasattr(model, "roi_head"):
@@ -117,33 +98,6 @@ def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
         more = {name: outputs[name][number][real] for name in ("masks", "mask_scores") if name in outputs}
         results.append(Detections(outputs["dets"][number][real], labels[real], **more))
     return results
-
-
-def _to_result(result: Any, size: Tuple[int, int]) -> Found:
-    """From what upstream gives for an image of (height, width)."""
-    if not isinstance(result, dict):
-        return to_detections(result, size)
-    instances = to_detections(result["ins_results"], size) if "ins_results" in result else None
-    return Panoptic(result["pan_results"], instances)
-
-
-def to_detections(result: Any, size: Tuple[int, int]) -> Detections:
-    """From upstream's lists per class; sorted by score, as the file gives them."""
-    boxes, segments = result if isinstance(result, tuple) else (result, None)
-    if isinstance(boxes, np.ndarray):  # proposals of an RPN
-        return Detections(boxes.astype(np.float32), np.zeros(len(boxes), np.int64))
-    labels = np.concatenate([np.full(len(rows), label, np.int64) for label, rows in enumerate(boxes)])
-    dets = np.concatenate([np.asarray(rows, np.float32).reshape(-1, 5) for rows in boxes])
-    order = np.argsort(-dets[:, 4], kind="stable")
-    masks: Optional[np.ndarray] = None
-    mask_scores: Optional[np.ndarray] = None
-    if segments is not None:
-        if isinstance(segments, tuple):  # Mask Scoring R-CNN: masks and their scores
-            segments, by_class = segments
-            mask_scores = np.concatenate([np.asarray(rows, np.float32).reshape(-1) for rows in by_class])[order]
-        flat = [np.asarray(mask) for rows in segments for mask in rows]
-        masks = np.stack(flat)[order] if flat else np.zeros((0,) + size, bool)
-    return Detections(dets[order], labels[order], masks, mask_scores)
 
 
 @contextmanager

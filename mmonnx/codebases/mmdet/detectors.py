@@ -34,12 +34,13 @@ from ...rewriting import REGISTRY, ExportContext, own_code, panoptic_outputs, re
 from ...runtime import DEFAULTS, Detections
 from ...support import InputError
 from .detections import predict, read, run_detector
+from .generations import Generation
 from .inputs import Preparation, place_input
 from .module import DetectorModule
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
-_ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test")
+_ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test", "predict_by_feat", "predict")
 """What gives the answers of a detector or of its head, by the kind of the head."""
 _SAME = np.array([0.01] * 4 + [1e-4])
 """Coordinates, in pixels, and scores that are no further apart are the same."""
@@ -50,38 +51,40 @@ _BOX_LIMITS = {
 """What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 
 
-def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+def build_task(
+    codebase: Codebase, generation: Generation, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions
+) -> Task:
     """Build the detector of a config and make it a task; see ``Codebase.build``.
 
     Raises:
         InputError: the checkpoint, the device or the image is wrong.
         ExportError: the model cannot be built.
     """
-    from mmdet.models import build_detector
-
     if options.topk is not None or not options.softmax:
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
     device = check_device(options.device)
     shape = options.shape or DEFAULT_SHAPE
     norm = find_transform(test_pipeline(config), "Normalize")
-    model = build(config, lambda cfg: build_detector(cfg.model, test_cfg=cfg.get("test_cfg")), options).to(device)
+    model = build(config, generation.build, options).to(device)
     prepare = Preparation(model, norm, device, None)
-    run = _runner(model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
+    run = _runner(generation, model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
     about, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
-    task = make_task(model, f"{title} ({type(model).__name__})", norm, options)
-    describe_by(task, config, about)
+    task = make_task(generation, model, f"{title} ({type(model).__name__})", norm, options)
+    describe_by(generation, task, config, about)
     task.notes += notes
     return task
 
 
-def _runner(model: nn.Module, prepare: Callable[..., Feeds], shape: Tuple[int, int]) -> Callable[[], Any]:
+def _runner(
+    generation: Generation, model: nn.Module, prepare: Callable[..., Feeds], shape: Tuple[int, int]
+) -> Callable[[], Any]:
     """What runs the model on a small size, or on that of the export if it takes no smaller one."""
     small = (min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1]))
     sizes = list(dict.fromkeys((small, shape)))
 
     def run() -> Any:
         try:
-            return run_detector(model, prepare(sizes[0]))
+            return run_detector(generation, model, prepare(sizes[0]))
         except Exception:  # the model raises whatever its own code raises
             if len(sizes) == 1:
                 raise
@@ -91,12 +94,10 @@ def _runner(model: nn.Module, prepare: Callable[..., Feeds], shape: Tuple[int, i
     return run
 
 
-def describe_by(task: Task, config: Any, about: Mapping[str, Any]) -> None:
+def describe_by(generation: Generation, task: Task, config: Any, about: Mapping[str, Any]) -> None:
     """Let a detector's task know what its config and its checkpoint's meta data say of it."""
-    from mmdet.datasets import DATASETS
-
     task.divisor = size_divisor(config)
-    describe(task, config, about, DATASETS)
+    describe(task, config, about, generation.datasets())
     prepare = task.preprocess
     if prepare is not None and task.dynamic_size:
         pictures = photographs()[:1]
@@ -120,10 +121,13 @@ def _replaced(part: Any, name: str) -> bool:
     return owner is not None and f"{owner.__module__}.{owner.__qualname__}.{name}" in REGISTRY
 
 
-def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+def make_task(
+    generation: Generation, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions
+) -> Task:
     """Make a built detector a task.
 
     Args:
+        generation: the detector's.
         model: the detector, in eval mode and on the device of ``options``.
         title: what it is.
         norm: the ``Normalize`` transform, see ``make_input``.
@@ -137,11 +141,11 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     task = Task(
         codebase="mmdet",
         title=title,
-        module=DetectorModule(model, options.mask_output, tuple(inputs)[1:]).eval(),
+        module=DetectorModule(generation, model, options.mask_output, tuple(inputs)[1:]).eval(),
         inputs=inputs,
         output_names=_output_names(model),
         dynamic_axes={},
-        predict=partial(predict, model, options.mask_output),
+        predict=partial(predict, generation, model, options.mask_output),
         read=read,
         preprocess=prepare.whole,
         preprocess_padded=prepare.padded if place else None,
@@ -155,7 +159,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
         task.notes.append("--mask-output roi: the model has no RoIs, its masks are of the whole image")
     if options.skip_postprocess:
-        _make_raw(task, model)
+        _make_raw(generation, task, model)
     if options.dynamic or options.dynamic_batch:
         task.dynamic_axes = _dynamic_axes(task, options)
     if not options.skip_postprocess:
@@ -231,13 +235,13 @@ def _box_limits(model: nn.Module) -> str:
     return next((_BOX_LIMITS[kind.__name__] for kind in type(head).__mro__ if kind.__name__ in _BOX_LIMITS), "image")
 
 
-def _make_raw(task: Task, model: nn.Module) -> None:
+def _make_raw(generation: Generation, task: Task, model: nn.Module) -> None:
     """Let the task stop before the post-processing."""
     if getattr(model, "with_rpn", False) and hasattr(model, "roi_head"):
         task.notes.append("--skip-postprocess of a two-stage detector: the outputs are those of its RPN")
         module = RawModule(model, partial(_rpn_outputs, model))
     else:
-        module = RawModule(model, model.forward_dummy)
+        module = RawModule(model, partial(generation.raw, model))
     task.module = module.eval()
     task.output_names = raw_names(module, task.inputs["input"])
     task.predict = lambda feeds: raw_predict(module, task.output_names, feeds["input"])

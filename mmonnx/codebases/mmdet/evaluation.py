@@ -11,7 +11,8 @@ from ...loading import Task
 from ...runtime import Detections, in_picture
 from ...runtime import masks as masking
 from ...support import InputError
-from .detections import one_by_one, to_detections
+from .by_class import to_detections
+from .detections import one_by_one
 
 
 class DetectorEvaluator(Evaluator):

@@ -63,6 +63,23 @@ def place_input(box_limits: str) -> str:
     return IMAGE_CORNER if box_limits == "origin" else IMAGE_SIZE
 
 
+def meta(height: Any, width: Any) -> Dict[str, Any]:
+    """The meta data of an image that fills the network's input."""
+    shape = (height, width, 3)
+    return dict(
+        filename=None,
+        ori_filename=None,
+        img_shape=shape,
+        ori_shape=shape,
+        pad_shape=shape,
+        batch_input_shape=shape[:2],
+        border=(0, height, 0, width),
+        scale_factor=np.ones(4, np.float32),
+        flip=False,
+        flip_direction=None,
+    )
+
+
 def placed_meta(feeds: Feeds) -> Dict[str, Any]:
     """What the feeds say of where the picture lies, as upstream's meta data of an image have it."""
     found: Dict[str, Any] = {}

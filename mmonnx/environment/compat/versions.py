@@ -41,9 +41,11 @@ class Range(NamedTuple):
 
 SUPPORTED = {
     "torch": Range((1, 8), None, ("torch",)),
-    "mmcv": Range((1, 3, 8), (2,), ("mmcv-full", "mmcv")),
-    "mmdet": Range((2, 14), (3,), ("mmdet",)),
+    "mmcv": Range((1, 3, 8), (3,), ("mmcv-full", "mmcv", "mmcv-lite", "onedl-mmcv")),
+    "mmdet": Range((2, 14), (4,), ("mmdet", "onedl-mmdetection")),
     "mmcls": Range((0, 12), (1,), ("mmcls",)),
+    "mmengine": Range((0, 7), (1,), ("mmengine", "mmengine-lite", "onedl-mmengine")),
+    "mmpretrain": Range((1,), (2,), ("mmpretrain", "onedl-mmpretrain")),
 }
 
 

@@ -34,11 +34,10 @@ def register_hook() -> Callable[[], None]:
 
 def register_extractor() -> Callable[[], None]:
     """Make ``dict(type="NonZeroRoIExtractor")`` a RoI extractor."""
-    from mmdet.models.builder import ROI_EXTRACTORS
-
+    from ...environment import compat
     from ..extractors import NonZeroRoIExtractor
 
-    return _register(ROI_EXTRACTORS, NonZeroRoIExtractor)
+    return _register(compat.models_of("mmdet", "ROI_EXTRACTORS"), NonZeroRoIExtractor)
 
 
 def _register(registry: Any, item: type) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from torch import nn
 
-from ...environment import Slot, StandIn, dispatchers, holding, plain, standing_in
+from ...environment import Slot, StandIn, compat, dispatchers, holding, plain, standing_in
 from .context import ExportContext
 
 
@@ -19,7 +19,8 @@ class Rewrite:
     """One upstream function and what stands in for it while a model is exported.
 
     Attributes:
-        path: dotted path of the upstream function, ``package.module.function`` or ``package.module.Class.method``.
+        path: dotted path of the upstream function, ``package.module.function`` or ``package.module.Class.method``; of
+            what is in both generations of OpenMMLab's toolboxes, that of the first (``compat.paths_of``).
         function: the stand-in. It is called as ``function(context, original, *args, **kwargs)``.
     """
 
@@ -124,12 +125,14 @@ def _stand_ins(items: Sequence[Rewrite], roots: Iterable[Any]) -> List[StandIn]:
 
 def _owner(item: Rewrite) -> Optional[Any]:
     """The module or class that a function is of; None if it is not installed."""
-    if item.path.split(".")[0] not in sys.modules:
-        return None
-    try:
-        return resolve(item.path)[0]
-    except LookupError:  # another release of the package
-        return None
+    for path in compat.paths_of(item.path):
+        if path.split(".")[0] not in sys.modules:
+            continue
+        try:
+            return resolve(path)[0]
+        except LookupError:  # another release of the package
+            continue
+    return None
 
 
 def _bound(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,6 +32,26 @@ def split(context: ExportContext, original: Any, self: torch.Tensor, split_size:
     return original(self, split_size, dim)
 
 
+@rewrite("torch.Tensor.repeat_interleave")
+def repeat_interleave(
+    context: ExportContext, original: Any, self: torch.Tensor, repeats: Any, dim: Any = None, **kwargs: Any
+) -> torch.Tensor:
+    """Each row so many times, as an expansion: torch writes a loop, and before opset 13 nothing for traced sizes."""
+    if not (isinstance(repeats, int) and torch.jit.is_tracing()):
+        return original(self, repeats, dim, **kwargs)
+    rows, axis = (self.flatten(), 0) if dim is None else (self, dim % self.dim())
+    sizes = [-1] * (axis + 1) + [repeats] + [-1] * (rows.dim() - axis - 1)
+    return rows.unsqueeze(axis + 1).expand(sizes).flatten(axis, axis + 1)
+
+
+@rewrite("torch.repeat_interleave")
+def repeat_interleave_function(context: ExportContext, original: Any, input: Any, *args: Any, **kwargs: Any) -> Any:
+    """As :func:`repeat_interleave`."""
+    if args or "repeats" in kwargs:
+        return input.repeat_interleave(*args, **kwargs)
+    return original(input, **kwargs)  # of repeats alone
+
+
 @rewrite("torch.Tensor.topk")
 def tensor_topk(
     context: ExportContext, original: Any, self: torch.Tensor, k: Any, dim: int = -1, *args: Any, **kwargs: Any

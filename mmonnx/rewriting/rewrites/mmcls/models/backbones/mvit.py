@@ -5,6 +5,7 @@ from typing import Any, Tuple
 import torch
 from torch.nn import functional
 
+from ......environment import compat
 from ....context import ExportContext
 from ....registry import rewrite
 from ....sizes import is_traced, true_ratio
@@ -40,7 +41,7 @@ def add_decomposed_rel_pos(
     has_cls_token: bool = False,
 ) -> torch.Tensor:
     """Add the relative positions to the attention (N, heads, queries, keys), not in place as upstream does."""
-    from mmcls.models.backbones.mvit import resize_decomposed_rel_pos as resize
+    resize = compat.upstream("mmcls.models.backbones.mvit.resize_decomposed_rel_pos")
 
     if has_cls_token:
         return original(attn, q, q_shape, k_shape, rel_pos_h, rel_pos_w, has_cls_token)

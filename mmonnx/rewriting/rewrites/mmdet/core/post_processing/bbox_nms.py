@@ -20,6 +20,7 @@ def multiclass_nms(
     max_num: int = -1,
     score_factors: Optional[torch.Tensor] = None,
     return_inds: bool = False,
+    box_dim: int = 4,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """Upstream's suppression for the rows of a batch; ``context.image_index`` says whose each is but of one alone.
 

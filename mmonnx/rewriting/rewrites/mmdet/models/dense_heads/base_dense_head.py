@@ -8,8 +8,9 @@ from typing import Any, List, Optional, Tuple
 
 import torch
 
-from ....batched import clip_k, divide, image_numbers, list_detections
+from ....batched import ABSENT, clip_k, divide, image_numbers, list_detections
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 
 _HEAD = "mmdet.models.dense_heads.base_dense_head.BaseDenseHead."
@@ -39,15 +40,14 @@ def get_bboxes(
     Returns:
         [((D, 5) detections, (D,) labels)] of all images; ``context.detections`` has them padded as well.
     """
-    sizes = [score.shape[-2:] for score in cls_scores]
-    priors = self.prior_generator.grid_priors(sizes, dtype=cls_scores[0].dtype, device=cls_scores[0].device)
+    priors = priors_of_batch(context, self, cls_scores)
     factors = [None] * len(cls_scores) if score_factors is None else fold(score_factors)
     context.levels = []
     found = self._get_bboxes_single(
         fold(cls_scores),
         fold(bbox_preds),
         factors,
-        [for_each_image(context, rows) for rows in priors],
+        priors,
         img_metas[0],
         cfg,
         False,
@@ -57,10 +57,8 @@ def get_bboxes(
     return [found]
 
 
-@rewrite(_HEAD + "_bbox_post_process")
-def bbox_post_process(
+def _of_levels(
     context: ExportContext,
-    original: Any,
     self: Any,
     mlvl_scores: List[torch.Tensor],
     mlvl_labels: List[torch.Tensor],
@@ -72,7 +70,7 @@ def bbox_post_process(
     mlvl_score_factors: Optional[List[torch.Tensor]] = None,
     **kwargs: Any,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """The suppression of the whole batch at once.
+    """The detections of 1.x that are left.
 
     Args:
         mlvl_scores: per level (K,), mlvl_labels: (K,), mlvl_bboxes: (K, 4), mlvl_score_factors: (K,) or None; of all
@@ -98,6 +96,76 @@ def bbox_post_process(
     )
     context.detections = found
     return found.flat_dets, found.flat_labels
+
+
+@rewrite(_HEAD + "predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    score_factors: Optional[List[torch.Tensor]] = None,
+    batch_img_metas: Any = None,
+    cfg: Any = None,
+    rescale: bool = False,
+    with_nms: bool = True,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x: one element with the instances of the whole batch."""
+    context.levels = []
+    found = self._predict_by_feat_single(
+        cls_score_list=fold(cls_scores),
+        bbox_pred_list=fold(bbox_preds),
+        score_factor_list=[None] * len(cls_scores) if score_factors is None else fold(score_factors),
+        mlvl_priors=priors_of_batch(context, self, cls_scores),
+        img_meta=batch_img_metas[0],
+        cfg=cfg,
+        rescale=False,
+        with_nms=with_nms,
+        **kwargs,
+    )
+    return [found]
+
+
+@rewrite(_HEAD + "_bbox_post_process")
+def bbox_post_process(context: ExportContext, original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    """The suppression of the whole batch at once, by either generation's arguments."""
+    if "results" in kwargs:
+        return _of_instances(context, self, *args, **kwargs)
+    return _of_levels(context, self, *args, **kwargs)
+
+
+def _of_instances(
+    context: ExportContext,
+    self: Any,
+    results: Any,
+    cfg: Any,
+    rescale: bool = False,
+    with_nms: bool = True,
+    img_meta: Any = None,
+) -> Any:
+    """The instances of 2.x that are left.
+
+    Args:
+        results: with ``bboxes`` (K, 4), ``scores``, ``labels`` and, of some, ``score_factors`` (K,) of all images.
+    """
+    factors = [results.score_factors] if "score_factors" in results else None
+    minimum = cfg.get("min_bbox_size", -1)
+    scores = results.scores
+    if minimum >= 0:
+        size = (results.bboxes[:, 2:] - results.bboxes[:, :2]).min(-1)[0]
+        scores = torch.where(size > minimum, scores, scores.new_full((1,), ABSENT))
+        factors = factors and [torch.where(size > minimum, factors[0], torch.ones_like(factors[0]))]
+    rows = [scores], [results.labels], [results.bboxes]
+    return as_instances(context, *_of_levels(context, self, *rows, None, cfg, False, with_nms, factors))[0]
+
+
+def priors_of_batch(context: ExportContext, head: Any, maps: List[torch.Tensor], **kwargs: Any) -> List[torch.Tensor]:
+    """The priors of the levels (N, C, H, W), of each image after the other: per level (N * S, 2 or 4)."""
+    sizes = [value.shape[-2:] for value in maps]
+    priors = head.prior_generator.grid_priors(sizes, dtype=maps[0].dtype, device=maps[0].device, **kwargs)
+    return [for_each_image(context, rows) for rows in priors]
 
 
 def fold(maps: List[torch.Tensor]) -> List[torch.Tensor]:

@@ -4,6 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
+from ......environment import compat
 from ....context import ExportContext
 from ....padding import padded_cells
 from ....registry import rewrite
@@ -62,6 +63,4 @@ def get_bboxes(
 
 
 def _inverse_sigmoid(values: torch.Tensor) -> torch.Tensor:
-    from mmdet.models.utils.transformer import inverse_sigmoid
-
-    return inverse_sigmoid(values)
+    return compat.upstream("mmdet.models.utils.transformer.inverse_sigmoid")(values)

@@ -4,6 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
+from ......environment import compat
 from ....batched import flat_detections
 from ....context import ExportContext
 from ....registry import rewrite
@@ -67,7 +68,7 @@ def score_voting(
     Returns:
         (D, 5) and (D,).
     """
-    from mmdet.core import bbox_overlaps
+    bbox_overlaps = compat.upstream("mmdet.core.bbox.iou_calculators.iou2d_calculator.bbox_overlaps")
 
     image = torch.cat(context.levels)
     scores = mlvl_nms_scores.t()[det_labels]  # (D, K)

@@ -7,6 +7,7 @@ import torch
 from ......environment import compat
 from ....batched import ABSENT, clip_k, compact, divide, image_numbers, inside, suppress, top_per_image
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 from ....splitting import cut, goes_by_class, greatest_number, is_agnostic, strongest
 
@@ -46,6 +47,21 @@ def get_bboxes(
     if minimum > 0 or not inclusive:
         scores = large_enough(boxes, scores, minimum, inclusive)
     return [select_proposals(context, boxes, scores, level, len(found), cfg)]
+
+
+@rewrite("mmdet.models.dense_heads.rpn_head.RPNHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    *args: Any,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x."""
+    (rows,) = get_bboxes(context, original, self, cls_scores, bbox_preds, *args, **kwargs)
+    return as_instances(context, rows, torch.zeros_like(rows[:, 0]).long())
 
 
 def _best(

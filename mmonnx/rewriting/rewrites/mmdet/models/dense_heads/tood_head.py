@@ -4,6 +4,7 @@ from typing import Any, Sequence, Tuple
 
 import torch
 
+from ......environment import compat
 from ....context import ExportContext
 from ....registry import rewrite
 from .base_dense_head import for_each_image
@@ -51,7 +52,7 @@ def _level(
 
 def _decode(self: Any, regression: torch.Tensor, scale: Any, anchors: torch.Tensor, stride: int) -> torch.Tensor:
     """Boxes (N * S, 4) in strides from maps (N, 4, H, W) and anchors (N * S, 4) in pixels."""
-    from mmdet.core import distance2bbox
+    distance2bbox = compat.upstream("mmdet.core.bbox.transforms.distance2bbox")
 
     if self.anchor_type == "anchor_free":
         distances = scale(regression.exp()).float().permute(0, 2, 3, 1).reshape(-1, 4)

@@ -1,6 +1,6 @@
 """Stand-in for ``mmdet/models/roi_heads/mask_heads/fcn_mask_head.py``."""
 
-from typing import Any, List
+from typing import Any, List, Sequence
 
 import torch
 
@@ -34,3 +34,27 @@ def get_seg_masks(
         chosen = chosen.sigmoid()
     keep_masks(context, chosen, det_bboxes[:, :4], rcnn_test_cfg.mask_thr_binary)
     return []
+
+
+@rewrite("mmdet.models.roi_heads.mask_heads.fcn_mask_head.FCNMaskHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mask_preds: Sequence[torch.Tensor],
+    results_list: List[Any],
+    batch_img_metas: Any,
+    rcnn_test_cfg: Any,
+    rescale: bool = False,
+    activate_map: bool = False,
+) -> List[Any]:
+    """What ``get_seg_masks`` is in 2.x; the masks stay in ``context``, the instances as they are.
+
+    Args:
+        mask_preds: one (K, classes, h, w), logits or, where ``activate_map``, probabilities.
+        results_list: the instances of the batch.
+    """
+    (masks,), (found,) = mask_preds, results_list
+    chosen = masks[:, 0] if self.class_agnostic else rows_of_label(masks, found.labels)
+    keep_masks(context, chosen if activate_map else chosen.sigmoid(), found.bboxes, rcnn_test_cfg.mask_thr_binary)
+    return results_list
