@@ -15,6 +15,7 @@ setup(
     package_data={
         "mmonnx.runtime.engines": ["*.js"],
         "mmonnx.runtime.pages": ["*.css"],
+        "mmonnx.targets": ["*.json"],
         **{f"mmonnx.{folder}": names for folder, names in DATA.items()},
     },
     zip_safe=False,

@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import time
 
 import numpy as np
 
@@ -23,14 +24,17 @@ def _faults():
 
 
 class Engine:
-    """``wrong``: operators that are taken for others; ``dies``: those that it dies from; ``lacks``: those it lacks."""
+    """``wrong``: operators taken for others; ``lacks``: those it lacks; ``dies``, ``hangs``, ``fails``: at which."""
 
     def __init__(self, path, inputs, outputs):
         import onnx
         import onnxruntime
 
         model, faults = onnx.load(path), _faults()
-        self._dies = any(node.op_type in faults.get("dies", ()) for node in model.graph.node)
+        self._dies, self._hangs, self._fails = (
+            any(node.op_type in faults.get(kind, ()) for node in model.graph.node)
+            for kind in ("dies", "hangs", "fails")
+        )
         for node in model.graph.node:
             if node.op_type in faults.get("lacks", ()):
                 raise RuntimeError(f"no operator {node.op_type}")
@@ -43,6 +47,10 @@ class Engine:
     def run(self, feeds):
         if self._dies:
             os.kill(os.getpid(), signal.SIGFPE)
+        if self._hangs:
+            time.sleep(3600)
+        if self._fails:
+            raise RuntimeError("no shape for this one")
         found = self._session.run(self._outputs, feeds)
         # as MNN, which has no others
         return {
@@ -68,7 +76,7 @@ def planted(monkeypatch, apart=False, name="stand-in", **faults):
     registry._version.cache_clear()
     monkeypatch.setenv(FAULTS, json.dumps(faults))
     words = (name, "Stand-In", "stand_in", "install stand_in", (1,))
-    monkeypatch.setitem(registry.ENGINES, name, StandIn(*words, apart=apart or "dies" in faults))
+    monkeypatch.setitem(registry.ENGINES, name, StandIn(*words, apart=apart or bool({"dies", "hangs"} & set(faults))))
 
 
 def made(*operators, optional=False):

@@ -34,7 +34,7 @@ def test_it_holds_every_config_with_its_weights_the_patches_and_nothing_that_is_
             assert f"mmonnx/configs/{path.relative_to(ROOT / 'configs')}" in names
     for path in (ROOT / "patches").rglob("*"):
         assert path.is_dir() or f"mmonnx/patches/{path.relative_to(ROOT / 'patches')}" in names
-    assert "mmonnx/runtime/engines/onnxruntime_web.js" in names
+    assert {"mmonnx/runtime/engines/onnxruntime_web.js", "mmonnx/targets/runs.json"} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mmonnx"}
 
 

@@ -13,6 +13,7 @@ from ..targets import TARGETS, full_name
 from .check import check_target
 from .cost import Cost, cost_at
 from .functions import walk_nodes
+from .kinds import runs_of
 from .read import read_model
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
@@ -34,6 +35,8 @@ def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any
     initialized = {tensor.name for tensor in model.graph.initializer}
     shape = shape or _own_shape(model)
     cost = cost_at(model, shape) if shape else None
+    domains = sorted({name.split("::")[0] for name in operators if "::" in name})
+    metadata = {entry.key: _parsed(entry.key, entry.value) for entry in model.metadata_props}
     return {
         "file": path,
         "bytes": _bytes(path),
@@ -43,14 +46,16 @@ def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any
         "optional_inputs": [_value(value) for value in model.graph.input if value.name in initialized],
         "outputs": [_value(value) for value in model.graph.output],
         "operators": dict(operators.most_common()),
-        "custom_domains": sorted({name.split("::")[0] for name in operators if "::" in name}),
+        "custom_domains": domains,
         "functions": sorted(full_name(function.domain, function.name) for function in model.functions),
         "parameters": sum(_size(tensor) for tensor in weights),
         "flops": cost and _flops(cost, shape or (0, 0)),
         "targets": {
             name: [str(finding) for finding in check_target(model, target)] for name, target in TARGETS.items()
         },
-        "metadata": {entry.key: _parsed(entry.key, entry.value) for entry in model.metadata_props},
+        # the files that were run have standard operators alone
+        "runs": None if domains else runs_of(metadata),
+        "metadata": metadata,
     }
 
 
@@ -67,15 +72,26 @@ def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
         at = "x".join(map(str, found["flops"]["shape"]))
         lines.append(("operations", f"{found['flops']['total'] / 1e9:.2f} GFLOP at {at}{rest}"))
     lines.append(("operators", ", ".join(f"{count} {name}" for name, count in found["operators"].items())))
-    for name, findings in found["targets"].items():
-        first = f"{len(findings)} findings, first: {findings[0]}" if findings else "supports every node"
-        lines.append((name, first))
+    lines += _target_rows(found)
     for key, value in found["metadata"].items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if key == PREFIX + "config_text":
             text = f"{len(text.splitlines())} lines (--json shows them)"
         lines.append((key, text if len(text) <= 400 else f"{text[:400]} ... ({len(text)} characters, see --json)"))
     return [(printable(name), printable(text)) for name, text in lines]
+
+
+def _target_rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """What the table of each target says of the file, and what became of a file of its kind in the runtime itself."""
+    runs, lines = found["runs"], []
+    if runs:
+        like = f"{runs['title']} ({runs['config']}, {runs['weights']} weights)"
+        lines.append(("kind", f"that of {like}, whose files were run in other runtimes"))
+    for name, findings in found["targets"].items():
+        lines.append((name, f"{len(findings)} findings, first: {findings[0]}" if findings else "supports every node"))
+        if runs and name in runs["runtimes"]:
+            lines.append(("", f"a file of this kind, run: {runs['runtimes'][name]['told']}"))
+    return lines
 
 
 def _flops(cost: Cost, shape: Tuple[int, int]) -> Dict[str, Any]:

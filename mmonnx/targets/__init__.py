@@ -1,7 +1,7 @@
 """What each runtime accepts, as data: one file a target.
 
-In: a name. Out: a ``Target``: operators, opsets, capabilities; and ``RULES``, how to write operators in others.
-Touched: nothing.
+In: a name. Out: a ``Target``: operators, opsets, capabilities; ``RULES``, how to write operators in others; and
+``recorded``, what became of some models' files in other runtimes. Touched: nothing.
 """
 
 from typing import Dict
@@ -16,6 +16,7 @@ from .onnxruntime_web import ONNXRUNTIME_WEB
 from .opencv import OPENCV
 from .openvino import OPENVINO
 from .pplnn import PPLNN
+from .runs import ModelRuns, Outcome, Run, recorded
 from .tensorrt import TENSORRT
 
 _RULES = ("ELEMENT", "LIMITED", "RULES", "Call", "Extended", "Node", "Rule", "Tensor", "UnknownType")
@@ -24,10 +25,14 @@ __all__ = [
     "TARGETS",
     "Capabilities",
     "Form",
+    "ModelRuns",
     "Operator",
+    "Outcome",
+    "Run",
     "Target",
     "find_target",
     "full_name",
+    "recorded",
     *_RULES,
 ]
 

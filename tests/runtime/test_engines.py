@@ -2,7 +2,9 @@
 
 import contextlib
 import inspect
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from stand_in_engine import made, planted
 
 from mmonnx.cli.commands.predict import RUNTIMES
 from mmonnx.runtime import DEFAULT_RUNTIME, ENGINES, EngineError, EngineSession, Session, find_engine, large, open_model
-from mmonnx.runtime.engines import mnn
+from mmonnx.runtime.engines import EngineDeathError, child, mnn
 from mmonnx.runtime.engines.signature import _of_session, signature_of
 from mmonnx.support import InputError
 
@@ -79,6 +81,39 @@ def test_a_death_is_told_and_the_next_run_starts_again(monkeypatch):
             session.run(FEEDS)
     monkeypatch.setenv("MMONNX_TEST_FAULTS", "{}")
     assert list(session.run(FEEDS)) == ["values", "labels"]
+
+
+def test_a_runtime_that_gives_no_answer_is_killed(monkeypatch):
+    planted(monkeypatch, hangs=["Sin"])
+    session = EngineSession(made("Sin"), "stand-in")
+    process = session._engine._process
+    monkeypatch.setattr(child, "PATIENCE", 0.5)
+    with pytest.raises(EngineError, match=r"^Stand-In 1\.2: gave no answer within 0\.5 s, and was killed$") as caught:
+        session.run(FEEDS)
+    assert isinstance(caught.value.__cause__, EngineDeathError) and process.poll() == -signal.SIGKILL
+    monkeypatch.setattr(child, "PATIENCE", 600.0)
+    monkeypatch.setenv("MMONNX_TEST_FAULTS", "{}")
+    agree(session.run(FEEDS), Session(made("Sin")).run(FEEDS))
+
+
+def test_a_runtime_that_takes_no_inputs_is_killed(monkeypatch):
+    """More than a pipe holds: whoever sends it waits as well."""
+    planted(monkeypatch, hangs=["Sin"])
+    session = EngineSession(made("Sin"), "stand-in")
+    os.kill(session._engine._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(child, "PATIENCE", 0.5)
+    with pytest.raises(EngineError, match="gave no answer within"):
+        session.run({"input": np.zeros((1, 3, 512, 512), np.float32)})
+
+
+def test_a_child_where_there_are_no_limits_of_resources(monkeypatch, tmp_path):
+    """As on Windows."""
+    planted(monkeypatch, apart=True)
+    (tmp_path / "resource.py").write_text("raise ImportError('no such module')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    imported = subprocess.run([sys.executable, "-c", "import resource"], stderr=subprocess.PIPE)
+    assert b"no such module" in imported.stderr
+    agree(EngineSession(made("Sin"), "stand-in").run(FEEDS), Session(made("Sin")).run(FEEDS))
 
 
 def test_a_refusal_says_why(monkeypatch):

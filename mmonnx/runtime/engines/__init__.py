@@ -3,8 +3,8 @@
 In: a file, arrays by name. Out: arrays by name. Touched: child processes, and temporary files while they live.
 """
 
-from .child import EngineError
+from .child import EngineDeathError, EngineError
 from .registry import DEFAULT, ENGINES, Engine, find_engine
 from .session import EngineSession
 
-__all__ = ["DEFAULT", "ENGINES", "Engine", "EngineError", "EngineSession", "find_engine"]
+__all__ = ["DEFAULT", "ENGINES", "Engine", "EngineDeathError", "EngineError", "EngineSession", "find_engine"]

@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import weakref
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,8 +21,17 @@ _NOISE = re.compile(r"\x1b\[[0-9;]*m|\[\d{4}-\d\d-\d\d [0-9:.]+\]")
 """Colours, and times, which would make two errors of one kind differ."""
 
 
+PATIENCE = 1800.0
+"""Seconds after which a runtime that gives no answer is killed. The slowest one seen, of a large model that OpenVINO
+compiles, took one."""
+
+
 class EngineError(RuntimeError):
     """A runtime does not load or run a file, or died from it: one line."""
+
+
+class EngineDeathError(EngineError):
+    """A runtime's process ended in the place of an answer, of itself or because it gave none."""
 
 
 class MissingEngineError(Exception):
@@ -41,7 +51,7 @@ class Child:
 
     Raises:
         MissingEngineError: the runtime is not there.
-        EngineError: it does not load the file, or dies from it.
+        EngineError: it does not load the file, dies from it, or gives no answer, for which it is killed.
     """
 
     def __init__(
@@ -62,7 +72,8 @@ class Child:
             self._answer()
         assert self._process is not None and self._process.stdin is not None
         try:
-            send(self._process.stdin, {}, feeds)
+            with self._patiently():
+                send(self._process.stdin, {}, feeds)
         except OSError:  # it died before
             raise self._died() from None
         return self._answer()[1]
@@ -75,7 +86,7 @@ class Child:
             )
         except OSError as error:
             raise MissingEngineError(f"{self._command[0]}: {error.strerror}") from error
-        self._process, self._end = process, weakref.finalize(self, _end, process)
+        self._process, self._end, self._was_late = process, weakref.finalize(self, _end, process), False
         header, _ = self._answer()
         if "missing" in header:
             raise MissingEngineError(header["missing"])
@@ -85,20 +96,39 @@ class Child:
         """Its next message."""
         assert self._process is not None and self._process.stdout is not None
         try:
-            header, arrays = receive(self._process.stdout)
+            with self._patiently():
+                header, arrays = receive(self._process.stdout)
         except EOFError:
             raise self._died() from None
         if "error" in header:
             raise EngineError(header["error"] + self._last_words())
         return header, arrays
 
-    def _died(self) -> EngineError:
+    @contextlib.contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Kill it where what is done meanwhile takes too long; who waits then sees that it has ended."""
+        assert self._process is not None
+        timer = threading.Timer(PATIENCE, self._give_up, [self._process])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self, process: "subprocess.Popen[bytes]") -> None:
+        self._was_late = True
+        process.kill()
+
+    def _died(self) -> EngineDeathError:
         """What it died from; it is gone then."""
         assert self._process is not None
         status = self._process.wait()
         self._process = None
         self._end()
-        return EngineError(f"died from {_signal(-status)}" if status < 0 else f"ended with status {status}")
+        if self._was_late:
+            return EngineDeathError(f"gave no answer within {PATIENCE:g} s, and was killed")
+        return EngineDeathError(f"died from {_signal(-status)}" if status < 0 else f"ended with status {status}")
 
     def _last_words(self) -> str:
         """The last line that it printed, in brackets, empty if it printed nothing."""

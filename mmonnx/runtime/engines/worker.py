@@ -14,7 +14,6 @@ bytes, little-endian; the header, as JSON; and the bytes of the arrays that it l
 import importlib.util
 import json
 import os
-import resource
 import sys
 from typing import IO, Any, Dict, Optional, Tuple
 
@@ -56,7 +55,7 @@ def main(engine_file: str, model: str = "", options: str = "{}") -> None:
     asked = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # runtimes print
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a death is told, and leaves no file behind
+    _leave_no_file()
     found = importlib.util.spec_from_file_location("engine", engine_file)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -81,6 +80,15 @@ def main(engine_file: str, model: str = "", options: str = "{}") -> None:
             send(answers, {}, engine.run(feeds))
         except Exception as error:
             send(answers, {"error": _told(error)})
+
+
+def _leave_no_file() -> None:
+    """A death is told, and leaves no picture of the memory behind."""
+    try:
+        import resource
+    except ImportError:  # Windows, which leaves none
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _told(error: BaseException) -> str:

@@ -148,7 +148,10 @@ def cost(found: Found) -> Element:
 
 def targets(found: Found) -> Element:
     """Which runtimes take the file."""
-    parts = []
+    runs, parts = found["runs"], []
+    if runs:
+        like = f"{runs['title']} ({runs['config']}, {runs['weights']} weights)"
+        parts.append(tag("p", f"The file is of the kind of {like}, whose files were run in other runtimes."))
     for name, findings in found["targets"].items():
         verdict = (
             "supports every node" if not findings else f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
@@ -157,6 +160,8 @@ def targets(found: Found) -> Element:
         parts.append(line)
         if findings:
             parts.append(details("What it does not take", tag("ul", *(tag("li", text) for text in findings))))
+        if runs and name in runs["runtimes"]:
+            parts.append(tag("p", f"A file of this kind, run: {runs['runtimes'][name]['told']}", class_="soft"))
     return section("Runtimes", *parts)
 
 

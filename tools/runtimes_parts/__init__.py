@@ -1,0 +1,1 @@
+"""What tools/runtimes.py is made of."""
