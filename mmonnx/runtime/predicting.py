@@ -45,8 +45,8 @@ class PredictSettings:
 
 
 _LOG_ERRORS = 2
-_set_log_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
-"""OpenCV 5 has it elsewhere."""
+_cv2: Any = cv2  # OpenCV 5 has elsewhere what mypy knows of OpenCV 4
+_set_log_level = _cv2.setLogLevel if hasattr(_cv2, "setLogLevel") else _cv2.utils.logging.setLogLevel
 
 
 def predict(settings: PredictSettings) -> int:
