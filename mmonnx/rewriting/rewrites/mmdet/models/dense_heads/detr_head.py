@@ -5,6 +5,7 @@ from typing import Any, List, Tuple
 import torch
 
 from ....context import ExportContext
+from ....instances import as_instances
 from ....padding import padded_cells
 from ....queries import best_of_all, full_detections, rows_of_queries, scaled_boxes
 from ....registry import rewrite
@@ -53,11 +54,26 @@ def get_bboxes(
     return [best_queries(context, self, all_cls_scores_list[-1][-1], all_bbox_preds_list[-1][-1], img_metas)]
 
 
+@rewrite(_HEAD + "predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    layer_cls_scores: torch.Tensor,
+    layer_bbox_preds: torch.Tensor,
+    batch_img_metas: Any,
+    rescale: bool = True,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x, from logits (layers, N, Q, C) and boxes (layers, N, Q, 4)."""
+    found = best_queries(context, self, layer_cls_scores[-1], layer_bbox_preds[-1], batch_img_metas)
+    return as_instances(context, *found)
+
+
 def best_queries(
     context: ExportContext, head: Any, logits: torch.Tensor, boxes: torch.Tensor, img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """What ``_get_bboxes_single`` does, for logits (N, Q, C) and boxes (N, Q, 4) in parts of the image."""
-    limit = head.test_cfg.get("max_per_img", head.num_query)
+    limit = head.test_cfg.get("max_per_img", int(logits.shape[1]))
     if head.loss_cls.use_sigmoid:
         values, query, labels = best_of_all(logits.sigmoid(), limit)
     else:
