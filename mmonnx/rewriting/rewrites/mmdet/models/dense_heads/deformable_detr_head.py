@@ -5,6 +5,7 @@ from typing import Any, List, Sequence, Tuple
 import torch
 
 from ......environment import compat
+from .....upstream import PACKAGES
 from ....context import ExportContext
 from ....instances import as_instances
 from ....padding import padded_cells
@@ -59,10 +60,8 @@ def last_layer(
     """
     before = _inverse_sigmoid(reference)
     moved = head.reg_branches[number](state)
-    if int(before.shape[-1]) == 4:
-        moved = moved + before
-    else:
-        moved = torch.cat([moved[..., :2] + before, moved[..., 2:]], -1)
+    whole = int(before.shape[-1]) == 4
+    moved = moved + before if whole else torch.cat([moved[..., :2] + before, moved[..., 2:]], -1)
     return head.cls_branches[number](state), moved.sigmoid()
 
 
@@ -98,6 +97,8 @@ def predict(
         hidden_states: (layers, N, Q, C).
         references: what each layer began with, (N, Q, 2 or 4), and what the last one made of it.
     """
+    if not _is_upstream(type(self), "forward"):
+        return original(self, hidden_states, references, batch_data_samples, rescale)
     last = len(hidden_states) - 1
     logits, boxes = last_layer(self, hidden_states[last], references[last], last)
     metas = [sample.metainfo for sample in batch_data_samples]
@@ -117,6 +118,12 @@ def predict_by_feat(
     """What ``get_bboxes`` is in 2.x."""
     found = best_queries(context, self, all_layers_cls_scores[-1], all_layers_bbox_preds[-1], batch_img_metas)
     return as_instances(context, *found)
+
+
+def _is_upstream(kind: type, name: str) -> bool:
+    """Whether the method of this name that a class has or inherits is of OpenMMLab's own."""
+    owner = next(base for base in kind.__mro__ if name in vars(base))
+    return owner.__module__.partition(".")[0] in PACKAGES
 
 
 def _inverse_sigmoid(values: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,10 @@
 """Stand-ins for ``mmdet/models/dense_heads/detr_head.py``."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 
+from ....batched import ABSENT
 from ....context import ExportContext
 from ....instances import as_instances
 from ....padding import padded_cells
@@ -70,16 +71,31 @@ def predict_by_feat(
 
 
 def best_queries(
-    context: ExportContext, head: Any, logits: torch.Tensor, boxes: torch.Tensor, img_metas: Any
+    context: ExportContext,
+    head: Any,
+    logits: torch.Tensor,
+    boxes: torch.Tensor,
+    img_metas: Any,
+    alive: Optional[torch.Tensor] = None,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """What ``_get_bboxes_single`` does, for logits (N, Q, C) and boxes (N, Q, 4) in parts of the image."""
+    """What ``_get_bboxes_single`` does, and in 2.x ``_predict_by_feat_single``.
+
+    Args:
+        logits: (N, Q, C), boxes: (N, Q, 4) in parts of the image.
+        alive: (N, Q) bool which of the queries there are; None for all.
+    """
     limit = head.test_cfg.get("max_per_img", int(logits.shape[1]))
     if head.loss_cls.use_sigmoid:
-        values, query, labels = best_of_all(logits.sigmoid(), limit)
+        scores = _of_those(alive if alive is None else alive[..., None], logits.sigmoid())
+        values, query, labels = best_of_all(scores, limit)
     else:
         scores, kinds = logits.softmax(-1)[..., :-1].max(-1)
-        values, query = scores.topk(limit, dim=1)
+        values, query = _of_those(alive, scores).topk(limit, dim=1)
         labels = rows_of_queries(context, kinds, query)
     corners = scaled_boxes(rows_of_queries(context, boxes, query), img_metas[0]["img_shape"])
     found = full_detections(context, torch.cat([corners, values[..., None]], -1), labels)
     return found.flat_dets, found.flat_labels
+
+
+def _of_those(alive: Optional[torch.Tensor], scores: torch.Tensor) -> torch.Tensor:
+    return scores if alive is None else torch.where(alive, scores, scores.new_full((1,), ABSENT))

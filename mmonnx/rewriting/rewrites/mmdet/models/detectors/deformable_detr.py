@@ -35,7 +35,8 @@ def pre_transformer(
         for number, mask in enumerate(masks)
     ]
     rows = torch.cat([cells_as_rows(level) for level in mlvl_feats], 1)
-    return dict(feat=rows, feat_mask=padded, feat_pos=torch.cat(places, 1), **shared), dict(memory_mask=padded, **shared)
+    encoder = dict(feat=rows, feat_mask=padded, feat_pos=torch.cat(places, 1), **shared)
+    return encoder, dict(memory_mask=padded, **shared)
 
 
 def _starts(shapes: torch.Tensor) -> torch.Tensor:
