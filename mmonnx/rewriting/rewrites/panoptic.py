@@ -1,10 +1,11 @@
 """Panoptic maps: what each pixel shows, from masks that overlap."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 from torch import nn
 
+from ...environment import compat
 from ..symbolics import lay_masks
 from .batched import ABSENT, image_numbers, longest
 from .context import Detections, ExportContext
@@ -23,6 +24,8 @@ def panoptic_outputs(fusion: nn.Module, model: nn.Module) -> Tuple[bool, bool]:
     if not hasattr(model, "panoptic_head"):  # two stages, and a map of both
         return False, True
     cfg = fusion.test_cfg
+    if compat.is_second_generation():
+        return bool(cfg.get("instance_on", False)), bool(cfg.get("panoptic_on", True))
     stuff = model.num_stuff_classes > 0
     return bool(cfg.get("instance_on", False)) or not stuff, bool(cfg.get("panoptic_on", True)) and stuff
 
@@ -129,13 +132,20 @@ def _ends(shown: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
     return torch.where(end > 0, start, torch.zeros_like(start)), end
 
 
-def fuse(masks: torch.Tensor, labels: torch.Tensor, stuff: torch.Tensor, fusion: Any) -> torch.Tensor:
+def fuse(
+    masks: torch.Tensor,
+    labels: torch.Tensor,
+    stuff: torch.Tensor,
+    fusion: Any,
+    inside: Optional[torch.Tensor] = None,
+) -> torch.Tensor:
     """The map of instances, the best first, that lie over stuff.
 
     Args:
         masks: (N, D, H, W) bool, labels: (N, D), -1 for nothing.
         stuff: (N, kinds, H, W) logits; classes of stuff follow those of things.
         fusion: the ``HeuristicFusionHead``.
+        inside: (N, H, W) bool where stuff is counted; None for everywhere.
 
     Returns:
         (N, H, W) int32.
@@ -148,7 +158,8 @@ def fuse(masks: torch.Tensor, labels: torch.Tensor, stuff: torch.Tensor, fusion:
     kind = stuff.max(1)[1]
     alone = ids == 0
     number = torch.arange(int(stuff.shape[1]), device=stuff.device)
-    small = _area((kind[:, None] == number[:, None, None]) & alone[:, None]) < cfg.stuff_area_limit
+    counted = alone if inside is None else alone & inside
+    small = _area((kind[:, None] == number[:, None, None]) & counted[:, None]) < cfg.stuff_area_limit
     void = torch.full_like(number, fusion.num_classes)
     below = rows_of_maps(torch.where(small, void, number + things), kind)
     return torch.where(alone, below, instance).to(torch.int32)

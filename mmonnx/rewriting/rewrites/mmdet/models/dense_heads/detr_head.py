@@ -1,10 +1,12 @@
 """Stand-ins for ``mmdet/models/dense_heads/detr_head.py``."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import torch
 
+from ....batched import ABSENT
 from ....context import ExportContext
+from ....instances import as_instances
 from ....padding import padded_cells
 from ....queries import best_of_all, full_detections, rows_of_queries, scaled_boxes
 from ....registry import rewrite
@@ -53,17 +55,47 @@ def get_bboxes(
     return [best_queries(context, self, all_cls_scores_list[-1][-1], all_bbox_preds_list[-1][-1], img_metas)]
 
 
+@rewrite(_HEAD + "predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    layer_cls_scores: torch.Tensor,
+    layer_bbox_preds: torch.Tensor,
+    batch_img_metas: Any,
+    rescale: bool = True,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x, from logits (layers, N, Q, C) and boxes (layers, N, Q, 4)."""
+    found = best_queries(context, self, layer_cls_scores[-1], layer_bbox_preds[-1], batch_img_metas)
+    return as_instances(context, *found)
+
+
 def best_queries(
-    context: ExportContext, head: Any, logits: torch.Tensor, boxes: torch.Tensor, img_metas: Any
+    context: ExportContext,
+    head: Any,
+    logits: torch.Tensor,
+    boxes: torch.Tensor,
+    img_metas: Any,
+    alive: Optional[torch.Tensor] = None,
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """What ``_get_bboxes_single`` does, for logits (N, Q, C) and boxes (N, Q, 4) in parts of the image."""
-    limit = head.test_cfg.get("max_per_img", head.num_query)
+    """What ``_get_bboxes_single`` does, and in 2.x ``_predict_by_feat_single``.
+
+    Args:
+        logits: (N, Q, C), boxes: (N, Q, 4) in parts of the image.
+        alive: (N, Q) bool which of the queries there are; None for all.
+    """
+    limit = head.test_cfg.get("max_per_img", int(logits.shape[1]))
     if head.loss_cls.use_sigmoid:
-        values, query, labels = best_of_all(logits.sigmoid(), limit)
+        scores = _of_those(alive if alive is None else alive[..., None], logits.sigmoid())
+        values, query, labels = best_of_all(scores, limit)
     else:
         scores, kinds = logits.softmax(-1)[..., :-1].max(-1)
-        values, query = scores.topk(limit, dim=1)
+        values, query = _of_those(alive, scores).topk(limit, dim=1)
         labels = rows_of_queries(context, kinds, query)
     corners = scaled_boxes(rows_of_queries(context, boxes, query), img_metas[0]["img_shape"])
     found = full_detections(context, torch.cat([corners, values[..., None]], -1), labels)
     return found.flat_dets, found.flat_labels
+
+
+def _of_those(alive: Optional[torch.Tensor], scores: torch.Tensor) -> torch.Tensor:
+    return scores if alive is None else torch.where(alive, scores, scores.new_full((1,), ABSENT))

@@ -4,6 +4,7 @@ from typing import Any, List, Tuple
 
 import torch
 
+from ......environment import compat
 from ....context import ExportContext
 from ....registry import rewrite
 
@@ -12,6 +13,13 @@ from ....registry import rewrite
 def forward(
     context: ExportContext, original: Any, self: Any, feats: List[torch.Tensor], img_metas: Any
 ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+    """In 2.x, upstream's own can be traced."""
+    if compat.is_second_generation():
+        return original(self, feats, img_metas)
+    return _for_any_batch(self, feats)
+
+
+def _for_any_batch(self: Any, feats: List[torch.Tensor]) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
     """Upstream's forward for any number of images, which it counts in Python, and without its writes in place.
 
     Args:

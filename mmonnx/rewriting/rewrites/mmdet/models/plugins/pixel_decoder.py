@@ -5,6 +5,7 @@ from typing import Any, List, Tuple
 import torch
 from torch.nn import functional
 
+from ......environment import compat
 from ....context import ExportContext
 from ....padding import padded_cells
 from ....registry import rewrite
@@ -26,16 +27,22 @@ def forward(
     images, height, width = last.shape[0], last.shape[2], last.shape[3]
     padded = padded_cells(context, last)
     places = self.positional_encoding(padded)
-    memory = self.encoder(
-        query=self.encoder_in_proj(last).flatten(2).permute(2, 0, 1),
-        key=None,
-        value=None,
-        query_pos=places.flatten(2).permute(2, 0, 1),
-        query_key_padding_mask=padded.flatten(1) if context.told_size else None,
-    )
-    memory = memory.permute(1, 2, 0).reshape(images, self.encoder_embed_dims, height, width)
+    rows, places = sequence(self.encoder_in_proj(last)), sequence(places)
+    mask = padded.flatten(1) if context.told_size else None
+    if compat.is_second_generation():
+        memory = self.encoder(query=rows, query_pos=places, key_padding_mask=mask).permute(0, 2, 1)
+    else:
+        memory = self.encoder(query=rows, key=None, value=None, query_pos=places, query_key_padding_mask=mask)
+        memory = memory.permute(1, 2, 0)
+    memory = memory.reshape(images, self.encoder_embed_dims, height, width)
     found = self.encoder_out_proj(memory)
     for lateral, output, level in reversed(list(zip(self.lateral_convs, self.output_convs, feats))):
         side = lateral(level)
         found = output(side + functional.interpolate(found, size=side.shape[-2:], mode="nearest"))
     return self.mask_feature(found), memory
+
+
+def sequence(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (N, C, H, W) as upstream's transformers take them: (N, H * W, C), in 1.x (H * W, N, C)."""
+    order = (0, 2, 1) if compat.is_second_generation() else (2, 0, 1)
+    return maps.flatten(2).permute(order)
