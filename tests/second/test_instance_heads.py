@@ -1,0 +1,89 @@
+"""Single-stage instance segmentation of mmdet 3, against mmdet's own."""
+
+import pytest
+import torch
+from models import load_small, matches
+
+from mmonnx import fallback
+from mmonnx.environment import compat
+from mmonnx.rewriting.rewrites import ExportContext, rewriting
+from mmonnx.rewriting.rewrites.batched import flat_detections
+from mmonnx.rewriting.rewrites.dynamic_masks import Kernels, dynamic_masks, enlarge_aligned
+
+if not compat.is_second_generation():
+    pytest.skip("mmdet 3 has these heads", allow_module_level=True)
+fallback.ensure()
+
+SIZES = [(96, 128), (128, 96), (64, 96)]
+FEW = {"model.test_cfg.nms_pre": 100, "model.test_cfg.max_per_img": 30}
+GRIDS = {
+    "model.mask_head.num_classes": 8,
+    "model.mask_head.num_grids": [12, 10, 8, 6, 4],
+    "model.test_cfg.score_thr": 0.01,
+    "model.test_cfg.filter_thr": 0.002,
+}
+MODELS = {
+    "condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py": FEW,
+    "rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py": {**FEW, "model.test_cfg.mask_thr_binary": 0.4},
+    "yolact/yolact_r50_1xb8-55e_coco.py": {"model.test_cfg.mask_thr": 0.4},
+    "solo/decoupled-solo-light_r50_fpn_3x_coco.py": GRIDS,
+    "solov2/solov2-light_r18_fpn_ms-3x_coco.py": GRIDS,
+}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_it_gives_the_answers_of_pytorch(tmp_path, name):
+    task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=SIZES[0])
+    assert task.output_names == ["dets", "labels", "masks"]
+    (found,) = task.predict(task.inputs)
+    assert found.masks.any() and not found.masks.all()
+    for result in matches(task, SIZES):
+        assert result.ok and result.total >= 20, (result.name, result.problems)
+        assert result.max_score < max(1e-4, result.allowed[1]) and result.max_mask < 0.01
+
+
+@pytest.mark.parametrize("name", list(MODELS)[:2])
+def test_images_without_any_instance(tmp_path, name):
+    options = {**MODELS[name], "model.test_cfg.score_thr": 2.0}
+    task = load_small("mmdet::" + name, tmp_path, options, dynamic=True, shape=SIZES[0])
+    for result in matches(task, SIZES[:2]):
+        assert result.ok and result.total == 0, (result.name, result.problems)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 8])
+def test_aligned_enlargement(factor):
+    from mmdet.models.utils import aligned_bilinear
+
+    maps = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(factor))
+    torch.testing.assert_close(enlarge_aligned(maps, factor), aligned_bilinear(maps, factor), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("counts", [(3, 1), (0, 2), (2, 0)])
+def test_networks_of_the_instances_of_each_image(counts):
+    """As many as upstream convolves for one image after the other, with nothing in the rows between."""
+    from mmdet.models.dense_heads.rtmdet_ins_head import RTMDetInsHead
+    from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
+
+    head = RTMDetInsHead.__new__(RTMDetInsHead)
+    torch.nn.Module.__init__(head)
+    head.prior_generator = MlvlPointGenerator(offset=0, strides=[8, 16])
+    head.num_prototypes = head.dyconv_channels = 8
+    head.weight_nums, head.bias_nums = [80, 64, 8], [8, 8, 1]
+    generator, total = torch.Generator().manual_seed(0), sum(counts)
+    maps, rows = torch.randn(2, 8, 6, 9, generator=generator), torch.randn(total, 169, generator=generator)
+    priors = torch.tensor([[8.0 * row, 40.0 - 8 * row, 16.0, 16.0] for row in range(total)])
+    context = ExportContext()
+    context.start(torch.zeros(2, 3, 48, 72))
+    context.image_index = torch.tensor([0] * counts[0] + [1] * counts[1])
+    with rewriting(context):
+        context.detections = flat_detections(context, torch.zeros(total, 5), torch.zeros(total).long())
+        places = head.prior_generator.single_level_grid_priors((6, 9), 0, device="cpu")
+        found = dynamic_masks(context, maps, places, Kernels(rows, priors[:, :2], priors[:, 2] * 8), [8, 8, 1])
+    assert found.shape == (2, max(counts), 6, 9)
+    start = 0
+    for image, count in enumerate(counts):
+        end = start + count
+        expected = head._mask_predict_by_feat_single(maps[image], rows[start:end], priors[start:end])
+        torch.testing.assert_close(found[image, :count], expected, rtol=1e-4, atol=1e-4)
+        assert (found[image, count:] < -1000).all()
+        start = end
