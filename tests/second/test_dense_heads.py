@@ -1,42 +1,64 @@
-"""Single-stage detectors of mmdet 3 from config to file: PyTorch's answers at sizes and images the trace never saw."""
+"""Heads of single-stage detectors of mmdet 3: one list of a batch's instances has what upstream finds in each image."""
 
 import pytest
-from models import HOURGLASS, load_small, matches
+from heads import SIZE, build_head, check_head, random_maps
+from models import load_small, matches
 
 from mmonnx.environment import compat
 
 if not compat.is_second_generation():
     pytest.skip("mmdet 3 has these heads", allow_module_level=True)
 
-FAST = {"model.test_cfg.nms_pre": 200}
-SIZES = [(128, 160), (160, 128)]
-MODELS = {
-    "yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py": {**FAST, "model.test_cfg.conf_thr": 0.3},
-    "yolox/yolox_tiny_8xb8-300e_coco.py": {},
-    "paa/paa_r50_fpn_1x_coco.py": FAST,
-    "sabl/sabl-retinanet_r50_fpn_1x_coco.py": FAST,
-    "ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py": FAST,
-    "centernet/centernet_r18_8xb16-crop512-140e_coco.py": {},
-    "cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py": HOURGLASS,
-    "centripetalnet/centripetalnet_hourglass104_16xb6-crop511-210e-mstest_coco.py": HOURGLASS,
-}
+YOLO = "yolo/yolov3_d53_8xb8-320-273e_coco.py"
+PYRAMID = (256, [8, 16, 32, 64, 128])
+CORNERS = {"corner_topk": 100, "distance_threshold": 2.0, "local_maximum_kernel": 3}
 
 
-@pytest.mark.parametrize("name", list(MODELS))
-def test_it_gives_the_answers_of_pytorch(tmp_path, name):
-    task = load_small("mmdet::" + name, tmp_path, MODELS[name], dynamic=True, shape=SIZES[0])
-    for result in matches(task, SIZES):
+@pytest.mark.parametrize("size", [SIZE, (75, 101)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "paa/paa_r50_fpn_1x_coco.py",
+        "lad/lad_r50-paa-r101_fpn_2xb8_coco_1x.py",
+        "sabl/sabl-retinanet_r50_fpn_1x_coco.py",
+    ],
+)
+def test_boxes_that_end_at_the_picture(name, size):
+    head = build_head(name, "bbox_head", {"nms_pre": 60})
+    check_head(head, random_maps(head, *PYRAMID, spread=1.0), size)
+
+
+@pytest.mark.parametrize("options", [{}, {"conf_thr": 0.6}, {"nms_pre": 40}, {"nms_pre": -1, "max_per_img": 5000}])
+def test_the_best_of_all_classes_enter_the_suppression_of_yolov3(options):
+    """Not positions with an object alone, as in 1.x; without a limit a cut ``[:-1]`` leaves the weakest out."""
+    head = build_head(YOLO, "bbox_head", {"conf_thr": -1, "score_thr": 0.9, **options})
+    check_head(head, random_maps(head, [512, 256, 128], [32, 16, 8], spread=1.0), least=5)
+
+
+def test_yolox():
+    head = build_head("yolox/yolox_tiny_8xb8-300e_coco.py", "bbox_head", {"score_thr": 0.5})
+    check_head(head, random_maps(head, 96, [8, 16, 32]))
+
+
+def test_centernet():
+    head = build_head("centernet/centernet_r18_8xb16-crop512-140e_coco.py", "bbox_head")
+    check_head(head, random_maps(head, 64, [4]))
+
+
+def test_corners_by_embeddings():
+    head = build_head("cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py", "bbox_head", CORNERS)
+    check_head(head, random_maps(head, 256, [4, 4]))
+
+
+def test_corners_by_shifts():
+    name = "centripetalnet/centripetalnet_hourglass104_16xb6-crop511-210e-mstest_coco.py"
+    head = build_head(name, "bbox_head", CORNERS, num_classes=1)  # corners of one class make a box
+    check_head(head, random_maps(head, 256, [4, 4], spread=1.0))
+
+
+def test_a_head_of_ssd_predicts(tmp_path):
+    """Upstream's own lacks what it asks itself for, so that no config of it runs in 3.1 to 3.3."""
+    name, options = "mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py", {"model.test_cfg.nms_pre": 200}
+    task = load_small(name, tmp_path, options, dynamic=True, shape=(128, 160))
+    for result in matches(task, [(128, 160), (160, 128)]):
         assert result.ok and result.total >= 10, (result.name, result.problems)
-
-
-@pytest.mark.parametrize("limit", [-1, 40])
-def test_the_best_of_all_classes_enter_the_suppression_of_yolov3(tmp_path, limit):
-    """Without a limit upstream's cut ``[:-1]`` leaves the weakest out, which a low threshold shows."""
-    options = {"model.test_cfg.nms_pre": limit, "model.test_cfg.score_thr": 0.6, "model.test_cfg.max_per_img": 4000}
-    name = "mmdet::yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py"
-    task = load_small(name, tmp_path, options, dynamic=True, shape=(64, 96))
-    totals = []
-    for result in matches(task, [(64, 96), (96, 64)]):
-        assert result.ok and result.total, (result.name, result.problems)
-        totals.append(result.total)
-    assert min(totals) > 40 or max(totals) <= 80
