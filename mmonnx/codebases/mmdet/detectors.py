@@ -211,7 +211,8 @@ def _output_names(model: nn.Module) -> List[str]:
         instances, panoptic = panoptic_outputs(fusion, model)
         return (["dets", "labels", "masks"] if instances else []) + (["panoptic_seg"] if panoptic else [])
     names = ["dets", "labels"]
-    if getattr(model, "with_mask", False):
+    # RTMDet-Ins has its mask head inside the head of the boxes
+    if getattr(model, "with_mask", False) or hasattr(getattr(model, "bbox_head", None), "mask_head"):
         names.append("masks")
     if hasattr(getattr(model, "roi_head", None), "mask_iou_head"):
         names.append("mask_scores")

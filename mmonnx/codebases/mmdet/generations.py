@@ -139,7 +139,9 @@ class Second(Generation):
         if config.get("data_preprocessor"):
             config.model.setdefault("data_preprocessor", config.data_preprocessor)
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
-            return MODELS.build(config.model)
+            model = MODELS.build(config.model)
+        _let_ssd_predict(model)
+        return model
 
     def datasets(self) -> Any:
         """See ``Generation.datasets``."""
@@ -172,6 +174,16 @@ class Second(Generation):
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
         """See ``Generation.raw``."""
         return model._forward(image, [_sample(meta(image.shape[2], image.shape[3])) for _ in range(len(image))])
+
+
+def _let_ssd_predict(model: nn.Module) -> None:
+    """Give a head of SSD the loss that mmdet from 3.1 to 3.3 asks it for before it predicts, and that it has not.
+
+    Without it upstream's inference fails (its issues 11063, 11305); None is what the other heads' losses answer.
+    """
+    head: Any = getattr(model, "bbox_head", None)
+    if any(kind.__name__ == "SSDHead" for kind in type(head).__mro__) and not hasattr(head, "loss_cls"):
+        head.loss_cls = None
 
 
 def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None) -> Any:

@@ -20,6 +20,7 @@ class Detections:
         valid: (N, num_dets) bool.
         flat_dets: (K, 5) the real detections, image after image, and a dummy at the end where nothing may be empty.
         flat_labels: (K,) int64.
+        flat_rows: (K,) int64, which of the candidates they were, where a suppression chose them.
     """
 
     dets: torch.Tensor
@@ -27,6 +28,7 @@ class Detections:
     valid: torch.Tensor
     flat_dets: torch.Tensor
     flat_labels: torch.Tensor
+    flat_rows: Optional[torch.Tensor] = None
 
     def unflatten(self, rows: torch.Tensor) -> torch.Tensor:
         """Values of the real detections (K, ...), not bool -> (N, num_dets, ...), zeros where padded."""

@@ -49,7 +49,7 @@ def list_detections(
     best = strongest(table.max(1)[0].reshape(-1, width), of_image, by_class[:, None]).reshape(1, -1, 1)
     found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, top, best)
     row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
-    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], top, limit)
+    return gather_detections(context, boxes[row], found.scores, labels[row], image[row], top, limit, row)
 
 
 def multiclass_detections(

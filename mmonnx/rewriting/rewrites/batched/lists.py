@@ -62,6 +62,7 @@ def gather_detections(
     image: torch.Tensor,
     limit: Optional[int],
     end: Optional[int] = None,
+    source: Optional[torch.Tensor] = None,
 ) -> Detections:
     """Sort the survivors of NMS into images.
 
@@ -70,6 +71,7 @@ def gather_detections(
         scores: (S,), labels: (S,) int64, image: (S,) int64.
         limit: the greatest number per image, None for all.
         end: of the slice that is left of them, see :func:`cut`.
+        source: (S,) int64, what the detections are to know themselves by; None for nothing.
 
     Returns:
         The padded and the flat form.
@@ -86,9 +88,9 @@ def gather_detections(
     labels = torch.cat([labels, labels.new_full((1,), -1)])
     padded = torch.where(present, index, end)
     flat = padded.reshape(-1)[compact(context, values)]
-    return Detections(
-        dets=rows[padded], labels=labels[padded], valid=present, flat_dets=rows[flat], flat_labels=labels[flat]
-    )
+    if source is not None:
+        source = torch.cat([source, source.new_zeros(1)])[flat]
+    return Detections(rows[padded], labels[padded], present, rows[flat], labels[flat], source)
 
 
 def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Tensor) -> Detections:

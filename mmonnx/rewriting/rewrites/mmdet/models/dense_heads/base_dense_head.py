@@ -132,11 +132,11 @@ def predict_by_feat(
 def bbox_post_process(context: ExportContext, original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """The suppression of the whole batch at once, by either generation's arguments."""
     if "results" in kwargs:
-        return _of_instances(context, self, *args, **kwargs)
+        return suppress_instances(context, self, *args, **kwargs)
     return _of_levels(context, self, *args, **kwargs)
 
 
-def _of_instances(
+def suppress_instances(
     context: ExportContext,
     self: Any,
     results: Any,
@@ -148,7 +148,8 @@ def _of_instances(
     """The instances of 2.x that are left.
 
     Args:
-        results: with ``bboxes`` (K, 4), ``scores``, ``labels`` and, of some, ``score_factors`` (K,) of all images.
+        results: with ``bboxes`` (K, 4), ``scores``, ``labels`` and, of some, ``score_factors`` (K,) of all images; the
+            rows (K, ...) of other names stay with their boxes.
     """
     factors = [results.score_factors] if "score_factors" in results else None
     minimum = cfg.get("min_bbox_size", -1)
@@ -158,7 +159,11 @@ def _of_instances(
         scores = torch.where(size > minimum, scores, scores.new_full((1,), ABSENT))
         factors = factors and [torch.where(size > minimum, factors[0], torch.ones_like(factors[0]))]
     rows = [scores], [results.labels], [results.bboxes]
-    return as_instances(context, *_of_levels(context, self, *rows, None, cfg, False, with_nms, factors))[0]
+    (found,) = as_instances(context, *_of_levels(context, self, *rows, None, cfg, False, with_nms, factors))
+    for name, value in results.items():
+        if name not in ("bboxes", "scores", "labels", "score_factors"):
+            found[name] = value[context.found.flat_rows]
+    return found
 
 
 def priors_of_batch(context: ExportContext, head: Any, maps: List[torch.Tensor], **kwargs: Any) -> List[torch.Tensor]:

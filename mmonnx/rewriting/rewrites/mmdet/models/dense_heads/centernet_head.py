@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/dense_heads/centernet_head.py``."""
+"""Stand-ins for ``mmdet/models/dense_heads/centernet_head.py``."""
 
 from typing import Any, List, Tuple
 
@@ -6,6 +6,7 @@ import torch
 
 from ....batched import flat_detections, image_numbers, list_detections
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 from ....splitting import greatest_number
 
@@ -31,7 +32,8 @@ def get_bboxes(
         [((D, 5) detections, (D,) labels)] of all images; ``context.detections`` has them padded as well.
     """
     cfg = self.test_cfg
-    rows, labels = self.decode_heatmap(
+    decode = self._decode_heatmap if hasattr(self, "_decode_heatmap") else self.decode_heatmap  # of 2.x, of 1.x
+    rows, labels = decode(
         center_heatmap_preds[0],
         wh_preds[0],
         offset_preds[0],
@@ -50,3 +52,21 @@ def get_bboxes(
         found = flat_detections(context, rows, labels)
     context.detections = found
     return [(found.flat_dets, found.flat_labels)]
+
+
+@rewrite("mmdet.models.dense_heads.centernet_head.CenterNetHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    center_heatmap_preds: List[torch.Tensor],
+    wh_preds: List[torch.Tensor],
+    offset_preds: List[torch.Tensor],
+    batch_img_metas: Any = None,
+    rescale: bool = True,
+    with_nms: bool = False,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x."""
+    maps = center_heatmap_preds, wh_preds, offset_preds
+    ((dets, labels),) = get_bboxes(context, original, self, *maps, batch_img_metas, with_nms=with_nms)
+    return as_instances(context, dets, labels)

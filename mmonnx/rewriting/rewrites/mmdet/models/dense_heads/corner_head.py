@@ -7,6 +7,7 @@ import torch
 from ....batched import compact, list_detections
 from ....context import ExportContext
 from ....corners import at_corners, best_pairs, boxes_of, cell_size, central_distance, find_corners, pair
+from ....instances import as_instances
 from ....registry import rewrite
 from ....splitting import greatest_number
 
@@ -88,3 +89,24 @@ def get_bboxes_single(
     )
     context.detections = found
     return found.flat_dets, found.flat_labels
+
+
+@rewrite(_HEAD + "predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    tl_heats: List[torch.Tensor],
+    br_heats: List[torch.Tensor],
+    tl_embs: List[torch.Tensor],
+    br_embs: List[torch.Tensor],
+    tl_offs: List[torch.Tensor],
+    br_offs: List[torch.Tensor],
+    batch_img_metas: Any = None,
+    rescale: bool = False,
+    with_nms: bool = True,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x."""
+    maps = tl_heats[-1], br_heats[-1], tl_offs[-1], br_offs[-1]
+    more = dict(tl_emb=tl_embs[-1], br_emb=br_embs[-1], with_nms=with_nms)
+    return as_instances(context, *get_bboxes_single(context, original, self, *maps, batch_img_metas[0], **more))

@@ -1,6 +1,6 @@
 """Stand-ins for ``mmdet/models/dense_heads/paa_head.py``."""
 
-from typing import Any, List, Tuple
+from typing import Any, Iterable, List, Tuple
 
 import torch
 
@@ -35,18 +35,55 @@ def get_bboxes_single(
         mlvl_priors: per level (N * S, 4).
     """
     cfg = self.test_cfg if cfg is None else cfg
+    levels = zip(cls_score_list, bbox_pred_list, score_factor_list, mlvl_priors)
+    boxes, scores, factors = _best(context, self, levels, img_meta["img_shape"], cfg)
+    scale = img_meta["scale_factor"]
+    return self._bbox_post_process(scores, boxes, scale, cfg, False, with_nms, factors, **kwargs)
+
+
+@rewrite(_HEAD + "_predict_by_feat_single")
+def predict_by_feat_single(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_score_list: List[torch.Tensor],
+    bbox_pred_list: List[torch.Tensor],
+    score_factor_list: List[torch.Tensor],
+    mlvl_priors: List[torch.Tensor],
+    img_meta: Any,
+    cfg: Any = None,
+    rescale: bool = False,
+    with_nms: bool = True,
+) -> Any:
+    """What ``_get_bboxes_single`` is in 2.x: the instances of the batch."""
+    from mmengine.structures import InstanceData
+
+    cfg = self.test_cfg if cfg is None else cfg
+    levels = zip(cls_score_list, bbox_pred_list, score_factor_list, mlvl_priors)
+    rows = [torch.cat(parts) for parts in _best(context, self, levels, img_meta["img_shape"], cfg)]
+    results = InstanceData(**dict(zip(("bboxes", "scores", "score_factors"), rows)))
+    return self._bbox_post_process(results, cfg, False, with_nms, img_meta)
+
+
+def _best(
+    context: ExportContext, self: Any, levels: Iterable[Tuple[torch.Tensor, ...]], shape: Any, cfg: Any
+) -> Tuple[List[torch.Tensor], List[torch.Tensor], List[torch.Tensor]]:
+    """Per level the boxes (K, 4), scores (K, classes) and factors (K,) of the best positions of each image.
+
+    Args:
+        levels: folded logits, deltas, factors and priors of each.
+    """
     boxes, scores, factors = [], [], []
-    for logits, deltas, factor, priors in zip(cls_score_list, bbox_pred_list, score_factor_list, mlvl_priors):
+    for logits, deltas, factor, priors in levels:
         score = logits.permute(1, 2, 0).reshape(-1, self.cls_out_channels).sigmoid()
         factor = factor.permute(1, 2, 0).reshape(-1).sigmoid()
         row = best_rows(context, (score * factor[:, None]).sqrt().max(1)[0], cfg.get("nms_pre", -1))
         deltas = deltas.permute(1, 2, 0).reshape(-1, 4)[row]
-        boxes.append(self.bbox_coder.decode(priors[row], deltas, max_shape=img_meta["img_shape"]))
+        boxes.append(self.bbox_coder.decode(priors[row], deltas, max_shape=shape))
         scores.append(score[row])
         factors.append(factor[row])
     context.image_index = torch.cat(context.levels)
-    scale = img_meta["scale_factor"]
-    return self._bbox_post_process(scores, boxes, scale, cfg, False, with_nms, factors, **kwargs)
+    return boxes, scores, factors
 
 
 @rewrite(_HEAD + "score_voting")

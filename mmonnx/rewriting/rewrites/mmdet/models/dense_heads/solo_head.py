@@ -6,6 +6,7 @@ import torch
 
 from ....context import ExportContext
 from ....grid_masks import find_candidates, flat_masks, keep_instances
+from ....instances import as_instances
 from ....registry import rewrite
 
 _HEADS = "mmdet.models.dense_heads.solo_head."
@@ -78,3 +79,35 @@ def least_areas(head: Any, like: torch.Tensor) -> torch.Tensor:
     """The area that the mask of each cell has to exceed: the stride of its level."""
     areas = [float(stride) for grid, stride in zip(head.num_grids, head.strides) for _ in range(grid**2)]
     return torch.tensor(areas, dtype=like.dtype, device=like.device)
+
+
+@rewrite(_HEADS + "SOLOHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mlvl_mask_preds: List[torch.Tensor],
+    mlvl_cls_scores: List[torch.Tensor],
+    batch_img_metas: Any,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``get_results`` is in 2.x."""
+    get_results(context, original, self, mlvl_mask_preds, mlvl_cls_scores, batch_img_metas)
+    return as_instances(context, context.found.flat_dets, context.found.flat_labels)
+
+
+@rewrite(_HEADS + "DecoupledSOLOHead.predict_by_feat")
+def decoupled_predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mlvl_mask_preds_x: List[torch.Tensor],
+    mlvl_mask_preds_y: List[torch.Tensor],
+    mlvl_cls_scores: List[torch.Tensor],
+    batch_img_metas: Any,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``decoupled_get_results`` is in 2.x."""
+    maps = mlvl_mask_preds_x, mlvl_mask_preds_y, mlvl_cls_scores
+    decoupled_get_results(context, original, self, *maps, batch_img_metas)
+    return as_instances(context, context.found.flat_dets, context.found.flat_labels)

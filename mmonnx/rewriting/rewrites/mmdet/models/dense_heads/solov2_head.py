@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/dense_heads/solov2_head.py``."""
+"""Stand-ins for ``mmdet/models/dense_heads/solov2_head.py``."""
 
 from typing import Any, List
 
@@ -8,6 +8,7 @@ from torch.nn import functional
 from ....batched import image_numbers, longest
 from ....context import Detections, ExportContext
 from ....grid_masks import find_candidates, flat_masks, keep_instances
+from ....instances import as_instances
 from ....registry import rewrite
 from ....rows import merge_first
 from .solo_head import least_areas
@@ -66,3 +67,19 @@ def _masks(
     start = count.cumsum(0) - count
     place = torch.arange(image.shape[0], device=image.device) - start[image] + image * found.shape[1]
     return flat_masks(found.reshape(found.shape[0], found.shape[1], height, width))[place]
+
+
+@rewrite("mmdet.models.dense_heads.solov2_head.SOLOV2Head.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mlvl_kernel_preds: List[torch.Tensor],
+    mlvl_cls_scores: List[torch.Tensor],
+    mask_feats: torch.Tensor,
+    batch_img_metas: Any,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``get_results`` is in 2.x."""
+    get_results(context, original, self, mlvl_kernel_preds, mlvl_cls_scores, mask_feats, batch_img_metas)
+    return as_instances(context, context.found.flat_dets, context.found.flat_labels)

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from ....batched import ABSENT, clip_k, divide, longest
 from ....context import Detections, ExportContext
+from ....instances import as_instances
 from ....queries import rows_of_queries
 from ....registry import rewrite
 from ....rows import merge_first
@@ -122,18 +123,30 @@ def simple_test(
     Args:
         det_coeffs: one (N, D, P) tensor; the boxes are those of ``context.detections``.
     """
-    prototypes, found, (height, width) = self.protonet(feats[0]), context.found, img_metas[0]["img_shape"][:2]
-    rows, columns = prototypes.shape[2], prototypes.shape[3]
-    masks = det_coeffs[0].matmul(prototypes.flatten(2)).sigmoid()
-    masks = masks.reshape(masks.shape[0], masks.shape[1], rows, columns)
+    _keep_masks(context, _masks(self.protonet(feats[0]), det_coeffs[0]), img_metas[0]["img_shape"], 0.5)
+    return [[]]
+
+
+def _masks(prototypes: torch.Tensor, coeffs: torch.Tensor) -> torch.Tensor:
+    """Sums (N, D, h, w) of prototypes (N, P, h, w) by coefficients (N, D, P), as probabilities."""
+    masks = coeffs.matmul(prototypes.flatten(2)).sigmoid()
+    return masks.reshape(masks.shape[0], masks.shape[1], prototypes.shape[2], prototypes.shape[3])
+
+
+def _keep_masks(context: ExportContext, masks: torch.Tensor, shape: Any, threshold: float) -> None:
+    """Cut masks (N, D, h, w) by the boxes of ``context.detections``, and leave them in ``context`` at the input's size.
+
+    Args:
+        shape: (height, width, ...) of the picture.
+    """
+    found, (height, width), (rows, columns) = context.found, shape[:2], masks.shape[2:]
     across = _inside(found.dets[..., 0], found.dets[..., 2], width, columns)[:, :, None]
     down = _inside(found.dets[..., 1], found.dets[..., 3], height, rows)[..., None]
     masks = masks * (across * down) * found.valid.to(masks.dtype)[..., None, None]
     masks = functional.interpolate(masks, size=(height, width), mode="bilinear", align_corners=False)
     if context.told_size:  # upstream squeezes all of the prototypes into the picture's part
         masks = functional.pad(masks, (0, context.input.shape[3] - width, 0, context.input.shape[2] - height))
-    context.masks = masks > 0.5
-    return [[]]
+    context.masks = masks > threshold
 
 
 def _inside(low: torch.Tensor, high: torch.Tensor, size: Any, cells: Any) -> torch.Tensor:
@@ -142,3 +155,57 @@ def _inside(low: torch.Tensor, high: torch.Tensor, size: Any, cells: Any) -> tor
     low, high = low[..., None] / size * cells, high[..., None] / size * cells
     near = (place >= low - 1) & (place < high + 1)
     return near.to(low.dtype)
+
+
+@rewrite(_HEADS + "YOLACTHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    coeff_preds: List[torch.Tensor],
+    batch_img_metas: Any,
+    cfg: Any = None,
+    rescale: bool = True,
+    **kwargs: Any,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x: one element with the instances of the whole batch, and their coefficients."""
+    maps = cls_scores, bbox_preds, coeff_preds
+    (dets,), (labels,), (coeffs,) = get_bboxes(context, original, self, *maps, batch_img_metas, cfg)
+    (found,) = as_instances(context, dets, labels)
+    found.coeffs = merge_first(coeffs)
+    return [found]
+
+
+@rewrite(_HEADS + "YOLACTProtonet.forward")
+def forward(context: ExportContext, original: Any, self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """The masks (N, D, h, w) before they are cut, and nothing of the branch that is for training, as 2.x calls it.
+
+    Args:
+        x: per level (N, C, H, W).
+        args: one element with the instances of all images, in 2.x.
+    """
+    if not isinstance(x, tuple):  # the features of a level, in 1.x
+        return original(self, x, *args, **kwargs)
+    ((found,),) = args or kwargs.values()
+    prototypes = self.protonet(x[0])
+    coeffs = found.coeffs.reshape(prototypes.shape[0], -1, self.num_protos)
+    return [_masks(prototypes, coeffs)], None
+
+
+@rewrite(_HEADS + "YOLACTProtonet.predict_by_feat")
+def mask_predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    mask_preds: List[torch.Tensor],
+    segm_preds: None,
+    results_list: List[Any],
+    batch_img_metas: Any,
+    rescale: bool = True,
+    **kwargs: Any,
+) -> List[Any]:
+    """The instances as they are; their masks, at the size of the input, are in ``context``."""
+    _keep_masks(context, mask_preds[0], batch_img_metas[0]["img_shape"], self.test_cfg.mask_thr)
+    return results_list

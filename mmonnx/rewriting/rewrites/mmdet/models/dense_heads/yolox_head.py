@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/dense_heads/yolox_head.py``."""
+"""Stand-ins for ``mmdet/models/dense_heads/yolox_head.py``."""
 
 from typing import Any, List, Tuple
 
@@ -6,6 +6,7 @@ import torch
 
 from ....batched import ABSENT, compact, list_detections, rows_of
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 
 
@@ -51,3 +52,21 @@ def get_bboxes(
     )
     context.detections = found
     return [(found.flat_dets, found.flat_labels)]
+
+
+@rewrite("mmdet.models.dense_heads.yolox_head.YOLOXHead.predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    objectnesses: List[torch.Tensor],
+    batch_img_metas: Any = None,
+    cfg: Any = None,
+    rescale: bool = False,
+    with_nms: bool = True,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x."""
+    (found,) = get_bboxes(context, original, self, cls_scores, bbox_preds, objectnesses, batch_img_metas, cfg)
+    return as_instances(context, *found)
