@@ -85,9 +85,7 @@ def first_config(*names: str) -> str:
 def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = None) -> str:
     """Write the small version of an installed config into a folder; its path."""
     fallback.ensure()
-    from mmcv import Config
-
-    config = Config.fromfile(str(find_config(name)))
+    config = compat.config_type().fromfile(str(find_config(name)))
     shrink(config)
     config.merge_from_dict(options or {})
     path = folder / (name.split("/")[-1])

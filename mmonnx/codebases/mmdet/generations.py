@@ -40,13 +40,21 @@ class Generation:
 
     Attributes:
         inference: the method of a detector that is its inference, for messages.
+        pasting: the method of a mask head that gives the masks of an image, pasted into it.
+        judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
     """
 
     inference: str = ""
+    pasting: str = ""
+    judges_apart: bool = False
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
         raise NotImplementedError
+
+    def detector(self, model: nn.Module) -> nn.Module:
+        """The detector whose answers those of the model are: itself, or one of those that it has."""
+        return model
 
     def datasets(self) -> Any:
         """The registry of datasets."""
@@ -84,6 +92,8 @@ class First(Generation):
     """mmdet 2.x."""
 
     inference = "simple_test"
+    pasting = "get_seg_masks"
+    judges_apart = True
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
@@ -130,6 +140,7 @@ class Second(Generation):
     """mmdet 3.x."""
 
     inference = "predict"
+    pasting = "_predict_by_feat_single"
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
@@ -140,6 +151,14 @@ class Second(Generation):
             config.model.setdefault("data_preprocessor", config.data_preprocessor)
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             return MODELS.build(config.model)
+
+    def detector(self, model: nn.Module) -> nn.Module:
+        """See ``Generation.detector``: of a semi-supervised one, its teacher or its student."""
+        from mmdet.models import SemiBaseDetector
+
+        if not isinstance(model, SemiBaseDetector):
+            return model
+        return getattr(model, (model.semi_test_cfg or {}).get("predict_on", "teacher"))
 
     def datasets(self) -> Any:
         """See ``Generation.datasets``."""
