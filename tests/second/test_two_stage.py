@@ -1,18 +1,23 @@
 """Two-stage detectors of mmdet 3: batches of all images at once against upstream's own inference."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
-from models import SHAPE, load_small
+from models import load_small
 
 pytest.importorskip("mmdet.registry")
 
-from rewriting.bodies import every_opset, run
+from rewriting.bodies import every_opset, export, run
 
+from mmonnx import fallback
+from mmonnx.environment import ties_by_index
 from mmonnx.environment.surroundings import inference
 from mmonnx.loading.images import photographs
 from mmonnx.loading.task import to_numpy
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
+from mmonnx.rewriting.symbolics import set_nms
 from mmonnx.verifying.matching import match
 
 FEW = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 40, "model.test_cfg.rcnn.max_per_img": 12}
@@ -52,3 +57,81 @@ def test_a_batch_gives_what_upstream_finds_in_each_image(name, tmp_path):
             result = match(one, other, score_thr=task.score_thr, limit=task.max_per_img)
             assert result.ok and result.matched == result.total, result
         assert not np.allclose(expected[0].dets[:5], expected[1].dets[:5], atol=1)
+
+
+CROWDED = dict(score_thr=0.3, nms=dict(type="nms", iou_threshold=0.5), max_per_img=500)
+
+
+def crowd(images, rois, seed=0):
+    """RoIs (images * rois, 5) in bunches, and what a head of two instances says of them."""
+    generator = torch.Generator().manual_seed(seed)
+    low = torch.rand(images * rois, 2, generator=generator) * 12 + torch.randint(0, 2, (images * rois, 1)) * 30
+    size = torch.rand(images * rois, 2, generator=generator) * 8 + 16
+    number = torch.arange(images).repeat_interleave(rois)[:, None].float()
+    scores = torch.randn(images * rois, 4, generator=generator)
+    deltas = torch.randn(images * rois, 8, generator=generator) * 0.3
+    return torch.cat([number, low, low + size], 1), scores, deltas
+
+
+@pytest.fixture(scope="module")
+def head_of_sets():
+    fallback.ensure()
+    importlib.import_module("mmdet.models")
+    from mmdet.registry import MODELS
+
+    coder = dict(type="DeltaXYWHBBoxCoder", target_means=[0.0] * 4, target_stds=[0.1, 0.1, 0.2, 0.2])
+    widths = dict(in_channels=4, fc_out_channels=8, roi_feat_size=2, num_shared_fcs=1)
+    head = dict(type="mmdet.MultiInstanceBBoxHead", num_instance=2, with_refine=False, num_classes=1, bbox_coder=coder)
+    loss = dict(type="mmdet.CrossEntropyLoss", loss_weight=1.0, use_sigmoid=False, reduction="none")
+    return MODELS.build(dict(head, **widths, loss_cls=loss)).eval()
+
+
+@pytest.mark.parametrize("more", [{}, {"max_per_img": 5}, {"max_per_img": -2}, {"score_thr": 2.0}])
+def test_sets_are_suppressed_as_upstream_does_it_image_by_image(more, head_of_sets):
+    from mmengine import ConfigDict
+
+    cfg, meta = ConfigDict({**CROWDED, **more}), {"img_shape": (64, 64)}
+    rois, scores, deltas = crowd(2, 25)
+    own = [rois[:, 0] == number for number in range(2)]
+    with ties_by_index():
+        parts = [(rois[mine], scores[mine], deltas[mine]) for mine in own]
+        expected = [head_of_sets._predict_by_feat_single(*part, meta, rcnn_test_cfg=cfg) for part in parts]
+    context = ExportContext()
+    with rewriting(context):
+        context.start(torch.zeros(2, 3, 64, 64))
+        context.image_index = rois[:, 0].long()
+        head_of_sets._predict_by_feat_single(rois, scores, deltas, meta, rcnn_test_cfg=cfg)
+    for number, one in enumerate(expected):
+        valid = context.found.valid[number]
+        order = one.scores.argsort(descending=True, stable=True)
+        torch.testing.assert_close(context.found.dets[number][valid][:, 4], one.scores[order])
+        torch.testing.assert_close(context.found.dets[number][valid][:, :4], one.bboxes[order].float())
+    kept = sum(len(one.scores) for one in expected)
+    assert kept == 0 if "score_thr" in more else 2 <= kept < int((scores.reshape(-1, 2).softmax(1)[:, 1] > 0.3).sum())
+
+
+class Sets(torch.nn.Module):
+    def forward(self, conflict, taken):
+        return set_nms(conflict, taken)
+
+
+def table(boxes, generator=0):
+    """Who suppresses whom among boxes whose order is random, and which of them take part."""
+    generator = torch.Generator().manual_seed(generator)
+    before = torch.randperm(boxes, generator=generator)
+    conflict = (before[:, None] < before) & (torch.rand(2, boxes, boxes, generator=generator) < 0.3)
+    return conflict.float(), (torch.rand(2, 1, boxes, generator=generator) < 0.8).float()
+
+
+@every_opset
+def test_the_body_of_the_suppression_by_a_table(opset):
+    model = export(Sets(), table(6), opset)
+    for boxes in (0, 1, 40):
+        conflict, taken = table(boxes, boxes)
+        (kept,) = run(model, (conflict, taken))
+        assert np.array_equal(kept, set_nms(conflict, taken).numpy())
+        for number in range(2):
+            left = kept[number, 0]
+            hit = (left[:, None] * conflict[number].numpy()).any(0)
+            assert np.array_equal(left > 0, (taken[number, 0].numpy() > 0) & ~hit)
+    assert 0 < kept.sum() < taken.sum()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.autograd import Function as AutogradFunction
 
-from ...environment import compat
+from ...environment import compat, untraced
 from .functions import DOMAIN, Function, register
 
 # A turn is right for one box more of each chain of boxes that suppress each other, and mostly for all of them.
@@ -41,10 +41,11 @@ class _SetNms(AutogradFunction):
     @staticmethod
     def forward(ctx: Any, conflict: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
         kept = taken.clone()
-        for _ in range(taken.shape[2]):
-            before, kept = kept, torch.where(kept.matmul(conflict) > 0, torch.zeros_like(taken), taken)
-            if bool((before == kept).all()):
-                break
+        with untraced():
+            for _ in range(int(taken.shape[2])):
+                before, kept = kept, torch.where(kept.matmul(conflict) > 0, torch.zeros_like(taken), taken)
+                if bool((before == kept).all()):
+                    break
         return kept
 
     @staticmethod

@@ -41,7 +41,8 @@ def predict_by_feat_single(
     image = context.image_index.repeat_interleave(count, dim=0)
     present = (image == image_numbers(context)[:, None]) & (scores > rcnn_test_cfg.score_thr)
     place = compact(context, torch.where(present, scores, scores.new_full((1,), ABSENT)))
-    row = place - context.image_index.clamp(min=0) * scores.shape[0]
+    index = context.image_index
+    row = place - torch.where(index < 0, torch.zeros_like(index), index) * scores.shape[0]
     candidates = flat_detections(context, torch.cat([boxes, scores[:, None]], 1)[row], divide(row, count))
     context.detections = _left(context, candidates, rcnn_test_cfg.nms["iou_threshold"], rcnn_test_cfg.max_per_img)
     return as_instances(context, context.found.flat_dets, context.found.flat_labels)[0]
