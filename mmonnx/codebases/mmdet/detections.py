@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 import torch
@@ -138,5 +138,5 @@ def _masks_of_labels(
     return masks if activate_map else masks.sigmoid()
 
 
-_UNPASTED = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_of_labels}
+_UNPASTED: Dict[str, Callable[..., Any]] = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_of_labels}
 """What stands in for the methods that paste, which leaves the masks as the head gives them."""

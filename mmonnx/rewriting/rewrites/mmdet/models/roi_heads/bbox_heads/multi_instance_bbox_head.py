@@ -1,6 +1,6 @@
 """Stand-in for ``mmdet/models/roi_heads/bbox_heads/multi_instance_bbox_head.py`` of 2.x (CrowdDet)."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -38,10 +38,10 @@ def predict_by_feat_single(
     scores = cls_score.reshape(-1, self.num_classes + 1).softmax(-1)[:, 1]
     rois = roi.repeat_interleave(count, dim=0)
     boxes = self.bbox_coder.decode(rois[:, 1:], bbox_pred.reshape(-1, 4), max_shape=img_meta["img_shape"])
-    image = context.image_index.repeat_interleave(count, dim=0)
+    image = cast(torch.Tensor, context.image_index).repeat_interleave(count, dim=0)
     present = (image == image_numbers(context)[:, None]) & (scores > rcnn_test_cfg.score_thr)
     place = compact(context, torch.where(present, scores, scores.new_full((1,), ABSENT)))
-    index = context.image_index
+    index = cast(torch.Tensor, context.image_index)  # of the rows at ``place`` now
     row = place - torch.where(index < 0, torch.zeros_like(index), index) * scores.shape[0]
     candidates = flat_detections(context, torch.cat([boxes, scores[:, None]], 1)[row], divide(row, count))
     context.detections = _left(context, candidates, rcnn_test_cfg.nms["iou_threshold"], rcnn_test_cfg.max_per_img)
