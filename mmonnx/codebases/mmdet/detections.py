@@ -138,5 +138,8 @@ def _masks_of_labels(
     return masks if activate_map else masks.sigmoid()
 
 
-_UNPASTED: Dict[str, Callable[..., Any]] = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_of_labels}
+_UNPASTED: Dict[str, Callable[..., Any]] = {
+    "get_seg_masks": _masks_by_class,
+    "_predict_by_feat_single": _masks_of_labels,
+}
 """What stands in for the methods that paste, which leaves the masks as the head gives them."""
