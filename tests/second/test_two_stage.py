@@ -5,15 +5,17 @@ import importlib
 import numpy as np
 import pytest
 import torch
-from models import load_small
+from models import load_small, small_config
 
 pytest.importorskip("mmdet.registry")
 
 from rewriting.bodies import every_opset, export, run
 
-from mmonnx import fallback
-from mmonnx.environment import ties_by_index
+from mmonnx import fallback, loading
+from mmonnx.codebases.mmdet.generations import Second
+from mmonnx.environment import compat, ties_by_index
 from mmonnx.environment.surroundings import inference
+from mmonnx.loading import LoadOptions
 from mmonnx.loading.images import photographs
 from mmonnx.loading.task import to_numpy
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
@@ -21,6 +23,7 @@ from mmonnx.rewriting.symbolics import set_nms
 from mmonnx.verifying.matching import match
 
 FEW = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 40, "model.test_cfg.rcnn.max_per_img": 12}
+WIDTHS = [16, 32, 64, 128]
 ROIS = {"model.test_cfg.rcnn.max_per_img": 12}
 QUERIES = {"model.rpn_head.num_proposals": 20, **ROIS}
 MODELS = {
@@ -29,10 +32,9 @@ MODELS = {
     "queryinst/queryinst_r50_fpn_1x_coco.py": QUERIES,
     "crowddet/crowddet-rcnn_refine_r50_fpn_8xb2-30e_crowdhuman.py": FEW,
     "cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py": FEW,
-    "guided_anchoring/ga-faster-rcnn_r50_fpn_1x_coco.py": FEW,
-    "sabl/sabl-cascade-rcnn_r50_fpn_1x_coco.py": FEW,
     "fast_rcnn/fast-rcnn_r50_fpn_1x_coco.py": ROIS,
 }
+SEMI = "mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py"
 
 
 def answers(task, shape):
@@ -57,6 +59,55 @@ def test_a_batch_gives_what_upstream_finds_in_each_image(name, tmp_path):
             result = match(one, other, score_thr=task.score_thr, limit=task.max_per_img)
             assert result.ok and result.matched == result.total, result
         assert not np.allclose(expected[0].dets[:5], expected[1].dets[:5], atol=1)
+
+
+def test_a_cascade_gives_the_masks_of_its_regions(tmp_path):
+    name = "mmdet::cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py"
+    task = load_small(name, tmp_path, FEW, shape=(96, 160), mask_output="roi")
+    for one, other in zip(*answers(task, (96, 160))):
+        assert one.masks.shape == other.masks.shape == (len(one.dets), 28, 28)
+        assert one.masks.dtype == np.float32 and one.masks.min() > 0 and np.ptp(one.masks) > 0.1
+        result = match(one, other, score_thr=task.score_thr, limit=task.max_per_img)
+        assert result.ok and result.max_mask < 1e-4, result
+
+
+def test_without_post_processing_the_proposal_network_answers(tmp_path):
+    name = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
+    task = load_small(name, tmp_path, FEW, shape=(96, 160), skip_postprocess=True)
+    feeds = task.preprocess(photographs()[:1], (64, 128))
+    (expected,) = task.predict(feeds)
+    with inference(task.module), rewriting(ExportContext(), module=task.module):
+        outputs = task.module(feeds["input"])
+    assert len(outputs) == len(expected.values) == 10  # scores and deltas of five levels
+    for value, name in zip(outputs, task.output_names):
+        torch.testing.assert_close(value, torch.as_tensor(expected.values[name]), atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def semi_supervised(tmp_path_factory):
+    few = {key.replace("model.", "model.detector."): value for key, value in FEW.items()}
+    small = {"depth": 18, "base_channels": 16, "init_cfg": None, "norm_cfg": dict(type="BN")}
+    few.update({f"model.detector.backbone.{key}": value for key, value in small.items()})
+    return small_config(SEMI, tmp_path_factory.mktemp("semi"), {**few, "model.detector.neck.in_channels": WIDTHS})
+
+
+def test_a_semi_supervised_detector_answers_as_its_teacher(semi_supervised):
+    task = loading.load(semi_supervised, None, LoadOptions(shape=(96, 160)))
+    assert type(task.module.model).__name__ == "FasterRCNN"
+    black = task.preprocess([np.zeros((32, 32, 3), np.uint8)], (32, 32))["input"]
+    assert [round(float(value)) for value in black[0, :, 0, 0]] == [-104, -116, -124]
+    for one, other in zip(*answers(task, (96, 160))):
+        result = match(one, other, score_thr=task.score_thr, limit=task.max_per_img)
+        assert len(one.dets) and result.ok, result
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_the_part_that_answers_is_the_one_that_is_exported(name, semi_supervised):
+    config = compat.config_type().fromfile(semi_supervised)
+    config.model.semi_test_cfg.predict_on = name
+    model = Second().build(config)
+    assert Second().detector(model) is getattr(model, name)
+    assert Second().detector(model.teacher) is model.teacher
 
 
 CROWDED = dict(score_thr=0.3, nms=dict(type="nms", iou_threshold=0.5), max_per_img=500)
