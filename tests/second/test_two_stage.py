@@ -25,7 +25,7 @@ from mmonnx.verifying.matching import match
 FEW = {"model.test_cfg.rpn.nms_pre": 100, "model.test_cfg.rpn.max_per_img": 40, "model.test_cfg.rcnn.max_per_img": 12}
 WIDTHS = [16, 32, 64, 128]
 ROIS = {"model.test_cfg.rcnn.max_per_img": 12}
-QUERIES = {"model.rpn_head.num_proposals": 20, **ROIS}
+QUERIES = {"model.rpn_head.num_proposals": 12, **ROIS}  # as many: upstream fails on fewer detections
 MODELS = {
     "ms_rcnn/ms-rcnn_r50_fpn_1x_coco.py": FEW,
     "point_rend/point-rend_r50-caffe_fpn_ms-1x_coco.py": FEW,

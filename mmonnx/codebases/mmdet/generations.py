@@ -15,7 +15,7 @@ from torch import nn
 from ...environment import inference
 from ...rewriting import ExportContext, of_instances
 from ...runtime import Detections, Panoptic
-from ...support import ExportError
+from ...support import ExportError, InputError
 from .by_class import to_detections
 from .inputs import meta
 
@@ -84,7 +84,11 @@ class Generation:
         raise NotImplementedError
 
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
-        """What the detector's heads give of a batch, without post-processing."""
+        """What the detector's heads give of a batch, without post-processing.
+
+        Raises:
+            InputError: there is nothing without more inputs than the images.
+        """
         raise NotImplementedError
 
 
@@ -190,6 +194,12 @@ class Second(Generation):
 
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
         """See ``Generation.raw``."""
+        if hasattr(model, "roi_head") and not model.with_rpn:
+            raise InputError(
+                f"--skip-postprocess of {type(model).__name__}, whose heads take proposals",
+                "a detector whose heads take the image's features alone",
+                "leave the option out",
+            )
         return model._forward(image, [_sample(meta(image.shape[2], image.shape[3])) for _ in range(len(image))])
 
 
