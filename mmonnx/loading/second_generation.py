@@ -58,9 +58,15 @@ def names_of(config: Mapping[str, Any], meta: Mapping[str, Any], datasets: Any) 
 
 
 def preprocessor(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of the model's data preprocessor; the model's own count before the config's."""
+    """The settings of the model's data preprocessor; the model's own count before the config's.
+
+    Those of several branches have a common one inside.
+    """
     model = config.get("model") or {}
-    return model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    found = model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    while found.get("data_preprocessor"):
+        found = found["data_preprocessor"]
+    return found
 
 
 def transforms(config: Mapping[str, Any]) -> List[Transform]:

@@ -33,7 +33,7 @@ class MMDetection(OpenMMLabCodebase):
 
     def covers(self, model: nn.Module) -> bool:
         """Whether its own inference can be traced: there is a stand-in for what its answers come from."""
-        return self.owns_model(model) and detectors.covers(model)
+        return self.owns_model(model) and detectors.covers(self.generation.detector(model))
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built detector as a task; see ``Codebase.task_of``."""

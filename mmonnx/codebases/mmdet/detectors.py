@@ -133,6 +133,7 @@ def make_task(
         norm: the ``Normalize`` transform, see ``make_input``.
         options: what the task is to be; how to load the model is of no account here.
     """
+    model = generation.detector(model)
     shape, limits = options.shape or DEFAULT_SHAPE, _box_limits(model)
     place = place_input(limits) if options.image_size and not options.skip_postprocess else None
     prepare = Preparation(model, norm, options.device, place)
@@ -143,7 +144,7 @@ def make_task(
         title=title,
         module=DetectorModule(generation, model, options.mask_output, tuple(inputs)[1:]).eval(),
         inputs=inputs,
-        output_names=_output_names(model),
+        output_names=_output_names(generation, model),
         dynamic_axes={},
         predict=partial(predict, generation, model, options.mask_output),
         read=read,
@@ -205,7 +206,7 @@ def _is_alike(one: Detections, other: Detections) -> bool:
     return len(ours) == len(theirs) and bool((np.abs(ours - theirs) <= _SAME).all())
 
 
-def _output_names(model: nn.Module) -> List[str]:
+def _output_names(generation: Generation, model: nn.Module) -> List[str]:
     fusion = getattr(model, "panoptic_fusion_head", None)
     if fusion is not None:
         instances, panoptic = panoptic_outputs(fusion, model)
@@ -214,7 +215,7 @@ def _output_names(model: nn.Module) -> List[str]:
     # RTMDet-Ins has its mask head inside the head of the boxes
     if getattr(model, "with_mask", False) or hasattr(getattr(model, "bbox_head", None), "mask_head"):
         names.append("masks")
-    if hasattr(getattr(model, "roi_head", None), "mask_iou_head"):
+    if generation.judges_apart and hasattr(getattr(model, "roi_head", None), "mask_iou_head"):
         names.append("mask_scores")
     return names
 

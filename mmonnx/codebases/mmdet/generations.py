@@ -15,7 +15,7 @@ from torch import nn
 from ...environment import inference
 from ...rewriting import ExportContext, of_instances
 from ...runtime import Detections, Panoptic
-from ...support import ExportError
+from ...support import ExportError, InputError
 from .by_class import to_detections
 from .inputs import meta
 
@@ -40,13 +40,21 @@ class Generation:
 
     Attributes:
         inference: the method of a detector that is its inference, for messages.
+        pasting: the method of a mask head that gives the masks of an image, pasted into it.
+        judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
     """
 
     inference: str = ""
+    pasting: str = ""
+    judges_apart: bool = False
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
         raise NotImplementedError
+
+    def detector(self, model: nn.Module) -> nn.Module:
+        """The detector whose answers those of the model are: itself, or one of those that it has."""
+        return model
 
     def datasets(self) -> Any:
         """The registry of datasets."""
@@ -76,7 +84,11 @@ class Generation:
         raise NotImplementedError
 
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
-        """What the detector's heads give of a batch, without post-processing."""
+        """What the detector's heads give of a batch, without post-processing.
+
+        Raises:
+            InputError: there is nothing without more inputs than the images.
+        """
         raise NotImplementedError
 
 
@@ -84,6 +96,8 @@ class First(Generation):
     """mmdet 2.x."""
 
     inference = "simple_test"
+    pasting = "get_seg_masks"
+    judges_apart = True
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
@@ -130,6 +144,7 @@ class Second(Generation):
     """mmdet 3.x."""
 
     inference = "predict"
+    pasting = "_predict_by_feat_single"
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
@@ -142,6 +157,14 @@ class Second(Generation):
             model = MODELS.build(config.model)
         _let_ssd_predict(model)
         return model
+
+    def detector(self, model: nn.Module) -> nn.Module:
+        """See ``Generation.detector``: of a semi-supervised one, its teacher or its student."""
+        from mmdet.models import SemiBaseDetector
+
+        if not isinstance(model, SemiBaseDetector):
+            return model
+        return getattr(model, (model.semi_test_cfg or {}).get("predict_on", "teacher"))
 
     def datasets(self) -> Any:
         """See ``Generation.datasets``."""
@@ -173,6 +196,12 @@ class Second(Generation):
 
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
         """See ``Generation.raw``."""
+        if hasattr(model, "roi_head") and not model.with_rpn:
+            raise InputError(
+                f"--skip-postprocess of {type(model).__name__}, whose heads take proposals",
+                "a detector whose heads take the image's features alone",
+                "leave the option out",
+            )
         return model._forward(image, [_sample(meta(image.shape[2], image.shape[3])) for _ in range(len(image))])
 
 

@@ -17,6 +17,7 @@ from .permute_rows import PERMUTE, SELECT, permute_rows, select_rows
 from .roi_align import LEAST_BINS, roi_align, window_lines
 from .roi_align_rotated import roi_align_rotated
 from .sampling import HALF_PIXEL_OPSET
+from .set_nms import set_nms
 from .soft_nms import ABSENT, METHODS, soft_nms
 from .thresholded_matmul import thresholded_matmul
 
@@ -51,6 +52,7 @@ __all__ = [
     "roi_align",
     "roi_align_rotated",
     "select_rows",
+    "set_nms",
     "soft_nms",
     "thresholded_matmul",
     "window_lines",

@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/dense_heads/cascade_rpn_head.py``."""
+"""Stand-ins for ``mmdet/models/dense_heads/cascade_rpn_head.py``."""
 
 from typing import Any, List, Tuple
 
@@ -6,12 +6,15 @@ import torch
 
 from ....batched import image_numbers
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 from .base_dense_head import fold, for_each_image
 from .ga_rpn_head import object_scores, proposals_of_anchors
 
+_HEAD = "mmdet.models.dense_heads.cascade_rpn_head.CascadeRPNHead."
 
-@rewrite("mmdet.models.dense_heads.cascade_rpn_head.CascadeRPNHead.simple_test_rpn")
+
+@rewrite(_HEAD + "simple_test_rpn")
 def simple_test_rpn(
     context: ExportContext, original: Any, self: Any, x: List[torch.Tensor], img_metas: Any
 ) -> List[torch.Tensor]:
@@ -32,6 +35,20 @@ def simple_test_rpn(
             (anchors,) = stage.refine_bboxes([anchors], [value[None] for value in fold(deltas)], img_metas)
     values, shape = object_scores(stage, fold(scores)), img_metas[0]["img_shape"]
     return [proposals_of_anchors(context, stage, values, anchors, fold(deltas), shape, self.test_cfg)]
+
+
+@rewrite(_HEAD + "predict")
+def predict(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    batch_data_samples: List[Any],
+    rescale: bool = False,
+) -> List[Any]:
+    """What ``simple_test_rpn`` is in 2.x."""
+    (rows,) = simple_test_rpn(context, original, self, x, [sample.metainfo for sample in batch_data_samples])
+    return as_instances(context, rows, torch.zeros_like(rows[:, 0]).long())
 
 
 def _offsets(context: ExportContext, anchors: torch.Tensor, stride: int, size: Tuple[Any, Any]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/dense_heads/ga_rpn_head.py``."""
+"""Stand-ins for ``mmdet/models/dense_heads/ga_rpn_head.py``."""
 
 from typing import Any, List, Optional
 
@@ -6,11 +6,14 @@ import torch
 
 from ....batched import ABSENT
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 from .rpn_head import best_of_levels, large_enough, select_proposals
 
+_HEAD = "mmdet.models.dense_heads.ga_rpn_head.GARPNHead."
 
-@rewrite("mmdet.models.dense_heads.ga_rpn_head.GARPNHead._get_bboxes_single")
+
+@rewrite(_HEAD + "_get_bboxes_single")
 def get_bboxes_single(
     context: ExportContext,
     original: Any,
@@ -43,6 +46,25 @@ def get_bboxes_single(
     # upstream calls mmcv's operator itself, level by level, and gives it nothing else
     cfg = type(cfg)({**cfg, "nms": dict(type="nms", iou_threshold=cfg.nms.iou_threshold)})
     return proposals_of_anchors(context, self, scores, mlvl_anchors, bbox_preds, img_shape, cfg, cfg.nms_post)
+
+
+@rewrite(_HEAD + "_predict_by_feat_single")
+def predict_by_feat_single(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    mlvl_anchors: List[torch.Tensor],
+    mlvl_masks: List[torch.Tensor],
+    img_meta: Any,
+    cfg: Any,
+    rescale: bool = False,
+) -> Any:
+    """What ``_get_bboxes_single`` is in 2.x."""
+    maps = cls_scores, bbox_preds, mlvl_anchors, mlvl_masks
+    rows = get_bboxes_single(context, original, self, *maps, img_meta["img_shape"], None, cfg)
+    return as_instances(context, rows, torch.zeros_like(rows[:, 0]).long())[0]
 
 
 def proposals_of_anchors(

@@ -6,6 +6,7 @@ import torch
 
 from ....batched import ABSENT, multiclass_detections
 from ....context import ExportContext
+from ....instances import as_instances
 from ....registry import rewrite
 from .base_dense_head import best_rows, fold, for_each_image
 
@@ -52,13 +53,40 @@ def get_bboxes(
     Args:
         cls_scores: per level (N, anchors * classes, H, W), and the others likewise.
     """
-    sizes = [score.shape[-2:] for score in cls_scores]
-    squares = self.square_anchor_generator.grid_priors(sizes, device=cls_scores[0].device)
+    anchors, masks = _anchors(context, self, shape_preds, loc_preds)
+    shape, scale = img_metas[0]["img_shape"], img_metas[0]["scale_factor"]
+    return [self._get_bboxes_single(fold(cls_scores), fold(bbox_preds), anchors, masks, shape, scale, cfg, False)]
+
+
+@rewrite(_HEAD + "predict_by_feat")
+def predict_by_feat(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    shape_preds: List[torch.Tensor],
+    loc_preds: List[torch.Tensor],
+    batch_img_metas: Any,
+    cfg: Any = None,
+    rescale: bool = False,
+) -> List[Any]:
+    """What ``get_bboxes`` is in 2.x."""
+    anchors, masks = _anchors(context, self, shape_preds, loc_preds)
+    maps = fold(cls_scores), fold(bbox_preds)
+    return [self._predict_by_feat_single(*maps, anchors, masks, img_meta=batch_img_metas[0], cfg=cfg)]
+
+
+def _anchors(
+    context: ExportContext, self: Any, shape_preds: List[torch.Tensor], loc_preds: List[torch.Tensor]
+) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+    """Per level the anchors (N * S, 4) and which of them count (N * S,); ``context.levels`` begins anew."""
+    sizes = [shape.shape[-2:] for shape in shape_preds]
+    squares = self.square_anchor_generator.grid_priors(sizes, device=shape_preds[0].device)
     found = [_guided(context, self, *maps) for maps in zip(squares, fold(shape_preds), fold(loc_preds))]
     anchors, masks = (list(parts) for parts in zip(*found))
     context.levels = []
-    shape, scale = img_metas[0]["img_shape"], img_metas[0]["scale_factor"]
-    return [self._get_bboxes_single(fold(cls_scores), fold(bbox_preds), anchors, masks, shape, scale, cfg, False)]
+    return anchors, masks
 
 
 def _guided(
@@ -117,3 +145,23 @@ def get_bboxes_single(
     )
     context.detections = found
     return found.flat_dets, found.flat_labels
+
+
+@rewrite(_HEAD + "_predict_by_feat_single")
+def predict_by_feat_single(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    mlvl_anchors: List[torch.Tensor],
+    mlvl_masks: List[torch.Tensor],
+    img_meta: Any,
+    cfg: Any,
+    rescale: bool = False,
+) -> Any:
+    """What ``_get_bboxes_single`` is in 2.x."""
+    maps = cls_scores, bbox_preds, mlvl_anchors, mlvl_masks
+    return as_instances(context, *get_bboxes_single(context, original, self, *maps, img_meta["img_shape"], None, cfg))[
+        0
+    ]

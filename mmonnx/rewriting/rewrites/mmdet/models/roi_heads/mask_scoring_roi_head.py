@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/roi_heads/mask_scoring_roi_head.py``."""
+"""Stand-ins for ``mmdet/models/roi_heads/mask_scoring_roi_head.py``."""
 
 from typing import Any, List
 
@@ -8,8 +8,10 @@ from ....context import ExportContext
 from ....registry import rewrite
 from ....rows import rows_of_label
 
+_HEAD = "mmdet.models.roi_heads.mask_scoring_roi_head.MaskScoringRoIHead."
 
-@rewrite("mmdet.models.roi_heads.mask_scoring_roi_head.MaskScoringRoIHead.simple_test_mask")
+
+@rewrite(_HEAD + "simple_test_mask")
 def simple_test_mask(
     context: ExportContext,
     original: Any,
@@ -29,11 +31,40 @@ def simple_test_mask(
 
     (boxes,), (labels,) = det_bboxes, det_labels
     found = self._mask_forward(x, bbox2roi([boxes[:, :4]]))
-    masks = rows_of_label(found["mask_pred"], labels)
-    ious = rows_of_label(self.mask_iou_head(found["mask_feats"], masks), labels)
+    ious = _mask_ious(self, found["mask_feats"], found["mask_pred"], labels)
     meta = img_metas[0]
     self.mask_head.get_seg_masks(
         found["mask_pred"], boxes[:, :4], labels, self.test_cfg, meta["ori_shape"], meta["scale_factor"], False
     )
     context.mask_scores = context.found.unflatten(ious * boxes[:, 4])
     return [([], [])]
+
+
+@rewrite(_HEAD + "predict_mask")
+def predict_mask(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    batch_img_metas: Any,
+    results_list: List[Any],
+    rescale: bool = False,
+) -> List[Any]:
+    """What ``simple_test_mask`` is in 2.x, whose detections have the scores of their masks and no others.
+
+    Args:
+        results_list: the instances of the batch.
+    """
+    from mmdet.models.roi_heads.mask_scoring_roi_head import bbox2roi
+
+    (instances,) = results_list
+    found = self._mask_forward(x, bbox2roi([instances.bboxes]))
+    ious = _mask_ious(self, found["mask_feats"], found["mask_preds"], instances.labels)
+    self.mask_head.predict_by_feat([found["mask_preds"]], results_list, batch_img_metas, self.test_cfg)
+    instances.scores = instances.scores * ious
+    return results_list
+
+
+def _mask_ious(self: Any, features: torch.Tensor, masks: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """How well each mask covers its object (K,), by the mask (K, classes, h, w) of the label (K,)."""
+    return rows_of_label(self.mask_iou_head(features, rows_of_label(masks, labels)), labels)

@@ -23,7 +23,7 @@ def get_fine_grained_point_feats(
     x: Any,
     rois: torch.Tensor,
     rel_roi_points: torch.Tensor,
-    img_metas: Any,
+    img_metas: Any = None,
 ) -> torch.Tensor:
     """The features of all levels at (K, P, 2) points of (K, 5) RoIs: (K, channels, P)."""
     strides = self.mask_roi_extractor.featmap_strides[: self.mask_roi_extractor.num_inputs]
@@ -46,11 +46,43 @@ def simple_test_mask(
     Args:
         det_bboxes: one (K, 5) tensor, det_labels: one (K,) tensor, of all images.
     """
+    _refine(context, self, x, det_bboxes[0][:, :4], det_labels[0], "mask_pred", img_metas)
+    return [[]]
+
+
+@rewrite(_HEAD + "predict_mask")
+def predict_mask(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    batch_img_metas: Any,
+    results_list: List[Any],
+    rescale: bool = False,
+) -> List[Any]:
+    """What ``simple_test_mask`` is in 2.x.
+
+    Args:
+        results_list: the instances of the batch.
+    """
+    (found,) = results_list
+    _refine(context, self, x, found.bboxes, found.labels, "mask_preds")
+    return results_list
+
+
+def _refine(
+    context: ExportContext, self: Any, x: Any, boxes: torch.Tensor, labels: torch.Tensor, key: str, *metas: Any
+) -> None:
+    """Put the refined masks of boxes (K, 4) and labels (K,) into ``context``.
+
+    Args:
+        key: what ``_mask_forward`` calls its coarse masks.
+        metas: the meta data, which 1.x samples its features with.
+    """
     from mmdet.models.roi_heads.point_rend_roi_head import bbox2roi, point_sample
 
-    (boxes,), (labels,), cfg = det_bboxes, det_labels, self.test_cfg
-    rois = bbox2roi([boxes[:, :4]])
-    coarse = self._mask_forward(x, rois)["mask_pred"]
+    cfg, rois = self.test_cfg, bbox2roi([boxes])
+    coarse = self._mask_forward(x, rois)[key]
     labels = labels * 0 if int(coarse.shape[1]) == 1 else labels
     masks = rows_of_label(coarse, labels)[:, None]  # (K, 1, h, w) logits
     for step in range(cfg.subdivision_steps):
@@ -60,11 +92,10 @@ def simple_test_mask(
         if many and step < cfg.subdivision_steps - 1:
             continue
         index, points = _uncertain_points(masks.flatten(1), height, width, cfg.subdivision_num_points)
-        fine = self._get_fine_grained_point_feats(x, rois, points, img_metas)
+        fine = self._get_fine_grained_point_feats(x, rois, points, *metas)
         judged = rows_of_label(self.point_head(fine, point_sample(coarse, points)), labels)
         masks = masks.flatten(1).scatter(1, index, judged).reshape(-1, 1, height, width)
-    keep_masks(context, masks[:, 0].sigmoid(), boxes[:, :4], cfg.mask_thr_binary)
-    return [[]]
+    keep_masks(context, masks[:, 0].sigmoid(), boxes, cfg.mask_thr_binary)
 
 
 def _uncertain_points(masks: torch.Tensor, height: int, width: int, limit: int) -> Tuple[torch.Tensor, torch.Tensor]:

@@ -1,11 +1,12 @@
-"""Stand-in for ``mmdet/models/roi_heads/sparse_roi_head.py``."""
+"""Stand-ins for ``mmdet/models/roi_heads/sparse_roi_head.py``."""
 
 from typing import Any, Dict, List
 
 import torch
 
 from ....batched import image_numbers
-from ....context import ExportContext
+from ....context import Detections, ExportContext
+from ....instances import as_instances
 from ....mask_pasting import keep_masks
 from ....queries import best_of_all, full_detections, rows_of_queries
 from ....registry import rewrite
@@ -62,26 +63,80 @@ def simple_test(
     Returns:
         [((N * k, 5) detections, (N * k,) labels)]; ``context.detections`` has them by image.
     """
+    kept = _detections(context, self, x, merge_first(proposal_boxes), proposal_features, img_metas, "mask_pred")
+    found = kept.flat_dets, kept.flat_labels
+    return [(found, [])] if self.with_mask else [found]
+
+
+@rewrite(_HEAD + "predict_bbox")
+def predict_bbox(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    batch_img_metas: Any,
+    rpn_results_list: List[Any],
+    rcnn_test_cfg: Any,
+    rescale: bool = False,
+) -> List[Any]:
+    """What ``simple_test`` is in 2.x, masks and all.
+
+    Args:
+        rpn_results_list: one element with ``bboxes`` (N * P, 4) and ``features`` (N * P, C).
+    """
+    (proposals,) = rpn_results_list
+    boxes, features = proposals.bboxes, proposals.features
+    features = features.reshape(image_numbers(context).shape[0], -1, int(features.shape[1]))
+    kept = _detections(context, self, x, boxes, features, batch_img_metas, "mask_preds")
+    return as_instances(context, kept.flat_dets, kept.flat_labels)
+
+
+@rewrite(_HEAD + "predict_mask")
+def predict_mask(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    x: Any,
+    batch_img_metas: Any,
+    results_list: Any,
+    *args: Any,
+    **kw: Any,
+) -> List[Any]:
+    """The instances as they are: ``predict_bbox`` has put their masks into ``context``."""
+    return results_list
+
+
+def _detections(
+    context: ExportContext,
+    self: Any,
+    x: Any,
+    boxes: torch.Tensor,
+    features: torch.Tensor,
+    img_metas: Any,
+    key: str,
+) -> Detections:
+    """The detections of the batch, which ``context`` has by image, and their masks.
+
+    Args:
+        boxes: (N * P, 4), features: (N, P, C), the proposals.
+        key: what ``_mask_forward`` calls its masks.
+    """
     from mmdet.models.roi_heads.sparse_roi_head import bbox2roi
 
-    proposals = int(proposal_boxes.shape[1])
-    image = image_numbers(context)[:, None] + torch.zeros(proposals, dtype=torch.long, device=proposal_boxes.device)
+    proposals = int(features.shape[1])
+    image = image_numbers(context)[:, None] + torch.zeros(proposals, dtype=torch.long, device=boxes.device)
     context.image_index = image.reshape(-1)
-    boxes, features = merge_first(proposal_boxes), proposal_features
     for stage in range(self.num_stages):
         found = self._bbox_forward(stage, x, bbox2roi([boxes]), features, img_metas)
         (boxes,), features = found["detach_proposal_list"], found["object_feats"]
-    masks = (
-        self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])["mask_pred"] if self.with_mask else None
-    )
+    masks = self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])[key] if self.with_mask else None
     scores = found["cls_score"]
     scores = scores.sigmoid() if self.bbox_head[-1].loss_cls.use_sigmoid else scores.softmax(-1)[..., :-1]
     values, query, labels = best_of_all(scores, self.test_cfg.max_per_img)
     chosen = rows_of_queries(context, boxes.reshape(-1, proposals, 4), query)
     kept = full_detections(context, torch.cat([chosen, values[..., None]], -1), labels)
-    if masks is None:
-        return [(kept.flat_dets, kept.flat_labels)]
-    row = (query + image_numbers(context)[:, None] * proposals).reshape(-1)
-    masks = merge_first(masks)[row * int(masks.shape[1]) + kept.flat_labels].sigmoid()
-    keep_masks(context, masks, kept.flat_dets[:, :4], self.test_cfg.mask_thr_binary)
-    return [((kept.flat_dets, kept.flat_labels), [])]
+    if masks is not None:
+        row = (query + image_numbers(context)[:, None] * proposals).reshape(-1)
+        masks = merge_first(masks)[row * int(masks.shape[1]) + kept.flat_labels].sigmoid()
+        keep_masks(context, masks, kept.flat_dets[:, :4], self.test_cfg.mask_thr_binary)
+    return kept

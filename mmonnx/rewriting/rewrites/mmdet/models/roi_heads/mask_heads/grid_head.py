@@ -1,4 +1,4 @@
-"""Stand-in for ``mmdet/models/roi_heads/mask_heads/grid_head.py``."""
+"""Stand-ins for ``mmdet/models/roi_heads/mask_heads/grid_head.py``."""
 
 from typing import Any
 
@@ -8,8 +8,10 @@ from .....batched import divide
 from .....context import ExportContext
 from .....registry import rewrite
 
+_HEAD = "mmdet.models.roi_heads.mask_heads.grid_head.GridHead."
 
-@rewrite("mmdet.models.roi_heads.mask_heads.grid_head.GridHead.get_bboxes")
+
+@rewrite(_HEAD + "get_bboxes")
 def get_bboxes(
     context: ExportContext, original: Any, self: Any, det_bboxes: torch.Tensor, grid_pred: torch.Tensor, img_metas: Any
 ) -> torch.Tensor:
@@ -24,15 +26,34 @@ def get_bboxes(
     Returns:
         (K, 5) boxes and their scores.
     """
+    return torch.cat([_voted(self, det_bboxes, grid_pred), det_bboxes[:, 4:]], 1)
+
+
+@rewrite(_HEAD + "_predict_by_feat_single")
+def predict_by_feat_single(
+    context: ExportContext,
+    original: Any,
+    self: Any,
+    grid_pred: torch.Tensor,
+    bboxes: torch.Tensor,
+    img_meta: Any,
+    rescale: bool = False,
+) -> torch.Tensor:
+    """What ``get_bboxes`` is in 2.x, for boxes (K, 4); it clips a copy too."""
+    return _voted(self, bboxes, grid_pred)
+
+
+def _voted(self: Any, boxes: torch.Tensor, grid_pred: torch.Tensor) -> torch.Tensor:
+    """The boxes (K, 4) that the grid points vote for, each for its sides: see :func:`get_bboxes`."""
     height, width = int(grid_pred.shape[2]), int(grid_pred.shape[3])
     score, position = grid_pred.sigmoid().flatten(2).max(2)  # (K, points)
     row = divide(position, width)
     offset = position.new_tensor(self.sub_regions)[:, :2]  # the point's window in the whole map
     x = (position - row * width + offset[:, 0]).to(score.dtype)
     y = (row + offset[:, 1]).to(score.dtype)
-    size = (det_bboxes[:, 2:4] - det_bboxes[:, :2])[:, None]
+    size = (boxes[:, 2:4] - boxes[:, :2])[:, None]
     # the map covers a box twice as large about the same center
-    corner = det_bboxes[:, None, :2] - size / 2
+    corner = boxes[:, None, :2] - size / 2
     x = (x + 0.5) / width * size[..., 0] + corner[..., 0]
     y = (y + 0.5) / height * size[..., 1] + corner[..., 1]
     count, side = self.grid_points, self.grid_size
@@ -47,4 +68,4 @@ def get_bboxes(
         chosen = torch.tensor(list(points), device=score.device)
         weight = score[:, chosen]
         sides.append((values[:, chosen] * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True))
-    return torch.cat(sides + [det_bboxes[:, 4:]], 1)
+    return torch.cat(sides, 1)
