@@ -97,7 +97,7 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
 
 def _remedy(config: Any, error: Exception) -> Tuple[str, str]:
     """What is expected instead of a config that a model cannot be built from, and what to do."""
-    newer = [key for key in _NEWER_KEYS if key in config.model]
+    newer = [key for key in _NEWER_KEYS if key in config.model and not compat.is_second_generation()]
     if newer:
         fix = f"write the config for mmdet 2.x or mmcls 0.x, which have no model.{newer[0]}: it is one of OpenMMLab 2.x"
         return "a config of OpenMMLab 1.x", fix
@@ -125,9 +125,12 @@ def load_or_calibrate(
         rules, undrawn: the codebase's, see ``calibrate``.
     """
     if checkpoint is not None:
-        return load_weights(model, checkpoint, options.trust_checkpoint, options.checkpoint_key, config)
+        loaded = load_weights(model, checkpoint, options.trust_checkpoint, options.checkpoint_key, config)
+        model.eval()  # LeViT and TinyViT keep what follows from their weights since they were last told so
+        return loaded
     with seeded(options.seed):
         calibrate(model, run, rules, undrawn)
+    model.eval()
     return Loaded({}, ["no checkpoint was given: the file has seeded random weights and finds nothing real"])
 
 

@@ -24,7 +24,9 @@ class MMPretrain(ClassifierCodebase):
 
     def owns(self, settings: Any) -> bool:
         """Whether mmpretrain has the config's model, or it inherits from one of its base classes."""
-        found = compat.model_type(self.package, "MODELS", settings.model.type) if compat.is_second_generation() else None
+        found = (
+            compat.model_type(self.package, "MODELS", settings.model.type) if compat.is_second_generation() else None
+        )
         return found is not None and (_is_of_pictures(found) or str(found.__module__).startswith(f"{self.package}."))
 
     def owns_model(self, model: nn.Module) -> bool:
