@@ -96,7 +96,7 @@ class _WeightsAlone:
     class Unpickler(pickle._Unpickler):  # the one in Python, of which a single instruction can be replaced
         """Knows by name what a tensor is made with, and what is harmless."""
 
-        dispatch = dict(pickle._Unpickler.dispatch)
+        dispatch: Dict[int, Any] = dict(pickle._Unpickler.dispatch)
 
         def find_class(self, module: str, name: str) -> Any:
             full = f"{module}.{name}"
@@ -108,8 +108,8 @@ class _WeightsAlone:
 
         def load_build(self) -> None:
             """Give an object its attributes: as pickle does it, it may be a class or a function that gets them."""
-            state = self.stack.pop()
-            target = self.stack[-1]
+            stack = vars(self)["stack"]  # of the objects that are being made
+            state, target = stack.pop(), stack[-1]
             if isinstance(target, Unread):
                 return
             if type(target) not in (collections.OrderedDict, torch.Tensor, torch.nn.Parameter):
