@@ -11,8 +11,8 @@ from torch import nn
 pytest.importorskip("mmpretrain.registry")
 
 from mmonnx import loading
-from mmonnx.loading.config import find_config
 from mmonnx.loading import images
+from mmonnx.loading.config import find_config
 from mmonnx.loading.images import photographs
 from mmonnx.loading.model import load_or_calibrate
 from mmonnx.rewriting.lowering import lower

@@ -10,9 +10,7 @@ from ....sizes import is_traced
 
 
 @rewrite("mmpretrain.models.utils.position_encoding.RotaryEmbeddingFast.forward")
-def forward(
-    context: ExportContext, original: Any, self: Any, x: torch.Tensor, patch_resolution: Any
-) -> torch.Tensor:
+def forward(context: ExportContext, original: Any, self: Any, x: torch.Tensor, patch_resolution: Any) -> torch.Tensor:
     """Rotate (N, heads, H * W, C) by where each cell is; upstream's keeps the angles of the last size."""
     if not is_traced(patch_resolution):
         return original(self, x, patch_resolution)
