@@ -122,6 +122,12 @@ def test_a_model_of_text_is_refused_by_name():
         load("mmpretrain::blip/blip-base_8xb32_caption.py")
 
 
+def test_a_head_of_several_tasks_is_refused_by_their_names():
+    head = {"_delete_": True, "type": "MultiTaskHead", "task_heads": {"kind": {"type": "LinearClsHead"}}}
+    with pytest.raises(InputError, match=r"several tasks \(kind\)"):
+        load("mmpretrain::resnet/resnet50_8xb32_in1k.py", {"model.head": head})
+
+
 PIPELINES = (
     "resnet/resnet50_8xb32_in1k.py",  # the short edge, and the middle
     "beit/benchmarks/beit-base-p16_8xb64_in1k.py",  # Pillow, bicubic

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from torch import nn
 
 from ...environment import compat
-from ...loading import LoadOptions, Task
+from ...loading import LoadOptions, Task, kind_of
 from ...support import InputError
 from ..mmcls import ClassifierCodebase
 from .toolbox import Second
@@ -37,9 +37,16 @@ class MMPretrain(ClassifierCodebase):
         """Build the model of a config and make it a task; see ``Codebase.build``.
 
         Raises:
-            InputError: it takes more than pictures.
+            InputError: it takes more than pictures, or its head has several tasks.
         """
         name = settings.model.type
+        head = settings.model.get("head") or {}
+        if isinstance(head, dict) and kind_of(head.get("type")) == "MultiTaskHead":
+            raise InputError(
+                f"{title} has a head of several tasks ({', '.join(head.get('task_heads') or {})})",
+                "scores of one set of classes",
+                "give a config with one of these heads alone, or the model to mmonnx.export",
+            )
         if not _is_of_pictures(compat.model_type(self.package, "MODELS", name)):
             raise InputError(
                 f"{title} is {getattr(name, '__name__', name)!r}, a model of pictures and text: its inference reads or "

@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, Callable, Dict
+from typing import Any, Callable, ClassVar, Dict
 
 import torch
 
@@ -96,7 +96,7 @@ class _WeightsAlone:
     class Unpickler(pickle._Unpickler):  # the one in Python, of which a single instruction can be replaced
         """Knows by name what a tensor is made with, and what is harmless."""
 
-        dispatch: Dict[int, Any] = dict(pickle._Unpickler.dispatch)
+        dispatch: ClassVar[Dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
         def find_class(self, module: str, name: str) -> Any:
             full = f"{module}.{name}"
