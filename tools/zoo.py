@@ -94,7 +94,7 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
             "one of --families, --all, --quick, PATTERN",
             "give one",
         )
-    codebases = [options.codebase] if options.codebase else list(selection.CODEBASES)
+    codebases = [options.codebase] if options.codebase else selection.installed()
     if options.sample and not options.all:
         raise InputError(f"command line: --sample {options.sample} without --all", "both", "add --all")
     if options.patterns:

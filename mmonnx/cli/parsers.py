@@ -123,7 +123,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--shape",
         nargs="+",
         metavar="N",
-        help="height and width, or one number for both; default: 800 1216 (mmdet), the config's own (mmcls)",
+        help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others)",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")

@@ -22,6 +22,7 @@ _OUTPUTS = {
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
+    "features": "what the model makes of the image, for others to compare or to go on with",
 }
 
 

@@ -21,9 +21,7 @@ from .weight_sets import choose, find_sets, has_weights, some_key
 
 _MAX_TOLD = 3
 
-_HARMLESS = re.compile(
-    r"torch\.|collections\.(OrderedDict|Counter)$|_codecs\.encode$|copy_?reg\._reconstructor$|(__builtin__|builtins)\.object$"
-)
+_IN_FRONT = re.compile(r"torch\.|copy_?reg\._reconstructor$|(__builtin__|builtins)\.object$")
 """What torch's own pickles of weights ask for, and what stands in front of the name of any class."""
 
 
@@ -136,12 +134,25 @@ def _check_form(path: str, model: nn.Module, config: Any, missing: Sequence[str]
 
 
 def _meta(found: Any) -> Dict[str, Any]:
-    """The meta data of a checkpoint; class names that are none are left out."""
+    """The meta data of a checkpoint; class names and colours that are none are left out."""
     meta = dict(found) if isinstance(found, Mapping) else {}
-    names = meta.get("CLASSES")
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+    if not _are_names(meta.get("CLASSES")):
         meta.pop("CLASSES", None)
+    of_dataset = meta.pop("dataset_meta", None)  # of mmengine
+    if isinstance(of_dataset, Mapping):
+        known = {str(name).lower(): value for name, value in of_dataset.items()}
+        kept = {"classes": _are_names, "palette": _are_colors}
+        meta["dataset_meta"] = {name: known[name] for name, is_one in kept.items() if is_one(known.get(name))}
     return meta
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+
+
+def _are_colors(value: Any) -> bool:
+    rows = value if isinstance(value, (list, tuple)) else [None]
+    return all(isinstance(row, (list, tuple)) and all(isinstance(one, (int, float)) for one in row) for row in rows)
 
 
 def _check_values(path: str, pairs: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -232,11 +243,15 @@ def _foreign(path: str) -> Optional[str]:
     try:
         with io.BytesIO(_pickled(path)) as stream:
             while True:  # torch's older files are several pickles in a row; the end of the last one raises
-                name = next((name for name in _globals(stream) if not _HARMLESS.match(name)), None)
+                name = next((one for one in _globals(stream) if not _is_harmless(one)), None)
                 if name is not None:
                     return name
     except Exception:  # it ends early, or is no pickle
         return None
+
+
+def _is_harmless(name: str) -> bool:
+    return name in compat.HARMLESS or _IN_FRONT.match(name) is not None
 
 
 def _globals(stream: IO[bytes]) -> Iterator[str]:

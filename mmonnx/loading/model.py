@@ -128,9 +128,12 @@ def load_or_calibrate(
         rules, undrawn: the codebase's, see ``calibrate``.
     """
     if checkpoint is not None:
-        return load_weights(model, checkpoint, options.trust_checkpoint, options.checkpoint_key, config)
+        loaded = load_weights(model, checkpoint, options.trust_checkpoint, options.checkpoint_key, config)
+        model.eval()  # LeViT and TinyViT keep what follows from their weights since they were last told so
+        return loaded
     with seeded(options.seed):
         calibrate(model, run, rules, undrawn)
+    model.eval()
     return Loaded({}, ["no checkpoint was given: the file has seeded random weights and finds nothing real"])
 
 

@@ -53,7 +53,7 @@ def names_of(config: Mapping[str, Any], meta: Mapping[str, Any], datasets: Any) 
     dataset = datasets.get(kind) if isinstance(kind, str) else kind
     of_dataset = {name.lower(): value for name, value in (getattr(dataset, "METAINFO", None) or {}).items()}
     of_config = {name.lower(): value for name, value in (test.get("metainfo") or {}).items()}
-    own = {name.lower(): value for name, value in (meta.get("dataset_meta") or {}).items()}
+    own = meta.get("dataset_meta") or {"classes": meta.get("CLASSES")}  # converted ones have what 1.x wrote
     return own, of_config, of_dataset
 
 

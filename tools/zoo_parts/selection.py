@@ -1,5 +1,6 @@
 """Which configs are swept: data, and the rules that choose from the installed packages."""
 
+import importlib.util
 import random
 import re
 from dataclasses import dataclass
@@ -71,6 +72,21 @@ CODEBASES = {
         shape=None,
         shapes={"swin_transformer_v2/*": (448, 384)},  # the last of four stages has to hold a window
     ),
+    "mmpretrain": Codebase(
+        parts=("_base_",),
+        # models of pictures and text
+        skipped=("blip", "blip2", "chinese_clip", "flamingo", "llava", "minigpt4", "ofa", "otter"),
+        representatives={
+            "clip": "vit-base-p32_pt-64xb64_in1k.py",
+            "eva": "eva-mae-style_vit-base-p16_16xb256-coslr-400e_in1k.py",
+            "regnet": "regnetx-400mf_8xb128_in1k.py",
+            "replknet": "replknet-31B_32xb64_in1k-384px.py",  # of the others upstream's bases are in another format
+            "resnest": "resnest50_32xb64_in1k.py",
+            "vgg": "vgg11_8xb32_in1k.py",
+        },
+        shape=None,
+        shapes={},
+    ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 QUICK = (
@@ -79,6 +95,11 @@ QUICK = (
     "mmcls::lenet/lenet5_mnist.py",
     "mmcls::swin_transformer/swin-tiny_16xb64_in1k.py",
     "mmcls::csra/resnet101-csra_1xb16_voc07-448px.py",
+    "mmpretrain::edgenext/edgenext-xxsmall_8xb256_in1k.py",
+    "mmpretrain::mobilevit/mobilevit-xxsmall_8xb128_in1k.py",
+    "mmpretrain::resnet/resnet18_8xb32_in1k.py",
+    "mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k.py",
+    "mmpretrain::swin_transformer/swin-tiny_16xb64_in1k.py",
     "mmdet::atss/atss_r50_fpn_1x_coco.py",
     "mmdet::cascade_rcnn/cascade_rcnn_r50_fpn_1x_coco.py",
     "mmdet::centernet/centernet_resnet18_140e_coco.py",
@@ -121,6 +142,11 @@ class Entry:
         return Path(self.config).stem
 
 
+def installed() -> List[str]:
+    """The codebases that are installed here."""
+    return [name for name in CODEBASES if importlib.util.find_spec(name) is not None]
+
+
 def shape_of(entry: Entry) -> Optional[Shape]:
     """(height, width) that a config is exported at; None for its own."""
     codebase = CODEBASES.get(entry.codebase)
@@ -156,8 +182,9 @@ def drawn(entries: Sequence[Entry], number: int) -> List[Entry]:
 
 
 def quick() -> List[Entry]:
-    """The fixed subset."""
-    return [_entry(*_split(name)) for name in QUICK]
+    """The fixed subset, of what is installed."""
+    here = installed()
+    return [entry for entry in (_entry(*_split(name)) for name in QUICK) if entry.codebase in here]
 
 
 def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:

@@ -1,6 +1,6 @@
 """Everything that asks for a version, and nothing else: a file for each thing that versions differ in."""
 
-from .checkpoints import load_checkpoint_file, reads_weights_alone
+from .checkpoints import HARMLESS, Unread, load_checkpoint_file, reads_weights_alone
 from .exporter import (
     export_kwargs,
     first_opset,
@@ -47,10 +47,12 @@ from .versions import (
 )
 
 __all__ = [
+    "HARMLESS",
     "NOT_DETERMINISTIC",
     "Range",
     "SUPPORTED",
     "TORCH",
+    "Unread",
     "check_versions",
     "config_type",
     "determinism",

@@ -1,0 +1,28 @@
+"""Which configs of OpenMMLab 2.x the sweep takes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mmpretrain.registry")
+
+from mmonnx.loading.config import find_config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from zoo_parts import selection  # noqa: E402
+
+
+def test_one_config_of_each_family_of_pictures():
+    entries = selection.families("mmpretrain")
+    assert len({entry.family for entry in entries}) == len(entries) == 78
+    assert all(find_config(entry.config).is_file() for entry in entries)
+    names = {entry.config.rsplit("/", 1)[1] for entry in entries}
+    assert set(selection.CODEBASES["mmpretrain"].representatives.values()) <= names
+
+
+def test_the_quick_subset_is_of_what_is_installed():
+    entries = selection.quick()
+    assert {entry.codebase for entry in entries} <= set(selection.installed())
+    assert sum(entry.codebase == "mmpretrain" for entry in entries) == 5
