@@ -28,14 +28,14 @@ def is_of_second(config: Mapping[str, Any]) -> bool:
 
 def test_dataset(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The innermost data set of the test loader, of which others may be made; empty for none."""
-    loader = _first(config.get("test_dataloader") or config.get("val_dataloader"))
-    found = _first(loader.get("dataset"))
+    loader = first_of(config.get("test_dataloader") or config.get("val_dataloader"))
+    found = first_of(loader.get("dataset"))
     while found.get("dataset") or found.get("datasets"):
-        found = _first(found.get("dataset") or found.get("datasets"))
+        found = first_of(found.get("dataset") or found.get("datasets"))
     return found
 
 
-def _first(value: Any) -> Mapping[str, Any]:
+def first_of(value: Any) -> Mapping[str, Any]:
     """A dict, or the first of a list of them; an empty one for nothing."""
     value = value[0] if isinstance(value, (list, tuple)) and value else value
     return value if isinstance(value, Mapping) else {}
