@@ -1,6 +1,5 @@
-"""Classifiers of MMClassification 0.x as tasks."""
+"""Classifiers as tasks, of whatever toolbox."""
 
-import inspect
 from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
@@ -35,13 +34,16 @@ from ...loading import (
 from ...rewriting import current
 from ...runtime import Scores
 from ...support import InputError
+from .toolbox import Toolbox
 
 Shape = Tuple[int, int]
 DEFAULT_SHAPE = (224, 224)
 """(height, width) where the config's test pipeline says nothing of a size."""
 
 
-def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+def build_task(
+    codebase: Codebase, toolbox: Toolbox, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions
+) -> Task:
     """Build the classifier of a config and make it a task.
 
     Raises:
@@ -49,36 +51,31 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         InputError: the checkpoint, the device, the image or an option is wrong.
         ExportError: the model cannot be built.
     """
-    from mmcls.models import build_classifier
-
     if options.skip_postprocess and (options.topk is not None or not options.softmax):
         raise InputError("--topk and --no-softmax need the head", "no --skip-postprocess beside them", "leave one out")
     device = check_device(options.device)
     pipeline = test_pipeline(config)
-    options = replace(options, shape=options.shape or _own_shape(pipeline))
+    options = replace(options, shape=options.shape or _own_shape(pipeline, config.model))
     norm = find_transform(pipeline, "Normalize")
-    model = build(config, lambda cfg: build_classifier(cfg.model), options).to(device)
+    model = build(config, toolbox.build, options).to(device)
     # before the weights are there: a size that the model does not take is refused first
-    task = make_task(model, f"{title} ({type(model.backbone).__name__})", norm, options)
+    task = make_task(codebase.name, toolbox, model, f"{title} ({_kind(model)})", norm, options)
     assert task.preprocess is not None  # ``make_task`` gives one
     pair = task.preprocess((sample_images(options, task.channels) * 2)[:2], task.shape)
-    infer, _ = _inference(model, options, task.inputs)
+    infer, _ = _inference(toolbox, model, options, task.inputs)
     run = partial(infer, pair)
     meta, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
-    describe_by(task, config, meta)
+    describe(task, config, meta, toolbox.datasets())
     task.notes += notes
     return task
 
 
-def describe_by(task: Task, config: Any, meta: Mapping[str, Any]) -> None:
-    """Let a classifier's task know what its config and its checkpoint's meta data say of it."""
-    from mmcls.datasets import DATASETS
-
-    describe(task, config, meta, DATASETS)
-
-
-def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+def make_task(
+    codebase: str, toolbox: Toolbox, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions
+) -> Task:
     """Make a built classifier, in eval mode and on the device of ``options``, a task; see ``Codebase.task_of``.
+
+    A model without classes gives its features, whatever is asked for.
 
     Raises:
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
@@ -88,19 +85,20 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     channels = input_channels(model, model.extract_feat, norm, shape)
     samples = sample_images(options, channels)
     prepare = partial(_feeds, norm=norm, channels=channels, device=torch.device(options.device))
-    infer, twice = _inference(model, options, prepare(samples[:1], shape))
+    infer, twice = _inference(toolbox, model, options, prepare(samples[:1], shape))
 
     def run(size: Tuple[int, int]) -> Any:
         return infer(prepare(samples[:1], size))
 
     other = check_size(title, shape, run, options)
+    features = toolbox.gives_features(model)
+    _check_options(title, options, features)
     if options.topk is not None:
         _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
-    flags = {} if options.softmax else _logits_flag(model)
     task = Task(
-        codebase="mmcls",
+        codebase=codebase,
         title=title,
-        module=ClassifierModule(model, flags, options.topk).eval(),
+        module=ClassifierModule(toolbox, model, not options.softmax, options.topk).eval(),
         inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
         output_names=_output_names(options),
         dynamic_axes={},
@@ -112,8 +110,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         twice=twice,
         notes=channel_notes(samples, channels),
     )
-    if options.skip_postprocess:
-        _make_raw(task, model)
+    if options.skip_postprocess or features:
+        _make_raw(task, toolbox, model, "features" if features else "output")
     _make_dynamic(task, options)
     return task
 
@@ -121,25 +119,27 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
 class ClassifierModule(nn.Module):
     """What is traced: (N, C, H, W) -> probs (N, num_classes), or scores (N, k) and labels (N, k)."""
 
-    def __init__(self, model: nn.Module, flags: Dict[str, bool], topk: Optional[int]) -> None:
+    def __init__(self, toolbox: Toolbox, model: nn.Module, logits: bool, topk: Optional[int]) -> None:
         super().__init__()
         self.model = model
-        self.flags = flags
+        self.toolbox = toolbox
+        self.logits = logits
         self.topk = topk
 
     def forward(self, input: torch.Tensor) -> Any:
-        """Run the classifier's own ``simple_test``, which gives tensors while tracing."""
+        """Run the classifier's own inference."""
         context = current()
         if context is not None:
             context.upstream_path = True
-        scores = _one(self.model.simple_test(input, [{}], **self.flags))
+        scores = self.toolbox.trace(self.model, input, self.logits)
         return scores if self.topk is None else tuple(scores.topk(self.topk, dim=1))
 
 
-def _make_raw(task: Task, model: nn.Module) -> None:
-    """Let the task stop in front of the head's last layer."""
-    module = RawModule(model, model.extract_feat).eval()
-    names = raw_names(module, task.inputs["input"])
+def _make_raw(task: Task, toolbox: Toolbox, model: nn.Module, name: str) -> None:
+    """Let the task stop in front of the head; its outputs are called ``name``, with a number."""
+    module = RawModule(model, partial(toolbox.features, model)).eval()
+    names = [f"{name}_{number}" for number, _ in enumerate(raw_names(module, task.inputs["input"]))]
+    names = [name] if len(names) == 1 and name == "features" else names
     task.module, task.output_names, task.read = module, names, raw_read
     task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
 
@@ -161,29 +161,30 @@ def _output_names(options: LoadOptions) -> List[str]:
     return ["probs"] if options.softmax else ["logits"]
 
 
-def _own_shape(pipeline: Any) -> Shape:
-    """(height, width) that a test pipeline makes."""
+def _own_shape(pipeline: Any, model: Any) -> Shape:
+    """(height, width) that a test pipeline makes; where it says none, that which the backbone is built for."""
     size = (find_transform(pipeline, "CenterCrop") or {}).get("crop_size")
-    size = size or (find_transform(pipeline, "Resize") or {}).get("size") or DEFAULT_SHAPE
+    size = size or (find_transform(pipeline, "Resize") or {}).get("size")
+    size = size or (model.get("backbone") or {}).get("img_size") or DEFAULT_SHAPE
     height, width = (size, size) if isinstance(size, int) else size
     return int(height), int(width if width > 0 else height)
 
 
-def _logits_flag(model: nn.Module) -> Dict[str, bool]:
-    """The argument that keeps the head from making probabilities.
+def _kind(model: nn.Module) -> str:
+    """What a model is, for messages: the type of its backbone."""
+    return type(getattr(model, "backbone", model)).__name__
+
+
+def _check_options(title: str, options: LoadOptions, features: bool) -> None:
+    """Refuse options for classes of a model that has none.
 
     Raises:
-        InputError: the head has none.
+        InputError: there are some.
     """
-    known = inspect.signature(model.head.simple_test).parameters
-    flag = next((name for name in ("softmax", "sigmoid") if name in known), None)
-    if flag is None:
+    if features and (options.topk is not None or not options.softmax):
         raise InputError(
-            f"--no-softmax: {type(model.head).__name__} has no softmax or sigmoid that can be left out",
-            "a head whose simple_test takes softmax or sigmoid",
-            "leave it out, or use --skip-postprocess",
+            f"{title} has no classes: its file gives features", "no --topk and no --no-softmax", "leave them out"
         )
-    return {flag: False}
 
 
 def _check_topk(title: str, topk: int, classes: int) -> None:
@@ -191,29 +192,30 @@ def _check_topk(title: str, topk: int, classes: int) -> None:
         raise InputError(f"--topk {topk} is more than {title} has classes", f"1 to {classes}", "give a smaller one")
 
 
-def _one(scores: Any) -> torch.Tensor:
-    """The scores (N, num_classes) of a head; those of a head with two branches are its logits' sum."""
-    return sum(scores[1:], scores[0]) if isinstance(scores, (list, tuple)) else scores
-
-
 def _feeds(images: Any, shape: Shape, norm: Any, channels: int, device: torch.device) -> Feeds:
     return {"input": make_input(images, shape, norm, channels).to(device)}
 
 
-def _scores(model: nn.Module, flags: Dict[str, bool], feeds: Feeds) -> torch.Tensor:
-    """The scores (N, num_classes) of the classifier's own inference."""
-    image = feeds["input"]
-    more = {**flags, "post_process": False} if flags else {}
-    with inference(model):
-        scores = model(image, return_loss=False, img_metas=[{} for _ in range(image.shape[0])], **more)
-    return _one(scores) if flags else torch.from_numpy(np.stack(scores))
-
-
-def _inference(model: nn.Module, options: LoadOptions, sample: Feeds) -> Tuple[Callable[[Feeds], torch.Tensor], bool]:
-    """The classifier's own inference of what is asked for, an input to scores (N, num_classes); whether in twos."""
-    infer = partial(_scores, model, {} if options.softmax else _logits_flag(model))
+def _inference(
+    toolbox: Toolbox, model: nn.Module, options: LoadOptions, sample: Feeds
+) -> Tuple[Callable[[Feeds], torch.Tensor], bool]:
+    """The model's own inference of what is asked for, an input to scores (N, num_classes); whether in twos."""
+    if toolbox.gives_features(model):
+        return partial(_features, toolbox, model), False
+    if not options.softmax:
+        toolbox.check_logits(model)
+    infer = partial(_scores, toolbox, model, not options.softmax)
     twice = refusal(lambda: infer(sample)) is not None
     return (partial(_scores_in_twos, infer) if twice else infer), twice
+
+
+def _scores(toolbox: Toolbox, model: nn.Module, logits: bool, feeds: Feeds) -> torch.Tensor:
+    return toolbox.scores(model, feeds["input"], logits)
+
+
+def _features(toolbox: Toolbox, model: nn.Module, feeds: Feeds) -> Any:
+    with inference(model):
+        return toolbox.features(model, feeds["input"])
 
 
 def _scores_in_twos(infer: Callable[[Feeds], torch.Tensor], feeds: Feeds) -> torch.Tensor:

@@ -1,0 +1,58 @@
+"""How the models of mmpretrain 1.x are built and run."""
+
+import importlib
+from typing import Any, List
+
+import torch
+from torch import nn
+
+from ...environment import inference
+from ..mmcls import Toolbox, joined
+
+_NOT_OF_INFERENCE = ("target_generator",)
+"""Parts of a self-supervised model that its training alone runs; some would be downloaded."""
+
+
+class Second(Toolbox):
+    """mmpretrain 1.x."""
+
+    def build(self, config: Any) -> nn.Module:
+        """See ``Toolbox.build``."""
+        registry = importlib.import_module("mmengine.registry")
+        models = importlib.import_module("mmpretrain.registry").MODELS
+        if config.get("data_preprocessor"):
+            config.model.setdefault("data_preprocessor", config.data_preprocessor)
+        for name in _NOT_OF_INFERENCE:
+            config.model.pop(name, None)
+        with registry.DefaultScope.overwrite_default_scope(config.get("default_scope", "mmpretrain")):
+            return models.build(config.model)
+
+    def datasets(self) -> Any:
+        """See ``Toolbox.datasets``."""
+        importlib.import_module("mmpretrain.datasets")
+        return importlib.import_module("mmpretrain.registry").DATASETS
+
+    def gives_features(self, model: nn.Module) -> bool:
+        """See ``Toolbox.gives_features``: a classifier without a head, and what is no classifier, has no classes."""
+        classifier = importlib.import_module("mmpretrain.models").BaseClassifier
+        return not isinstance(model, classifier) or (hasattr(model, "head") and model.head is None)
+
+    def scores(self, model: nn.Module, image: torch.Tensor, logits: bool) -> torch.Tensor:
+        """See ``Toolbox.scores``."""
+        with inference(model):
+            return self.trace(model, image, logits)
+
+    def trace(self, model: nn.Module, image: torch.Tensor, logits: bool) -> torch.Tensor:
+        """See ``Toolbox.trace``."""
+        if logits:
+            return joined(model(image, mode="tensor"))
+        return _together([sample.pred_score for sample in model(image, mode="predict")])
+
+    def features(self, model: nn.Module, image: torch.Tensor) -> Any:
+        """See ``Toolbox.features``."""
+        return model.extract_feat(image)
+
+
+def _together(scores: List[torch.Tensor]) -> torch.Tensor:
+    """The scores (N, num_classes) of data samples: a row of each, or, while tracing, all rows of the only one."""
+    return scores[0] if scores[0].dim() == 2 else torch.stack(scores)
