@@ -15,6 +15,7 @@ from .checkpoint import Loaded, load_weights
 from .old_keys import failed_in, remedy
 from .options import LoadOptions
 from .random_weights import GENERAL, Rule, calibrate, seeded
+from .second_generation import is_of_second
 
 _NOT_REGISTERED = re.compile(r"(\w+) is not in the \S+ registry")
 _NEWER_KEYS = ("data_preprocessor",)
@@ -77,7 +78,8 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
     remove_pretrained(config.model)
     desynchronise_norms(config.model)
     find_teacher(config)
-    config.model.pop("train_cfg", None) if config.get("train_cfg") is None else None
+    if config.get("train_cfg") is None and not is_of_second(config):  # in 2.x that is of the loop, not of the model
+        config.model.pop("train_cfg", None)
     try:
         with seeded(options.seed), _quiet():
             model = builder(config)

@@ -46,7 +46,7 @@ def one_by_one(model: nn.Module) -> bool:
 def predict(generation: Generation, model: nn.Module, mask_output: str, feeds: Dict[str, torch.Tensor]) -> List[Found]:
     """The detector's own inference, unrewritten; equal scores go by index, as in ONNX."""
     height, width = (int(size) for size in feeds["input"].shape[2:])
-    with ties_by_index(), _masks_of_the_head(model, mask_output):
+    with ties_by_index(), _masks_of_the_head(generation, model, mask_output):
         results = run_detector(generation, model, feeds)
     found = [generation.read(result, (height, width)) for result in results]
     if IMAGE_CORNER in feeds:
@@ -101,14 +101,15 @@ def _read_detections(outputs: Dict[str, np.ndarray]) -> List[Detections]:
 
 
 @contextmanager
-def _masks_of_the_head(model: nn.Module, mask_output: str) -> Iterator[None]:
+def _masks_of_the_head(generation: Generation, model: nn.Module, mask_output: str) -> Iterator[None]:
     """Let upstream return the head's masks instead of pasted ones, if these are what the file gives."""
     head = getattr(getattr(model, "roi_head", None), "mask_head", None)
     if mask_output != "roi" or head is None:
         yield
         return
     kinds = {type(one) for one in (head if isinstance(head, nn.ModuleList) else [head])}
-    with standing_in(StandIn([kind], "get_seg_masks", _masks_by_class) for kind in kinds):
+    name = generation.pasting
+    with standing_in(StandIn([kind], name, _MASKS[name]) for kind in kinds):
         yield
 
 
@@ -121,3 +122,15 @@ def _masks_by_class(
     for row, label in enumerate(labels.tolist()):
         found[label].append(masks[row, 0 if head.class_agnostic else label].cpu().numpy())
     return found
+
+
+def _masks_by_label(
+    original: Any, head: nn.Module, mask_preds: Any, bboxes: Any, labels: torch.Tensor, *args: Any, **kwargs: Any
+) -> torch.Tensor:
+    masks = torch.as_tensor(mask_preds)
+    masks = masks if kwargs.get("activate_map") else masks.sigmoid()
+    return masks[:, 0] if head.class_agnostic else masks[torch.arange(len(labels)), labels]
+
+
+_MASKS = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_by_label}
+"""What stands in for a mask head's pasting, by the method that it is in."""

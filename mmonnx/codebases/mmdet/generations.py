@@ -40,9 +40,11 @@ class Generation:
 
     Attributes:
         inference: the method of a detector that is its inference, for messages.
+        pasting: the method of a mask head that pastes its masks into the image.
     """
 
     inference: str = ""
+    pasting: str = ""
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
@@ -88,6 +90,7 @@ class First(Generation):
     """mmdet 2.x."""
 
     inference = "simple_test"
+    pasting = "get_seg_masks"
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
@@ -138,6 +141,7 @@ class Second(Generation):
     """mmdet 3.x."""
 
     inference = "predict"
+    pasting = "_predict_by_feat_single"
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
