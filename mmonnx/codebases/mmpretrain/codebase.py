@@ -1,5 +1,6 @@
 """MMPretrain 1.x."""
 
+import importlib
 import sys
 from typing import Any, Optional
 
@@ -24,7 +25,9 @@ class MMPretrain(ClassifierCodebase):
 
     def owns(self, settings: Any) -> bool:
         """Whether mmpretrain has the config's model, or it inherits from one of its base classes."""
-        found = compat.model_type(self.package, "MODELS", settings.model.type) if compat.is_second_generation() else None
+        found = (
+            compat.model_type(self.package, "MODELS", settings.model.type) if compat.is_second_generation() else None
+        )
         return found is not None and (_is_of_pictures(found) or str(found.__module__).startswith(f"{self.package}."))
 
     def owns_model(self, model: nn.Module) -> bool:
@@ -46,6 +49,10 @@ class MMPretrain(ClassifierCodebase):
                 "export a part of it: give its vision backbone to mmonnx.export",
             )
         return super().build(settings, title, checkpoint, options)
+
+    def evaluator(self) -> Any:
+        """Probabilities as mmpretrain's metrics evaluate them."""
+        return importlib.import_module(f"{__package__}.evaluation").SampleClassifierEvaluator()
 
 
 def _is_of_pictures(kind: Any) -> bool:
