@@ -4,10 +4,12 @@ There the one normalises and pads what the other has resized, on the device; her
 the names and arguments that 1.x has, which is all that the rest of mmonnx reads.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 Transform = Dict[str, Any]
 
+_MOST_CHANNELS = 4
+"""Of a colour of OpenCV's."""
 _WITHOUT_EFFECT = {
     "LoadAnnotations",
     "LoadPanopticAnnotations",
@@ -60,7 +62,8 @@ def names_of(config: Mapping[str, Any], meta: Mapping[str, Any], datasets: Any) 
 def preprocessor(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings of the model's data preprocessor; the model's own count before the config's."""
     model = config.get("model") or {}
-    return model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    found = model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    return found.get("data_preprocessor") or found  # of a student and a teacher
 
 
 def transforms(config: Mapping[str, Any]) -> List[Transform]:
@@ -69,8 +72,17 @@ def transforms(config: Mapping[str, Any]) -> List[Transform]:
     What is not known is left as it is, and is told of by whoever reads the list.
     """
     pipeline = test_dataset(config).get("pipeline") or config.get("test_pipeline") or []
-    steps = [step for step in map(_translated, pipeline) if step is not None]
+    steps = [step for step in map(_translated, _flat(pipeline)) if step is not None]
     return steps + _of_preprocessor(preprocessor(config))
+
+
+def _flat(pipeline: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The transforms, also those that go to an image and its proposals alike."""
+    for step in pipeline:
+        if kind_of(step.get("type")) == "ProposalBroadcaster":
+            yield from _flat(step.get("transforms") or ())
+        else:
+            yield step
 
 
 def kind_of(value: Any) -> str:
@@ -120,8 +132,13 @@ def _efficientnet_crop(step: Transform) -> Transform:
 
 
 def _pad(step: Transform) -> Transform:
-    """``Pad`` of mmcv 2, whose ``size`` is (width, height)."""
-    return {**step, "size": None if step.get("size") is None else tuple(step["size"])[::-1]}
+    """``Pad`` of mmcv 2, whose ``size`` is (width, height), and what it adds counts as image."""
+    value = step.get("pad_val", 0)
+    value = value.get("img", 0) if isinstance(value, dict) else value
+    size = None if step.get("size") is None else tuple(step["size"])[::-1]
+    if isinstance(value, int) and value:  # of all channels; of other figures OpenCV, and so mmcv, pads the first alone
+        value = (value,) * _MOST_CHANNELS
+    return {**step, "size": size, "pad_val": value, "counts": True}
 
 
 def _flip(step: Transform) -> Transform:
@@ -146,8 +163,9 @@ def _of_preprocessor(settings: Mapping[str, Any]) -> List[Transform]:
     if mean is not None or turned:
         means: Sequence[Any] = mean if mean is not None else [0.0] * 3
         stds: Sequence[Any] = std if mean is not None and std is not None else [1.0] * len(means)
-        found.append({"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned})
+        found.append({"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned, "divided": True})
     divisor = int(settings.get("pad_size_divisor") or 1)
     if divisor > 1:
-        found.append({"type": "Pad", "size_divisor": divisor, "pad_val": settings.get("pad_value") or 0})
+        value = settings.get("pad_value") or 0
+        found.append({"type": "Pad", "size_divisor": divisor, "pad_val": (value,) * _MOST_CHANNELS if value else 0})
     return found

@@ -224,7 +224,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(setup, capfd):
     assert "metric should be one of" in say("--eval", "mAP")
     assert "--eval-options unknown is unknown to the metrics (CocoMetric)" in say("--eval-options", "unknown=1")
     assert "cannot be built (FileNotFoundError" in say("--cfg-options", f"{data}ann_file=none.json")
-    assert "an image of the test set cannot be loaded" in say("--cfg-options", f"{data}data_prefix.img=none")
+    assert "an image of the test set cannot be loaded" in say("--cfg-options", f"{data}data_prefix.img=nowhere")
     assert "has 10 classes, the test set 2" in say("--cfg-options", f"{data}metainfo.classes=[0,1]")
     assert "cannot evaluate bbox" in say("--cfg-options", "test_evaluator.ann_file=none.json")
     assert "no name for its files" in say("--format-only")
