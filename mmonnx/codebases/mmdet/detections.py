@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 import torch
@@ -132,5 +132,5 @@ def _masks_by_label(
     return masks[:, 0] if head.class_agnostic else masks[torch.arange(len(labels)), labels]
 
 
-_MASKS = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_by_label}
+_MASKS: Dict[str, Callable[..., Any]] = {"get_seg_masks": _masks_by_class, "_predict_by_feat_single": _masks_by_label}
 """What stands in for a mask head's pasting, by the method that it is in."""
