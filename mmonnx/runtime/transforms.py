@@ -43,8 +43,8 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [_pad(transform)]
     if kind == "Normalize":
         mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
-        step: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}
-        return [{**step, "divided": True} if transform.get("divided") else step]
+        norm: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}
+        return [{**norm, "divided": True} if transform.get("divided") else norm]
     if kind == "RandomCenterCropPad" and transform.get("test_mode"):
         return [_centred(transform)]
     return [{"type": "unknown", "what": str(kind)}]
