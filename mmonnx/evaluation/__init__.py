@@ -4,10 +4,20 @@ In: a config, a file, ``EvaluationSettings``. Out: an ``Evaluation``: results an
 asked for; a codebase's ``Evaluator`` says what differs between toolboxes.
 """
 
-from .data import Group
 from .evaluating import evaluate
 from .evaluator import Evaluator
 from .file import OnnxFile, Outputs
+from .second_generation import SampleEvaluator
+from .sets import Group
 from .settings import Evaluation, EvaluationSettings
 
-__all__ = ["Evaluation", "EvaluationSettings", "Evaluator", "Group", "OnnxFile", "Outputs", "evaluate"]
+__all__ = [
+    "Evaluation",
+    "EvaluationSettings",
+    "Evaluator",
+    "Group",
+    "OnnxFile",
+    "Outputs",
+    "SampleEvaluator",
+    "evaluate",
+]

@@ -1,32 +1,17 @@
-"""The test set that a config names, and its batches, by upstream's own builders."""
+"""The test set that a config of the first generation names, and its batches, by upstream's own builders."""
 
 import contextlib
 import inspect
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 
 from ..support import InputError
+from .sets import Batch, Group
 
 if TYPE_CHECKING:  # it knows the groups of images
     from .evaluator import Evaluator
-
-
-@dataclass(frozen=True)
-class Group:
-    """Images of one size out of a batch.
-
-    Attributes:
-        places: where in the batch each is.
-        images: (n, C, H, W) float32, as the pipeline made them, without what a batch of several sizes pads them with.
-        metas: upstream's ``img_metas``, a dict an image.
-    """
-
-    places: List[int]
-    images: torch.Tensor
-    metas: List[Dict[str, Any]]
 
 
 def build_test_set(evaluator: "Evaluator", config: Any, name: str, size: Optional[Tuple[int, int]] = None) -> Any:
@@ -55,7 +40,7 @@ def build_test_set(evaluator: "Evaluator", config: Any, name: str, size: Optiona
             dataset = datasets.build_dataset(test)
     except Exception as error:  # a dataset raises whatever its own code raises
         raise InputError(
-            f"the test set of config {name!r} cannot be built ({_reason(error)})",
+            f"the test set of config {name!r} cannot be built ({reason(error)})",
             "the files that data.test names",
             "put them there, or name others: --cfg-options data.test.ann_file=... data.test.img_prefix=... (mmdet), "
             "data.test.data_prefix=... (mmcls)",
@@ -103,8 +88,8 @@ def build_loader(evaluator: "Evaluator", dataset: Any, indices: range, batch_siz
     return build(torch.utils.data.Subset(dataset, indices), batch_size, workers, dist=False, shuffle=False, **more)
 
 
-def read_batches(loader: Any) -> Iterator[Tuple[int, List[Group]]]:
-    """The number of images of each batch, and these by their size.
+def read_batches(loader: Any) -> Iterator[Batch]:
+    """The batches of a loader.
 
     Raises:
         InputError: an image cannot be read, or does not go through the pipeline.
@@ -117,13 +102,13 @@ def read_batches(loader: Any) -> Iterator[Tuple[int, List[Group]]]:
             return
         except Exception as error:  # the pipeline raises whatever its own code raises
             raise InputError(
-                f"an image of the test set cannot be loaded ({_reason(error)})",
+                f"an image of the test set cannot be loaded ({reason(error)})",
                 "the images that the annotations name, and the config's own pipeline",
                 "put them there, or name another folder: --cfg-options data.test.img_prefix=... (mmdet), "
                 "data.test.data_prefix=... (mmcls)",
             ) from error
         metas = _first_pass(batch["img_metas"])
-        yield len(metas), _groups(_first_pass(batch["img"]), metas)
+        yield Batch(len(metas), _groups(_first_pass(batch["img"]), metas))
 
 
 def _first_pass(value: Any) -> Any:
@@ -158,7 +143,7 @@ def is_fitted(evaluator: "Evaluator", config: Any, size: Optional[Tuple[int, int
     return any(evaluator.is_fitted(part.get("pipeline", ()), size) for part in parts)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """An error in a line; of one out of a worker, which has its traceback in the message, the last line."""
     lines = str(error).strip().splitlines() or [""]
     if lines[0].startswith("Caught "):

@@ -3,13 +3,14 @@
 import io
 import pickle
 import warnings
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
-from ..support import InputError, MmonnxError, alone, replacing
+from ..support import MmonnxError, alone, replacing
 from ..terminal import Report
 from . import scoring
 from .distributed import Processes, joined
 from .running import ONNX, PYTORCH, TestSet, load_test_set, run
+from .sets import Tally
 from .settings import Evaluation, EvaluationSettings, check
 
 
@@ -27,35 +28,41 @@ def evaluate(settings: EvaluationSettings, report: Optional[Report] = None) -> O
         InputError: something that the user gave is wrong; of several processes the first alone says so.
     """
     check(settings)
-    with joined(settings.launcher) as processes:
-        report = (report or Report()) if processes.rank == 0 else Report(io.StringIO())
-        try:
-            with alone(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # upstream's code on newer releases of what it uses
-                return _evaluate(settings, processes, report)
-        except MmonnxError as error:
-            if processes.rank:
-                raise SystemExit(error.status) from error
-            raise
+    with alone(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # upstream's code on newer releases of what it uses
+        with joined(settings.launcher) as processes:
+            report = (report or Report()) if processes.rank == 0 else Report(io.StringIO())
+            try:
+                test, tallies = _run(settings, processes, report)
+            except MmonnxError as error:
+                if processes.rank:
+                    raise SystemExit(error.status) from error
+                raise
+        # the processes have parted: metrics of the second generation would wait for the others
+        return None if tallies is None else _finish(test, tallies, settings, report)
 
 
-def _evaluate(settings: EvaluationSettings, processes: Processes, report: Report) -> Optional[Evaluation]:
+def _run(
+    settings: EvaluationSettings, processes: Processes, report: Report
+) -> Tuple[TestSet, Optional[Dict[str, Tally]]]:
     with report.stage("load") as stage:
         test, notes = load_test_set(settings, processes)
         count = len(test.dataset)
         stage.note(f"{settings.file}, {type(test.dataset).__name__} of {count} image{'' if count == 1 else 's'}")
     for note in notes:
         report.warn(note)
-    results = run(test, settings, processes, report)
-    if results is None:
-        return None
+    return test, run(test, settings, processes, report)
+
+
+def _finish(test: TestSet, tallies: Dict[str, Tally], settings: EvaluationSettings, report: Report) -> Evaluation:
+    results = tallies[ONNX].results
     if settings.out:
-        _write(test, results[ONNX], {}, settings.out)
+        _write(test, results, {}, settings.out)
     if settings.format_only:
-        _format(test, results[ONNX], settings.options)
-    if not settings.metrics:
-        return Evaluation(results[ONNX], {}, None)
-    return _score(test, results, settings, report)
+        tallies[ONNX].format()
+    if not tallies[ONNX].metrics:
+        return Evaluation(results, {}, None)
+    return _score(test, tallies, settings, report)
 
 
 def _write(test: TestSet, results: List[Any], scores: Dict[str, Any], path: str) -> None:
@@ -63,26 +70,14 @@ def _write(test: TestSet, results: List[Any], scores: Dict[str, Any], path: str)
         pickle.dump(test.evaluator.to_write(results, test.classes, scores), file, protocol=2)
 
 
-def _format(test: TestSet, results: List[Any], options: Dict[str, Any]) -> None:
-    name = type(test.dataset).__name__
-    if not hasattr(test.dataset, "format_results"):
-        raise InputError(f"{name} knows no --format-only", "a dataset with a test server", "use --out")
-    try:
-        test.dataset.format_results(results, **options)
-    except Exception as error:  # a dataset raises whatever its own code raises
-        raise InputError(
-            f"{name} cannot format the results ({error})", "the options of its format_results", "change --eval-options"
-        ) from error
-
-
-def _score(test: TestSet, results: Dict[str, List[Any]], settings: EvaluationSettings, report: Report) -> Evaluation:
+def _score(test: TestSet, tallies: Dict[str, Tally], settings: EvaluationSettings, report: Report) -> Evaluation:
     scores: Dict[str, Dict[str, Any]] = {}
     with report.stage("score") as stage:
-        stage.note(", ".join(settings.metrics))
+        stage.note(", ".join(tallies[ONNX].metrics))
         printed = {}
-        for name, found in results.items():
-            scores[name], printed[name] = scoring.score(test.dataset, found, settings.metrics, test.options)
-    if test.options.get("classwise"):
+        for name, tally in tallies.items():
+            scores[name], printed[name] = tally.score()
+    if tallies[ONNX].options.get("classwise"):
         for name, text in printed.items():
             report.text(f"{name}:\n{text}")
     reference = scores.get(PYTORCH)
@@ -90,6 +85,7 @@ def _score(test: TestSet, results: Dict[str, List[Any]], settings: EvaluationSet
     report.listing(columns, scoring.rows(scores[ONNX], reference))
     if not scores[ONNX]:
         report.warn("nothing was found in any image, so that there is nothing to score")
+    results = tallies[ONNX].results
     if settings.out and test.evaluator.scores_in_results:
-        _write(test, results[ONNX], scores[ONNX], settings.out)
-    return Evaluation(results[ONNX], scores[ONNX], reference)
+        _write(test, results, scores[ONNX], settings.out)
+    return Evaluation(results, scores[ONNX], reference)

@@ -4,8 +4,9 @@ import importlib
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..loading import Task
-from .data import Group
 from .file import OnnxFile
+from .first_generation import FirstSets
+from .sets import Group, TestSets
 
 
 class Evaluator:
@@ -20,6 +21,11 @@ class Evaluator:
     package: str = ""
     batch_of_training = False
     scores_in_results = False
+
+    @property
+    def sets(self) -> TestSets:
+        """How the test sets of the codebase's generation are built, loaded and scored."""
+        return FirstSets(self)
 
     def pipeline(self, steps: Any, size: Optional[Tuple[int, int]]) -> Any:
         """The test pipeline as it is run.

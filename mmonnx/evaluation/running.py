@@ -7,10 +7,11 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from ..loading import AUGMENTED, Kinds, LoadOptions, augmentation, load, read
 from ..support import InputError
 from ..terminal import Report
-from . import data, pictures, scoring
-from .distributed import Processes, gathered, merged
+from . import pictures
+from .distributed import Processes, gathered
 from .evaluator import Evaluator
 from .file import OnnxFile
+from .sets import Batch, Group, Tally
 from .settings import EvaluationSettings
 
 ONNX, PYTORCH = "ONNX", "PyTorch"
@@ -18,7 +19,7 @@ ONNX, PYTORCH = "ONNX", "PyTorch"
 
 @dataclass
 class TestSet:
-    """What the stages hand on: the set, how it is read, and what is run on it."""
+    """What the stages hand on: the set, how it is read, and what is run on it and collects the results."""
 
     evaluator: Evaluator
     kinds: Kinds
@@ -27,13 +28,13 @@ class TestSet:
     batch_size: int
     workers: int
     file: OnnxFile
-    options: Dict[str, Any]
-    models: Dict[str, Callable[[data.Group], List[Any]]]
+    models: Dict[str, Callable[[Group], List[Any]]]
+    tallies: Dict[str, Tally]
 
     @property
     def classes(self) -> Sequence[str]:
         """The dataset's class names, empty where it has none."""
-        return tuple(self.dataset.CLASSES or ())
+        return self.evaluator.sets.classes(self.dataset)[0]
 
 
 def load_test_set(settings: EvaluationSettings, processes: Processes) -> Tuple[TestSet, List[str]]:
@@ -42,17 +43,18 @@ def load_test_set(settings: EvaluationSettings, processes: Processes) -> Tuple[T
     file = OnnxFile(settings.file, device, processes.threads())
     owner, config = read(settings.config, settings.cfg_options)
     evaluator = owner.evaluator()
-    batch_size = settings.batch_size or data.batch_size_of(evaluator, config)
-    workers = data.workers_of(config) if settings.workers is None else settings.workers
+    sets = evaluator.sets
+    batch_size = settings.batch_size or sets.batch_size(config)
+    workers = sets.workers(config) if settings.workers is None else settings.workers
     asked = augmentation(config)
     notes = [f"{AUGMENTED} ({asked}): one pass without it is run"] if asked else []
-    if file.size is not None and data.is_fitted(evaluator, config, file.size):
+    if file.size is not None and sets.is_fitted(config, file.size):
         notes.append(f"{settings.file} takes images of {file.size[0]}x{file.size[1]}: larger ones are resized to fit")
-    dataset = data.build_test_set(evaluator, config, settings.config, file.size)
-    options = scoring.evaluation_options(evaluator, config, settings.options)
-    num_classes = len(dataset.CLASSES or ())
-    evaluator.check(file, settings.metrics, options, num_classes)
-    scoring.check_metrics(evaluator, dataset, settings.metrics)
+    dataset = sets.build(config, settings.config, file.size)
+    num_classes = len(sets.classes(dataset)[0])
+    tallies = {ONNX: sets.tally(config, dataset, settings)}
+    evaluator.check(file, tallies[ONNX].metrics, tallies[ONNX].options, num_classes)
+    tallies[ONNX].check()
     models = {ONNX: evaluator.run_file(file, config, num_classes)}
     if settings.compare_with:
         how = LoadOptions(
@@ -63,31 +65,32 @@ def load_test_set(settings: EvaluationSettings, processes: Processes) -> Tuple[T
         )
         task = load(settings.config, settings.compare_with, how)
         models[PYTORCH] = evaluator.run_pytorch(task)
+        tallies[PYTORCH] = sets.tally(config, dataset, settings)
         notes += [note for note in task.notes if not note.startswith(AUGMENTED)]
-    return TestSet(evaluator, owner.kinds(), config, dataset, batch_size, workers, file, options, models), notes
+    kinds = owner.kinds()
+    return TestSet(evaluator, kinds, config, dataset, batch_size, workers, file, models, tallies), notes
 
 
 def run(
     test: TestSet, settings: EvaluationSettings, processes: Processes, report: Report
-) -> Optional[Dict[str, List[Any]]]:
-    """Each model's results in the dataset's order; None in all but the first process."""
-    share = processes.share(len(test.dataset))
-    loader = data.build_loader(test.evaluator, test.dataset, share, test.batch_size, test.workers)
-    part: Dict[str, List[Any]] = {name: [] for name in test.models}
+) -> Optional[Dict[str, Tally]]:
+    """Each model's results, in the dataset's order; None in all but the first process."""
+    sets, share = test.evaluator.sets, processes.share(len(test.dataset))
+    loader = sets.loader(test.config, test.dataset, share, test.batch_size, test.workers)
     seconds = dict.fromkeys(test.models, 0.0)
     padded, failed = False, None
     with report.stage("run") as stage:
         try:
-            for size, groups in stage.progress(data.read_batches(loader), len(loader)):
-                found = {name: _in_order(run, size, groups, name, seconds) for name, run in test.models.items()}
-                padded = padded or any(_has_padding(group) for group in groups)
+            for batch in stage.progress(sets.batches(test.config, test.dataset, loader), len(loader)):
+                found = {name: _in_order(run, batch, name, seconds) for name, run in test.models.items()}
+                padded = padded or any(_has_padding(group) for group in batch.groups)
                 if settings.show_dir:
-                    _draw(test, groups, found, settings)
-                for name in part:
-                    part[name] += test.evaluator.packed(found[name])
+                    _draw(test, batch.groups, found, settings)
+                for name, tally in test.tallies.items():
+                    tally.add(batch, found[name])
         except InputError as error:
             failed = (error.what, error.expected, error.fix)
-        parts = gathered((part, failed), processes)
+        parts = gathered(({name: tally.part for name, tally in test.tallies.items()}, failed), processes)
         if parts is None:
             return None
         for _, failure in parts:
@@ -101,34 +104,31 @@ def run(
             "images are padded, and this file does not know where: near the padding its answers differ a little from "
             "PyTorch's; export it for ONNX Runtime, without --no-image-size-input"
         )
-    return {name: merged([one[name] for one, _ in parts], len(test.dataset)) for name in part}
+    for name, tally in test.tallies.items():
+        tally.join([one[name] for one, _ in parts], len(test.dataset))
+    return test.tallies
 
 
-def _in_order(
-    run: Callable[[data.Group], List[Any]], size: int, groups: List[data.Group], name: str, seconds: Dict[str, float]
-) -> List[Any]:
+def _in_order(run: Callable[[Group], List[Any]], batch: Batch, name: str, seconds: Dict[str, float]) -> List[Any]:
     """A model's results of a batch; the time that it takes is added."""
-    found: List[Any] = [None] * size
+    found: List[Any] = [None] * batch.count
     started = time.perf_counter()
-    for group in groups:
+    for group in batch.groups:
         for place, result in zip(group.places, run(group)):
             found[place] = result
     seconds[name] += time.perf_counter() - started
     return found
 
 
-def _has_padding(group: data.Group) -> bool:
+def _has_padding(group: Group) -> bool:
     shape = group.metas[0].get("img_shape")
     return shape is not None and tuple(shape[:2]) != tuple(group.images.shape[2:])
 
 
-def _draw(test: TestSet, groups: List[data.Group], found: Dict[str, List[Any]], settings: EvaluationSettings) -> None:
-    palette = getattr(test.dataset, "PALETTE", None)
-    palette = palette if isinstance(palette, (list, tuple)) and len(palette) == len(test.classes) else ()
+def _draw(test: TestSet, groups: List[Group], found: Dict[str, List[Any]], settings: EvaluationSettings) -> None:
+    classes, palette = test.evaluator.sets.classes(test.dataset)
     for group in groups:
         for place, meta in zip(group.places, group.metas):
             order = [name for name in (PYTORCH, ONNX) if name in found]
             shown = [(name, test.evaluator.drawable(found[name][place], meta)) for name in order]
-            pictures.draw(
-                str(settings.show_dir), meta, shown, test.classes, palette, settings.show_score_thr, test.kinds
-            )
+            pictures.draw(str(settings.show_dir), meta, shown, classes, palette, settings.show_score_thr, test.kinds)

@@ -112,4 +112,6 @@ def _difference(value: float) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "-"
+    if np.ndim(value) > 1:  # a matrix of confusions
+        return f"{'x'.join(map(str, np.shape(value)))} figures"
     return f"{float(value):.4f}" if np.ndim(value) == 0 else ", ".join(f"{each:.4f}" for each in np.ravel(value))

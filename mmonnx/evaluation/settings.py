@@ -16,8 +16,9 @@ class EvaluationSettings:
     Attributes:
         config: as for an export.
         file: the ONNX file.
-        metrics: what ``dataset.evaluate`` is asked for, such as ``bbox``, ``segm`` or ``accuracy``; may be empty.
-        options: further arguments of it, ``metric_options`` for a classifier's.
+        metrics: what ``dataset.evaluate`` is asked for, such as ``bbox``, ``segm`` or ``accuracy``; may be empty. Of
+            2.x: what the config's ``test_evaluator`` is to evaluate in the place of its own.
+        options: further arguments of it, ``metric_options`` for a classifier's; of 2.x, of the ``test_evaluator``.
         cfg_options: overrides of the config.
         batch_size: images of a batch, None for the config's own.
         workers: processes that load images, None for the config's own number.
@@ -56,7 +57,8 @@ class Evaluation:
 
     Attributes:
         results: the file's, an image each, in upstream's form: for a detector a list with an array (n, 5) per class,
-            with masks a tuple of it and their run lengths; for a classifier the probabilities (num_classes,).
+            with masks a tuple of it and their run lengths; for a classifier the probabilities (num_classes,). Of 2.x:
+            data samples as dicts, as upstream's ``tools/test.py --out`` has them, masks as run lengths.
         scores: the file's figures by upstream's names, empty if no metric was asked for.
         reference: PyTorch's, None without a checkpoint.
     """
@@ -73,7 +75,8 @@ def check(settings: EvaluationSettings) -> None:
         InputError: the settings ask for nothing, or for what does not go together.
     """
     compat.check_versions()
-    if not (settings.metrics or settings.out or settings.show_dir or settings.format_only):
+    asked = settings.metrics or settings.out or settings.show_dir or settings.format_only
+    if not asked and not compat.metrics_in_configs():
         raise InputError(
             "there is nothing to do with the results",
             "--eval METRIC, --out FILE, --format-only or --show-dir DIR",

@@ -76,7 +76,8 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
     remove_pretrained(config.model)
     desynchronise_norms(config.model)
     find_teacher(config)
-    config.model.pop("train_cfg", None) if config.get("train_cfg") is None else None
+    if config.get("train_cfg") is None and not is_of_second(config):  # in 2.x that is of the loop, not of the model
+        config.model.pop("train_cfg", None)
     try:
         with seeded(options.seed), _quiet():
             model = builder(config)

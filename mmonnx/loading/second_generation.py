@@ -4,10 +4,12 @@ There the one normalises and pads what the other has resized, on the device; her
 the names and arguments that 1.x has, which is all that the rest of mmonnx reads.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 Transform = Dict[str, Any]
 
+_MOST_CHANNELS = 4
+"""Of a colour of OpenCV's."""
 _WITHOUT_EFFECT = {
     "LoadAnnotations",
     "LoadPanopticAnnotations",
@@ -28,14 +30,14 @@ def is_of_second(config: Mapping[str, Any]) -> bool:
 
 def test_dataset(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The innermost data set of the test loader, of which others may be made; empty for none."""
-    loader = _first(config.get("test_dataloader") or config.get("val_dataloader"))
-    found = _first(loader.get("dataset"))
+    loader = first_of(config.get("test_dataloader") or config.get("val_dataloader"))
+    found = first_of(loader.get("dataset"))
     while found.get("dataset") or found.get("datasets"):
-        found = _first(found.get("dataset") or found.get("datasets"))
+        found = first_of(found.get("dataset") or found.get("datasets"))
     return found
 
 
-def _first(value: Any) -> Mapping[str, Any]:
+def first_of(value: Any) -> Mapping[str, Any]:
     """A dict, or the first of a list of them; an empty one for nothing."""
     value = value[0] if isinstance(value, (list, tuple)) and value else value
     return value if isinstance(value, Mapping) else {}
@@ -75,7 +77,7 @@ def transforms(config: Mapping[str, Any]) -> List[Transform]:
     What is not known is left as it is, and is told of by whoever reads the list.
     """
     pipeline = test_dataset(config).get("pipeline") or config.get("test_pipeline") or []
-    steps = [step for step in map(_translated, pipeline) if step is not None]
+    steps = [step for step in map(_translated, _flat(pipeline)) if step is not None]
     return steps + _of_preprocessor(preprocessor(config))
 
 
@@ -87,7 +89,16 @@ def norm_of(settings: Mapping[str, Any]) -> Optional[Transform]:
         return None
     means: Sequence[Any] = mean if mean is not None else [0.0] * 3
     stds: Sequence[Any] = std if mean is not None and std is not None else [1.0] * len(means)
-    return {"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned}
+    return {"type": "Normalize", "mean": list(means), "std": list(stds), "to_rgb": turned, "divided": True}
+
+
+def _flat(pipeline: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The transforms, also those that go to an image and its proposals alike."""
+    for step in pipeline:
+        if kind_of(step.get("type")) == "ProposalBroadcaster":
+            yield from _flat(step.get("transforms") or ())
+        else:
+            yield step
 
 
 def kind_of(value: Any) -> str:
@@ -137,8 +148,13 @@ def _efficientnet_crop(step: Transform) -> Transform:
 
 
 def _pad(step: Transform) -> Transform:
-    """``Pad`` of mmcv 2, whose ``size`` is (width, height)."""
-    return {**step, "size": None if step.get("size") is None else tuple(step["size"])[::-1]}
+    """``Pad`` of mmcv 2, whose ``size`` is (width, height), and what it adds counts as image."""
+    value = step.get("pad_val", 0)
+    value = value.get("img", 0) if isinstance(value, dict) else value
+    size = None if step.get("size") is None else tuple(step["size"])[::-1]
+    if isinstance(value, int) and value:  # of all channels; of other figures OpenCV, and so mmcv, pads the first alone
+        value = (value,) * _MOST_CHANNELS
+    return {**step, "size": size, "pad_val": value, "counts": True}
 
 
 def _flip(step: Transform) -> Transform:
@@ -161,5 +177,6 @@ def _of_preprocessor(settings: Mapping[str, Any]) -> List[Transform]:
     found: List[Transform] = [norm] if norm else []
     divisor = int(settings.get("pad_size_divisor") or 1)
     if divisor > 1:
-        found.append({"type": "Pad", "size_divisor": divisor, "pad_val": settings.get("pad_value") or 0})
+        value = settings.get("pad_value") or 0
+        found.append({"type": "Pad", "size_divisor": divisor, "pad_val": (value,) * _MOST_CHANNELS if value else 0})
     return found

@@ -180,7 +180,7 @@ class Detector(_Model):
             if self.description.mask_output == "roi":
                 found = masking.paste(given, boxes, prepared.original, self.description.mask_thr)
             else:
-                found = masking.resize(given, prepared.shape, prepared.original)
+                found = masking.resize(given, prepared.inner or prepared.shape, prepared.original)
         scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
         return Detections(np.concatenate([boxes, dets[:, 4:]], 1), outputs["labels"][real], found, scores)
 

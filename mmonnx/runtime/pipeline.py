@@ -9,9 +9,9 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
-  ``square``, or to sides that have all ``bits``, and ``more`` pixels;
+  ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
 - ``normalize``: ``mean``, ``std`` (one figure, or one a channel), and whether ``to_rgb`` comes first, which does
-  nothing to images that have not three channels;
+  nothing to images that have not three channels; ``divided`` by the deviations as PyTorch does it, not as OpenCV;
 - ``grey``: one channel;
 - ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
 - ``unknown``: ``what`` cannot be applied here.
@@ -47,6 +47,7 @@ class Prepared:
         shape: (height, width) of its part of ``image``; the rest is padding.
         scale: how many times as wide and as high the picture has become.
         offset: (left, top) of its part of ``image``, in pixels.
+        inner: (height, width) of the picture itself, where there is padding that counts as ``shape``; else None.
     """
 
     image: np.ndarray
@@ -54,6 +55,7 @@ class Prepared:
     shape: Size
     scale: Tuple[float, float] = (1.0, 1.0)
     offset: Tuple[int, int] = (0, 0)
+    inner: Optional[Size] = None
 
     @property
     def feed(self) -> np.ndarray:
@@ -91,7 +93,7 @@ def for_fixed_size(steps: Sequence[Step], size: Size) -> List[Step]:
         elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
-            step = {key: step[key] for key in ("type", "value", "centred") if key in step}
+            step = {key: step[key] for key in ("type", "value", "centred", "counts") if key in step}
             step["size"] = list(size)
         result.append(step)
     return result
@@ -199,7 +201,10 @@ def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     if step.get("centred"):
         return _centre(prepared, target, step["value"])
     edges = 0, target[0] - height, 0, target[1] - width
-    return replace(prepared, image=cv2.copyMakeBorder(prepared.image, *edges, cv2.BORDER_CONSTANT, value=step["value"]))
+    image = cv2.copyMakeBorder(prepared.image, *edges, cv2.BORDER_CONSTANT, value=step["value"])
+    if step.get("counts"):
+        return replace(prepared, image=image, shape=target, inner=prepared.inner or prepared.shape)
+    return replace(prepared, image=image)
 
 
 def padded(step: Step, size: Size) -> Size:
@@ -232,10 +237,17 @@ def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     image: np.ndarray = prepared.image.astype(np.float32)
     if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if step.get("divided"):
+        return replace(prepared, image=_divided(image, step))
     # OpenCV's arithmetic on float32 figures as float64, and not numpy's: it is what mmcv rounds by
     mean, std = (np.asarray(step[name], np.float32).astype(np.float64).reshape(1, -1) for name in ("mean", "std"))
     image = cv2.multiply(cv2.subtract(image, mean), 1 / std)
     return replace(prepared, image=image)
+
+
+def _divided(image: np.ndarray, step: Step) -> np.ndarray:
+    mean, std = (np.asarray(step[name], np.float32) for name in ("mean", "std"))
+    return (image - mean) / std
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [_pad(transform)]
     if kind == "Normalize":
         mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
-        return [{"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}]
+        norm: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}
+        return [{**norm, "divided": True} if transform.get("divided") else norm]
     if kind == "RandomCenterCropPad" and transform.get("test_mode"):
         return [_centred(transform)]
     return [{"type": "unknown", "what": str(kind)}]
@@ -96,6 +97,8 @@ def _pad(transform: Dict[str, Any]) -> Step:
     value = transform.get("pad_val", 0)
     value = value.get("img", 0) if isinstance(value, dict) else value
     step = {"type": "pad", "value": [float(one) for one in value] if isinstance(value, (tuple, list)) else float(value)}
+    if transform.get("counts"):
+        step["counts"] = True
     if transform.get("pad_to_square"):
         return {**step, "square": True}
     if transform.get("size") is not None:

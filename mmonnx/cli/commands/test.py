@@ -34,8 +34,8 @@ def add_test(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_test)
 
 
-_EVAL = "metrics: bbox, segm, ... (mmdet); accuracy, precision, ... (mmcls)"
-_OPTIONS = "arguments for the dataset's evaluate(), such as classwise=True or topk=1"
+_EVAL = "metrics: bbox, segm, ... (mmdet); accuracy, precision, ... (mmcls); default in 2.x: the config's"
+_OPTIONS = "arguments for the dataset's evaluate(), in 2.x the metrics, such as classwise=True or topk=1"
 
 
 def _test(options: argparse.Namespace) -> int:

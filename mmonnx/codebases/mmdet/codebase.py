@@ -1,6 +1,5 @@
 """MMDetection 2.x and 3.x."""
 
-import importlib
 from typing import Any, Dict, Mapping, Optional
 
 from torch import nn
@@ -44,5 +43,5 @@ class MMDetection(OpenMMLabCodebase):
         detectors.describe_by(self.generation, task, settings, meta)
 
     def evaluator(self) -> Any:
-        """Detections as mmdet's datasets evaluate them."""
-        return importlib.import_module(f"{__package__}.evaluation").DetectorEvaluator()
+        """Detections as mmdet's datasets or metrics evaluate them."""
+        return self.generation.evaluator()

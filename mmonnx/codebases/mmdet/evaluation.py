@@ -65,11 +65,7 @@ class DetectorEvaluator(Evaluator):
         """What gives the file's detections in upstream's form."""
 
         def run(group: Group) -> List[Any]:
-            first = group.metas[0]
-            # of an image in the middle of the input, img_shape is that of all of the input
-            size, (top, _, left, _) = _pair(first["img_shape"]), first.get("border", (0.0,) * 4)
-            rows = file(group.images.numpy(), size, (left, top))
-            found = [_read(row, meta, file) for row, meta in zip(rows, group.metas)]
+            found = detections(file, group)
             return [one.dets if proposals_alone(config) else _by_class(one, num_classes) for one in found]
 
         return run
@@ -113,6 +109,15 @@ def proposals_alone(config: Any) -> bool:
     return "rpn_head" in config.model and "roi_head" not in config.model
 
 
+def detections(file: OnnxFile, group: Group) -> List[Detections]:
+    """A file's detections in each image of a group, in pixels of its picture."""
+    first = group.metas[0]
+    # of an image in the middle of the input, img_shape is that of all of the input
+    size, (top, _, left, _) = _pair(first["img_shape"]), first.get("border", (0.0,) * 4)
+    rows = file(group.images.numpy(), size, (left, top))
+    return [_read(row, meta, file) for row, meta in zip(rows, group.metas)]
+
+
 def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:
     """An image's detections, in pixels of its picture."""
     real = outputs["labels"] >= 0
@@ -126,7 +131,7 @@ def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:
         if file.description.mask_output == "roi":
             masks = masking.paste(masks, boxes, original, file.description.mask_thr)
         else:
-            masks = masking.resize(masks, shape, original)
+            masks = masking.resize(masks, _pair(meta.get("picture_shape", shape)), original)
     mask_scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
     return Detections(np.concatenate([boxes, dets[:, 4:]], 1), labels, masks, mask_scores)
 

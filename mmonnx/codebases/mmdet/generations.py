@@ -91,6 +91,10 @@ class Generation:
         """
         raise NotImplementedError
 
+    def evaluator(self) -> Any:
+        """Detections as the generation's datasets or metrics evaluate them; see ``Codebase.evaluator``."""
+        raise NotImplementedError
+
 
 class First(Generation):
     """mmdet 2.x."""
@@ -138,6 +142,10 @@ class First(Generation):
     def raw(self, model: nn.Module, image: torch.Tensor) -> Any:
         """See ``Generation.raw``."""
         return model.forward_dummy(image)
+
+    def evaluator(self) -> Any:
+        """See ``Generation.evaluator``."""
+        return importlib.import_module(f"{__package__}.evaluation").DetectorEvaluator()
 
 
 class Second(Generation):
@@ -203,6 +211,10 @@ class Second(Generation):
                 "leave the option out",
             )
         return model._forward(image, [_sample(meta(image.shape[2], image.shape[3])) for _ in range(len(image))])
+
+    def evaluator(self) -> Any:
+        """See ``Generation.evaluator``."""
+        return importlib.import_module(f"{__package__}.sample_evaluation").SampleDetectorEvaluator()
 
 
 def _let_ssd_predict(model: nn.Module) -> None:

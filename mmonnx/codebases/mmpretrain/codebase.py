@@ -1,5 +1,6 @@
 """MMPretrain 1.x."""
 
+import importlib
 import sys
 from typing import Any, Optional
 
@@ -55,6 +56,10 @@ class MMPretrain(ClassifierCodebase):
                 "export a part of it: give its vision backbone to mmonnx.export",
             )
         return super().build(settings, title, checkpoint, options)
+
+    def evaluator(self) -> Any:
+        """Probabilities as mmpretrain's metrics evaluate them."""
+        return importlib.import_module(f"{__package__}.evaluation").SampleClassifierEvaluator()
 
 
 def _is_of_pictures(kind: Any) -> bool:

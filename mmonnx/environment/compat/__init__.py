@@ -15,6 +15,7 @@ from .exporter import (
 from .generations import (
     config_type,
     is_second_generation,
+    metrics_in_configs,
     model_type,
     models_of,
     option_action,
@@ -68,6 +69,7 @@ __all__ = [
     "legacy_symbolic_registry",
     "load_checkpoint_file",
     "max_opset",
+    "metrics_in_configs",
     "model_type",
     "models_of",
     "no_attention_fast_path",
