@@ -5,8 +5,9 @@ builds.
 """
 
 from .codebase import ClassifierCodebase, MMClassification
+from .evaluation import ClassifierEvaluator
 from .toolbox import Toolbox, joined
 
-__all__ = ["CODEBASE", "ClassifierCodebase", "Toolbox", "joined"]
+__all__ = ["CODEBASE", "ClassifierCodebase", "ClassifierEvaluator", "Toolbox", "joined"]
 
 CODEBASE = MMClassification()

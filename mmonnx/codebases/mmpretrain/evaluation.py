@@ -9,7 +9,7 @@ import torch
 from ...evaluation import Group, OnnxFile, SampleEvaluator
 from ...loading import Task
 from ...runtime import Scores
-from ..mmcls.evaluation import ClassifierEvaluator
+from ..mmcls import ClassifierEvaluator
 
 _OLD_NAMES = {"accuracy": "Accuracy", "mAP": "AveragePrecision"}
 _ITEMS = {"precision": "precision", "recall": "recall", "f1_score": "f1-score", "support": "support"}

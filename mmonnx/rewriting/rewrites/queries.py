@@ -4,6 +4,7 @@ from typing import Any, Sequence, Tuple
 
 import torch
 
+from ...environment import compat
 from .batched import divide, image_numbers
 from .boxes import clip_points
 from .context import Detections, ExportContext
@@ -50,3 +51,9 @@ def scaled_boxes(boxes: torch.Tensor, image: Sequence[Any]) -> torch.Tensor:
     corners = torch.stack([center - half, center + half], -2)
     corners = clip_points(corners * boxes.new_tensor([image[1], image[0]]), image)
     return torch.cat([corners[..., 0, :], corners[..., 1, :]], -1)
+
+
+def sequence(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (N, C, H, W) as upstream's transformers take them: (N, H * W, C), in 1.x (H * W, N, C)."""
+    order = (0, 2, 1) if compat.is_second_generation() else (2, 0, 1)
+    return maps.flatten(2).permute(order)

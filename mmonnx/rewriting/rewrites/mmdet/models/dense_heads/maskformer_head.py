@@ -7,8 +7,8 @@ import torch
 from ......environment import compat
 from ....context import ExportContext
 from ....padding import padded_cells
+from ....queries import sequence
 from ....registry import rewrite
-from ..plugins.pixel_decoder import sequence
 
 
 @rewrite("mmdet.models.dense_heads.maskformer_head.MaskFormerHead.forward")

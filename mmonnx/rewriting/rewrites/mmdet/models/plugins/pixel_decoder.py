@@ -8,6 +8,7 @@ from torch.nn import functional
 from ......environment import compat
 from ....context import ExportContext
 from ....padding import padded_cells
+from ....queries import sequence
 from ....registry import rewrite
 
 
@@ -40,9 +41,3 @@ def forward(
         side = lateral(level)
         found = output(side + functional.interpolate(found, size=side.shape[-2:], mode="nearest"))
     return self.mask_feature(found), memory
-
-
-def sequence(maps: torch.Tensor) -> torch.Tensor:
-    """Maps (N, C, H, W) as upstream's transformers take them: (N, H * W, C), in 1.x (H * W, N, C)."""
-    order = (0, 2, 1) if compat.is_second_generation() else (2, 0, 1)
-    return maps.flatten(2).permute(order)
