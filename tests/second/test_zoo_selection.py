@@ -22,6 +22,15 @@ def test_one_config_of_each_family_of_pictures():
     assert set(selection.CODEBASES["mmpretrain"].representatives.values()) <= names
 
 
+def test_detectors_have_the_representatives_of_their_generation():
+    entries = selection.families("mmdet")
+    names = {entry.config.split("::")[1] for entry in entries}
+    own = selection.OF_SECOND["mmdet"]
+    assert {f"{family}/{name}" for family, name in own.representatives.items()} | set(own.more) <= names
+    assert len({entry.family for entry in entries}) + len(own.more) == len(entries) == 94
+    assert all(find_config(entry.config).is_file() for entry in entries)
+
+
 def test_the_quick_subset_is_of_what_is_installed():
     entries = selection.quick()
     assert {entry.codebase for entry in entries} <= set(selection.installed())

@@ -3,11 +3,12 @@
 import importlib.util
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
+from mmonnx.environment import compat
 from mmonnx.loading.config import package_configs
 from mmonnx.support.errors import InputError
 
@@ -27,6 +28,7 @@ class Codebase:
         representatives: the config of a family of which the rule would choose one that lacks what makes the family.
         shape: (height, width) of the export; None for each config's own.
         shapes: that of configs that need larger ones, by patterns of ``family/name``, the first one counts.
+        more: further configs of families that have models of another kind too.
     """
 
     parts: Tuple[str, ...]
@@ -34,6 +36,7 @@ class Codebase:
     representatives: Dict[str, str]
     shape: Optional[Shape]
     shapes: Dict[str, Shape]
+    more: Tuple[str, ...] = ()
 
 
 CODEBASES = {
@@ -89,6 +92,46 @@ CODEBASES = {
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
+_MMDET = CODEBASES["mmdet"]
+OF_SECOND = {
+    "mmdet": replace(
+        _MMDET,
+        skipped=(
+            *_MMDET.skipped,
+            *("dsdl", "v3det"),
+            # trackers, and models of films
+            *(
+                "bytetrack",
+                "deepsort",
+                "mask2former_vis",
+                "masktrack_rcnn",
+                "ocsort",
+                "qdtrack",
+                "reid",
+                "sort",
+                "strongsort",
+            ),
+        ),
+        representatives={
+            "cascade_rpn": "cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py",
+            "dcn": "faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco.py",
+            "dcnv2": "faster-rcnn_r50-mdconv-c3-c5_fpn_1x_coco.py",
+            "guided_anchoring": "ga-faster-rcnn_r50_fpn_1x_coco.py",
+            "hrnet": "faster-rcnn_hrnetv2p-w18-1x_coco.py",
+            "libra_rcnn": "libra-faster-rcnn_r50_fpn_1x_coco.py",
+            "nas_fpn": "retinanet_r50_nasfpn_crop640-50e_coco.py",
+            "res2net": "faster-rcnn_res2net-101_fpn_2x_coco.py",
+            "rtmdet": "rtmdet_tiny_8xb32-300e_coco.py",
+            "sabl": "sabl-faster-rcnn_r50_fpn_1x_coco.py",
+        },
+        more=(
+            "deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco.py",
+            "mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py",
+            "rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py",
+        ),
+    ),
+}
+"""How the configs of a codebase are swept whose second generation is installed under the name of the first."""
 QUICK = (
     "mmcls::deit/deit-tiny-distilled_pt-4xb256_in1k.py",
     "mmcls::mobilenet_v2/mobilenet-v2_8xb32_in1k.py",
@@ -147,11 +190,16 @@ def installed() -> List[str]:
     return [name for name in CODEBASES if importlib.util.find_spec(name) is not None]
 
 
+def of(codebase: str) -> Codebase:
+    """How the configs of a codebase are swept, of the generation that is installed."""
+    return (OF_SECOND if compat.is_second_generation() else {}).get(codebase) or CODEBASES[codebase]
+
+
 def shape_of(entry: Entry) -> Optional[Shape]:
     """(height, width) that a config is exported at; None for its own."""
-    codebase = CODEBASES.get(entry.codebase)
-    if codebase is None:
+    if entry.codebase not in CODEBASES:
         return None
+    codebase = of(entry.codebase)
     found = (shape for pattern, shape in codebase.shapes.items() if fnmatch(f"{entry.family}/{entry.name}", pattern))
     return next(found, codebase.shape)
 
@@ -164,8 +212,10 @@ def families(codebase: str) -> List[Entry]:
     for path in _configs_of_families(codebase):
         if len(path.parts) == 2:
             by_family.setdefault(path.parts[0], []).append(path)
-    chosen = {family: min(paths, key=lambda path: _rank(codebase, path)) for family, paths in by_family.items()}
-    return [_entry(codebase, chosen[family]) for family in sorted(chosen)]
+    chosen = {family: [min(paths, key=lambda path: _rank(codebase, path))] for family, paths in by_family.items()}
+    for name in of(codebase).more:
+        chosen[name.split("/")[0]].append(Path(name))
+    return [_entry(codebase, path) for family in sorted(chosen) for path in chosen[family]]
 
 
 def everything(codebase: str) -> List[Entry]:
@@ -183,8 +233,13 @@ def drawn(entries: Sequence[Entry], number: int) -> List[Entry]:
 
 def quick() -> List[Entry]:
     """The fixed subset, of what is installed."""
-    here = installed()
-    return [entry for entry in (_entry(*_split(name)) for name in QUICK) if entry.codebase in here]
+    there = {
+        codebase: {path.as_posix() for path in _configs(codebase)}
+        for codebase in installed()
+        if codebase != "torchvision"
+    }
+    split = [_split(name) for name in QUICK]
+    return [_entry(codebase, path) for codebase, path in split if path.as_posix() in there.get(codebase, ())]
 
 
 def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
@@ -218,17 +273,17 @@ def matching(patterns: Sequence[str], codebases: Iterable[str]) -> List[Entry]:
 def _configs(codebase: str) -> List[Path]:
     root = package_configs(codebase)
     paths = [path.relative_to(root) for path in sorted(root.rglob("*.py"))]
-    return [path for path in paths if path.parts[0] not in CODEBASES[codebase].parts]
+    return [path for path in paths if path.parts[0] not in of(codebase).parts]
 
 
 def _configs_of_families(codebase: str) -> List[Path]:
-    return [path for path in _configs(codebase) if path.parts[0] not in CODEBASES[codebase].skipped]
+    return [path for path in _configs(codebase) if path.parts[0] not in of(codebase).skipped]
 
 
 def _rank(codebase: str, path: Path) -> Tuple[bool, bool, bool, bool, int, str]:
     """What comes first of a family: see :func:`families`."""
     name, family = path.stem, path.parts[0]
-    chosen = CODEBASES[codebase].representatives.get(family)
+    chosen = of(codebase).representatives.get(family)
     named_after = re.match(family.replace("_", "[_-]?").replace("+", r"\+"), name) is not None
     small = _SMALL.search(name) is not None
     return path.name != chosen, _deprecated(codebase, path), not small, not named_after, len(name), name
