@@ -9,6 +9,7 @@ import collections
 import inspect
 import io
 import pickle
+import tarfile
 import zipfile
 from functools import lru_cache
 from types import SimpleNamespace
@@ -128,7 +129,7 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     """Read a checkpoint without running code from it.
 
     Args:
-        path: the file, no TorchScript archive: torch hands those to a reader of programs.
+        path: the file.
         trust: read it with the ordinary unpickler, which runs what the file tells it to.
 
     Returns:
@@ -149,9 +150,19 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
         except RuntimeError as error:  # torch 1.13 wraps the unpickler's error
             if "weights_only" not in str(error) and "Unsupported" not in str(error):
                 raise
+    if _is_program(path):
+        raise pickle.UnpicklingError("torch would hand it to a reader of programs")
     if _takes_a_reader():
         return torch.load(path, map_location="cpu", pickle_module=_WeightsAlone, **kwargs)
     return _read_by_parts(path)
+
+
+def _is_program(path: str) -> bool:
+    """Whether it is a TorchScript archive, or a tar file of torch before 0.1.10."""
+    if not zipfile.is_zipfile(path):
+        return tarfile.is_tarfile(path)
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
 @lru_cache(maxsize=None)
