@@ -142,6 +142,8 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     kwargs: Dict[str, Any] = {"weights_only": False} if TORCH >= (2, 6) else {}
     if trust:
         return torch.load(path, map_location="cpu", **kwargs)
+    if _is_program(path):
+        raise pickle.UnpicklingError("torch hands it to a reader of programs")
     if reads_weights_alone():
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -150,8 +152,6 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
         except RuntimeError as error:  # torch 1.13 wraps the unpickler's error
             if "weights_only" not in str(error) and "Unsupported" not in str(error):
                 raise
-    if _is_program(path):
-        raise pickle.UnpicklingError("torch would hand it to a reader of programs")
     if _takes_a_reader():
         return torch.load(path, map_location="cpu", pickle_module=_WeightsAlone, **kwargs)
     return _read_by_parts(path)
