@@ -99,6 +99,13 @@ def test_a_planted_command_is_refused_by_its_name_and_not_run(tmp_path, history,
     assert made.exists()  # so it would have
 
 
+def test_a_program_is_not_handed_to_its_reader(tmp_path):
+    path = str(tmp_path / "program.pt")
+    torch.jit.save(torch.jit.script(nn.Linear(3, 2)), path)
+    with pytest.raises((pickle.UnpicklingError, RuntimeError)):
+        compat.load_checkpoint_file(path)
+
+
 def raw(path, program):
     """A checkpoint whose pickle is a program of one's own."""
     torch.save({"state_dict": {"weight": torch.zeros(2, 3)}}, str(path))

@@ -9,6 +9,7 @@ import collections
 import inspect
 import io
 import pickle
+import tarfile
 import zipfile
 from functools import lru_cache
 from types import SimpleNamespace
@@ -128,7 +129,7 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     """Read a checkpoint without running code from it.
 
     Args:
-        path: the file, no TorchScript archive: torch hands those to a reader of programs.
+        path: the file.
         trust: read it with the ordinary unpickler, which runs what the file tells it to.
 
     Returns:
@@ -141,6 +142,8 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     kwargs: Dict[str, Any] = {"weights_only": False} if TORCH >= (2, 6) else {}
     if trust:
         return torch.load(path, map_location="cpu", **kwargs)
+    if _is_program(path):
+        raise pickle.UnpicklingError("torch hands it to a reader of programs")
     if reads_weights_alone():
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -152,6 +155,14 @@ def load_checkpoint_file(path: str, trust: bool = False) -> Any:
     if _takes_a_reader():
         return torch.load(path, map_location="cpu", pickle_module=_WeightsAlone, **kwargs)
     return _read_by_parts(path)
+
+
+def _is_program(path: str) -> bool:
+    """Whether it is a TorchScript archive, or a tar file of torch before 0.1.10."""
+    if not zipfile.is_zipfile(path):
+        return tarfile.is_tarfile(path)
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
 @lru_cache(maxsize=None)
