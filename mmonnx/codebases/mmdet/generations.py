@@ -40,9 +40,11 @@ class Generation:
 
     Attributes:
         inference: the method of a detector that is its inference, for messages.
+        text: what a detector that takes text looks for, None for others.
     """
 
     inference: str = ""
+    text: Optional[str] = None
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
@@ -138,6 +140,9 @@ class Second(Generation):
 
         if config.get("data_preprocessor"):
             config.model.setdefault("data_preprocessor", config.data_preprocessor)
+        encoder = config.model.get("encoder")
+        if isinstance(encoder, dict) and encoder.get("num_cp"):
+            encoder["num_cp"] = 0  # layers that save memory in training, for which upstream asks for fairscale
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             return MODELS.build(config.model)
 
@@ -150,7 +155,7 @@ class Second(Generation):
         """See ``Generation.run``."""
         given = proposals or [None] * len(metas)
         with inference(model):
-            return model(image, [_sample(*pair) for pair in zip(metas, given)], mode="predict")
+            return model(image, [_sample(*pair, self.text) for pair in zip(metas, given)], mode="predict")
 
     def read(self, result: Any, size: Tuple[int, int]) -> Any:
         """See ``Generation.read``."""
@@ -164,7 +169,7 @@ class Second(Generation):
     ) -> Traced:
         """See ``Generation.trace``."""
         # a copy of the boxes at the size of the picture is the same boxes: it fills the input, or lies in its corner
-        (result,) = model.predict(image, [_sample(meta, proposals)], rescale=False)
+        (result,) = model.predict(image, [_sample(meta, proposals, self.text)], rescale=False)
         if "pred_instances" not in result:
             return Traced(None, None, result)
         return Traced(*of_instances(context, result.pred_instances), result)
@@ -174,7 +179,7 @@ class Second(Generation):
         return model._forward(image, [_sample(meta(image.shape[2], image.shape[3])) for _ in range(len(image))])
 
 
-def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None) -> Any:
+def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None, text: Optional[str] = None) -> Any:
     """A data sample of mmdet 3 with an image's meta data, which may be traced."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
@@ -186,6 +191,8 @@ def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None) -> Any:
         sample.set_field(value, name, field_type="metainfo")
     if proposals is not None:
         sample.proposals = InstanceData(bboxes=proposals)
+    if text is not None:
+        sample.text, sample.custom_entities = text, True
     return sample
 
 
