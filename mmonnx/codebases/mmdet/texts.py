@@ -30,6 +30,6 @@ def text_of(config: Any, options: LoadOptions) -> Optional[str]:
             "name it by --cfg-options model.language_model.name=FOLDER",
         )
     head = config.model.get("bbox_head") or {}
-    if "lang_model_name" in head and not Path(str(head.lang_model_name)).is_dir():
-        head.lang_model_name = language.name  # GLIP's head reads its sizes
+    if "lang_model_name" in head and not Path(str(head["lang_model_name"])).is_dir():
+        head["lang_model_name"] = language["name"]  # GLIP's head reads its sizes
     return options.text
