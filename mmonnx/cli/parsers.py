@@ -172,6 +172,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--topk", type=int, metavar="K", help="classifiers: output the K best scores and their labels, not all scores")
     add("--no-softmax", action="store_true", help="classifiers: output logits, not probabilities")
+    add(
+        "--text",
+        metavar="NAMES",
+        help='detectors that take text: what to look for, fixed in the file: "person . car ."',
+    )
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override settings of the config")
     add(
         "--codebase-root", metavar="DIR", help="use this source tree of mmdet or mmcls instead of the installed package"
@@ -284,6 +289,7 @@ def _export(options: argparse.Namespace) -> int:
             checkpoint_key=options.checkpoint_key,
             image=options.input_img,
             image_size=not options.no_image_size_input,
+            text=options.text,
         ),
         target=options.target,
         opset=options.opset_version,

@@ -34,11 +34,19 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     if options.codebase_root and _taker(config) is None:
         use_root(options.codebase_root)
     owner, settings = read(config, options.cfg_options)
+    if options.text is not None and not takes_text(settings):
+        raise InputError("--text is for detectors that take text", f"no such option for {config!r}", "leave it out")
     with _told_of(owner.blame(config, settings, options)):
         text = owner.text(settings)  # before it is built from: upstream writes into it
         task = owner.build(settings, title_of(config), checkpoint, options)
     task.config_text = text
     return task
+
+
+def takes_text(settings: Any) -> bool:
+    """Whether a config's model has a language model."""
+    model = getattr(settings, "model", None)
+    return isinstance(model, dict) and bool(model.get("language_model"))
 
 
 @alone()

@@ -27,6 +27,7 @@ class LoadOptions:
         image: path of the sample image, None for a photograph that scikit-image ships.
         image_size: a detector's file takes where the picture lies in its input, see ``runtime.placement``, as far as
             the detector's answers depend on it; without, padding is taken for a part of the picture.
+        text: what a detector that takes text is to look for, as ``"person . car ."``; the file then has it fixed.
         seed: of the random weights that stand in for a checkpoint.
     """
 
@@ -47,4 +48,5 @@ class LoadOptions:
     checkpoint_key: Optional[str] = None
     image: Optional[str] = None
     image_size: bool = True
+    text: Optional[str] = None
     seed: int = 0

@@ -9,6 +9,7 @@ from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import detectors
 from .generations import First, Generation, Second
 from .rules import RULES, UNDRAWN
+from .texts import text_of
 
 
 class MMDetection(OpenMMLabCodebase):
@@ -28,7 +29,9 @@ class MMDetection(OpenMMLabCodebase):
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
-        return detectors.build_task(self, self.generation, settings, title, checkpoint, options)
+        generation = self.generation
+        generation.text = text_of(settings, options)
+        return detectors.build_task(self, generation, settings, title, checkpoint, options)
 
     def covers(self, model: nn.Module) -> bool:
         """Whether its own inference can be traced: there is a stand-in for what its answers come from."""

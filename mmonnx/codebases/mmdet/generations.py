@@ -42,11 +42,13 @@ class Generation:
         inference: the method of a detector that is its inference, for messages.
         pasting: the method of a mask head that gives the masks of an image, pasted into it.
         judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
+        text: what a detector that takes text looks for, None for others.
     """
 
     inference: str = ""
     pasting: str = ""
     judges_apart: bool = False
+    text: Optional[str] = None
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
@@ -161,6 +163,9 @@ class Second(Generation):
 
         if config.get("data_preprocessor"):
             config.model.setdefault("data_preprocessor", config.data_preprocessor)
+        encoder = config.model.get("encoder")
+        if isinstance(encoder, dict) and encoder.get("num_cp"):
+            encoder["num_cp"] = 0  # layers that save memory in training, for which upstream asks for fairscale
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             model = MODELS.build(config.model)
         _let_ssd_predict(model)
@@ -183,7 +188,7 @@ class Second(Generation):
         """See ``Generation.run``."""
         given = proposals or [None] * len(metas)
         with inference(model):
-            return model(image, [_sample(*pair) for pair in zip(metas, given)], mode="predict")
+            return model(image, [_sample(*pair, self.text) for pair in zip(metas, given)], mode="predict")
 
     def read(self, result: Any, size: Tuple[int, int]) -> Any:
         """See ``Generation.read``."""
@@ -197,7 +202,7 @@ class Second(Generation):
     ) -> Traced:
         """See ``Generation.trace``."""
         # a copy of the boxes at the size of the picture is the same boxes: it fills the input, or lies in its corner
-        (result,) = model.predict(image, [_sample(meta, proposals)], rescale=False)
+        (result,) = model.predict(image, [_sample(meta, proposals, self.text)], rescale=False)
         if "pred_instances" not in result:
             return Traced(None, None, result)
         return Traced(*of_instances(context, result.pred_instances), result)
@@ -227,7 +232,7 @@ def _let_ssd_predict(model: nn.Module) -> None:
         head.loss_cls = None
 
 
-def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None) -> Any:
+def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None, text: Optional[str] = None) -> Any:
     """A data sample of mmdet 3 with an image's meta data, which may be traced."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
@@ -239,6 +244,8 @@ def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None) -> Any:
         sample.set_field(value, name, field_type="metainfo")
     if proposals is not None:
         sample.proposals = InstanceData(bboxes=proposals)
+    if text is not None:
+        sample.text, sample.custom_entities = text, True
     return sample
 
 

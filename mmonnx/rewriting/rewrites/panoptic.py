@@ -145,7 +145,7 @@ def fuse(
         masks: (N, D, H, W) bool, labels: (N, D), -1 for nothing.
         stuff: (N, kinds, H, W) logits; classes of stuff follow those of things.
         fusion: the ``HeuristicFusionHead``.
-        inside: (N, H, W) bool where stuff is counted; None for everywhere.
+        inside: (N, H, W) bool where there is a picture; None for everywhere. The rest counts for nothing.
 
     Returns:
         (N, H, W) int32.
@@ -162,7 +162,10 @@ def fuse(
     small = _area((kind[:, None] == number[:, None, None]) & counted[:, None]) < cfg.stuff_area_limit
     void = torch.full_like(number, fusion.num_classes)
     below = rows_of_maps(torch.where(small, void, number + things), kind)
-    return torch.where(alone, below, instance).to(torch.int32)
+    found = torch.where(alone, below, instance)
+    if inside is not None:
+        found = torch.where(inside, found, torch.full_like(found, fusion.num_classes))
+    return found.to(torch.int32)
 
 
 def rows_of_maps(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

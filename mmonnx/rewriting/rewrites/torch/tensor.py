@@ -52,6 +52,16 @@ def repeat_interleave_function(context: ExportContext, original: Any, input: Any
     return original(input, **kwargs)  # of repeats alone
 
 
+@rewrite("torch.Tensor.masked_fill")
+def masked_fill(
+    context: ExportContext, original: Any, self: torch.Tensor, mask: torch.Tensor, value: Any
+) -> torch.Tensor:
+    """Of bool by And and Or: a runtime's Where may take none."""
+    if self.dtype != torch.bool or isinstance(value, torch.Tensor) or not torch.jit.is_tracing():
+        return original(self, mask, value)
+    return self | mask if value else self & ~mask
+
+
 @rewrite("torch.Tensor.topk")
 def tensor_topk(
     context: ExportContext, original: Any, self: torch.Tensor, k: Any, dim: int = -1, *args: Any, **kwargs: Any

@@ -84,14 +84,35 @@ def best_queries(
         logits: (N, Q, C), boxes: (N, Q, 4) in parts of the image.
         alive: (N, Q) bool which of the queries there are; None for all.
     """
-    limit = head.test_cfg.get("max_per_img", int(logits.shape[1]))
     if head.loss_cls.use_sigmoid:
         scores = _of_those(alive if alive is None else alive[..., None], logits.sigmoid())
-        values, query, labels = best_of_all(scores, limit)
-    else:
-        scores, kinds = logits.softmax(-1)[..., :-1].max(-1)
-        values, query = _of_those(alive, scores).topk(limit, dim=1)
-        labels = rows_of_queries(context, kinds, query)
+        return best_scores(context, head, scores, boxes, img_metas)
+    scores, kinds = logits.softmax(-1)[..., :-1].max(-1)
+    values, query = _of_those(alive, scores).topk(_limit(head, logits), dim=1)
+    found = values, query, rows_of_queries(context, kinds, query)
+    return _detections(context, *found, boxes, img_metas)
+
+
+def best_scores(
+    context: ExportContext, head: Any, scores: torch.Tensor, boxes: torch.Tensor, img_metas: Any
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """As :func:`best_queries`, of scores (N, Q, C)."""
+    return _detections(context, *best_of_all(scores, _limit(head, scores)), boxes, img_metas)
+
+
+def _limit(head: Any, scores: torch.Tensor) -> int:
+    return head.test_cfg.get("max_per_img", int(scores.shape[1]))
+
+
+def _detections(
+    context: ExportContext,
+    values: torch.Tensor,
+    query: torch.Tensor,
+    labels: torch.Tensor,
+    boxes: torch.Tensor,
+    img_metas: Any,
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Scores, queries and labels (N, k) with boxes (N, Q, 4), as (N * k, 5) and (N * k,)."""
     corners = scaled_boxes(rows_of_queries(context, boxes, query), img_metas[0]["img_shape"])
     found = full_detections(context, torch.cat([corners, values[..., None]], -1), labels)
     return found.flat_dets, found.flat_labels
