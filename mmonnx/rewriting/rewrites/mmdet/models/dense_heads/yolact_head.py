@@ -179,16 +179,16 @@ def predict_by_feat(
 
 
 @rewrite(_HEADS + "YOLACTProtonet.forward")
-def forward(context: ExportContext, original: Any, self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+def forward(context: ExportContext, original: Any, self: Any, x: Any, positive_infos: Any, *args: Any) -> Any:
     """The masks (N, D, h, w) before they are cut, and nothing of the branch that is for training, as 2.x calls it.
 
     Args:
         x: per level (N, C, H, W).
-        args: one element with the instances of all images, in 2.x.
+        positive_infos: one element with the instances of all images.
     """
-    if not isinstance(x, tuple):  # the features of a level, in 1.x
-        return original(self, x, *args, **kwargs)
-    ((found,),) = args or kwargs.values()
+    if isinstance(x, torch.Tensor):  # of one level, in 1.x
+        return original(self, x, positive_infos, *args)
+    (found,) = positive_infos
     prototypes = self.protonet(x[0])
     coeffs = found.coeffs.reshape(prototypes.shape[0], -1, self.num_protos)
     return [_masks(prototypes, coeffs)], None
