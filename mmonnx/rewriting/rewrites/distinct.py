@@ -8,6 +8,14 @@ from .batched import ABSENT, Survivors, inside, suppress, top_per_image
 from .context import ExportContext
 from .splitting import greatest_number
 
+DISTINCT = "queries of DDQ that are distinct"
+"""Where a decoder leaves in ``context.extras`` which queries of its last layer count."""
+
+
+def distinct_queries(context: ExportContext) -> Optional[torch.Tensor]:
+    """Which queries (N, Q) of the decoder's last layer count, bool."""
+    return context.extras.get(DISTINCT)
+
 
 def best_distinct(
     context: ExportContext, boxes: torch.Tensor, scores: torch.Tensor, nms: Dict[str, Any], limit: int

@@ -5,9 +5,9 @@ from typing import Any, List
 import torch
 
 from ....context import ExportContext
+from ....distinct import distinct_queries
 from ....instances import as_instances
 from ....registry import rewrite
-from ..layers.transformer.ddq_detr_layers import distinct_queries
 from .detr_head import best_queries
 
 

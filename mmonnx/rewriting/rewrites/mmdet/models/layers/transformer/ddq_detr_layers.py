@@ -6,11 +6,10 @@ import torch
 
 from .......environment import compat
 from .....context import ExportContext
-from .....distinct import distinct
+from .....distinct import DISTINCT, distinct
 from .....registry import rewrite
 
 _LAYERS = "mmdet.models.layers.transformer."
-_DISTINCT = "queries of DDQ that are distinct"
 
 
 @rewrite(_LAYERS + "ddq_detr_layers.DDQTransformerDecoder.forward")
@@ -38,7 +37,7 @@ def forward(
         spatial_shapes, level_start_index, valid_ratios: of the levels (L, 2), (L,), (N, L, 2).
 
     Returns:
-        States (layers, N, Q, C) and references (1 + layers, N, Q, 4); ``distinct_queries`` has which of them count.
+        States (layers, N, Q, C) and references (1 + layers, N, Q, 4); ``distinct_queries`` says which of them count.
     """
     inverse_sigmoid, encoded = (
         compat.upstream(_LAYERS + f"utils.{name}") for name in ("inverse_sigmoid", "coordinate_to_encoding")
@@ -68,13 +67,8 @@ def forward(
             alive = kept | kept[:, :1]
         states.append(self.norm(query))
         references.append(moved)
-    context.extras[_DISTINCT] = alive
+    context.extras[DISTINCT] = alive
     return torch.stack(states), torch.stack(references)
-
-
-def distinct_queries(context: ExportContext) -> Optional[torch.Tensor]:
-    """Which queries (N, Q) of the decoder's last layer count, bool."""
-    return context.extras.get(_DISTINCT)
 
 
 def _kept(
