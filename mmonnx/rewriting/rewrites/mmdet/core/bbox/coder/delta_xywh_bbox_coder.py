@@ -58,3 +58,37 @@ def delta2bbox(
     if clip_border and max_shape is not None:
         corners = clip_points(corners, max_shape)
     return corners.reshape(-1, channels)
+
+
+@rewrite("mmdet.core.bbox.coder.delta_xywh_bbox_coder.delta2bbox_glip")
+def delta2bbox_glip(
+    context: ExportContext,
+    original: Any,
+    rois: torch.Tensor,
+    deltas: torch.Tensor,
+    means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
+    stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
+    max_shape: Optional[Sequence[Any]] = None,
+    wh_ratio_clip: float = 16 / 1000,
+    clip_border: bool = True,
+    add_ctr_clamp: bool = False,
+    ctr_clamp: float = 32,
+) -> torch.Tensor:
+    """As :func:`delta2bbox`, of boxes (K, 4) whose last pixels are their own; one class alone.
+
+    Upstream takes one pixel off both sides: of anchors before, of boxes after the deltas, and of the image's bounds.
+    """
+    deltas = deltas * deltas.new_tensor(list(stds)) + deltas.new_tensor(list(means))
+    low, high = rois[:, :2], rois[:, 2:]
+    size, ratio = high - low, abs(math.log(wh_ratio_clip))
+    shift = size * deltas[:, :2]
+    if add_ctr_clamp:
+        shift = shift.clamp(min=-ctr_clamp, max=ctr_clamp)
+        growth = deltas[:, 2:].clamp(max=ratio)
+    else:
+        growth = deltas[:, 2:].clamp(min=-ratio, max=ratio)
+    center, half = (low + high - 1) * 0.5 + shift, (size * growth.exp() - 1) * 0.5
+    corners = torch.stack([center - half, center + half], 1)
+    if clip_border and max_shape is not None:
+        corners = clip_points(corners, (max_shape[0] - 1, max_shape[1] - 1))
+    return corners.reshape(-1, 4)
