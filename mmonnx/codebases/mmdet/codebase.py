@@ -9,7 +9,7 @@ from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import detectors
 from .generations import First, Generation, Second
 from .rules import RULES, UNDRAWN
-from .texts import text_of
+from .texts import names_in, text_of
 
 
 class MMDetection(OpenMMLabCodebase):
@@ -31,7 +31,10 @@ class MMDetection(OpenMMLabCodebase):
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
         generation = self.generation
         generation.text = text_of(settings, options)
-        return detectors.build_task(self, generation, settings, title, checkpoint, options)
+        task = detectors.build_task(self, generation, settings, title, checkpoint, options)
+        if generation.text is not None:
+            task.classes, task.palette = names_in(generation.text), []  # not those of the config's dataset
+        return task
 
     def covers(self, model: nn.Module) -> bool:
         """Whether its own inference can be traced: there is a stand-in for what its answers come from."""

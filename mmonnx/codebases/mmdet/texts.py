@@ -1,7 +1,7 @@
 """Detectors that take text: what has to be given for them."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from ...loading import LoadOptions
 from ...support import InputError
@@ -33,3 +33,8 @@ def text_of(config: Any, options: LoadOptions) -> Optional[str]:
     if "lang_model_name" in head and not Path(str(head["lang_model_name"])).is_dir():
         head["lang_model_name"] = language["name"]  # GLIP's head reads its sizes
     return options.text
+
+
+def names_in(text: str) -> List[str]:
+    """The names that a text is of, as upstream parts it: each ends with ``". "``."""
+    return [name.strip() for name in text.strip(". ").split(". ") if name]
