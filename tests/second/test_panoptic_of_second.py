@@ -39,11 +39,15 @@ MODELS = {
 }
 
 
+ANOTHER = {"maskformer/maskformer_r50_ms-16xb1-75e_coco.py": (192, 128)}
+"""Its masks of random weights are saturated, and alike: elsewhere, as at (128, 96), which is the greatest is a rounding."""
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_it_gives_the_answers_of_pytorch(name):
     options = loading.LoadOptions(shape=(96, 128), dynamic=True, cfg_options=MODELS[name])
     task = loading.load("mmdet::" + name, None, options)
     (one,) = task.predict(task.preprocess(photographs()[:1], (96, 128)))
     assert len(np.unique(one.segments)) > 2
-    for result in matches(task, [(96, 128), (128, 96)]):
+    for result in matches(task, [(96, 128), ANOTHER.get(name, (128, 96))]):
         assert result.ok and result.total > 2, (result.name, result.problems)

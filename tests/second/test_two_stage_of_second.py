@@ -16,7 +16,6 @@ from mmonnx.codebases.mmdet.generations import Second
 from mmonnx.environment import compat, ties_by_index
 from mmonnx.environment.surroundings import inference
 from mmonnx.loading import LoadOptions
-from mmonnx.loading.config import find_config
 from mmonnx.loading.images import photographs
 from mmonnx.loading.task import to_numpy
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
@@ -38,13 +37,6 @@ MODELS = {
 SEMI = "mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py"
 
 
-def stages(name, count):
-    """Options that leave so many stages of a detector with queries."""
-    head = compat.config_type().fromfile(str(find_config(name))).model.roi_head
-    parts = {part: head[part][:count] for part in ("bbox_head", "mask_head", "stage_loss_weights")}
-    return {f"model.roi_head.{key}": value for key, value in {**parts, "num_stages": count}.items()}
-
-
 def answers(task, shape):
     """What PyTorch finds in two pictures, and what the traced module finds in a batch of both."""
     pictures = photographs()
@@ -58,8 +50,7 @@ def answers(task, shape):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_batch_gives_what_upstream_finds_in_each_image(name, tmp_path):
-    fewer = stages(f"mmdet::{name}", 2) if MODELS[name] is QUERIES else {}
-    task = load_small(f"mmdet::{name}", tmp_path, {**MODELS[name], **fewer}, shape=(96, 160))
+    task = load_small(f"mmdet::{name}", tmp_path, MODELS[name], shape=(96, 160))
     for shape in ((96, 160), (128, 96)):
         expected, found = answers(task, shape)
         assert len(expected) == len(found) == 2
