@@ -40,7 +40,7 @@ MODELS = {
 
 
 ANOTHER = {"maskformer/maskformer_r50_ms-16xb1-75e_coco.py": (192, 128)}
-"""Its masks of random weights are saturated, and alike: elsewhere, as at (128, 96), which is the greatest is a rounding."""
+"""Masks of random weights are saturated, and alike: at (128, 96) a rounding decides which is the greatest."""
 
 
 @pytest.mark.parametrize("name", MODELS)
