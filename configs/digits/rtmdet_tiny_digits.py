@@ -1,6 +1,5 @@
-# RTMDet-tiny, a quarter as wide as a full one (0.9 M parameters), that finds handwritten digits on photographs, for
-# OpenMMLab 2.x: `python tools/train_digits.py rtmdet` writes the data under work_dirs/digits, trains it by mmengine and
-# puts the weights here.
+# RTMDet-tiny, a quarter as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x. The data
+# are those of `python tools/train_digits.py detector`. The tests train it by mmengine; weights of it are not kept.
 default_scope = "mmdet"
 classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 norm_cfg = dict(type="BN")
