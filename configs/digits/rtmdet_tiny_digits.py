@@ -1,4 +1,4 @@
-# RTMDet-tiny, a quarter as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x. The data
+# RTMDet-tiny, a quarter as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x. Its data
 # are those of `python tools/train_digits.py detector`. The tests train it by mmengine; weights of it are not kept.
 default_scope = "mmdet"
 classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
