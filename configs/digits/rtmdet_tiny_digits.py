@@ -1,5 +1,5 @@
-# RTMDet-tiny, a quarter as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x. Its data
-# are those of `python tools/train_digits.py detector`. The tests train it by mmengine; weights of it are not kept.
+# RTMDet-tiny, a quarter as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x.
+# Its data are those of `python tools/train_digits.py detector`. The tests train it by mmengine; no weights are kept.
 default_scope = "mmdet"
 classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 norm_cfg = dict(type="BN")
