@@ -39,13 +39,11 @@ class Generation:
     """What mmonnx has to know of a generation; how a model of it is run is all that differs.
 
     Attributes:
-        inference: the method of a detector that is its inference, for messages.
         pasting: the method of a mask head that gives the masks of an image, pasted into it.
         judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
         text: what a detector that takes text looks for, None for others.
     """
 
-    inference: str = ""
     pasting: str = ""
     judges_apart: bool = False
     text: Optional[str] = None
@@ -101,7 +99,6 @@ class Generation:
 class First(Generation):
     """mmdet 2.x."""
 
-    inference = "simple_test"
     pasting = "get_seg_masks"
     judges_apart = True
 
@@ -153,7 +150,6 @@ class First(Generation):
 class Second(Generation):
     """mmdet 3.x."""
 
-    inference = "predict"
     pasting = "_predict_by_feat_single"
 
     def build(self, config: Any) -> nn.Module:
