@@ -17,7 +17,6 @@ _WITHOUT_EFFECT = {
     "PackInputs",
     "PackMultiTaskInputs",
     "InferencerLoader",
-    "mmdet.InferencerLoader",
 }
 """What does nothing to the image of a test."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...environment import inference
+from ...environment import compat, inference
 from ...rewriting import ExportContext, of_instances
 from ...runtime import Detections, Panoptic
 from ...support import ExportError, InputError
@@ -154,16 +154,10 @@ class Second(Generation):
 
     def build(self, config: Any) -> nn.Module:
         """See ``Generation.build``."""
-        from mmdet.registry import MODELS
-        from mmengine.registry import DefaultScope
-
-        if config.get("data_preprocessor"):
-            config.model.setdefault("data_preprocessor", config.data_preprocessor)
         encoder = config.model.get("encoder")
         if isinstance(encoder, dict) and encoder.get("num_cp"):
             encoder["num_cp"] = 0  # layers that save memory in training, for which upstream asks for fairscale
-        with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
-            model = MODELS.build(config.model)
+        model = compat.build_of_second("mmdet", config)
         _let_ssd_predict(model)
         return model
 

@@ -6,7 +6,7 @@ from typing import Any, List
 import torch
 from torch import nn
 
-from ...environment import inference
+from ...environment import compat, inference
 from ..mmcls import Toolbox, joined
 
 _NOT_OF_INFERENCE = ("target_generator",)
@@ -18,14 +18,9 @@ class Second(Toolbox):
 
     def build(self, config: Any) -> nn.Module:
         """See ``Toolbox.build``."""
-        registry = importlib.import_module("mmengine.registry")
-        models = importlib.import_module("mmpretrain.registry").MODELS
-        if config.get("data_preprocessor"):
-            config.model.setdefault("data_preprocessor", config.data_preprocessor)
         for name in _NOT_OF_INFERENCE:
             config.model.pop(name, None)
-        with registry.DefaultScope.overwrite_default_scope(config.get("default_scope", "mmpretrain")):
-            return models.build(config.model)
+        return compat.build_of_second("mmpretrain", config)
 
     def datasets(self) -> Any:
         """See ``Toolbox.datasets``."""

@@ -13,6 +13,7 @@ from .exporter import (
     torch_symbolics,
 )
 from .generations import (
+    build_of_second,
     config_type,
     is_second_generation,
     metrics_in_configs,
@@ -54,6 +55,7 @@ __all__ = [
     "SUPPORTED",
     "TORCH",
     "Unread",
+    "build_of_second",
     "check_versions",
     "config_type",
     "determinism",

@@ -94,6 +94,19 @@ def models_of(package: str, registry: str) -> Any:
     return getattr(importlib.import_module(f"{package}.models.builder"), registry)
 
 
+def build_of_second(package: str, config: Any) -> Any:
+    """The model of a config of 2.x, built by the registry of an installed package and in the config's own scope.
+
+    Args:
+        config: its ``model`` gets the data preprocessor that stands beside it, as mmengine's Runner does it.
+    """
+    registry = importlib.import_module("mmengine.registry")
+    if config.get("data_preprocessor"):
+        config.model.setdefault("data_preprocessor", config.data_preprocessor)
+    with registry.DefaultScope.overwrite_default_scope(config.get("default_scope", package)):
+        return models_of(package, "MODELS").build(config.model)
+
+
 def revert_sync_batchnorm(model: Any) -> Any:
     """A model with ordinary batch norms in the place of synchronised ones, by upstream's own function."""
     home = "mmengine.model" if is_second_generation() else "mmcv.cnn.utils"

@@ -162,6 +162,5 @@ def predict_by_feat_single(
 ) -> Any:
     """What ``_get_bboxes_single`` is in 2.x."""
     maps = cls_scores, bbox_preds, mlvl_anchors, mlvl_masks
-    return as_instances(context, *get_bboxes_single(context, original, self, *maps, img_meta["img_shape"], None, cfg))[
-        0
-    ]
+    found = get_bboxes_single(context, original, self, *maps, img_meta["img_shape"], None, cfg)
+    return as_instances(context, *found)[0]

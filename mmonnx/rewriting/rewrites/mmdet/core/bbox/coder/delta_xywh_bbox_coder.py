@@ -1,7 +1,7 @@
 """Stand-in for ``mmdet/core/bbox/coder/delta_xywh_bbox_coder.py``."""
 
 import math
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 
@@ -45,13 +45,7 @@ def delta2bbox(
     rois = rois.reshape(-1, 1, 4)
     low, high = rois[..., :2], rois[..., 2:]
     size = high - low
-    shift = size * deltas[..., :2]
-    ratio = abs(math.log(wh_ratio_clip))
-    if add_ctr_clamp:
-        shift = shift.clamp(min=-ctr_clamp, max=ctr_clamp)
-        growth = deltas[..., 2:].clamp(max=ratio)
-    else:
-        growth = deltas[..., 2:].clamp(min=-ratio, max=ratio)
+    shift, growth = _bounded(size, deltas, wh_ratio_clip, ctr_clamp if add_ctr_clamp else None)
     center = (low + high) * 0.5 + shift
     half = size * growth.exp() * 0.5
     corners = torch.stack([center - half, center + half], -2)  # (boxes, classes, 2, 2)
@@ -80,15 +74,26 @@ def delta2bbox_glip(
     """
     deltas = deltas * deltas.new_tensor(list(stds)) + deltas.new_tensor(list(means))
     low, high = rois[:, :2], rois[:, 2:]
-    size, ratio = high - low, abs(math.log(wh_ratio_clip))
-    shift = size * deltas[:, :2]
-    if add_ctr_clamp:
-        shift = shift.clamp(min=-ctr_clamp, max=ctr_clamp)
-        growth = deltas[:, 2:].clamp(max=ratio)
-    else:
-        growth = deltas[:, 2:].clamp(min=-ratio, max=ratio)
+    size = high - low
+    shift, growth = _bounded(size, deltas, wh_ratio_clip, ctr_clamp if add_ctr_clamp else None)
     center, half = (low + high - 1) * 0.5 + shift, (size * growth.exp() - 1) * 0.5
     corners = torch.stack([center - half, center + half], 1)
     if clip_border and max_shape is not None:
         corners = clip_points(corners, (max_shape[0] - 1, max_shape[1] - 1))
     return corners.reshape(-1, 4)
+
+
+def _bounded(
+    size: torch.Tensor, deltas: torch.Tensor, wh_ratio_clip: float, ctr_clamp: Optional[float]
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    """How far deltas (..., 4) move a center, in pixels, and the logarithm of how much they stretch a box.
+
+    Args:
+        size: (..., 2), of the boxes.
+        ctr_clamp: how far a center may move at most, in pixels; None for any way, and then boxes shrink no more than
+            they grow.
+    """
+    shift, growth, ratio = size * deltas[..., :2], deltas[..., 2:], abs(math.log(wh_ratio_clip))
+    if ctr_clamp is None:
+        return shift, growth.clamp(min=-ratio, max=ratio)
+    return shift.clamp(min=-ctr_clamp, max=ctr_clamp), growth.clamp(max=ratio)
