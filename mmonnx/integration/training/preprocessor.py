@@ -2,11 +2,12 @@
 
 from typing import Any, Dict, Optional
 
-from ...loading import norm_of
-
 
 def norm_of_preprocessor(module: Any) -> Optional[Dict[str, Any]]:
     """The ``Normalize`` transform of a built data preprocessor; None where it leaves the values as they are."""
+    # what loads a model needs onnx, which is imported when the first export starts
+    from ...loading import norm_of
+
     mean, std = (getattr(module, name, None) for name in ("mean", "std"))
     settings = {
         "mean": None if mean is None else mean.flatten().tolist(),
