@@ -1,11 +1,13 @@
-"""Compare the ONNX files that different exporters make of one two-stage detector: speed, answers, size.
+"""Compare the ONNX files that different exporters make of one detector: speed, answers, size.
 
     python tools/benchmark.py CONFIG [CKPT] --shapes 800x1216 320x480 [--out DIR]
 
-From one set of weights it exports `mask` (upstream's own form), `scatter` (upstream's with the NonZero forward of
-PPLNN's guide), `gather` (the same, put back with one Gather), `mmonnx`, and `mmdeploy` where it is installed (see
-requirements/bench.txt); simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find
-with PyTorch. Exit status: 0 done, 1 mmonnx's file is missing or has not PyTorch's answers, 2 wrong use.
+From one set of weights it exports `mmonnx` and, where it is installed, `mmdeploy` (see requirements/bench.txt, and
+bench2.txt for OpenMMLab 2.x); with 1.x, whose detector has to have two stages, also `mask` (upstream's own form),
+`scatter` (upstream's with the NonZero forward of PPLNN's guide) and `gather` (the same, put back with one Gather). It
+simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find with PyTorch.
+
+Exit status: 0 done, 1 mmonnx's file is missing or has not PyTorch's answers, 2 wrong use.
 """
 
 import argparse
@@ -18,8 +20,8 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
-from benchmark_parts.report import LEGEND, as_dict, files_table, rows_table, write_json
-from benchmark_parts.variants import NAMES, Model, Variant, build_variant, other_files, prepare
+from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
+from benchmark_parts.variants import Model, Variant, build_variant, names, other_files, prepare
 
 from mmonnx.loading.images import photographs
 from mmonnx.support.atomic import check_writable
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         variants = build(model, options, folder, report) + others
         report.text("\n" + files_table(variants) + "\n")
         results = measure_all(model, variants, pictures, options, report)
-    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{LEGEND}")
+    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{legend()}")
     if options.out:
         write(options, model, variants, results)
         report.text(f"benchmark.json and benchmark.png: {options.out}")
@@ -83,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
     """Export every variant; one that fails does not stop the others."""
     variants = []
-    for name in NAMES:
+    for name in names():
         python = options.mmdeploy_python if name == "mmdeploy" else None
         with report.stage(name) as stage:
             variants.append(build_variant(name, model, folder, python))
@@ -121,7 +123,10 @@ def write(options: argparse.Namespace, model: Model, variants: List[Variant], re
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="benchmark", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
-    add("config", help="config of a two-stage detector, or mmdet::FOLDER/FILE.py for one inside the package")
+    add(
+        "config",
+        help="config of a detector, with mmdet 2.x of two stages, or mmdet::FOLDER/FILE.py for one inside the package",
+    )
     add("checkpoint", nargs="?", help="its weights; without them they are random (seeded)")
     add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")
     add("--also", nargs="+", default=[], metavar="FILE", help="ONNX files to run as well, with dets and labels")
@@ -129,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--proposals", type=_number, metavar="N", help=PROPOSALS_HELP)
     add("--threads", type=_number, metavar="N", help="threads of ONNX Runtime; default: one per core")
     add("--out", type=Path, metavar="DIR", help="folder for benchmark.json and benchmark.png")
-    add("--mmdeploy-python", metavar="EXE", help="Python that has mmdeploy 0.14.0; default: this one")
+    add("--mmdeploy-python", metavar="EXE", help="Python that has mmdeploy; default: this one")
     return parser
 
 

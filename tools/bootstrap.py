@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Make a virtual environment with one of the pinned stacks of requirements/, or say in a line what is in the way.
 
-    python3 tools/bootstrap.py [--stack NAME] [--venv DIR] [--python EXE]
+    python3 tools/bootstrap.py [--stack NAME] [--venv DIR] [--python EXE] [--no-compile]
 
 One line a step, with its time; what pip says goes to work_dirs/logs/bootstrap-STACK.log. Nothing is done where the
 environment is whole and its lock file unchanged; anything else in its place is built anew. Exit status: 0 ready, 1 a
-step failed, 2 wrong use, 77 a stack of an older or a newer Python was asked for and there is none. Standard library
-only.
+step failed, 2 wrong use, 77 a stack of an older or a newer Python was asked for and there is none, or one that
+has to be compiled with --no-compile. Standard library only.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from bootstrap_parts import configs
-from bootstrap_parts.interpreters import Interpreter, find_interpreter, probe
+from bootstrap_parts.interpreters import SKIPPED, Interpreter, find_interpreter, probe
 from bootstrap_parts.mmcv_full import build_wheel, check_compiler, wheel_folder
 from bootstrap_parts.stacks import STACKS, Failure, Section, read_locks
 from bootstrap_parts.steps import Steps
@@ -71,7 +71,7 @@ def clear(venv: Path, disk_gb: int) -> None:
         raise Failure(what, "free some, or give a folder on another disk with --venv")
 
 
-def build(stack: str, venv: Path, python: Interpreter) -> Path:
+def build(stack: str, venv: Path, python: Interpreter, compiles: bool = True) -> Path:
     """Build the environment step by step; its stamp comes last, so a half-built one is never taken for whole.
 
     Returns:
@@ -84,6 +84,8 @@ def build(stack: str, venv: Path, python: Interpreter) -> Path:
     pins = {name: version for section in sections for name, version in section.pins.items()}
     compiled = wheel_folder(python, pins["torch"], pins["mmcv-full"]) if "mmcv-full" in pins else None
     if compiled and not compiled.exists():
+        if not compiles:
+            raise Failure(f"skipped: {compiled} has no mmcv-full", "leave --no-compile out to build it once", SKIPPED)
         check_compiler(python)
     clear(venv, STACKS[stack].disk_gb)
     total = len(sections) + 2 + bool(compiled and not compiled.exists())
@@ -157,6 +159,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--stack", choices=sorted(STACKS), default="default")
     parser.add_argument("--venv", type=Path, help="its folder (default: .venv, or .venv-STACK)")
     parser.add_argument("--python", help="the Python to build it with (default: a suitable one is looked for)")
+    parser.add_argument("--no-compile", action="store_true", help="skip a stack whose mmcv-full was not built before")
     options = parser.parse_args(arguments)
     venv = Path(os.path.abspath(str(options.venv or ROOT / STACKS[options.stack].venv)))
     asked = options.python and (shutil.which(options.python) or options.python)
@@ -165,7 +168,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if is_ready(venv, options.stack, asked):
             print(f"{display(venv)} is up to date ({options.stack} stack)")
             return 0
-        log = build(options.stack, venv, find_interpreter(options.stack, asked))
+        log = build(options.stack, venv, find_interpreter(options.stack, asked), not options.no_compile)
     except Failure as failure:
         print(f"{failure.what}; {failure.way_out}", flush=True)
         return failure.status

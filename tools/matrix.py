@@ -71,8 +71,8 @@ CHECKS = (
     Check("README's command", ("tests/second/test_readme.py",), True, 2),
     Check("mmengine's hook", ("tests/second/test_mmengine_hook.py",), False, 2),
 )
-ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest", "openmmlab2")
-SECOND = ("openmmlab2",)
+ROWS = ("torch1.8", "torch1.10", "torch1.13", "torch2.1", "default", "newest", "mmdet3.0", "openmmlab2", "onedl")
+SECOND = ("mmdet3.0", "openmmlab2", "onedl")
 """The rows of OpenMMLab 2.x."""
 # Why a check is not made in a row: the one place for it.
 LEFT_OUT: Dict[str, Dict[str, str]] = {

@@ -1,6 +1,8 @@
-"""Make the digits data, train the two digit models with OpenMMLab's own train functions, and keep their weights.
+"""Make the digits data, train the digit models with OpenMMLab's own train functions, and keep their weights.
 
     python tools/train_digits.py [detector|classifier|all] [--work-dir DIR] [--epochs N] [--eval-only]
+
+With OpenMMLab 1.x the detector is a Faster R-CNN and the classifier a MobileNetV2; with 2.x there is one, an RTMDet.
 
 Everything is seeded. A checkpoint replaces the one in configs/digits/ only if it reaches its goal on held-out images;
 logs and data stay in the work folder.
@@ -19,7 +21,8 @@ from pathlib import Path
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from mmonnx import fallback
-from mmonnx.datasets import digits
+from mmonnx.datasets import digits, scores
+from mmonnx.environment import compat
 from mmonnx.support.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "digits"
@@ -27,13 +30,13 @@ SEED = 0
 
 
 class Job(NamedTuple):
-    """One model: its config's name, its data, how it is trained and measured, and what it has to reach."""
+    """One model: its config's name, how it is trained, to which checkpoint, and measured, and what it has to reach."""
 
     name: str
     stem: str
     metric: str
     goal: float
-    train: Callable[[Any, Path], None]
+    train: Callable[[Any, Path], Path]
     measure: Callable[[Path, Path], float]
 
 
@@ -52,7 +55,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     warnings.simplefilter("ignore")
     fallback.ensure()
     try:
-        good = [run(job, args) for job in JOBS if args.model in (job.name, "all")]
+        jobs = [job for job in JOBS[2 if compat.is_second_generation() else 1] if args.model in (job.name, "all")]
+        if not jobs:
+            raise InputError(f"no {args.model} of OpenMMLab 2.x", "detector", "use the stack of 1.x, or another model")
+        good = [run(job, args) for job in jobs]
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.status
@@ -61,21 +67,20 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def run(job: Job, args: argparse.Namespace) -> bool:
     """Train (unless told not to) and measure one model; say whether it reaches its goal."""
-    from mmcv import Config
-
     config, kept = CONFIGS / f"{job.stem}.py", CONFIGS / f"{job.stem}.pth"
     checkpoint = kept
     if not args.eval_only:
-        cfg = Config.fromfile(str(config))
-        cfg.runner.max_epochs = args.epochs or cfg.runner.max_epochs
+        cfg = compat.config_type().fromfile(str(config))
+        epochs = cfg.train_cfg if compat.is_second_generation() else cfg.runner
+        epochs.max_epochs = args.epochs or epochs.max_epochs
         # What mmdet's and mmcls's tools/train.py set before they call the train functions.
         cfg.work_dir, cfg.seed, cfg.gpu_ids, cfg.device = str(args.work_dir / job.name), SEED, [0], "cpu"
         started = time.time()
         with contextlib.redirect_stdout(io.StringIO()):
-            job.train(cfg, args.work_dir)
-        checkpoint = strip(args.work_dir / job.name / "latest.pth", args.work_dir / f"{job.stem}.pth")
+            last = job.train(cfg, args.work_dir)
+        checkpoint = strip(last, args.work_dir / f"{job.stem}.pth")
         size = checkpoint.stat().st_size / 1e6
-        say(job, f"trained {cfg.runner.max_epochs} epochs, {size:.2f} MB", started)
+        say(job, f"trained {epochs.max_epochs} epochs, {size:.2f} MB", started)
     started = time.time()
     with contextlib.redirect_stdout(io.StringIO()):
         value = job.measure(config, checkpoint)
@@ -108,7 +113,7 @@ def quiet_logger(name: str, folder: str) -> None:
                 handler.setLevel(logging.ERROR)
 
 
-def train_detector(cfg: Any, work_dir: Path) -> None:
+def train_detector(cfg: Any, work_dir: Path) -> Path:
     """Write the composites and train with ``mmdet.apis.train_detector``."""
     from mmdet.apis import set_random_seed, train_detector
     from mmdet.datasets import build_dataset
@@ -122,9 +127,10 @@ def train_detector(cfg: Any, work_dir: Path) -> None:
     model = build_detector(cfg.model)
     model.init_weights()
     train_detector(model, build_dataset(cfg.data.train), cfg, meta={})
+    return Path(cfg.work_dir, "latest.pth")
 
 
-def train_classifier(cfg: Any, work_dir: Path) -> None:
+def train_classifier(cfg: Any, work_dir: Path) -> Path:
     """Write the crops and train with ``mmcls.apis.train_model``."""
     from mmcls.apis import set_random_seed, train_model
     from mmcls.datasets import build_dataset
@@ -136,16 +142,28 @@ def train_classifier(cfg: Any, work_dir: Path) -> None:
     model = build_classifier(cfg.model)
     model.init_weights()
     train_model(model, build_dataset(cfg.data.train), cfg, device="cpu", meta={})
+    return Path(cfg.work_dir, "latest.pth")
+
+
+def train_by_runner(cfg: Any, work_dir: Path) -> Path:
+    """Write the composites and train a detector of 2.x with mmengine's ``Runner``; it is measured afterwards."""
+    from mmengine.runner import Runner
+
+    root = work_dir / "detection"
+    digits.make_detection_set(str(root), "train", 4000, SEED)
+    cfg.train_dataloader.dataset.data_root = f"{root}/"
+    for kind in ("val", "test"):
+        cfg.update({f"{kind}_{part}": None for part in ("dataloader", "evaluator", "cfg")})
+    cfg.randomness = dict(seed=SEED)
+    Runner.from_cfg(cfg).train()
+    return Path(Path(cfg.work_dir, "last_checkpoint").read_text(encoding="utf-8"))
 
 
 def measure_detector(config: Path, checkpoint: Path) -> float:
     """mAP@0.5 on 200 held-out composites."""
-    from mmdet.apis import inference_detector, init_detector
-
-    model = init_detector(str(config), str(checkpoint), device="cpu")
+    detect = scores.pytorch_detector(str(config), str(checkpoint))
     samples = list(digits.detection_samples("test", 200))
-    results = [inference_detector(model, sample.image) for sample in samples]
-    return digits.mean_average_precision(results, samples)
+    return digits.mean_average_precision([scores.by_class(detect(sample.image)) for sample in samples], samples)
 
 
 def measure_classifier(config: Path, checkpoint: Path) -> float:
@@ -162,17 +180,23 @@ def strip(source: Path, target: Path) -> Path:
     """Keep the weights and the class names of a checkpoint; the optimizer's state is two thirds of it."""
     import torch
 
-    weights = torch.load(str(source), map_location="cpu")["state_dict"]
+    weights = compat.load_checkpoint_file(str(source), trust=True)["state_dict"]
     # Clones: a view would carry the storage that it was cut from.
     state = OrderedDict((name, value.detach().clone()) for name, value in weights.items())
-    torch.save({"meta": {"CLASSES": digits.CLASSES}, "state_dict": state}, str(target))
+    second = compat.is_second_generation()
+    meta = {"dataset_meta": {"classes": digits.CLASSES}} if second else {"CLASSES": digits.CLASSES}
+    torch.save({"meta": meta, "state_dict": state}, str(target))
     return target
 
 
-JOBS = (
-    Job("detector", "faster_rcnn_digits", "mAP@0.5", 0.85, train_detector, measure_detector),
-    Job("classifier", "mobilenet_v2_digits", "accuracy", 0.95, train_classifier, measure_classifier),
-)
+JOBS = {
+    1: (
+        Job("detector", "faster_rcnn_digits", "mAP@0.5", 0.85, train_detector, measure_detector),
+        Job("classifier", "mobilenet_v2_digits", "accuracy", 0.95, train_classifier, measure_classifier),
+    ),
+    2: (Job("detector", "rtmdet_tiny_digits", "mAP@0.5", 0.85, train_by_runner, measure_detector),),
+}
+"""The models of each generation of OpenMMLab's."""
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from ..environment import compat
 from ..support import InputError, command_line
 
 CLASSES = tuple(str(digit) for digit in range(10))
@@ -212,8 +213,7 @@ def mean_average_precision(
     Returns:
         0.0 to 1.0.
     """
-    from mmdet.core.evaluation import eval_map
-
+    eval_map = compat.upstream("mmdet.core.evaluation.eval_map")
     annotations = [{"bboxes": sample.boxes, "labels": sample.labels} for sample in samples]
     return float(eval_map(list(results), annotations, iou_thr=iou_thr, logger="silent", nproc=1)[0])
 

@@ -67,7 +67,7 @@ def compare_detectors(pytorch: Detect, onnx: Detector, num: int = HELD_OUT) -> C
     samples = list(digits.detection_samples("test", num))
     expected, actual = ([detect(sample.image) for sample in samples] for detect in (pytorch, onnx))
     found = [match(*pair, tolerances=Tolerances(box=BOX, score=SCORE)) for pair in zip(expected, actual)]
-    metrics = (digits.mean_average_precision(list(map(_by_class, one)), samples) for one in (expected, actual))
+    metrics = (digits.mean_average_precision(list(map(by_class, one)), samples) for one in (expected, actual))
     return _comparison(metrics, [(one.matched, one.total) for one in found])
 
 
@@ -90,6 +90,6 @@ def _comparison(metrics: Any, counts: List[Tuple[int, int]]) -> Comparison:
     return Comparison(pytorch, onnx, len(counts), alike, matched, total)
 
 
-def _by_class(found: Detections) -> List[np.ndarray]:
-    """A (n, 5) array per class."""
+def by_class(found: Detections) -> List[np.ndarray]:
+    """A (n, 5) array of (x1, y1, x2, y2, score) for each class."""
     return [found.dets[found.labels == label] for label in range(len(digits.CLASSES))]

@@ -10,6 +10,8 @@ from upstream_tools import run_tool
 import mmonnx
 from mmonnx import cli, fallback
 
+pytestmark = pytest.mark.once
+
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "plugin.md").read_text(encoding="utf-8")
 BLOCKS = {kind: re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S) for kind in ("python", "sh")}
 COMMANDS = [line for block in BLOCKS["sh"] for line in block.splitlines()]

@@ -16,6 +16,8 @@ from mmonnx.pipeline import ExportSettings, export, export_task
 from mmonnx.runtime.session import Session
 from mmonnx.support.errors import InputError
 
+pytestmark = pytest.mark.once
+
 OWN = """
 import torch
 from torch import nn

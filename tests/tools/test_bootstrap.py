@@ -206,6 +206,14 @@ def test_compiled_says_first_that_a_compiler_is_missing(checkout, python311):
     assert not (checkout.root / ".venv-compiled").exists()
 
 
+def test_compiled_is_skipped_where_it_would_have_to_be_compiled_and_may_not(checkout, python311):
+    given = ("--stack", "compiled", "--python", python311, "--no-compile")
+    skipped = checkout.run(*given, XDG_CACHE_HOME=str(checkout.home / "empty"))
+    assert skipped.returncode == 77 and len(skipped.stdout.splitlines()) == 1
+    assert skipped.stdout.startswith("skipped: ") and "leave --no-compile out" in skipped.stdout
+    assert not (checkout.root / ".venv-compiled").exists()
+
+
 def test_compiled_takes_the_wheel_that_was_built_before(checkout, python311, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(checkout.home / "cache"))
     folder = mmcv_full.wheel_folder(interpreters.probe(python311), "2.14.1", "1.7.2")
@@ -217,6 +225,7 @@ def test_compiled_takes_the_wheel_that_was_built_before(checkout, python311, mon
         "compiled",
         "--python",
         python311,
+        "--no-compile",
         CXX="no-such-compiler",
         XDG_CACHE_HOME=str(checkout.home / "cache"),
     )

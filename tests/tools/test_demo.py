@@ -10,6 +10,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.once
+
 DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"
 
 

@@ -33,11 +33,24 @@ def build(request: Request) -> Dict[str, Any]:
     started = time.perf_counter()
     note = BUILDERS[request["variant"]](request)
     facts = {"seconds": time.perf_counter() - started, "memory_mb": peak_memory_mb(), "note": note}
+    library = operators_of(request["model"])
+    if library is not None:
+        facts.update(library=library, note="; ".join(filter(None, (note, f"needs {Path(library).name}"))))
     traced = Path(request["model"] + ".traced")
     if traced.exists() and not _loads(request["model"]):
         os.replace(str(traced), request["model"])
         facts["note"] = "not simplified: what onnxsim made does not load"
     return facts
+
+
+def operators_of(model: str) -> Optional[str]:
+    """mmdeploy's library of operators, if a file has some of them; None if it has none."""
+    import onnx
+
+    if all(one.domain != "mmdeploy" for one in onnx.load(model, load_external_data=False).opset_import):
+        return None
+    spec = importlib.util.find_spec("mmdeploy")
+    return str(Path(str(spec.origin)).parent / "lib" / "libmmdeploy_onnxruntime_ops.so") if spec else None
 
 
 def answer(request: Request) -> Dict[str, Any]:
@@ -94,7 +107,7 @@ def _mmonnx(request: Request) -> str:
 
 def _mmdeploy(request: Request) -> str:
     if importlib.util.find_spec("mmdeploy") is None:
-        raise InputError("mmdeploy is not installed", "mmdeploy 0.14.0", "see requirements/bench.txt")
+        raise InputError("mmdeploy is not installed", "mmdeploy", "see requirements/bench.txt and bench2.txt")
     from benchmark_parts.mmdeploy_peer import export_mmdeploy
     from mmonnx import fallback
     from mmonnx.loading.config import read_config

@@ -17,7 +17,7 @@ from mmonnx.support.errors import type_and_line
 from mmonnx.verifying.verification import Case, verify
 
 from .profiling import profile
-from .variants import BASE, Variant
+from .variants import Variant, base
 
 WARM_UP = 2
 """Rounds that are run and not counted, for each shape."""
@@ -34,7 +34,7 @@ class Row:
         variant: its name.
         error: why it was not measured, in one line; the rest is empty then.
         times_ms: of each counted round.
-        ratio: the median over the rounds of its time by that of ``mask`` in the same round; None without it.
+        ratio: the median over the rounds of its time by that of ``variants.base()`` in the same round; None without it.
         proposals: per profiled run, the rows that enter the box head (None where no head was found).
         detections: per picture.
         matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.verifying.Match``.
@@ -87,7 +87,7 @@ def measure(
     sessions = {}
     for variant in (variant for variant in variants if variant.path):
         try:
-            sessions[variant.name] = Session(variant.path, num_threads=threads)
+            sessions[variant.name] = Session(variant.path, num_threads=threads, custom_op_library=variant.library)
             for array in (arrays * WARM_UP)[:WARM_UP]:
                 _run(sessions[variant.name], array)
         except Exception as error:  # ONNX Runtime has errors of its own
@@ -154,10 +154,10 @@ def _run_in_turn(sessions: Dict[str, Session], arrays: Sequence[np.ndarray], rou
 
 
 def _set_ratios(rows: Dict[str, Row]) -> None:
-    base = rows[BASE].times_ms if BASE in rows else []
+    reference = rows[base()].times_ms if base() in rows else []
     for row in rows.values():
-        if base and row.times_ms:
-            row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, base))
+        if reference and row.times_ms:
+            row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, reference))
 
 
 def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> None:
@@ -206,7 +206,7 @@ def _without_masks(task: Task) -> Task:
 
 def _profile(variant: Variant, arrays: Sequence[np.ndarray], threads: Optional[int], row: Row) -> None:
     try:
-        found = profile(str(variant.path), [arrays[number % len(arrays)] for number in range(_PROFILED)], threads)
+        found = profile(variant, [arrays[number % len(arrays)] for number in range(_PROFILED)], threads)
     except Exception as error:
         row.error = type_and_line(error)[:200]
         return

@@ -1,13 +1,14 @@
-"""mmdeploy 0.14.0's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
+"""mmdeploy's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-Two things are fixed, without which it stops at torch 2.9: the tracing exporter is asked for by name, and the cast that
-its RoIAlign imports from torch, which newer ones no longer have, is put back.
+In 0.14.0, for OpenMMLab 1.x, two things are fixed, without which it stops at torch 2.9: the tracing exporter is asked
+for by name, and the cast that its RoIAlign imports from torch, which newer ones no longer have, is put back. 1.3.1, for
+2.x, is left as it is; torch 2.8 is the newest that it runs with.
 """
 
 import contextlib
 import functools
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: 
     """Write mmdeploy's form of a detector, dynamic in batch, height and width.
 
     Args:
-        config: the model's ``mmcv.Config``.
+        config: the model's ``Config``.
         weights: the checkpoint.
         image: BGR uint8 (H, W, 3), which mmdeploy puts through the config's own test pipeline to trace with.
         output_names: ``dets``, ``labels`` and ``masks`` if there are any.
@@ -32,19 +33,29 @@ def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: 
     Raises:
         ImportError: there is no mmdeploy here.
     """
-    import torch
-    from mmcv import Config
     from mmdeploy.apis import torch2onnx
+
+    folder, name = os.path.split(path)
+    settings = compat.config_type()(_deploy_config(output_names))
+    second = compat.is_second_generation()
+    if not second:
+        _name_score_limit(config)
+    with contextlib.nullcontext() if second else _mended():
+        torch2onnx(image, folder, name, settings, config, weights, device="cpu")
+
+
+@contextlib.contextmanager
+def _mended() -> Iterator[None]:
+    """mmdeploy 0.14.0 as a torch of today needs it."""
+    import torch
     from torch.onnx import symbolic_opset9
 
-    _name_score_limit(config)
-    folder, name = os.path.split(path)
     with contextlib.ExitStack() as stack:
         exporter = functools.partial(torch.onnx.export, **compat.export_kwargs())
         stack.enter_context(replaced(torch.onnx, "export", exporter))
         if not hasattr(symbolic_opset9, "_cast_Long"):
             stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
-        torch2onnx(image, folder, name, Config(_deploy_config(output_names)), config, weights, device="cpu")
+        yield
 
 
 def _cast_long(g: Any, value: Any, non_blocking: bool) -> Any:

@@ -11,6 +11,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 import onnxruntime
 
+from .variants import Variant
+
 WORK = ("Conv", "Gemm", "MatMul", "RoiAlign", "Pool")
 """The kinds of operators that a detector is there to compute; the rest is overhead."""
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -47,11 +49,11 @@ def kind_of(op_type: str) -> str:
     return next((kind for pattern, kind in _KINDS if pattern.match(op_type)), op_type)
 
 
-def profile(path: str, feeds: Sequence[np.ndarray], threads: Optional[int] = None) -> Profile:
+def profile(variant: Variant, feeds: Sequence[np.ndarray], threads: Optional[int] = None) -> Profile:
     """Run a file on each of the inputs with ONNX Runtime's profiler, after one run that is left out.
 
     Args:
-        path: the file.
+        variant: whose file.
         feeds: (N, 3, H, W) each.
         threads: within an operator, None for ONNX Runtime's own choice.
 
@@ -65,7 +67,9 @@ def profile(path: str, feeds: Sequence[np.ndarray], threads: Optional[int] = Non
         options.profile_file_prefix = os.path.join(folder, "profile")
         if threads is not None:
             options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        if variant.library is not None:
+            options.register_custom_ops_library(variant.library)
+        session = onnxruntime.InferenceSession(variant.path, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         for feed in [feeds[0], *feeds]:
             session.run(None, {name: feed})

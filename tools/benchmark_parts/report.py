@@ -14,14 +14,19 @@ from mmonnx.support.atomic import replacing
 from mmonnx.support.version import __version__
 
 from .measuring import WARM_UP, Row, Shape
-from .variants import BASE, Variant
+from .variants import Variant, base
 
 Table = List[Tuple[str, ...]]
-LEGEND = (
-    f"ratio: median of the rounds' times by {BASE}'s; proposals: rows that enter the box head; overhead: share of "
-    "kernel time outside Conv, Gemm, MatMul, RoiAlign and pooling; RoI: RoIAlign and the heads' products; matched: "
-    "detections that are PyTorch's own; export: from the config to the simplified file (mmonnx also checks it)"
-)
+
+
+def legend() -> str:
+    """What the columns are."""
+    return (
+        f"ratio: median of the rounds' times by {base()}'s; proposals: rows that enter the box head; overhead: share "
+        "of kernel time outside Conv, Gemm, MatMul, RoiAlign and pooling; RoI: RoIAlign and the heads' products; "
+        "matched: detections that are PyTorch's own; export: from the config to the simplified file "
+        "(mmonnx also checks it)"
+    )
 
 
 def files_table(variants: Sequence[Variant]) -> str:

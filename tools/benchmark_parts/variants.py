@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import torch
 
+from mmonnx.environment import compat
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading import LoadOptions, Task, load
 from mmonnx.loading.config import read_config
@@ -21,11 +22,20 @@ from mmonnx.support.errors import InputError
 from .build import BUILDERS
 from .proposals import score_limit
 
-NAMES = tuple(BUILDERS)
-BASE = "mask"
-"""The variant that the others are compared with."""
+_OF_SECOND = ("mmonnx", "mmdeploy")
+"""mmdet 3 has no ONNX form of its own."""
 _TOOLS = Path(__file__).resolve().parent.parent
 _TIMEOUT = 3600.0
+
+
+def names() -> Tuple[str, ...]:
+    """The variants that there are for the installed generation of OpenMMLab's."""
+    return _OF_SECOND if compat.is_second_generation() else tuple(BUILDERS)
+
+
+def base() -> str:
+    """The variant that the others are compared with."""
+    return "mmdeploy" if compat.is_second_generation() else "mask"
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class Variant:
     Attributes:
         name: in the tables.
         path: the file; None if it was not built.
+        library: of the operators that it needs beside ONNX's, None for none.
         error: why not, in one line.
         seconds: from the config to the simplified file, and ``memory_mb`` the most MiB held; None for a given file.
         nodes: with those of subgraphs.
@@ -61,6 +72,7 @@ class Variant:
 
     name: str
     path: Optional[str] = None
+    library: Optional[str] = None
     error: str = ""
     seconds: Optional[float] = None
     memory_mb: Optional[float] = None
@@ -94,7 +106,8 @@ def prepare(
     options = LoadOptions(shape=shapes[0], dynamic=True)
     task = load(config, checkpoint, options)
     model = getattr(task.module, "model", None)
-    if not hasattr(model, "roi_head") or not hasattr(model, "rpn_head"):
+    two_stages = hasattr(model, "roi_head") and hasattr(model, "rpn_head")
+    if not two_stages and not (compat.is_second_generation() and proposals is None):
         raise InputError(
             f"{task.title} has no RPN and RoI head", "a two-stage detector of mmdet", "give another config"
         )
@@ -104,7 +117,8 @@ def prepare(
         limit = score_limit(task, pictures[0], shapes, proposals)
         (settings.model.get("test_cfg") or settings.test_cfg).rpn.nms["score_threshold"] = limit
     settings.dump(path)
-    meta = {"CLASSES": tuple(task.classes)} if task.classes else {}
+    classes = tuple(task.classes or ())
+    meta = {"CLASSES": classes, "dataset_meta": {"classes": classes}} if classes else {}
     torch.save({"state_dict": model.state_dict(), "meta": meta}, weights)
     again = replace(options, trust_checkpoint=True)  # it is our own
     return Model(task if limit is None else load(path, weights, again), path, weights, limit)
@@ -114,7 +128,7 @@ def build_variant(name: str, model: Model, folder: Path, python: Optional[str] =
     """Export one variant in a process of its own; whatever becomes of it, this returns.
 
     Args:
-        name: one of ``NAMES``.
+        name: one of :func:`names`.
         model: what to export.
         folder: where to.
         python: the interpreter to run it with; this one if None.
@@ -166,7 +180,7 @@ def other_files(paths: Sequence[str]) -> List[Variant]:
         name = Path(path).stem
         if not os.path.isfile(path):
             raise InputError(f"--also {path!r} does not exist", "an ONNX file", "check the path")
-        if name in found or name in NAMES:
+        if name in found or name in names():
             raise InputError(f"--also {path!r}: there is another {name!r}", "a name of its own", "rename the file")
         found[name] = given_file(name, path)
     return list(found.values())

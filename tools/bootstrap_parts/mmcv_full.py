@@ -68,7 +68,7 @@ def build_wheel(pip: List[Any], steps: Steps, version: str, folder: Path) -> Non
     alone = ["--no-deps", "--no-build-isolation"]
     try:
         steps(
-            f"mmcv-full {version}: compile (5 to 15 minutes, once)",
+            f"mmcv-full {version}: compile (5 to 20 minutes, once)",
             [*pip, "download", *alone, "--no-binary", ":all:", "-d", work, f"mmcv-full=={version}"],
             lambda: unpack(archive, source),
             [*pip, "wheel", *alone, "--no-cache-dir", "-w", wheels, source],

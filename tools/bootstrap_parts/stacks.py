@@ -29,6 +29,8 @@ STACKS = {
     "torch1.10": Stack(("classic.txt", "torch1.10.txt"), ((3, 8),), ".venv-torch1.10", 4),
     "torch1.13": Stack(("classic.txt", "torch1.13.txt"), ((3, 8),), ".venv-torch1.13", 5),
     "torch2.1": Stack(("default.txt", "torch2.1.txt"), ((3, 11),), ".venv-torch2.1", 7),
+    "mmdet3.0": Stack(("default.txt", "openmmlab2.txt", "mmdet3.0.txt"), ((3, 11),), ".venv-mmdet3.0", 7),
+    "onedl": Stack(("default.txt", "openmmlab2.txt", "onedl.txt"), RECENT[:-1], ".venv-onedl", 7),
     "newest": Stack(("default.txt",), ((3, 12),), ".venv-newest", 7),
 }
 

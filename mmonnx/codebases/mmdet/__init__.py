@@ -3,9 +3,15 @@
 In: an ``mmcv.Config`` or a detector. Out: a ``Task``, an ``Evaluator``. Touched: nothing but the model that it builds.
 """
 
-from .by_class import to_detections
+from typing import Any, Tuple
+
 from .codebase import MMDetection
 
 __all__ = ["CODEBASE", "to_detections"]
 
 CODEBASE = MMDetection()
+
+
+def to_detections(result: Any, size: Tuple[int, int]) -> Any:
+    """What ``inference_detector`` of the installed mmdet gives for an image of (height, width), sorted by score."""
+    return CODEBASE.generation.read(result, size)

@@ -10,6 +10,7 @@ MOVED = {
     "mmdet.core.bbox.coder.": "mmdet.models.task_modules.coders.",
     "mmdet.core.bbox.iou_calculators.iou2d_calculator.": "mmdet.structures.bbox.bbox_overlaps.",
     "mmdet.core.bbox.transforms.": "mmdet.structures.bbox.transforms.",
+    "mmdet.core.evaluation.": "mmdet.evaluation.functional.",
     "mmdet.core.post_processing.merge_augs.": "mmdet.models.test_time_augs.merge_augs.",
     "mmdet.core.post_processing.": "mmdet.models.layers.",
     "mmdet.core.utils.misc.": "mmdet.models.utils.misc.",
