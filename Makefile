@@ -11,6 +11,12 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# In CI, which has an hour and a half for all stacks: not what takes long and has a shorter sibling; on the classic stack
+# not what has no more to do with the versions than what is run; and half of the models of the sweep.
+UNLESS_CI = $(if $(CI), and not long)
+ELSEWHERE = $(if $(CI),$(addprefix --ignore=tests/,docs evaluation exporting fuzz runtime support targets \
+	environment/test_surroundings.py graph/test_shapes.py loading/test_class_counts.py test_custom_ops.py \
+	test_exporter_threads.py test_limits.py test_mismatches.py test_situations.py))
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
 # The guide's full model calls the same ones as the small detectors, and single-stage ones none that two stages lack but
 # corner pooling, which tests/fallback has.
@@ -35,17 +41,17 @@ demo: ## export, verify and draw the digit models into work_dirs/demo/ (STACK=op
 	$(if $(filter default,$(STACK)),.venv,.venv-$(STACK))/bin/python tools/demo.py
 
 test: lint ## lint, then the tests, on the default stack
-	$(call run_tests,.venv)
+	$(call run_tests,.venv) $(if $(CI),-m "not long")
 
 test-compiled: ## the tests that call mmcv's operators, with these compiled (the first time, 5 to 20 minutes more)
 	$(BOOTSTRAP) --stack compiled $(if $(CI),--no-compile); status=$$?; \
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
-	$(call run_tests,.venv-compiled) -m "not once" $(addprefix --ignore=tests/,$(WITHOUT)) $(WITH_OPERATORS)
+	$(call run_tests,.venv-compiled) -m "not once$(UNLESS_CI)" $(addprefix --ignore=tests/,$(WITHOUT)) $(WITH_OPERATORS)
 
 test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a Python
 	$(BOOTSTRAP) --stack classic; status=$$?; \
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
-	$(call run_tests,.venv-classic) -m "not once"
+	$(call run_tests,.venv-classic) -m "not once$(UNLESS_CI)" $(ELSEWHERE)
 
 test-openmmlab2: ## the tests of OpenMMLab 2.x: mmdet 3, mmpretrain, mmengine, without a compiler
 	$(BOOTSTRAP) --stack openmmlab2
@@ -60,7 +66,7 @@ matrix-ends: ## the quickest of these tests on the oldest and the newest set
 
 sweep: ## export 25 full models of all kinds, and compare each with PyTorch
 	$(BOOTSTRAP)
-	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick --jobs $(JOBS) --seconds 600 --out work_dirs/sweep
+	OMP_NUM_THREADS=1 .venv/bin/python tools/zoo.py --quick $(if $(CI),--sample 12) --jobs $(JOBS) --seconds 600 --out work_dirs/sweep
 
 fuzz: ## 10,000 hostile inputs for all entry points, then those that atheris finds in COUNT/20 seconds (COUNT=..., SEED=0)
 	$(BOOTSTRAP)

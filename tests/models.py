@@ -94,11 +94,11 @@ def small_config(name: str, folder: Any, options: Optional[Dict[str, Any]] = Non
 
 
 def once_if(is_twin: Callable[[Any], bool], values: Iterable[Any]) -> List[Any]:
-    """Parameters for pytest, tuples for several: the twins of others, which take long, are for the default stack."""
+    """Parameters for pytest, tuples for several: the twins of others are for the default stack, and not for CI."""
     found = []
     for value in values:
         parts = value if isinstance(value, tuple) else (value,)
-        found.append(pytest.param(*parts, marks=pytest.mark.once if is_twin(value) else ()))
+        found.append(pytest.param(*parts, marks=(pytest.mark.once, pytest.mark.long) if is_twin(value) else ()))
     return found
 
 

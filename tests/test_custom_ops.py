@@ -57,6 +57,7 @@ def config(tmp_path_factory):
     return small_config(DCN, tmp_path_factory.mktemp("config"), FAST)
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_the_command_line_simplifies_and_verifies_such_a_file(config, tmp_path, capfd):
     output = tmp_path / "x.onnx"
@@ -94,6 +95,7 @@ def test_a_body_that_does_not_run_is_never_passed(config, tmp_path, capfd, monke
     assert not (tmp_path / "x.onnx").exists()
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_a_library_is_run_beside_the_functions(config, tmp_path, capfd, monkeypatch):
     """There is none to load here; who is asked to load it is seen."""

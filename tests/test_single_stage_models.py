@@ -71,6 +71,7 @@ def test_keypoints_and_proposals_of_their_own(tmp_path, name, options):
     check(task, ExportContext(), [*cases, padded(task, (128, 160), (107, 123), [two, three])])
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_a_detector_that_takes_no_small_image_is_compared_on_larger_ones(tmp_path):
     task = load_small("mmdet::ssd/ssd300_coco.py", tmp_path, {"model.test_cfg.max_per_img": 20}, **SSD)

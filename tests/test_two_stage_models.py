@@ -44,6 +44,7 @@ GPU_ONLY = ("carafe", "mdpool")
 """Parts of the names of those whose operators mmcv compiles for GPUs alone."""
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_all_branches_of_tridentnet_are_refused(tmp_path):
     options = {"model.backbone.test_branch_idx": -1, "model.roi_head.test_branch_idx": -1, **FAST}

@@ -85,7 +85,7 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
     """The configs that the command line asks for.
 
     Raises:
-        InputError: it asks for none, or in two ways, or for a sample of something else than all.
+        InputError: it asks for none, or in two ways, or for a sample of something else than all or quick.
     """
     ways = [options.families, options.all, options.quick, bool(options.patterns)]
     if sum(ways) != 1:
@@ -95,12 +95,13 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
             "give one",
         )
     codebases = [options.codebase] if options.codebase else selection.installed()
-    if options.sample and not options.all:
-        raise InputError(f"command line: --sample {options.sample} without --all", "both", "add --all")
+    if options.sample and not (options.all or options.quick):
+        raise InputError(f"command line: --sample {options.sample} without --all", "both, or --quick", "add --all")
     if options.patterns:
         return selection.matching(options.patterns, codebases)
     if options.quick:
-        return [entry for entry in selection.quick() if entry.codebase in codebases]
+        quick = [entry for entry in selection.quick() if entry.codebase in codebases]
+        return selection.drawn(quick, options.sample) if options.sample else quick
     rule = selection.families if options.families else selection.everything
     found = [entry for codebase in codebases for entry in rule(codebase)]
     return selection.drawn(found, options.sample) if options.sample else found
@@ -144,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--codebase", choices=list(selection.CODEBASES), help="whose configs; default: all")
     add("--families", action="store_true", help="one config of each family")
     add("--all", action="store_true", help="every config")
-    add("--sample", type=_number, metavar="N", help="with --all: no more than N, always the same ones")
+    add("--sample", type=_number, metavar="N", help="with --all or --quick: no more than N, always the same ones")
     add("--quick", action="store_true", help=f"{len(selection.QUICK)} fixed configs over all kinds of heads")
     add("--target", metavar="NAME", type=_engine, help="run the files in this runtime, against ONNX Runtime")
     add("--jobs", type=_number, default=1, metavar="N", help="configs at a time; default: 1")

@@ -55,19 +55,20 @@ model = dict(
 )
 
 # No mirroring: a mirrored digit is another sign.
+meta_keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=(320, 320), keep_ratio=True),
     dict(type="PhotoMetricDistortion"),
-    dict(type="PackDetInputs"),
+    dict(type="PackDetInputs", meta_keys=meta_keys),
 ]
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=(320, 320), keep_ratio=True),
     dict(type="Pad", size=(320, 320), pad_val=dict(img=(114, 114, 114))),
     dict(type="LoadAnnotations", with_bbox=True),
-    dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
+    dict(type="PackDetInputs", meta_keys=meta_keys),
 ]
 
 dataset_type = "CocoDataset"

@@ -71,6 +71,7 @@ def test_the_tool_prints_a_table():
     assert "3 inputs, 0 of them ended wrong" in done.stdout and "refused" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris, which has few wheels")
 def test_inputs_that_atheris_finds(tmp_path):
     """A hundred of them; ``make fuzz`` goes on for minutes."""

@@ -85,8 +85,8 @@ def rounded(model):
     "name, scale",
     [
         (RETINANET, 512.0),
-        pytest.param(FASTER, "dynamic", marks=pytest.mark.once),
-        pytest.param(MASK, 512.0, marks=pytest.mark.once),
+        pytest.param(FASTER, "dynamic", marks=(pytest.mark.once, pytest.mark.long)),
+        pytest.param(MASK, 512.0, marks=(pytest.mark.once, pytest.mark.long)),
         (CONVNEXT, "dynamic"),
         (MOBILENET, 512.0),
     ],

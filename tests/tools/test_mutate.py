@@ -344,6 +344,7 @@ def test_exit_status_and_closing_line(monkeypatch, capsys, tmp_path, reports, le
     assert json.loads(file.read_text())["rate"] == table.kill_rate(reports)
 
 
+@pytest.mark.long
 def test_a_model_in_a_process_of_its_own():
     """From the command line to the outcomes, twice the same ones."""
     plan = Plan(count=24, seed=7, pictures=12)

@@ -190,7 +190,7 @@ def test_one_that_hangs_is_a_result(tmp_path):
         ([], "0 ways to choose configs"),
         (["--all", "--families"], "2 ways"),
         (["lenet/*", "--quick"], "2 ways"),
-        (["--quick", "--sample", "5"], "--sample 5 without --all"),
+        (["--families", "--sample", "5"], "--sample 5 without --all"),
         (["none/*"], "names no config"),
         (["--all", "--codebase", "mmseg"], "invalid choice"),
         (["--all", "--jobs", "0"], "no number of 1 or more"),

@@ -145,6 +145,7 @@ def scaled_otherwise(node):
     next(item for item in node.attribute if item.name == "spatial_scale").f *= 1.01
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_a_fault_in_any_level_of_any_layer_shows(made):
     _, found = made
