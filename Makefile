@@ -10,6 +10,9 @@ BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
 run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# A stack that cannot be had here is told of by bootstrap, and its tests are skipped.
+stack_or_end = $(BOOTSTRAP) --stack $(1); status=$$?; \
+	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi
 # In CI, which has an hour and a half for all stacks: not what takes long and has a shorter sibling; on the classic stack
 # not what has no more to do with the versions than what is run; and half of the models of the sweep.
 UNLESS_CI = $(if $(CI), and not long)
@@ -43,13 +46,11 @@ test: lint ## lint, then the tests, on the default stack
 	$(call run_tests,.venv) $(if $(CI),-m "not long")
 
 test-compiled: ## the tests that call mmcv's operators, with these compiled (the first time, 5 to 20 minutes more)
-	$(BOOTSTRAP) --stack compiled $(if $(CI),--no-compile); status=$$?; \
-	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
+	$(call stack_or_end,compiled $(if $(CI),--no-compile)); \
 	$(call run_tests,.venv-compiled) -m "not once$(UNLESS_CI)" $(addprefix --ignore=tests/,$(WITHOUT)) $(WITH_OPERATORS)
 
 test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a Python
-	$(BOOTSTRAP) --stack classic; status=$$?; \
-	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi; \
+	$(call stack_or_end,classic); \
 	$(call run_tests,.venv-classic) -m "not once$(UNLESS_CI)" $(ELSEWHERE)
 
 test-openmmlab2: ## the tests of OpenMMLab 2.x: mmdet 3, mmpretrain, mmengine, without a compiler

@@ -168,11 +168,9 @@ def measure_detector(config: Path, checkpoint: Path) -> float:
 
 def measure_classifier(config: Path, checkpoint: Path) -> float:
     """Share of 400 held-out crops that are named rightly."""
-    from mmcls.apis import inference_model, init_model
-
-    model = init_model(str(config), str(checkpoint), device="cpu")
+    classify = scores.pytorch_classifier(str(config), str(checkpoint))
     samples = list(digits.classification_samples("test", 400))
-    right = sum(inference_model(model, sample.image)["pred_label"] == sample.label for sample in samples)
+    right = sum(classify(sample.image)[0] == sample.label for sample in samples)
     return float(right / len(samples))
 
 

@@ -1,6 +1,5 @@
 # RTMDet-tiny, half as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x.
-# `python tools/train_digits.py detector` makes its data and trains it by mmengine, which takes hours on two cores; no
-# weights are kept.
+# `python tools/train_digits.py detector` makes its data and trains it by mmengine; no weights are kept.
 default_scope = "mmdet"
 classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 norm_cfg = dict(type="BN")

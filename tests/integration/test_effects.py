@@ -195,8 +195,6 @@ def test_what_waits_for_a_module_comes_right_after_its_import(module):
 
 
 def test_nobody_waits_any_more(module, disabled):
-    # what mmonnx itself waits for, such as the other generation's packages, is waited for no more
-    unwatch()
     finders = list(sys.meta_path)
     seen = []
     when_imported(module, lambda: seen.append(1))

@@ -11,7 +11,7 @@ from mmonnx.runtime import open_model
 from mmonnx.runtime.session import Session
 from mmonnx.verifying.matching import match
 
-pytestmark = [pytest.mark.once, pytest.mark.long]
+pytestmark = pytest.mark.once
 
 SHAPES = {"classifier": (64, 64), "detector": (96, 128)}
 MEANS = [100.0, 110.0, 120.0, 200.0]

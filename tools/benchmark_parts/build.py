@@ -34,12 +34,12 @@ def build(request: Request) -> Dict[str, Any]:
     note = BUILDERS[request["variant"]](request)
     facts = {"seconds": time.perf_counter() - started, "memory_mb": peak_memory_mb(), "note": note}
     library = operators_of(request["model"])
-    if library is not None:
-        facts.update(library=library, note="; ".join(filter(None, (note, f"needs {Path(library).name}"))))
     traced = Path(request["model"] + ".traced")
-    if traced.exists() and not _loads(request["model"]):
+    if traced.exists() and not _loads(request["model"], library):
         os.replace(str(traced), request["model"])
         facts["note"] = "not simplified: what onnxsim made does not load"
+    if library is not None:
+        facts.update(library=library, note="; ".join(filter(None, (facts["note"], f"needs {Path(library).name}"))))
     return facts
 
 
@@ -135,11 +135,11 @@ def _simplify(traced: str, target: str) -> str:
     return f"not simplified: {lines[-1][:120]}"
 
 
-def _loads(path: str) -> bool:
+def _loads(path: str, library: Optional[str]) -> bool:
     from mmonnx.runtime.session import Session
 
     try:
-        Session(path)
+        Session(path, custom_op_library=library)
     except Exception:  # ONNX Runtime has errors of its own
         return False
     return True
