@@ -1,0 +1,34 @@
+"""What CI shares out over the stacks: every test is run by one of them at least."""
+
+from types import SimpleNamespace
+
+import conftest
+import pytest
+
+pytestmark = pytest.mark.once
+
+ALONE, ONCE = ["test_one.py::test_alone"], ["test_one.py::test_once[a]", "test_one.py::test_once[b]"]
+SHARED = [f"test_one.py::test_shared[{number}]" for number in range(5)] + ["test_two.py::test_shared[0]"]
+
+
+def run(share):
+    items = [
+        SimpleNamespace(nodeid=name, get_closest_marker=lambda mark, name=name: mark == "once" and name in ONCE)
+        for name in ALONE + ONCE + SHARED
+    ]
+    left = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(items))
+    conftest.pytest_collection_modifyitems(SimpleNamespace(getoption=lambda _: share, hook=hook), items)
+    assert len(items) + len(left) == len(ALONE + ONCE + SHARED)
+    return [item.nodeid for item in items]
+
+
+def test_parameters_are_shared_out_and_all_else_is_run_by_all():
+    first, second = run("1/2"), run("2/2")
+    assert set(first) | set(second) == set(ALONE + ONCE + SHARED)
+    assert set(first) & set(second) == set(ALONE + ONCE)
+    assert len(first) - len(second) == 2 and SHARED[0] in first and SHARED[1] in second and SHARED[5] in first
+
+
+def test_without_the_option_all_are_run():
+    assert run(None) == ALONE + ONCE + SHARED
