@@ -47,7 +47,7 @@ def list_detections(
     table = torch.where(mine, scores, absent)
     of_image = torch.where(own, scores, absent).max(1, keepdim=True)[0]
     best = strongest(table.max(1)[0].reshape(-1, width), of_image, by_class[:, None]).reshape(1, -1, 1)
-    found = suppress(context, boxes[None], table[None], nms, ABSENT / 2, top, best)
+    found = suppress(context, boxes[None], scores[None, None], nms, ABSENT / 2, top, best, mine)
     row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
     return gather_detections(context, boxes[row], found.scores, labels[row], image[row], top, limit, row)
 

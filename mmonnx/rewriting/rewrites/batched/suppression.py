@@ -36,6 +36,7 @@ def suppress(
     score_thr: float,
     limit: Optional[int],
     best: torch.Tensor,
+    members: Optional[torch.Tensor] = None,
 ) -> Survivors:
     """Run the suppression that an ``nms`` config describes, in each batch and class by itself.
 
@@ -48,6 +49,7 @@ def suppress(
         limit: the greatest number of boxes kept per batch and class, None for all.
         best: (B, C, 1), or to be expanded to it: the best score of the call of mmcv's operator that a class is in,
             see :func:`strongest`.
+        members: (C, K) bool, which boxes a class has, where ``scores`` is (1, 1, K) for all classes; None: all of them.
 
     Raises:
         NotImplementedError: the config asks for a suppression that is not rewritten.
@@ -60,15 +62,19 @@ def suppress(
         # the old convention counts both border pixels: the same IoU as of boxes one pixel longer
         boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
     if kind == "soft_nms":
+        if members is not None:
+            scores = torch.where(members, scores, scores.new_full((1,), ABSENT))
         return _soft(boxes, scores, nms, score_thr, limit, best)
     threshold: Any = nms.get("iou_threshold", nms.get("iou_thr"))
     real = scores
+    own = None if members is None else members.to(scores.dtype)
     if not context.capabilities.empty_tensors:
         # one more box for every class, which is kept for certain and taken for absent afterwards
         # of Pad on an axis in the middle PPLNN makes garbage, and of ConstantOfShape in front of Concat
         nowhere = boxes.new_zeros(1, 1, 4).expand(boxes.shape[0], 1, 4)
         boxes = torch.cat([boxes, nowhere], 1)
         scores, real = pad(scores, (0, 1), value=CERTAIN), pad(real, (0, 1), value=ABSENT)
+        own = None if own is None else pad(own, (0, 1), value=1.0)
         limit = limit and limit + 1
     if not context.capabilities.flat_boxes:
         boxes = _with_area(boxes)
@@ -77,9 +83,11 @@ def suppress(
     score_thr = max(score_thr, bound) if bound > 0 else score_thr
     if score_thr < 0:
         scores, score_thr = _positive(scores), 0.0
+    if own is not None:  # 0 is not above a bound, which is 0 at least: a product, as Where takes four times as long
+        scores = own * scores
     selected = non_max_suppression(boxes, scores, limit or _NO_LIMIT, threshold, score_thr)
     batch, group, row = selected.unbind(1)
-    return Survivors(batch, group, row, gather_nd(real, selected))
+    return Survivors(batch, group, row, gather_nd(real, selected) if own is None else real.reshape(-1)[row])
 
 
 def _with_area(boxes: torch.Tensor) -> torch.Tensor:
