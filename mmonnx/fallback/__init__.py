@@ -6,6 +6,7 @@ left alone. Importing this package loads nothing: torch, torchvision and mmcv ar
 In: tensors, as mmcv's operators take them. Out: theirs. Touched: ``sys.modules``, by ``ensure`` and ``serve`` alone.
 """
 
+import contextlib
 import importlib
 import importlib.machinery
 import sys
@@ -33,7 +34,7 @@ __all__ = ["active", "ensure", "serve", *_KERNELS]
 
 __getattr__ = lazy(__name__, _KERNELS)
 
-_NAME = "mmcv._ext"
+_NAME, _ATTENTION = "mmcv._ext", "MultiScaleDeformableAttention"
 _FAMILIES = (
     "attention",
     "bbox",
@@ -109,6 +110,20 @@ def _install() -> None:
     module.__dict__.update(OPERATORS)
     sys.modules[_NAME] = module
     sys.modules["mmcv"]._ext = module  # type: ignore[attr-defined]
+    _repeat_attempt()
+
+
+def _repeat_attempt() -> None:
+    """Import what ``mmcv.cnn`` tried to import while there were no operators, and goes on without: mmdet takes it there.
+
+    Where ``mmcv.ops`` is being imported at this moment, the attempt is not over yet.
+    """
+    module = sys.modules.get("mmcv.cnn.bricks.transformer")
+    if module is None or hasattr(module, _ATTENTION) or "mmcv.ops" in sys.modules:
+        return
+    with contextlib.suppress(ImportError, AttributeError):  # releases before 1.3.3 know no such operator
+        home = importlib.import_module("mmcv.ops.multi_scale_deform_attn")
+        setattr(module, _ATTENTION, getattr(home, _ATTENTION))
 
 
 def active() -> bool:

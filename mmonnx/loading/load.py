@@ -1,5 +1,6 @@
 """The first stage: from what a user names to a Task."""
 
+import importlib
 import logging
 import warnings
 from contextlib import contextmanager
@@ -74,10 +75,22 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     if owner is not None:
         return owner, settings
     raise InputError(
-        f"config {config!r} has model type {settings.model.type!r}",
+        f"config {config!r} has model type {settings.model.type!r}{_unread()}",
         " or ".join(codebase.makes for codebase in codebases() if codebase.package),
         "add custom_imports to the config if the model is your own",
     )
+
+
+def _unread() -> str:
+    """Which codebases are installed and fail when they are imported, so that none of their models is known."""
+    told = ""
+    for package in (codebase.package for codebase in codebases() if codebase.package):
+        try:
+            importlib.import_module(f"{package}.models")
+        except ImportError as error:
+            if error.name != package:  # which is what a package lacks that is not installed
+                told += f", and {package}.models cannot be imported ({type_and_line(error)[:200]})"
+    return told
 
 
 def _taker(name: str) -> Optional[Codebase]:

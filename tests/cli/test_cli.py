@@ -66,6 +66,14 @@ def test_a_broken_config(refused, tmp_path, text, words):
     assert words in refused(config)
 
 
+def test_a_codebase_that_cannot_be_imported_is_told_where_a_model_is_of_nobody(refused, tmp_path, monkeypatch):
+    config = tmp_path / "own.py"
+    config.write_text("model = dict(type='NoSuchModel')\n")
+    assert "cannot be imported" not in refused(config)
+    monkeypatch.setitem(sys.modules, "mmcls.models", None)
+    assert "'NoSuchModel', and mmcls.models cannot be imported (ModuleNotFoundError" in refused(config)
+
+
 @pytest.mark.parametrize("name", ["scripted.pt", "weights.pth", "model.onnx", "config"])
 def test_a_file_of_another_kind_in_the_place_of_a_config(refused, tmp_path, name):
     config = tmp_path / name

@@ -77,6 +77,17 @@ except MissingOperatorError as error:
     assert run(HIDE + USE.replace("print(", missing + "print(")) == "fallback fallback 0"
 
 
+def test_what_was_imported_while_there_were_no_operators_gets_what_it_lacks():
+    early = """
+import warnings
+warnings.simplefilter("ignore")
+import mmcv.cnn.bricks.transformer as early
+assert not hasattr(early, "MultiScaleDeformableAttention")
+"""
+    late = "assert early.MultiScaleDeformableAttention is mmcv.ops.MultiScaleDeformableAttention\n"
+    assert run(HIDE + early + USE.replace("print(", late + "print(")) == "fallback fallback 0"
+
+
 def test_a_compiled_module_that_does_not_load_is_replaced_and_reported_once(tmp_path):
     line = run(BREAK + USE, tmp_path)
     assert line.startswith("fallback fallback 1 ")

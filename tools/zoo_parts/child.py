@@ -21,7 +21,6 @@ from mmonnx import loading
 from mmonnx.codebases.plain.callables import is_callable_name
 from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
-from mmonnx.loading.config import read_config
 from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
 from mmonnx.runtime.results import RawOutputs, Scores
@@ -110,7 +109,7 @@ def _export(request: Request, recorder: Recorder) -> Exported:
 
 def _cheaper(config: str) -> Dict[str, int]:
     """Overrides that leave fewer proposals and detections, where the config has any."""
-    node = read_config(config).model.get("test_cfg") or {}
+    node = loading.read(config)[1].model.get("test_cfg") or {}
     found = {}
     for key, value in _FEWER.items():
         part, name = key.split(".")[2:]
