@@ -114,7 +114,7 @@ def _install() -> None:
 
 
 def _repeat_attempt() -> None:
-    """Import what ``mmcv.cnn`` tried to import while there were no operators, and goes on without: mmdet takes it there.
+    """Import what ``mmcv.cnn`` tried to import while there were no operators: mmdet takes it from there.
 
     Where ``mmcv.ops`` is being imported at this moment, the attempt is not over yet.
     """
