@@ -5,7 +5,8 @@ import contextlib
 import os
 import re
 import sys
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+import warnings
+from typing import Any, Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
 from ..support import (
     InputError,
@@ -37,7 +38,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     debug = "--debug" in arguments
     _print_anything()
     try:
-        with ending_signals_exit():
+        with ending_signals_exit(), _quiet(not debug):
             options = _parser().parse_args(arguments)
             status = int(options.run(options))
             sys.stdout.flush()
@@ -55,6 +56,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         refusal = error if isinstance(error, MmonnxError) and not is_out_of_memory(error) else _refusal(error)
         print(f"mmonnx: error: {refusal}", file=sys.stderr)
         return refusal.status
+
+
+@contextlib.contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
+    with warnings.catch_warnings():
+        if wanted:
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain)\b")
+            warnings.filterwarnings("ignore", message="torch.meshgrid")
+        yield
 
 
 def _print_anything() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
@@ -198,3 +199,16 @@ def test_the_tool_of_upstreams_name_is_the_same_command():
     flags += "--std --verify --simplify --shape --cfg-options --dynamic-export --skip-postprocess --device --show-dir "
     for flag in (flags + "--batch --work-dir").split():
         assert flag in done.stdout, flag
+
+
+MINE, THEIRS = "my_plugin.heads", "mmdet.models"
+
+
+@pytest.mark.parametrize(("wanted", "told"), [(True, [MINE]), (False, [THEIRS, MINE])])
+def test_warnings_of_upstreams_code_are_hidden_and_those_of_the_users_told(recwarn, wanted, told):
+    from mmonnx.cli import parsers
+
+    with parsers._quiet(wanted):
+        for module in (THEIRS, MINE):
+            warnings.warn_explicit(module, FutureWarning, f"{module}.py", 1, module)
+    assert [str(found.message) for found in recwarn] == told
