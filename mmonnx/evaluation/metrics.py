@@ -5,6 +5,7 @@ import copy
 import inspect
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..environment import compat
 from ..support import InputError, type_and_line
 from .distributed import merged
 from .sets import Batch, Tally
@@ -159,8 +160,7 @@ def _names(settings: Dict[str, Any]) -> Sequence[str]:
     if taken is not None:
         value = settings.get("metric", taken.default)
         return [str(one) for one in _listed(value)]
-    kind = settings.get("type")
-    return [kind.rpartition(".")[2] if isinstance(kind, str) else str(getattr(kind, "__name__", kind))]
+    return [compat.kind_of(settings.get("type"))]
 
 
 def _kind(name: Any) -> Optional[type]:

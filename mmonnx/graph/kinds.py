@@ -55,7 +55,9 @@ def _settings(text: str) -> Iterator[Tuple[str, str]]:
         elif word in ("=", ":"):
             key = last
         elif kind in _VALUES and key in ("type", _DEPTH) and not _is_training(path):
-            yield ".".join([*path[1:], key]), _plain(kind, word)
+            value = _plain(kind, word)
+            # a type without its scope, or the module of a class that a lazy config has imported
+            yield ".".join([*path[1:], key]), value.rpartition(".")[2] if key == "type" else value
         last = _plain(kind, word) if kind in _VALUES else ""
 
 

@@ -17,7 +17,7 @@ from .model import build, check_device, without_sync_bn
 from .options import LoadOptions
 from .random_weights import CONTEXT, GENERAL, OFFSETS, SPREAD, STEP, Rule, seeded
 from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
-from .second_generation import first_of, kind_of, norm_of, test_dataset
+from .second_generation import first_of, norm_of, test_dataset
 from .sizes import another_size, check_size, larger_size, longer, refusal
 from .state import Clones, State, as_it_was, written_at
 from .structure import named_tensors, refilled
@@ -62,7 +62,6 @@ __all__ = [
     "flatten",
     "found_in",
     "input_channels",
-    "kind_of",
     "larger_size",
     "load",
     "longer",

@@ -1,7 +1,9 @@
 """What a config and a checkpoint say about a model beyond its weights: class names, colours, the test pipeline."""
 
 import pprint
+import re
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Mapping, Sequence, Tuple
 
 from ..runtime import from_config
@@ -11,6 +13,8 @@ from .task import Task
 
 AUGMENTED = "the config asks for test-time augmentation"
 """What a note of it begins with."""
+_SUPPRESSION = re.compile(r"mmcv\.ops\.(?:nms\.)?(nms|soft_nms)")
+"""Functions that mmcv takes from a lazy config as they are, and by a name that it evaluates where it defines them."""
 
 
 def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) -> None:
@@ -44,8 +48,11 @@ def augmentation(config: Any) -> str:
 
 
 def config_text(config: Any) -> str:
-    """A config as Python that mmcv reads back, all its bases and overrides merged."""
-    plain = _plain(config._cfg_dict)
+    """A config as Python that mmcv reads back, all its bases and overrides merged.
+
+    A lazy one has its types by their paths, as mmengine writes them.
+    """
+    plain = _plain(config.to_dict())
     return "".join(f"{name} = {pprint.pformat(value, width=119)}\n" for name, value in plain.items())
 
 
@@ -72,7 +79,12 @@ def _names_of_first(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tupl
 
 
 def _plain(value: Any) -> Any:
-    """The same without mmcv's own types."""
+    """The same without mmcv's own types, and with paths in the place of classes and functions."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (type, FunctionType)):
+        value = f"{value.__module__}.{value.__qualname__}"
+    suppression = _SUPPRESSION.fullmatch(value) if isinstance(value, str) else None
+    if suppression:
+        return suppression.group(1)
     return type(value)(_plain(item) for item in value) if isinstance(value, (list, tuple)) else value

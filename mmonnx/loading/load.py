@@ -75,7 +75,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     if owner is not None:
         return owner, settings
     raise InputError(
-        f"config {config!r} has model type {settings.model.type!r}{_unread()}",
+        f"config {config!r} has model type {compat.kind_of(settings.model.type)!r}{_unread()}",
         " or ".join(codebase.makes for codebase in codebases() if codebase.package),
         "add custom_imports to the config if the model is your own",
     )

@@ -30,7 +30,7 @@ def remove_pretrained(model: Any) -> None:
             if part.get(name):
                 part[name] = False if part[name] is True else None  # timm's models take nothing but a bool
         init = part.get("init_cfg")
-        if isinstance(init, dict) and (init.get("type") == "Pretrained" or "checkpoint" in init):
+        if isinstance(init, dict) and (compat.kind_of(init.get("type")) == "Pretrained" or "checkpoint" in init):
             part["init_cfg"] = None
 
 
@@ -40,7 +40,7 @@ def desynchronise_norms(model: Any) -> None:
     They ask for a process group when they are built. Torch's do not, and are replaced afterwards.
     """
     for part in _parts(model):
-        if part.get("type") == "MMSyncBN":
+        if compat.kind_of(part.get("type")) == "MMSyncBN":
             part["type"] = "BN"
             part.pop("stats_mode", None)
 

@@ -6,6 +6,8 @@ the names and arguments that 1.x has, which is all that the rest of mmonnx reads
 
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from ..environment import compat
+
 Transform = Dict[str, Any]
 
 _MOST_CHANNELS = 4
@@ -94,20 +96,14 @@ def norm_of(settings: Mapping[str, Any]) -> Optional[Transform]:
 def _flat(pipeline: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The transforms, also those that go to an image and its proposals alike."""
     for step in pipeline:
-        if kind_of(step.get("type")) == "ProposalBroadcaster":
+        if compat.kind_of(step.get("type")) == "ProposalBroadcaster":
             yield from _flat(step.get("transforms") or ())
         else:
             yield step
 
 
-def kind_of(value: Any) -> str:
-    """The name of a type in a config, which a lazy config has as the class itself; without the scope before it."""
-    name = value if isinstance(value, str) else getattr(value, "__name__", str(value))
-    return name.rpartition(".")[2]
-
-
 def _translated(step: Mapping[str, Any]) -> Optional[Transform]:
-    found = {**step, "type": kind_of(step.get("type"))}
+    found = {**step, "type": compat.kind_of(step.get("type"))}
     kind = found["type"]
     if kind in _WITHOUT_EFFECT:
         return None

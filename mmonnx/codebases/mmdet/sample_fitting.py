@@ -6,7 +6,7 @@ import mmcv
 from mmcv.transforms import Pad
 from mmdet.datasets.transforms import Resize
 
-from ...loading import kind_of
+from ...environment import compat
 
 Size = Tuple[int, int]
 
@@ -58,14 +58,14 @@ def fitted(pipeline: Sequence[Any], size: Size) -> List[Any]:
     """A test pipeline whose images are no larger than (height, width)."""
     found = []
     for step in pipeline:
-        kind = kind_of(step.get("type"))
+        kind = compat.kind_of(step.get("type"))
         found.append({**step, "type": _FITTING[kind], "fitting": size} if kind in _FITTING else step)
     return found
 
 
 def may_be_larger(pipeline: Sequence[Any], size: Size) -> bool:
     """Whether the pipeline as it is may make images that do not fit."""
-    scales = [step.get("scale") for step in pipeline if kind_of(step.get("type")) == "Resize"]
+    scales = [step.get("scale") for step in pipeline if compat.kind_of(step.get("type")) == "Resize"]
     return any(max(_pair(scale)) > min(size) for scale in scales if scale)
 
 

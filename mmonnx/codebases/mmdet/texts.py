@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, List, Optional
 
+from ...environment import compat
 from ...loading import LoadOptions
 from ...support import InputError
 
@@ -18,7 +19,7 @@ def text_of(config: Any, options: LoadOptions) -> Optional[str]:
     language = config.model.get("language_model")
     if not language:
         return None
-    kind = config.model.type
+    kind = compat.kind_of(config.model.type)
     if not (options.text or "").strip(" ."):
         raise InputError(
             f"{kind} takes text", "what to look for, which the file then has fixed", 'add --text "person . car ."'

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from torch import nn
 
 from ...environment import compat
-from ...loading import LoadOptions, Task, kind_of
+from ...loading import LoadOptions, Task
 from ...support import InputError
 from ..mmcls import ClassifierCodebase
 from .toolbox import Second
@@ -42,7 +42,7 @@ class MMPretrain(ClassifierCodebase):
         """
         name = settings.model.type
         head = settings.model.get("head") or {}
-        if isinstance(head, dict) and kind_of(head.get("type")) == "MultiTaskHead":
+        if isinstance(head, dict) and compat.kind_of(head.get("type")) == "MultiTaskHead":
             raise InputError(
                 f"{title} has a head of several tasks ({', '.join(head.get('task_heads') or {})})",
                 "scores of one set of classes",
@@ -50,7 +50,7 @@ class MMPretrain(ClassifierCodebase):
             )
         if not _is_of_pictures(compat.model_type(self.package, "MODELS", name)):
             raise InputError(
-                f"{title} is {getattr(name, '__name__', name)!r}, a model of pictures and text: its inference reads or "
+                f"{title} is {compat.kind_of(name)!r}, a model of pictures and text: its inference reads or "
                 "writes sentences, word after word",
                 "a model of pictures alone: a classifier, a retriever or a self-supervised one",
                 "export a part of it: give its vision backbone to mmonnx.export",

@@ -80,6 +80,12 @@ def model_type(package: str, registry: str, name: Any) -> Any:
     return found.get(name) if isinstance(name, str) else name
 
 
+def kind_of(value: Any) -> str:
+    """The name of a ``type`` in a config, without the scope before it; a lazy config has the class or function."""
+    name = value if isinstance(value, str) else getattr(value, "__name__", str(value))
+    return name.rpartition(".")[2]
+
+
 def models_of(package: str, registry: str) -> Any:
     """The registry of the models of an imported package, and of their parts.
 

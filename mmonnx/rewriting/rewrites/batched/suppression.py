@@ -5,6 +5,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import torch
 from torch.nn.functional import pad
 
+from ....environment import compat
 from ...symbolics import ABSENT, METHODS, gather_nd, non_max_suppression, soft_nms
 from ..context import ExportContext
 from .indices import CERTAIN, clip_k
@@ -55,7 +56,7 @@ def suppress(
         NotImplementedError: the config asks for a suppression that is not rewritten.
     """
     nms = dict(type="nms", iou_threshold=1.0) if nms is None else nms
-    kind = nms.get("type", "nms")
+    kind = compat.kind_of(nms.get("type", "nms"))
     if kind not in ("nms", "soft_nms"):
         raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' and 'soft_nms' can")
     if nms.get("offset", 0):
