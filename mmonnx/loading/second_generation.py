@@ -15,6 +15,7 @@ _MOST_CHANNELS = 4
 _WITHOUT_EFFECT = {
     "LoadAnnotations",
     "LoadPanopticAnnotations",
+    "LoadTextAnnotations",
     "PackDetInputs",
     "PackInputs",
     "PackMultiTaskInputs",
@@ -121,6 +122,12 @@ def _resize(step: Transform) -> Transform:
     return {"type": "Resize", "size": (height, width), **_how(step)}
 
 
+def _resize_rounding_down(step: Transform) -> Transform:
+    """``FixScaleResize`` of mmdet 3: a size that keeps the ratio is cut off, and not rounded."""
+    found = _resize(step)
+    return {**found, "rounding": "down"} if "img_scale" in found else found
+
+
 def _how(step: Transform) -> Transform:
     """How a picture is resized, as far as a transform says it."""
     return {name: step[name] for name in ("interpolation", "backend") if name in step}
@@ -159,6 +166,7 @@ def _flip(step: Transform) -> Transform:
 _TRANSLATE = {
     "CenterCrop": _center_crop,
     "EfficientNetCenterCrop": _efficientnet_crop,
+    "FixScaleResize": _resize_rounding_down,
     "Pad": _pad,
     "RandomFlip": _flip,
     "Resize": _resize,

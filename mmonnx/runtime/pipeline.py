@@ -141,7 +141,8 @@ def resized(step: Step, size: Size) -> Size:
             # mmdet makes whole numbers of the scaled size, and fits the image into them
             scaled = [int(side * step["factor"]) for side in size]
             factor = min(max(scaled) / max(size), min(scaled) / min(size))
-        found = int(height * float(factor) + 0.5), int(width * float(factor) + 0.5)
+        half = 0.0 if step.get("rounding") == "down" else 0.5
+        found = int(height * float(factor) + half), int(width * float(factor) + half)
         return (min(found[0], step["size"][0]), min(found[1], step["size"][1])) if rule == "fit" else found
     if rule == "exact":
         return step["size"][0], step["size"][1]

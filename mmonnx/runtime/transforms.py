@@ -89,8 +89,10 @@ def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
     if len(scales) != 1 or not isinstance(scales[0], (tuple, list)) or transform.get("ratio_range"):
         return [{"type": "unknown", "what": "Resize to a size that is drawn by chance"}]
     width, height = (int(value) for value in scales[0])
-    rule = "within" if transform.get("keep_ratio", True) else "exact"
-    return [{**step, "rule": rule, "size": [height, width]}]
+    if not transform.get("keep_ratio", True):
+        return [{**step, "rule": "exact", "size": [height, width]}]
+    step = {**step, "rule": "within", "size": [height, width]}
+    return [{**step, "rounding": "down"} if transform.get("rounding") == "down" else step]
 
 
 def _pad(transform: Dict[str, Any]) -> Step:

@@ -51,6 +51,8 @@ PIPELINES = {
         dict(pad_size_divisor=64, pad_value=7),
     ),
     "ssd": ([dict(type="Resize", scale=(150, 100), keep_ratio=False)], dict(RGB, std=[1, 1, 1], pad_size_divisor=1)),
+    "text": ([dict(type="FixScaleResize", scale=(333, 200), keep_ratio=True, backend="pillow")], RGB),
+    "text, stretched": ([dict(type="FixScaleResize", scale=(150, 100), keep_ratio=False)], RGB),
     "pillow": ([dict(type="Resize", scale=(333, 200), keep_ratio=True, backend="pillow")], RGB),
     "divisor": ([dict(type="Pad", size_divisor=48, pad_val=9)], dict(NORM, pad_size_divisor=32, pad_value=1.5)),
 }
@@ -180,3 +182,18 @@ def test_a_classifier_says_what_upstreams_inferencer_does(tmp_path, pictures, ca
         scores = {entry["label"]: entry["score"] for entry in ours["classes"]}
         np.testing.assert_allclose([scores[label] for label in range(10)], theirs["pred_scores"], atol=1e-5)
         assert ours["classes"][0]["name"] == theirs["pred_class"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [("FixScaleResize", [(96, 150), (200, 310)]), ("Resize", [(97, 150), (200, 311)])]
+)
+def test_a_resize_is_made_to_fit_by_its_own_rounding(kind, sizes):
+    fallback.ensure()
+    from mmonnx.codebases.mmdet.sample_fitting import fitted, may_be_larger
+
+    image, steps = np.zeros((333, 517, 3), np.uint8), [dict(type=kind, scale=(333, 200), keep_ratio=True)]
+    assert may_be_larger(steps, (97, 150)) and not may_be_larger(steps, (333, 333))
+    for size, expected in zip(((97, 150), (333, 333)), sizes):
+        (step,) = fitted(steps, size)
+        made = step.pop("type")(**step)(dict(img=image, img_shape=image.shape[:2]))["img"]
+        assert made.shape[:2] == expected

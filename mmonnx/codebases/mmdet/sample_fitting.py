@@ -4,14 +4,14 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import mmcv
 from mmcv.transforms import Pad
-from mmdet.datasets.transforms import Resize
+from mmdet.datasets import transforms
 
 from ...environment import compat
 
 Size = Tuple[int, int]
 
 
-class ResizeToFit(Resize):
+class ResizeToFit(transforms.Resize):
     """mmdet's ``Resize``, but for images that would not fit into a file's input.
 
     Args:
@@ -51,7 +51,10 @@ class PadToFit(Pad):
         results["pad_shape"], results["img_shape"] = results["img"].shape, results["img"].shape[:2]
 
 
-_FITTING = {"Resize": ResizeToFit, "Pad": PadToFit}
+_FITTING: Dict[str, Any] = {"Resize": ResizeToFit, "Pad": PadToFit}
+if hasattr(transforms, "FixScaleResize"):  # from mmdet 3.2 on
+    _FITTING["FixScaleResize"] = type("FixScaleResizeToFit", (ResizeToFit, transforms.FixScaleResize), {})
+_RESIZING = ("Resize", "FixScaleResize")
 
 
 def fitted(pipeline: Sequence[Any], size: Size) -> List[Any]:
@@ -65,7 +68,7 @@ def fitted(pipeline: Sequence[Any], size: Size) -> List[Any]:
 
 def may_be_larger(pipeline: Sequence[Any], size: Size) -> bool:
     """Whether the pipeline as it is may make images that do not fit."""
-    scales = [step.get("scale") for step in pipeline if compat.kind_of(step.get("type")) == "Resize"]
+    scales = [step.get("scale") for step in pipeline if compat.kind_of(step.get("type")) in _RESIZING]
     return any(max(_pair(scale)) > min(size) for scale in scales if scale)
 
 
