@@ -14,7 +14,7 @@ run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loa
 stack_or_end = $(BOOTSTRAP) --stack $(1); status=$$?; \
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi
 # CI has an hour and a half for all stacks. It leaves out what takes long and has a shorter sibling, and some of the sweep
-# and of the planted faults; and each parameter of a test is run on one stack there, where by hand it is run on all.
+# and of the planted faults; and each test is run on one stack at least there, where by hand it is run on all.
 UNLESS_CI = $(if $(CI), and not long)
 share = $(if $(CI),--share $(1))
 # Where mmcv's operators are at work: the other tests never call one, and are the same where these are compiled.
@@ -45,7 +45,7 @@ test: lint ## lint, then the tests, on the default stack
 
 test-compiled: ## the tests that call mmcv's operators, with these compiled (the first time, 5 to 20 minutes more)
 	$(call stack_or_end,compiled $(if $(CI),--no-compile)); \
-	$(call run_tests,.venv-compiled) -m "not once$(UNLESS_CI)" $(call share,1/2) $(addprefix --ignore=tests/,$(WITHOUT)) $(WITH_OPERATORS)
+	$(call run_tests,.venv-compiled) -m "not once$(UNLESS_CI)" $(call share,1/3) $(addprefix --ignore=tests/,$(WITHOUT)) $(WITH_OPERATORS)
 
 test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a Python
 	$(call stack_or_end,classic); \

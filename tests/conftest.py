@@ -14,12 +14,14 @@ inspect.stack.__defaults__ = (0,)
 
 
 def pytest_addoption(parser):
-    told = "of what has parameters, and not the mark `once`, every Nth from the Kth"
+    told = (
+        "every Nth parameter of a test from the Kth; and of tests without any all for K = 1, else every Nth of a file"
+    )
     parser.addoption("--share", metavar="K/N", help=told)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Share out the parameters of tests over stacks: what is run once, or has no parameters, every one of them runs."""
+    """Share out tests over stacks: each is run by one of them at least, and some by all that they ask for."""
     if not config.getoption("--share"):
         return
     part, parts = map(int, config.getoption("--share").split("/"))
@@ -27,8 +29,13 @@ def pytest_collection_modifyitems(config, items):
     kept, left = [], []
     for item in items:
         function = item.nodeid.partition("[")[0]
-        alone = function == item.nodeid or item.get_closest_marker("once")
-        (kept if alone or places[function] % parts == part - 1 else left).append(item)
-        places[function] += not alone
+        alone = function == item.nodeid
+        group = function.partition("::")[0] if alone else function
+        first = 0 if alone else part - 1
+        # another stack may skip what has a condition
+        own = any(item.get_closest_marker(name) for name in ("once", "skipif"))
+        all_of_them = own or (alone and part == 1)
+        (kept if all_of_them or places[group] % parts == first else left).append(item)
+        places[group] += 1
     items[:] = kept
     config.hook.pytest_deselected(items=left)

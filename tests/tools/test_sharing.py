@@ -7,7 +7,8 @@ import pytest
 
 pytestmark = pytest.mark.once
 
-ALONE, ONCE = ["test_one.py::test_alone"], ["test_one.py::test_once[a]", "test_one.py::test_once[b]"]
+ALONE = ["test_one.py::test_alone", "test_one.py::test_alone_too", "test_one.py::test_third"]
+ONCE = ["test_one.py::test_once[a]", "test_one.py::test_once[b]"]
 SHARED = [f"test_one.py::test_shared[{number}]" for number in range(5)] + ["test_two.py::test_shared[0]"]
 
 
@@ -23,11 +24,12 @@ def run(share):
     return [item.nodeid for item in items]
 
 
-def test_parameters_are_shared_out_and_all_else_is_run_by_all():
+def test_each_test_is_run_by_one_stack_at_least():
     first, second = run("1/2"), run("2/2")
     assert set(first) | set(second) == set(ALONE + ONCE + SHARED)
-    assert set(first) & set(second) == set(ALONE + ONCE)
-    assert len(first) - len(second) == 2 and SHARED[0] in first and SHARED[1] in second and SHARED[5] in first
+    assert set(first) & set(second) == {ALONE[0], ALONE[2], *ONCE}
+    assert set(first) - set(second) == {ALONE[1], SHARED[0], SHARED[2], SHARED[4], SHARED[5]}
+    assert set(second) - set(first) == {SHARED[1], SHARED[3]}
 
 
 def test_without_the_option_all_are_run():
