@@ -122,10 +122,41 @@ def test_a_model_of_text_is_refused_by_name():
         load("mmpretrain::blip/blip-base_8xb32_caption.py")
 
 
-def test_a_head_of_several_tasks_is_refused_by_their_names():
-    head = {"_delete_": True, "type": "MultiTaskHead", "task_heads": {"kind": {"type": "LinearClsHead"}}}
-    with pytest.raises(InputError, match=r"several tasks \(kind\)"):
-        load("mmpretrain::resnet/resnet50_8xb32_in1k.py", {"model.head": head})
+LINEAR = {"type": "LinearClsHead", "in_channels": 128}
+LABELS = {"type": "MultiLabelLinearClsHead", "in_channels": 128}
+TASKS = {
+    "kind": {**LINEAR, "num_classes": 7},
+    "look": {
+        "type": "MultiTaskHead",
+        "task_heads": {"colours": {**LABELS, "num_classes": 4}, "size": {**LINEAR, "num_classes": 3}},
+    },
+}
+SEVERAL = {**RESNET, "model.head": {"_delete_": True, "type": "MultiTaskHead", "task_heads": TASKS}}
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_a_head_of_several_tasks_gives_the_scores_of_each(softmax):
+    task = load("mmpretrain::resnet/resnet50_8xb32_in1k.py", SEVERAL, dynamic=True, softmax=softmax)
+    kind = "probs" if softmax else "logits"
+    assert task.output_names == [f"{kind}_kind", f"{kind}_look.colours", f"{kind}_look.size"]
+    check(task)
+    feeds = task.preprocess(photographs()[:2], (96, 80))
+    found = Session(lower(trace(task, 11, ExportContext()))).run({"input": feeds["input"].numpy()})
+    with torch.no_grad():
+        if softmax:
+            samples = task.module.model(feeds["input"], mode="predict")
+            expected = [sample.look.colours.pred_score for sample in samples]
+            assert torch.allclose(samples[0].kind.pred_score.sum(), torch.ones(()))
+        else:
+            expected = task.module.model(feeds["input"], mode="tensor")["look"]["colours"]
+    expected = np.stack([value.numpy() for value in expected])
+    assert np.abs(expected[0] - expected[1]).max() > 1e-4
+    np.testing.assert_allclose(found[f"{kind}_look.colours"], expected, atol=1e-5)
+
+
+def test_scores_of_several_tasks_are_not_sorted_together():
+    with pytest.raises(InputError, match=r"several tasks \(kind, look.colours, look.size\)"):
+        load("mmpretrain::resnet/resnet50_8xb32_in1k.py", SEVERAL, topk=2)
 
 
 PIPELINES = (

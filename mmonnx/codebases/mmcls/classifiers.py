@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -91,8 +91,8 @@ def make_task(
         return infer(prepare(samples[:1], size))
 
     other = check_size(title, shape, run, options)
-    features = toolbox.gives_features(model)
-    _check_options(title, options, features)
+    features, tasks = toolbox.gives_features(model), toolbox.tasks(model)
+    _check_options(title, options, features, tasks)
     if options.topk is not None:
         _check_topk(title, options.topk, infer(prepare(samples[:1], shape)).shape[1])
     task = Task(
@@ -112,6 +112,8 @@ def make_task(
     )
     if options.skip_postprocess or features:
         _make_raw(task, toolbox, model, "features" if features else "output")
+    elif tasks:
+        _make_tasks(task, toolbox, model, tasks, options)
     _make_dynamic(task, options)
     return task
 
@@ -142,6 +144,23 @@ def _make_raw(task: Task, toolbox: Toolbox, model: nn.Module, name: str) -> None
     names = [name] if len(names) == 1 and name == "features" else names
     task.module, task.output_names, task.read = module, names, raw_read
     task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+
+
+def _make_tasks(task: Task, toolbox: Toolbox, model: nn.Module, tasks: Sequence[str], options: LoadOptions) -> None:
+    """Let the task give the scores of several tasks, each called by its name."""
+    logits = not options.softmax
+    module = RawModule(model, partial(_in_rewriting, toolbox, model, logits)).eval()
+    kind = "logits" if logits else "probs"
+    names = [f"{kind}_{name}" for name in tasks]
+    task.module, task.output_names, task.read = module, names, raw_read
+    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+
+
+def _in_rewriting(toolbox: Toolbox, model: nn.Module, logits: bool, image: torch.Tensor) -> List[torch.Tensor]:
+    context = current()
+    if context is not None:
+        context.upstream_path = True
+    return toolbox.scores_of_tasks(model, image, logits)
 
 
 def _make_dynamic(task: Task, options: LoadOptions) -> None:
@@ -175,8 +194,8 @@ def _kind(model: nn.Module) -> str:
     return type(getattr(model, "backbone", model)).__name__
 
 
-def _check_options(title: str, options: LoadOptions, features: bool) -> None:
-    """Refuse options for classes of a model that has none.
+def _check_options(title: str, options: LoadOptions, features: bool, tasks: Sequence[str]) -> None:
+    """Refuse options for classes of a model that has none, or several sets of them.
 
     Raises:
         InputError: there are some.
@@ -184,6 +203,12 @@ def _check_options(title: str, options: LoadOptions, features: bool) -> None:
     if features and (options.topk is not None or not options.softmax):
         raise InputError(
             f"{title} has no classes: its file gives features", "no --topk and no --no-softmax", "leave them out"
+        )
+    if tasks and options.topk is not None:
+        raise InputError(
+            f"{title} has several tasks ({', '.join(tasks)}): its file gives the scores of each",
+            "no --topk",
+            "leave it out",
         )
 
 
@@ -202,6 +227,8 @@ def _inference(
     """The model's own inference of what is asked for, an input to scores (N, num_classes); whether in twos."""
     if toolbox.gives_features(model):
         return partial(_features, toolbox, model), False
+    if toolbox.tasks(model):
+        return partial(_scores_of_tasks, toolbox, model, not options.softmax), False
     if not options.softmax:
         toolbox.check_logits(model)
     infer = partial(_scores, toolbox, model, not options.softmax)
@@ -211,6 +238,11 @@ def _inference(
 
 def _scores(toolbox: Toolbox, model: nn.Module, logits: bool, feeds: Feeds) -> torch.Tensor:
     return toolbox.scores(model, feeds["input"], logits)
+
+
+def _scores_of_tasks(toolbox: Toolbox, model: nn.Module, logits: bool, feeds: Feeds) -> List[torch.Tensor]:
+    with inference(model):
+        return toolbox.scores_of_tasks(model, feeds["input"], logits)
 
 
 def _features(toolbox: Toolbox, model: nn.Module, feeds: Feeds) -> Any:

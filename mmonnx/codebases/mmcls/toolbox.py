@@ -1,6 +1,6 @@
 """How classifiers are built and run: all that mmcls 0.x and mmpretrain differ in, of what mmonnx has to know."""
 
-from typing import Any
+from typing import Any, List, Sequence
 
 import torch
 from torch import nn
@@ -34,6 +34,14 @@ class Toolbox:
 
     def trace(self, model: nn.Module, image: torch.Tensor, logits: bool) -> torch.Tensor:
         """The same while it is traced, inside ``rewriting``."""
+        raise NotImplementedError
+
+    def tasks(self, model: nn.Module) -> Sequence[str]:
+        """The names of the tasks of a model whose head has several, each with classes of its own; else none."""
+        return ()
+
+    def scores_of_tasks(self, model: nn.Module, image: torch.Tensor, logits: bool) -> List[torch.Tensor]:
+        """The scores (N, num_classes) of each task, in the order of ``tasks``; also while it is traced."""
         raise NotImplementedError
 
     def features(self, model: nn.Module, image: torch.Tensor) -> Any:

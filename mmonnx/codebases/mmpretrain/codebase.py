@@ -38,16 +38,9 @@ class MMPretrain(ClassifierCodebase):
         """Build the model of a config and make it a task; see ``Codebase.build``.
 
         Raises:
-            InputError: it takes more than pictures, or its head has several tasks.
+            InputError: it takes more than pictures.
         """
         name = settings.model.type
-        head = settings.model.get("head") or {}
-        if isinstance(head, dict) and compat.kind_of(head.get("type")) == "MultiTaskHead":
-            raise InputError(
-                f"{title} has a head of several tasks ({', '.join(head.get('task_heads') or {})})",
-                "scores of one set of classes",
-                "give a config with one of these heads alone, or the model to mmonnx.export",
-            )
         if not _is_of_pictures(compat.model_type(self.package, "MODELS", name)):
             raise InputError(
                 f"{title} is {compat.kind_of(name)!r}, a model of pictures and text: its inference reads or "

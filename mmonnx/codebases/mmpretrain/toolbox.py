@@ -1,7 +1,8 @@
 """How the models of mmpretrain 1.x are built and run."""
 
 import importlib
-from typing import Any, List
+from functools import reduce
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -43,9 +44,40 @@ class Second(Toolbox):
             return joined(model(image, mode="tensor"))
         return _together([sample.pred_score for sample in model(image, mode="predict")])
 
+    def tasks(self, model: nn.Module) -> Sequence[str]:
+        """See ``Toolbox.tasks``: those inside a task have its name before their own."""
+        head = getattr(model, "head", None)
+        return [".".join(path) for path in _paths(head)] if _is_of_tasks(head) else ()
+
+    def scores_of_tasks(self, model: nn.Module, image: torch.Tensor, logits: bool) -> List[torch.Tensor]:
+        """See ``Toolbox.scores_of_tasks``."""
+        paths: Any = list(_paths(model.head))
+        if logits:
+            found = model(image, mode="tensor")
+            return [joined(reduce(lambda value, name: value[name], path, found)) for path in paths]
+        samples = model(image, mode="predict")
+        return [_together([_inside(sample, path).pred_score for sample in samples]) for path in paths]
+
     def features(self, model: nn.Module, image: torch.Tensor) -> Any:
         """See ``Toolbox.features``."""
         return model.extract_feat(image)
+
+
+def _is_of_tasks(head: Any) -> bool:
+    """Whether a head has heads of its own for several tasks."""
+    return isinstance(head, importlib.import_module("mmpretrain.models").MultiTaskHead)
+
+
+def _paths(head: Any) -> Iterator[Tuple[str, ...]]:
+    """The names that lead to each head with classes."""
+    for name, part in head.task_heads.items():
+        for rest in _paths(part) if _is_of_tasks(part) else [()]:
+            yield (name, *rest)
+
+
+def _inside(sample: Any, path: Sequence[str]) -> Any:
+    """The data sample of one task."""
+    return reduce(lambda value, name: value.get(name), path, sample)
 
 
 def _together(scores: List[torch.Tensor]) -> torch.Tensor:
