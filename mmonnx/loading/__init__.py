@@ -4,7 +4,7 @@ In: names, paths, ``LoadOptions``. Out: a ``Task``, made by the ``Codebase`` who
 mmonnx's own. Touched: Python's search path while a config is read; upstream's packages are imported here.
 """
 
-from .about import AUGMENTED, augmentation, config_text, describe
+from .about import AUGMENTED, augmentation, config_text, describe, first_test_cfg
 from .channels import channel_notes, input_channels
 from .codebase import Blame, Codebase, OpenMMLabCodebase, codebases, owner_of
 from .config import base_config
@@ -59,6 +59,7 @@ __all__ = [
     "draw_result",
     "find_transform",
     "first_of",
+    "first_test_cfg",
     "flatten",
     "found_in",
     "input_channels",

@@ -33,8 +33,14 @@ def describe(task: Task, config: Any, meta: Mapping[str, Any], datasets: Any) ->
     asked = augmentation(config)
     if asked:
         task.notes.append(f"{AUGMENTED} ({asked}): the file is, and is compared with, one pass")
-    test_cfg = config.model.get("test_cfg") or config.get("test_cfg") or {}
+    test_cfg = first_test_cfg(config.model.get("test_cfg") or config.get("test_cfg"))
     task.mask_thr = float((test_cfg.get("rcnn") or test_cfg).get("mask_thr_binary") or 0.5)
+
+
+def first_test_cfg(given: Any) -> Mapping[str, Any]:
+    """A model's ``test_cfg``; of one for each of several heads, as Co-DETR has them, that of its own queries."""
+    found = given[0] if isinstance(given, (list, tuple)) and given else given
+    return found if isinstance(found, dict) else {}
 
 
 def augmentation(config: Any) -> str:

@@ -22,6 +22,7 @@ from mmonnx.verifying.verification import make_cases, verify
 HEADS = """
 import torch
 from mmdet.models.dense_heads import RetinaHead, RPNHead
+from mmdet.models.detectors import RetinaNet
 from mmdet.registry import MODELS
 
 
@@ -64,6 +65,19 @@ class Proposals(RPNHead):
     def _predict_by_feat_single(self, *args, **kwargs):
         found = super()._predict_by_feat_single(*args, **kwargs)
         return found[found.scores > found.scores.mean()]
+
+
+@MODELS.register_module(force=True)
+class Several(RetinaNet):
+    # as Co-DETR: the head that answers has another name, and test_cfg is a list with a part for each head
+    def __init__(self, test_cfg, **kwargs):
+        super().__init__(test_cfg=test_cfg, **kwargs)
+        self.query_head, self.test_cfg = self.bbox_head, [test_cfg, None]
+        del self.bbox_head
+
+    def predict(self, batch_inputs, batch_data_samples, rescale=True):
+        results = self.query_head.predict(self.extract_feat(batch_inputs), batch_data_samples, rescale=rescale)
+        return self.add_pred_to_datasample(batch_data_samples, results)
 """
 ONE_STAGE = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 TWO_STAGES = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
@@ -80,19 +94,23 @@ def config_of(tmp_path, monkeypatch):
         part, name = ("rpn_head", TWO_STAGES) if head == "Proposals" else ("bbox_head", ONE_STAGE)
         options = {
             "custom_imports": {"imports": ["dense_heads_of_a_user_of_second"], "allow_failed_imports": False},
-            f"model.{part}.type": head,
+            f"model.{part}.type": "Mean" if head == "Several" else head,
         }
+        if head == "Several":
+            options["model.type"] = head
         few = {"model.bbox_head.num_classes": 3, "model.test_cfg.nms_pre": 100} if part == "bbox_head" else {}
         return small_config(name, tmp_path, {**options, **few})
 
     return config
 
 
-@pytest.mark.parametrize("head", ["Mean", "After", "Whole", "Proposals"])
+@pytest.mark.parametrize("head", ["Mean", "After", "Whole", "Proposals", "Several"])
 def test_a_head_for_one_image_gives_pytorchs_detections_of_each_image_of_a_batch(head, config_of):
     task = loading.load(config_of(head), None, LoadOptions(shape=SHAPE, batch=2, dynamic=True))
     assert not task.dynamic_batch and task.dynamic_size
-    assert any(f"{head}." in note and "one image at a time" in note and "batch of 2" in note for note in task.notes)
+    owner = "Mean" if head == "Several" else head
+    assert task.max_per_img == 100 and task.score_thr == 0.05
+    assert any(f"{owner}." in note and "one image at a time" in note and "batch of 2" in note for note in task.notes)
     pictures = photographs()
     feeds = task.preprocess([pictures[0], pictures[1][:, ::-1]], (128, 96))
     expected = task.predict(feeds)

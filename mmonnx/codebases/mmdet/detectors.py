@@ -21,6 +21,7 @@ from ...loading import (
     check_device,
     describe,
     find_transform,
+    first_test_cfg,
     photographs,
     raw_names,
     raw_predict,
@@ -220,9 +221,9 @@ def _output_names(generation: Generation, model: nn.Module) -> List[str]:
     return names
 
 
-def _test_cfg(model: nn.Module) -> Dict[str, Any]:
+def _test_cfg(model: nn.Module) -> Mapping[str, Any]:
     """The part of ``test_cfg`` that filters the final detections."""
-    test_cfg = getattr(model, "test_cfg", None) or {}
+    test_cfg = first_test_cfg(getattr(model, "test_cfg", None))
     return test_cfg.get("rcnn") or test_cfg.get("rpn") or test_cfg
 
 

@@ -20,7 +20,7 @@ from .context import ExportContext
 from .instances import as_instances
 from .registry import current
 
-_PARTS = ("rpn_head", "bbox_head")
+_PARTS = ("rpn_head", "bbox_head", "query_head")  # the last is Co-DETR's
 _METAS = ("img_metas", "batch_img_metas", "batch_data_samples")
 """Arguments that say where the pictures lie, which is the same for all images of a batch."""
 
