@@ -144,3 +144,13 @@ def test_large_ones_have_the_network_for_themselves():
     assert len(list(stages.results(items_of(20)))) == 20 and max(most) == 1
     stages.limits, most[:] = Limits(2, 3, 100, lambda pixels: 1, 20), []
     assert len(list(stages.results(items_of(20)))) == 20 and max(most) > 1
+
+
+def test_the_size_that_has_waited_longest_is_next():
+    stages = Stages(workers=1, batch=lambda pixels: 1)
+    run, all_ready = stages.run, threading.Event()
+    prepare, seen = stages.prepare, []
+    stages.prepare = lambda item: (seen.append(item), all_ready.set() if len(seen) == 12 else None, prepare(item))[2]
+    stages.run = lambda values: (all_ready.wait(10), run(values))[1]
+    assert len(list(stages.results(items_of(12)))) == 12
+    assert [name for ((name, _),) in stages.batches] == list(range(12))
