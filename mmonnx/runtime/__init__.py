@@ -15,7 +15,7 @@ from .boxes import in_picture
 from .description import PREFIX, Description
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
-from .external import check_external
+from .external import check_external, external_entries
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, open_model
 from .opening import load_session
@@ -57,6 +57,7 @@ __all__ = [
     "count_channels",
     "drawing",
     "drawn",
+    "external_entries",
     "find_engine",
     "from_config",
     "in_picture",
