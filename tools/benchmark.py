@@ -7,6 +7,11 @@ bench2.txt for OpenMMLab 2.x); with 1.x, whose detector has to have two stages, 
 `scatter` (upstream's with the NonZero forward of PPLNN's guide) and `gather` (the same, put back with one Gather). It
 simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find with PyTorch.
 
+    python tools/benchmark.py FILE --predict [N] [--out DIR]
+
+measures `mmonnx predict` with an exported file on N pictures of mixed sizes, beside one picture at a time and beside
+ONNX Runtime alone on arrays that are ready, in turn and each in a process of its own.
+
 Exit status: 0 done, 1 mmonnx's file is missing or has not PyTorch's answers, 2 wrong use.
 """
 
@@ -20,6 +25,7 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
+from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
 from benchmark_parts.variants import Model, Variant, build_variant, names, other_files, prepare
 
@@ -47,7 +53,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the benchmark; returns the exit status."""
     warnings.simplefilter("ignore")
     try:
-        return run(_parser().parse_args(argv))
+        options = _parser().parse_args(argv)
+        return run_predict(options) if options.predict else run(options)
     except MmonnxError as error:
         print(f"benchmark: error: {error}", file=sys.stderr)
         return error.status
@@ -80,6 +87,27 @@ def run(options: argparse.Namespace) -> int:
         report.text(f"benchmark.json and benchmark.png: {options.out}")
     ours = [row for _, rows in results for row in rows if row.variant == OURS]
     return 0 if all(row.ok and not row.error for row in ours) else 1
+
+
+def run_predict(options: argparse.Namespace) -> int:
+    """Measure ``mmonnx predict``; returns the exit status."""
+    if not options.config.endswith(".onnx"):
+        raise InputError(f"--predict runs no {options.config!r}", "a file that mmonnx export wrote", "export it first")
+    if options.out:
+        check_writable(options.out / "predict.json")
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="mmonnx-") as name:
+        folder = Path(name) / "pictures"
+        folder.mkdir()
+        make_pictures(photographs(), folder, options.predict)
+        with report.stage("measure") as stage:
+            ways = measure_predict(options.config, folder, options.rounds)
+            stage.note(f"{options.predict} pictures, {options.rounds} rounds")
+    report.text("\n" + predict_table(ways))
+    if options.out:
+        settings = {"file": options.config, "pictures": options.predict, "rounds": options.rounds}
+        write_json({"settings": settings, "ways": [way._asdict() for way in ways]}, options.out / "predict.json")
+    return 0
 
 
 def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
@@ -128,6 +156,14 @@ def _parser() -> argparse.ArgumentParser:
         help="config of a detector, with mmdet 2.x of two stages, or mmdet::FOLDER/FILE.py for one inside the package",
     )
     add("checkpoint", nargs="?", help="its weights; without them they are random (seeded)")
+    add(
+        "--predict",
+        type=_number,
+        nargs="?",
+        const=2000,
+        metavar="N",
+        help="measure mmonnx predict with an exported file in the place of CONFIG, on N pictures; default: 2000",
+    )
     add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")
     add("--also", nargs="+", default=[], metavar="FILE", help="ONNX files to run as well, with dets and labels")
     add("--rounds", type=_number, default=8, metavar="N", help="runs of every file that count; default: 8")

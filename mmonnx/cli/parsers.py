@@ -18,7 +18,7 @@ from ..support import (
     parse,
     type_and_line,
 )
-from .commands import add_compare, add_inspect, add_predict, add_test
+from .commands import add_compare, add_inspect, add_predict, add_test, add_triton
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _SIGPIPE = 13
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict(commands.add_parser("predict", help="run an exported file on images (no PyTorch needed)"))
     add_test(commands.add_parser("test", help="evaluate an exported file on its config's test set"))
     add_compare(commands.add_parser("compare", help="compare a file in another runtime with ONNX Runtime"))
+    add_triton(commands.add_parser("triton", help="make a model repository for a Triton server of an exported file"))
     _add_patch(commands.add_parser("patch", help="patch an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
 

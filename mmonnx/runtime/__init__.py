@@ -15,14 +15,15 @@ from .boxes import in_picture
 from .description import PREFIX, Description
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
-from .external import check_external
+from .external import check_external, external_entries
 from .images import check_picture, count_channels, read_image, read_picture
-from .models import Classifier, Detector, load_session, open_model
+from .models import Classifier, Detector, open_model
+from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, placing
-from .predicting import PredictSettings, predict
+from .predicting import Predicted, PredictSettings, predict
 from .results import Detections, Panoptic, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config
@@ -44,6 +45,7 @@ __all__ = [
     "PREFIX",
     "Panoptic",
     "PredictSettings",
+    "Predicted",
     "RawOutputs",
     "Result",
     "Scores",
@@ -55,6 +57,7 @@ __all__ = [
     "count_channels",
     "drawing",
     "drawn",
+    "external_entries",
     "find_engine",
     "from_config",
     "in_picture",

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union
+from dataclasses import replace
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 import cv2
 import numpy as np
@@ -12,15 +13,35 @@ from . import drawing, pipeline
 from . import masks as masking
 from .boxes import in_picture
 from .description import Description
-from .engines import DEFAULT, EngineSession, find_engine
-from .external import check_external
+from .engines import DEFAULT
 from .images import check_array, count_channels, read_picture
+from .opening import AnySession, open_session
 from .placement import placing
 from .results import Detections, Scores
-from .session import Session, has_cuda
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
-AnySession = Union[Session, EngineSession]
+
+
+_NO_IMAGE = np.empty((0, 0, 3), np.uint8)
+
+
+class Ready(NamedTuple):
+    """A picture on its way into the network.
+
+    Attributes:
+        feed: (1, C, H, W) float32.
+        placed: the other inputs of the network, by name.
+        prepared: where the picture is in ``feed``; without its image.
+    """
+
+    feed: np.ndarray
+    placed: Dict[str, np.ndarray]
+    prepared: pipeline.Prepared
+
+    @property
+    def group(self) -> Tuple[Any, ...]:
+        """Pictures with the same one may be in one batch: the file takes one size, and one place, for all of it."""
+        return self.feed.shape, tuple((name, *value.tolist()) for name, value in sorted(self.placed.items()))
 
 
 class _Model:
@@ -43,7 +64,7 @@ class _Model:
     tasks: Tuple[str, ...] = ()
 
     def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT) -> None:
-        self._start(os.fspath(path), _session(os.fspath(path), device, runtime))
+        self._start(os.fspath(path), open_session(os.fspath(path), device, runtime))
 
     def _start(self, path: str, session: AnySession) -> None:
         self._path, self._session = path, session
@@ -119,33 +140,70 @@ class _Model:
                 f"'{self._path}' takes {', '.join(sorted(needed)) or 'no input'}", "images only", "give another one"
             )
 
-    def _run(self, picture: Picture) -> Tuple[pipeline.Prepared, Dict[str, np.ndarray]]:
-        """The prepared image, and the outputs for it without the batch's axis."""
+    @property
+    def session(self) -> AnySession:
+        """The loaded file."""
+        return self._session
+
+    @property
+    def batch(self) -> Optional[int]:
+        """How many images the file takes at a time; None for any number."""
+        size = self._session.input_shape("input")[0]
+        return size if isinstance(size, int) else None
+
+    def ready(self, picture: Picture) -> Ready:
+        """A picture as the network takes it.
+
+        Args:
+            picture: see ``read``.
+
+        Raises:
+            InputError: it cannot be read, or not be brought into the network's size.
+        """
         image = self.read(picture)
         with _as_exported(self._path, "has a test pipeline that cannot be applied"):
             prepared = pipeline.apply(self._steps, image)
-        batch, channels, height, width = self._session.input_shape("input")
         feed = prepared.feed
         if self._size and feed.shape[2:] != self._size:
             raise InputError(
-                f"'{self._path}' takes images of {width}x{height}, and its pipeline makes one of "
+                f"'{self._path}' takes images of {self._size[1]}x{self._size[0]}, and its pipeline makes one of "
                 f"{feed.shape[3]}x{feed.shape[2]}",
                 "a pipeline that makes images of that size",
                 "export the model again, with --dynamic-export",
             )
-        feeds = {"input": np.repeat(feed, batch, axis=0) if isinstance(batch, int) and batch > 1 else feed}
-        feeds.update(placing(self._session.optional_names, prepared.shape, prepared.offset))
+        placed = placing(self._session.optional_names, prepared.shape, prepared.offset)
+        return Ready(feed, placed, replace(prepared, image=_NO_IMAGE))
+
+    def run(self, pictures: Sequence[Ready]) -> List[Dict[str, np.ndarray]]:
+        """Run the network once.
+
+        Args:
+            pictures: those of one ``group``, as many as ``batch`` at most.
+
+        Returns:
+            The outputs for each, without the batch's axis; ``read_answer`` makes answers of them.
+
+        Raises:
+            InputError: the runtime refuses them.
+        """
+        missing = (self.batch or len(pictures)) - len(pictures)
+        images = [one.feed for one in pictures] + [pictures[-1].feed] * missing
+        feeds = {"input": images[0] if len(images) == 1 else np.concatenate(images), **pictures[0].placed}
         try:
             outputs = self._session.run(feeds)
         except Exception as error:  # each runtime has its own
+            height, width = pictures[0].prepared.original
             raise InputError(
-                f"'{self._path}' does not run on an image of {prepared.original[1]}x{prepared.original[0]} "
-                f"({first_line(error)[:300]})",
+                f"'{self._path}' does not run on an image of {width}x{height} ({first_line(error)[:300]})",
                 "a file that takes images of this size",
                 "export it with --dynamic-export, or give another image",
             ) from error
         with _as_exported(self._path, "has outputs that cannot be read"):
-            return prepared, {name: value[0] for name, value in outputs.items()}
+            return [{name: value[row] for name, value in outputs.items()} for row in range(len(pictures))]
+
+    def _answer(self, picture: Picture) -> Tuple[Ready, Dict[str, np.ndarray]]:
+        ready = self.ready(picture)
+        return ready, self.run([ready])[0]
 
 
 class Detector(_Model):
@@ -165,9 +223,16 @@ class Detector(_Model):
         Raises:
             InputError: it cannot be read, or not be brought into the network's size.
         """
-        prepared, outputs = self._run(picture)
+        return self.read_answer(*self._answer(picture))
+
+    def read_answer(self, ready: Ready, outputs: Dict[str, np.ndarray]) -> Detections:
+        """What ``run`` gave of a picture, as a call of this gives it.
+
+        Raises:
+            InputError: the outputs are not those of such a file.
+        """
         with _as_exported(self._path, "has outputs that cannot be read"):
-            return self._found(prepared, outputs)
+            return self._found(ready.prepared, outputs)
 
     def _found(self, prepared: pipeline.Prepared, outputs: Dict[str, np.ndarray]) -> Detections:
         real = outputs["labels"] >= 0
@@ -207,7 +272,14 @@ class Classifier(_Model):
         Raises:
             InputError: it cannot be read, or not be brought into the network's size.
         """
-        _, outputs = self._run(picture)
+        return self.read_answer(*self._answer(picture))
+
+    def read_answer(self, ready: Ready, outputs: Dict[str, np.ndarray]) -> Scores:
+        """What ``run`` gave of a picture, as a call of this gives it.
+
+        Raises:
+            InputError: the outputs are not those of such a file.
+        """
         with _as_exported(self._path, "has outputs that cannot be read"):
             if "labels" in outputs:
                 scores, labels = outputs["scores"], outputs["labels"]
@@ -232,34 +304,33 @@ class Classifier(_Model):
 
 
 def open_model(
-    path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT
+    path: Union[str, "os.PathLike[str]"],
+    device: str = "auto",
+    *,
+    runtime: str = DEFAULT,
+    threads: Optional[int] = None,
+    providers: Sequence[str] = (),
+    sharing: bool = False,
 ) -> Union[Detector, Classifier]:
-    """A detector or a classifier, as the file says; arguments and errors are those of both."""
-    session = _session(os.fspath(path), device, runtime)
+    """A detector or a classifier, as the file says.
+
+    Args:
+        path: an ONNX file that mmonnx wrote.
+        device: as both take it.
+        runtime: as both take it.
+        threads: of ONNX Runtime on the CPU; None for one per core.
+        providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
+        sharing: whether its threads leave the cores to others while they wait, see ``Session``.
+
+    Raises:
+        InputError: as both do.
+    """
+    session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = _description(session, os.fspath(path)).task
     kind: Type[Union[Detector, Classifier]] = Classifier if task in Classifier.tasks else Detector
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
     return model
-
-
-def _session(path: str, device: str, runtime: str) -> AnySession:
-    if runtime == DEFAULT:
-        return load_session(path, device)
-    find_engine(runtime)
-    if device not in ("auto", "cpu"):
-        raise InputError(f"device '{device}' is not available in {runtime}", "auto or cpu", "leave --device out")
-    _check_file(path)
-    try:
-        return EngineSession(path, runtime)
-    except InputError:
-        raise
-    except Exception as error:  # each runtime has its own
-        raise InputError(
-            f"'{path}' cannot be loaded by {first_line(error)[:300]}",
-            "an ONNX file that it takes",
-            f"export it again, with --target {runtime}",
-        ) from error
 
 
 def _description(session: AnySession, path: str) -> Description:
@@ -278,35 +349,6 @@ def _as_exported(path: str, problem: str) -> Iterator[None]:
         raise InputError(
             f"'{path}' {problem} ({type_and_line(error)[:200]})", "a file that mmonnx export wrote", "export it again"
         ) from error
-
-
-def load_session(path: str, device: str, num_threads: Optional[int] = None) -> Session:
-    """A session of a file that somebody gives; ``device`` may be ``auto``, the rest is as ``Session`` takes it.
-
-    Raises:
-        InputError: it does not exist, its weights are elsewhere, or ONNX Runtime does not take it.
-    """
-    _check_file(path)
-    try:
-        if device == "auto" and has_cuda():
-            with contextlib.suppress(InputError):  # its libraries do not load
-                return Session(path, "cuda", num_threads)
-        return Session(path, "cpu" if device == "auto" else device, num_threads)
-    except InputError:
-        raise
-    except Exception as error:  # ONNX Runtime has many
-        raise InputError(
-            f"'{path}' cannot be loaded by ONNX Runtime ({first_line(error)[:300]})",
-            "an ONNX file that it takes",
-            "export it again",
-        ) from error
-
-
-def _check_file(path: str) -> None:
-    if not os.path.isfile(path):
-        problem = "is not a file" if os.path.exists(path) else "does not exist"
-        raise InputError(f"model '{path}' {problem}", "an ONNX file", "give another path")
-    check_external(path)
 
 
 def _channels(session: AnySession) -> int:

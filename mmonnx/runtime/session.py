@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 import numpy as np
 
 from ..support import InputError, first_line
+from .providers import PROVIDERS, known_provider, parse_providers
 
 if TYPE_CHECKING:  # who runs a file need not have it
     import onnx
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # who runs a file need not have it
 # Only what ends the process: ONNX Runtime raises its errors as well, and its warnings (an initializer it removed) say
 # nothing to someone who exports a model.
 _LOG_FATAL = 4
+_RECORD = "session.record_ep_graph_assignment_info"
+"""Asks ONNX Runtime, from 1.24 on, to keep which provider got which nodes."""
 
 
 class Session:
@@ -24,9 +27,13 @@ class Session:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: threads within an operator; None leaves it to ONNX Runtime (one per core).
         custom_op_library: path of a library of custom operators, whose kernels come before a model's own functions.
+        providers: execution providers in the place of a device, the preferred one first, each ``NAME`` or
+            ``NAME:KEY=VALUE:...``, see ``providers``.
+        sharing: threads sleep while there is nothing to do, where they spin otherwise, as the cores have other work.
 
     Raises:
-        InputError: the device is unknown, or this ONNX Runtime cannot use it; or it cannot load the library.
+        InputError: the device or a provider is unknown, or this ONNX Runtime cannot use it; or it cannot load the
+            library.
         Exception: ONNX Runtime's own, for a model that it does not load.
     """
 
@@ -36,6 +43,8 @@ class Session:
         device: str = "cpu",
         num_threads: Optional[int] = None,
         custom_op_library: Optional[str] = None,
+        providers: Sequence[str] = (),
+        sharing: bool = False,
     ) -> None:
         # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
         import onnxruntime
@@ -48,15 +57,20 @@ class Session:
             options.intra_op_num_threads = num_threads
         if custom_op_library is not None:
             _register(options, custom_op_library, onnxruntime)
-        providers = _providers(device, onnxruntime)
+        if sharing:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry(_RECORD, "1")
+        asked = _asked(providers, onnxruntime, options) if providers else _providers(device, onnxruntime)
         with _loadable(model) as source:
-            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
-        # ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load.
-        if device != "cpu" and "CUDAExecutionProvider" not in self._session.get_providers():
+            self._session = onnxruntime.InferenceSession(source, options, providers=asked)
+        # ONNX Runtime falls back to the CPU in silence when a provider's libraries do not load.
+        first = asked[0] if isinstance(asked[0], str) else asked[0][0]
+        if first not in self._session.get_providers():
+            where = f"provider {providers[0]!r}" if providers else f"device {device!r}"
             raise InputError(
-                f"ONNX Runtime could not start on device '{device}'",
-                f"CUDA and cuDNN libraries that onnxruntime-gpu {onnxruntime.__version__} can load",
-                "install them or use --device cpu",
+                f"ONNX Runtime could not start on {where}",
+                f"the libraries of {first} that onnxruntime {onnxruntime.__version__} can load",
+                "install them or use the CPU",
             )
         self.input_names: List[str] = [value.name for value in self._session.get_inputs()]
         self.output_names: List[str] = [value.name for value in self._session.get_outputs()]
@@ -65,6 +79,37 @@ class Session:
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
         return dict(zip(self.output_names, self._session.run(None, feeds)))
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it runs on a device with memory of its own."""
+        return known_provider(self._session.get_providers()[0]).gpu
+
+    @property
+    def takes_calls_together(self) -> bool:
+        """Whether ``run`` may be called while another call goes on, and gains by it."""
+        return not any(known_provider(name).alone for name in self._session.get_providers())
+
+    @property
+    def title(self) -> str:
+        """ONNX Runtime and its version, and the providers that run nodes of the model, with how many each."""
+        import onnxruntime
+
+        placed = self._placed()
+        total = sum(placed.values())
+        parts = [f"{name} ({count} of {total} nodes)" if total else name for name, count in placed.items()]
+        return f"ONNX Runtime {onnxruntime.__version__} on {', '.join(parts)}"
+
+    def _placed(self) -> Dict[str, int]:
+        """How many nodes each provider has, the one with most first; the preferred one with 0 where nobody tells."""
+        try:
+            parts = self._session.get_provider_graph_assignment_info()
+        except Exception:  # before ONNX Runtime 1.24
+            return {self._session.get_providers()[0]: 0}
+        counts: Dict[str, int] = {}
+        for one in parts:
+            counts[one.ep_name] = counts.get(one.ep_name, 0) + len(one.get_nodes())
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
     @property
     def properties(self) -> Dict[str, str]:
@@ -137,6 +182,16 @@ def _register(options: Any, path: str, onnxruntime: Any) -> None:
             "a shared library of custom operators for this version, such as mmcv-full's _ext_ort",
             "give another path, or leave it out",
         ) from error
+
+
+def _asked(providers: Sequence[str], onnxruntime: Any, options: Any) -> List[Any]:
+    """The execution providers that were named, in ONNX Runtime's form; what they want of a session is set."""
+    found = parse_providers(providers, onnxruntime.get_available_providers())
+    if any(provider is PROVIDERS["directml"] for provider, _ in found):
+        options.enable_mem_pattern = False
+    if any(provider.package == "onnxruntime-gpu" for provider, _ in found):
+        getattr(onnxruntime, "preload_dlls", lambda: None)()
+    return [(provider.title, given) for provider, given in found]
 
 
 def _providers(device: str, onnxruntime: Any) -> List[Any]:

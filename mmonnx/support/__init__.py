@@ -5,7 +5,7 @@ nothing but the standard library, so that ``import mmonnx`` costs a training not
 """
 
 from . import key_values
-from .atomic import alone_in, check_writable, ending_signals_exit, replacing, replacing_many
+from .atomic import alone_in, check_writable, ending_signals_exit, lock, replacing, replacing_many
 from .errors import (
     ExportError,
     FixedSizeError,
@@ -50,6 +50,7 @@ __all__ = [
     "is_out_of_memory",
     "key_values",
     "lazy",
+    "lock",
     "parse",
     "patch_root",
     "path_word",

@@ -1,13 +1,14 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import tempfile
 import threading
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Union
+from typing import Dict, Iterator, List, Optional, Union
 
 from .errors import InputError
 
@@ -43,43 +44,75 @@ def replacing(path: PathLike) -> Iterator[Path]:
         yield place(path)
 
 
+class Staged:
+    """Files on their way to their names, see ``replacing_many``."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._numbers = itertools.count()
+        self._private: Dict[Path, Path] = {}
+        self._places: Dict[Path, Path] = {}
+        self._made: List[Path] = []
+        self._done = False
+
+    def __call__(self, path: PathLike) -> Path:
+        """The private path to write a file to; the same one each time, until the file is put in place.
+
+        Raises:
+            InputError: its folder cannot be made or written to.
+        """
+        target = Path(path).resolve()
+        if target not in self._places:
+            check_writable(target)
+            folder = target.parent
+            if folder not in self._private:
+                self._made[:0] = _make_folder(folder)
+                self._private[folder] = self._stack.enter_context(_private_folder(folder))
+            # by its own name, as some formats go by it; in a folder of its own, as two may differ in little else
+            inner = self._private[folder] / str(next(self._numbers))
+            inner.mkdir()
+            self._places[target] = inner / target.name
+        return self._places[target]
+
+    def put(self, path: PathLike) -> None:
+        """Put one file in place now, whatever becomes of the others; the disk is not waited for."""
+        target = Path(path).resolve()
+        temporary = self._places.pop(target)
+        temporary.chmod(_mode(target, temporary))
+        os.replace(str(temporary), str(target))
+        temporary.parent.rmdir()
+        self._done = True
+
+    def put_all(self) -> None:
+        """Put in place all that are not there yet."""
+        for target, temporary in self._places.items():
+            _sync(temporary)
+            temporary.chmod(_mode(target, temporary))
+        for target, temporary in self._places.items():
+            os.replace(str(temporary), str(target))
+            self._done = True
+        for folder in self._private:
+            _sync(folder)
+
+    def remove_folders(self) -> None:
+        """Remove the folders that were made, where nothing came into them."""
+        if not self._done:
+            _remove_folders(self._made)
+
+
 @contextlib.contextmanager
-def replacing_many() -> Iterator[Callable[[PathLike], Path]]:
+def replacing_many() -> Iterator[Staged]:
     """As ``replacing``, for files that appear together: none of them does if the block fails.
 
     Yields:
-        A function from the path of a file to the private one to write to; raises as ``replacing`` does.
+        A function from the path of a file to the private one to write to; raises as ``replacing`` does. Its ``put`` is
+        for a file that is to be there even if the block fails.
     """
-    staged: Dict[Path, Path] = {}
     with contextlib.ExitStack() as stack, ending_signals_exit():
-        made: List[Path] = []
-        done: List[Path] = []
-        stack.callback(lambda: None if done else _remove_folders(made))
-        private: Dict[Path, Path] = {}
-
-        def place(path: PathLike) -> Path:
-            target = Path(path).resolve()
-            if target not in staged:
-                check_writable(target)
-                folder = target.parent
-                if folder not in private:
-                    made[:0] = _make_folder(folder)
-                    private[folder] = stack.enter_context(_private_folder(folder))
-                # by its own name, as some formats go by it; in a folder of its own, as two may differ in little else
-                inner = private[folder] / str(len(staged))
-                inner.mkdir()
-                staged[target] = inner / target.name
-            return staged[target]
-
-        yield place
-        for target, temporary in staged.items():
-            _sync(temporary)
-            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else _usual_mode(temporary.parent))
-        for target, temporary in staged.items():
-            os.replace(str(temporary), str(target))
-            done.append(target)
-        for folder in private:
-            _sync(folder)
+        staged = Staged(stack)
+        stack.callback(staged.remove_folders)
+        yield staged
+        staged.put_all()
 
 
 def check_writable(path: PathLike) -> None:
@@ -167,6 +200,21 @@ def _lock(folder: Path) -> Optional[int]:
         return None
 
 
+def lock(descriptor: int) -> None:
+    """Hold an open file alone until it is closed, where the system and the disk know locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # no such locks on this disk
+        pass
+
+
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process is inside of this for the same folder, where the disk knows locks."""
@@ -205,6 +253,11 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _mode(target: Path, temporary: Path) -> int:
+    """The permissions for a file: those of the one whose place it takes, else the usual ones."""
+    return target.stat().st_mode & 0o7777 if target.exists() else _usual_mode(temporary.parent)
 
 
 def _usual_mode(folder: Path) -> int:

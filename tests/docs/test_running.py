@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 
 
 def test_there_is_something_to_run():
-    assert len(COMMANDS) == 7 and len(BLOCKS["python"]) == 1
+    assert len(COMMANDS) == 8 and len(BLOCKS["python"]) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -50,7 +50,9 @@ def test_its_commands_work(command, folder, monkeypatch):
     for option in {"--runtime", "--with"} & set(words):
         planted(monkeypatch, name=words[words.index(option) + 1])  # the runtime itself may not be installed
     assert words[0] == "mmonnx" and cli.main(words[1:]) == 0
-    written = ("--html",) if words[1] == "inspect" else ("--out", "--json", "--coco")  # inspect prints its JSON
+    written = (
+        ("--html",) if words[1] == "inspect" else ("--out", "--json", "--jsonl", "--coco")
+    )  # inspect prints its JSON
     for option in set(words) & set(written):
         assert (folder / words[words.index(option) + 1]).exists()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_files
 import torch
 from models import small_config
 from PIL import Image
@@ -17,7 +18,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import benchmark  # noqa: E402
-from benchmark_parts import measuring, profiling, report, variants  # noqa: E402
+from benchmark_parts import measuring, predicting, profiling, report, variants  # noqa: E402
 
 pytestmark = pytest.mark.once
 
@@ -54,6 +55,26 @@ def test_every_variant_has_a_row_at_every_shape(run):
         assert [row["variant"] for row in result["rows"]] == [*variants.names(), "broken"]
     for name in (*OURS, "96x128", "128x96"):
         assert sum(line.startswith(name) for line in printed.splitlines()) >= 1, printed
+
+
+def test_predict_is_measured_beside_one_at_a_time_and_the_session(tmp_path, capsys):
+    file = tiny_files.detector(tmp_path / "tiny.onnx")
+    assert benchmark.main([file, "--predict", "12", "--rounds", "1", "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "predict.json").read_text())
+    assert content["settings"] == {"file": file, "pictures": 12, "rounds": 1}
+    assert [way["name"] for way in content["ways"]] == list(predicting.WAYS)
+    for way in content["ways"]:
+        assert len(way["rates"]) == 1 and min(way["rates"][0], way["seconds"], way["memory_mb"]) > 0
+        assert sum(line.startswith(way["name"]) for line in printed.splitlines()) == 1
+
+
+def test_predict_is_measured_with_an_exported_file_that_runs(tmp_path, capsys):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    for file, words in ((FASTER_RCNN, "a file that mmonnx export wrote"), (str(broken), "cannot be loaded")):
+        assert benchmark.main([file, "--predict", "2", "--rounds", "1"]) == 2
+        assert words in capsys.readouterr().err
 
 
 upstream_exports = pytest.mark.skipif(

@@ -1,9 +1,11 @@
 """``mmonnx predict``."""
 
 import argparse
+from typing import Any
 
 # not asked of ``runtime``: that imports OpenCV, for which --help should not wait
 RUNTIMES = "onnxruntime (default), openvino, mnn, opencv, onnxruntime-web, pplnn"
+PROVIDERS = "cpu, cuda, tensorrt, openvino, coreml, directml"
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +17,19 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (with onnxruntime-gpu); default: auto")
     add("--runtime", default="onnxruntime", metavar="NAME", help=f"what runs the file: {RUNTIMES}")
     add(
+        "--providers",
+        metavar="NAMES",
+        help="ONNX Runtime's execution providers instead of a device, the preferred one first, with commas between, "
+        f"each with options as in cuda:device_id=1: {PROVIDERS}",
+    )
+    add("--threads", type=int, metavar="N", help="threads for pictures and network; default: one per core")
+    add(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="images in a batch, at most; default: by file, device and image size",
+    )
+    add(
         "--score-thr",
         type=float,
         default=0.3,
@@ -23,6 +38,14 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", metavar="FILE", help="write all answers to this file")
     add("--coco", metavar="FILE", help="write all detections to this file, in COCO format")
+    add("--jsonl", metavar="FILE", help="add a line to this file as soon as an image is done")
+    add("--resume", action="store_true", help="with --jsonl: go on where the lines of an earlier run end")
+    add(
+        "--on-error",
+        choices=("skip", "stop"),
+        default="skip",
+        help="go on behind an image that cannot be read, with exit status 1 in the end, or stop; default: skip",
+    )
     add("--debug", action="store_true", help="show tracebacks of errors")
     parser.set_defaults(run=_predict)
 
@@ -31,9 +54,12 @@ def _predict(options: argparse.Namespace) -> int:
     from ...runtime import PredictSettings, predict
     from ...support import InputError
 
-    if not (options.out or options.json or options.coco):
-        raise InputError("there is nothing to write", "--out DIR, --json FILE or --coco FILE", "give one of them")
-    count = predict(
+    written = (options.out, options.json, options.coco, options.jsonl)
+    if not any(written):
+        raise InputError(
+            "there is nothing to write", "--out DIR, --json FILE, --coco FILE or --jsonl FILE", "give one of them"
+        )
+    done = predict(
         PredictSettings(
             file=options.file,
             sources=options.images,
@@ -43,8 +69,27 @@ def _predict(options: argparse.Namespace) -> int:
             json=options.json,
             coco=options.coco,
             runtime=options.runtime,
+            jsonl=options.jsonl,
+            resume=options.resume,
+            on_error=options.on_error,
+            batch_size=options.batch_size,
+            threads=options.threads,
+            providers=options.providers.split(",") if options.providers else (),
         )
     )
-    where = ", ".join(path for path in (options.out, options.json, options.coco) if path)
-    print(f"{count} image{'' if count == 1 else 's'}: {where}")
-    return 0
+    _print_table(done, ", ".join(path for path in written if path))
+    return 1 if done.skipped else 0
+
+
+def _print_table(done: Any, where: str) -> None:
+    """How many there were, and those without an answer, each with the reason."""
+    from ...support import printable
+
+    print(f"{done.count} image{'' if done.count == 1 else 's'}: {where}")
+    if not done.skipped:
+        return
+    print(f"{done.skipped} skipped:")
+    for name, reason in done.reasons:
+        print(f"  {printable(name)}  {printable(reason)}")
+    if done.skipped > len(done.reasons):
+        print(f"  and {done.skipped - len(done.reasons)} more, which are in the answers")

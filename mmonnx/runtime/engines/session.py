@@ -59,6 +59,10 @@ class EngineSession:
         kinds = self._signature.outputs
         return {name: found[name].astype(kinds[name] or found[name].dtype, copy=False) for name in self.output_names}
 
+    is_gpu = False
+    takes_calls_together = False
+    """As ``Session`` has them: an engine is on the CPU, and takes one call at a time."""
+
     @property
     def properties(self) -> Dict[str, str]:
         """The file's ``metadata_props``."""

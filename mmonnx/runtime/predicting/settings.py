@@ -1,0 +1,78 @@
+"""What ``mmonnx predict`` is asked for, and what came of it."""
+
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
+
+from ...support import InputError
+from ..engines import DEFAULT
+
+ON_ERROR = ("skip", "stop")
+_MOST = 1024
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is asked for.
+
+    Attributes:
+        file: the ONNX file.
+        sources: pictures, videos, folders and patterns.
+        out: folder for drawn pictures, None for none.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        score_thr: the score from which on something is drawn; the answers hold all.
+        json: file for the answers, None for none.
+        coco: file for the answers in COCO's format, None for none.
+        runtime: what runs the file.
+        jsonl: file that grows by a line for each picture that is done, None for none.
+        resume: go on where the lines of ``jsonl`` end.
+        on_error: ``skip`` goes on behind what cannot be read or run, and tells of it in the answers; ``stop`` ends.
+        batch_size: the greatest number of pictures in a batch, None for what suits the file and the device.
+        threads: that read pictures and run the network on the CPU, None for one per core.
+        providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
+    """
+
+    file: str
+    sources: Sequence[str]
+    out: Optional[str] = None
+    device: str = "auto"
+    score_thr: float = 0.3
+    json: Optional[str] = None
+    coco: Optional[str] = None
+    runtime: str = DEFAULT
+    jsonl: Optional[str] = None
+    resume: bool = False
+    on_error: str = "skip"
+    batch_size: Optional[int] = None
+    threads: Optional[int] = None
+    providers: Sequence[str] = ()
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            InputError: it does not.
+        """
+        if self.on_error not in ON_ERROR:
+            raise InputError(f"--on-error {self.on_error!r} is unknown", " or ".join(ON_ERROR), "give one of these")
+        if self.resume and not self.jsonl:
+            raise InputError("--resume has no lines to go on behind", "--jsonl FILE beside it", "give it")
+        for name, value in (("--batch-size", self.batch_size), ("--threads", self.threads)):
+            if value is not None and not 1 <= value <= _MOST:
+                raise InputError(f"{name} {value} is out of range", f"1 to {_MOST}", "give such a number")
+        if self.providers and self.device != "auto":
+            raise InputError("--device and --providers say the same", "one of them", "leave one out")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What came of a run, with what an earlier one had done that it went on behind.
+
+    Attributes:
+        count: the pictures and frames with an answer.
+        skipped: how many have none.
+        reasons: the first of those, as (name, why it has none).
+    """
+
+    count: int
+    skipped: int
+    reasons: Sequence[Tuple[str, str]]
