@@ -51,7 +51,7 @@ def properties(
         box_limits=task.box_limits,
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
-    versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
+    versions = {name: compat.installed_version(name) for name in (*compat.SUPPORTED, *compat.MEMBERS)}
     versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
     versions.update(python=platform.python_version())
     return {

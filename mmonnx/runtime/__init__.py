@@ -21,9 +21,9 @@ from .models import Classifier, Detector, load_session, open_model
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
-from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, placing
+from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import PredictSettings, predict
-from .results import Detections, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config
 
@@ -41,6 +41,8 @@ __all__ = [
     "EngineSession",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
+    "LabelMap",
+    "ORIGINAL_SIZE",
     "PREFIX",
     "Panoptic",
     "PredictSettings",
