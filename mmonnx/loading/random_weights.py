@@ -101,7 +101,7 @@ def revive(model: nn.Module, undrawn: Collection[str] = ()) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
             continue
-        if parameter.dim() == 1:  # one scale for each channel
+        if parameter.dim() < 2:  # one scale for each channel, or for all of them
             nn.init.constant_(parameter, _BRANCH)
         else:
             nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)

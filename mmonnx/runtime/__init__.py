@@ -17,7 +17,7 @@ from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .external import check_external
 from .images import check_picture, count_channels, read_image, read_picture
-from .models import Classifier, Detector, load_session, open_model
+from .models import Classifier, Detector, Segmentor, load_session, open_model
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
@@ -25,7 +25,7 @@ from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placin
 from .predicting import PredictSettings, predict
 from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
-from .transforms import from_config
+from .transforms import from_config, main_ratio
 
 __all__ = [
     "Benchmark",
@@ -49,6 +49,7 @@ __all__ = [
     "RawOutputs",
     "Result",
     "Scores",
+    "Segmentor",
     "Session",
     "check_external",
     "check_operator_library",
@@ -62,6 +63,7 @@ __all__ = [
     "in_picture",
     "large",
     "load_session",
+    "main_ratio",
     "masks",
     "measured",
     "mmcv_operator_library",

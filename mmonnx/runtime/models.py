@@ -1,4 +1,4 @@
-"""Detectors and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors and classifiers: an exported file that takes pictures."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from .engines import DEFAULT, EngineSession, find_engine
 from .external import check_external
 from .images import check_array, count_channels, read_picture
 from .placement import placing
-from .results import Detections, Scores
+from .results import Detections, LabelMap, Scores
 from .session import Session, has_cuda
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
@@ -24,7 +24,7 @@ AnySession = Union[Session, EngineSession]
 
 
 class _Model:
-    """What a detector and a classifier have in common.
+    """What detectors, segmentors and classifiers have in common.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -34,6 +34,7 @@ class _Model:
     Attributes:
         description: what the file says of itself.
         classes: its class names, may be empty.
+        stretches: a file of one size gets pictures of another aspect stretched to it; else they are padded.
 
     Raises:
         InputError: the file does not exist, does not load, does not describe itself or is of another task, or the
@@ -41,6 +42,7 @@ class _Model:
     """
 
     tasks: Tuple[str, ...] = ()
+    stretches = False
 
     def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT) -> None:
         self._start(os.fspath(path), _session(os.fspath(path), device, runtime))
@@ -54,7 +56,7 @@ class _Model:
         steps = self.description.pipeline or []
         pipeline.check(steps, f"'{self._path}'")
         with _as_exported(path, "has a test pipeline that cannot be applied"):
-            self._steps = pipeline.for_fixed_size(steps, self._size) if self._size else steps
+            self._steps = pipeline.for_fixed_size(steps, self._size, self.stretches) if self._size else steps
 
     @property
     def left_out(self) -> List[str]:
@@ -99,7 +101,9 @@ class _Model:
             size: (height, width) in pixels in the place of what the test pipeline makes of it; not where the file's
                 own is fixed.
         """
-        steps = pipeline.for_fixed_size(self._steps, size) if size and not self._size else self._steps
+        steps = self._steps
+        if size and not self._size:
+            steps = pipeline.for_fixed_size(steps, size, self.stretches)
         with _as_exported(self._path, "has a test pipeline that cannot be applied"):
             return pipeline.apply(steps, self.read(picture)).feed
 
@@ -134,7 +138,8 @@ class _Model:
                 "export the model again, with --dynamic-export",
             )
         feeds = {"input": np.repeat(feed, batch, axis=0) if isinstance(batch, int) and batch > 1 else feed}
-        feeds.update(placing(self._session.optional_names, prepared.shape, prepared.offset))
+        where = prepared.shape, prepared.offset, prepared.original
+        feeds.update(placing(self._session.optional_names, *where))
         try:
             outputs = self._session.run(feeds)
         except Exception as error:  # each runtime has its own
@@ -193,6 +198,41 @@ class Detector(_Model):
         return canvas
 
 
+class Segmentor(_Model):
+    """Says what each pixel of a picture is, as mmseg's ``inference_segmentor``."""
+
+    tasks = ("semantic segmentation",)
+    stretches = True  # its answer is brought to the picture's size all the same
+
+    def __call__(self, picture: Picture) -> LabelMap:
+        """The class of each pixel.
+
+        Args:
+            picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
+
+        Returns:
+            Labels (H, W) of the picture's size; and the probabilities, where the file gives them.
+
+        Raises:
+            InputError: it cannot be read, or not be brought into the network's size.
+        """
+        prepared, outputs = self._run(picture)
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            labels = outputs["seg_map"].astype(np.int64)
+            (_, _), probs = labels.shape, outputs.get("seg_probs")
+            if labels.shape != prepared.original:  # a file that is not told the picture's size
+                rows, columns = (
+                    np.arange(want) * have // want for have, want in zip(labels.shape, prepared.original)
+                )
+                labels = labels[rows[:, None], columns]
+                probs = None if probs is None else probs[:, rows[:, None], columns]
+            return LabelMap(labels, probs)
+
+    def draw(self, picture: Picture, found: LabelMap, score_thr: float = 0.0) -> np.ndarray:
+        """The picture tinted with the colours of the classes, BGR; ``score_thr`` is for other models."""
+        return drawing.draw_label_map(drawing.viewable(self.read(picture)), found.labels, self.description.palette)
+
+
 class Classifier(_Model):
     """Says what a picture shows, as mmcls's ``inference_model``."""
 
@@ -233,11 +273,12 @@ class Classifier(_Model):
 
 def open_model(
     path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT
-) -> Union[Detector, Classifier]:
-    """A detector or a classifier, as the file says; arguments and errors are those of both."""
+) -> Union[Detector, Segmentor, Classifier]:
+    """A detector, a segmentor or a classifier, as the file says; arguments and errors are those of all."""
     session = _session(os.fspath(path), device, runtime)
     task = _description(session, os.fspath(path)).task
-    kind: Type[Union[Detector, Classifier]] = Classifier if task in Classifier.tasks else Detector
+    kinds: Sequence[Type[Union[Detector, Segmentor, Classifier]]] = (Segmentor, Classifier)
+    kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
     return model

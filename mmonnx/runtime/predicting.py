@@ -15,7 +15,7 @@ from ..support import InputError, check_writable, printable, replacing_many
 from .engines import DEFAULT
 from .images import Video, find_sources, is_video
 from .models import Detector, open_model
-from .results import Detections, Scores
+from .results import Detections, LabelMap, Scores
 from .rle import encode
 
 
@@ -209,7 +209,15 @@ def _as_dict(model: Any, found: Any) -> Dict[str, Any]:
     if isinstance(found, Scores):
         best = model.top(found, len(found.probs))
         return {"classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
+    if isinstance(found, LabelMap):
+        return {"segments": [_segment(model, found.labels, int(label)) for label in np.unique(found.labels)]}
     return {"detections": [_detection(model, found, index) for index in range(len(found.labels))]}
+
+
+def _segment(model: Any, labels: np.ndarray, label: int) -> Dict[str, Any]:
+    """The pixels of one class."""
+    mask = labels == label
+    return {"label": label, "name": model.class_name(label), "area": int(mask.sum()), "mask": encode(mask)}
 
 
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:

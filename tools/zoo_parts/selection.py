@@ -90,6 +90,13 @@ CODEBASES = {
         shape=None,
         shapes={},
     ),
+    "mmseg": Codebase(
+        parts=("_base_",),
+        skipped=(),
+        representatives={},
+        shape=(128, 160),
+        shapes={},
+    ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 _MMDET = CODEBASES["mmdet"]

@@ -1,6 +1,7 @@
 """MMSegmentation 0.x."""
 
 import importlib
+from types import MappingProxyType
 from typing import Any, Dict, Mapping, Optional
 
 from torch import nn
@@ -19,6 +20,7 @@ class MMSegmentation(OpenMMLabCodebase):
     makes = "a segmentor of mmseg"
     parts = ("decode_head",)
     default_shape = segmentors.DEFAULT_SHAPE
+    own_options = MappingProxyType({"seg_logits": "--seg-logits", "rescale_shape": "--rescale_shape"})
     rules = RULES
 
     def owns(self, settings: Any) -> bool:

@@ -1,10 +1,11 @@
 """Segmentors of MMSegmentation 0.x as tasks."""
 
 import importlib
+import operator
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from ...loading import (
     find_transform,
     input_channels,
     larger_size,
+    longer,
     make_input,
     raw_names,
     raw_predict,
@@ -41,6 +43,8 @@ Shape = Tuple[int, int]
 DEFAULT_SHAPE = (512, 1024)
 """(height, width) where the config's test pipeline says nothing of a size."""
 _CALIBRATION_SHAPE = (256, 384)
+_BARELY = 1.0
+"""How many times as high and as wide as its window a picture is that takes four, but for what is rounded up."""
 _RESCALED = (1.3, 0.7)
 """How many times as high and as wide as the input the answer of one of the verification's cases is."""
 
@@ -106,9 +110,10 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         predict=partial(_predict, model),
         read=partial(_read, threshold_of(model)),
         preprocess=prepare,
+        output_shapes=_output_shapes(model),
         optional={ORIGINAL_SIZE: (float(asked[0]), float(asked[1]))},
         other_shape=other,
-        larger_shape=larger_size(shape, run, options),
+        larger_shape=_several_windows(model, shape, options) or larger_size(shape, run, options),
         notes=channel_notes(samples, channels),
     )
     if options.skip_postprocess:
@@ -160,6 +165,21 @@ def _runner(model: nn.Module, prepare: Callable[[Shape], Feeds], shape: Shape) -
     return lambda: _predict(model, feeds)
 
 
+def _output_shapes(model: Any) -> Dict[str, Dict[int, Union[int, str]]]:
+    """What the outputs' axes are: they have the size that an input's values tell."""
+    size = "map_height", "map_width"
+    return {"seg_map": dict(enumerate(size, 1)), "seg_probs": {1: int(model.out_channels), **dict(enumerate(size, 2))}}
+
+
+def _several_windows(model: nn.Module, shape: Shape, options: LoadOptions) -> Optional[Shape]:
+    """A (height, width) of four windows to verify a sliding segmentor on whose own ``shape`` is of fewer; else None."""
+    settings: Any = model.test_cfg
+    if not options.dynamic or settings.mode != "slide" or all(map(operator.gt, shape, settings.crop_size)):
+        return None
+    height, width = (longer(max(sides), _BARELY) for sides in zip(shape, settings.crop_size))
+    return height, width
+
+
 def _feeds(
     images: Sequence[np.ndarray], shape: Shape, norm: Any, channels: int, device: torch.device, asked: Sequence[float]
 ) -> Feeds:
@@ -194,7 +214,8 @@ def _make_raw(task: Task, model: nn.Module) -> None:
     names = raw_names(module, task.inputs["input"])
     prepare = task.preprocess
     assert prepare is not None  # ``make_task`` gives one
-    task.module, task.output_names, task.read, task.optional = module, names, raw_read, {}
+    task.module, task.output_names, task.read = module, names, raw_read
+    task.optional, task.output_shapes = {}, {}
     task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
     task.preprocess = lambda images, shape: {"input": prepare(images, shape)["input"]}
 

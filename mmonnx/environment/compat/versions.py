@@ -72,6 +72,13 @@ def _range(package: str) -> Range:
     return SUPPORTED[package] if package in SUPPORTED else MEMBERS[package]
 
 
+def distributions(package: str) -> List[str]:
+    """What to install for a package that there is none of, as pip takes it."""
+    if package not in MEMBERS:
+        return [package]
+    return [f"{MEMBERS[package].names[0]}{MEMBERS[package]}"]
+
+
 def entry_points(group: str) -> List[Any]:
     """The entry points of a group that installed packages have; Python 3.8 and 3.9 give all groups at once."""
     found: Any = metadata.entry_points()
