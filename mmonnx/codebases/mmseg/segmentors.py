@@ -33,6 +33,7 @@ from ...loading import (
     raw_read,
     refusal,
     sample_images,
+    second_shape,
     test_pipeline,
 )
 from ...runtime import DEFAULTS, ORIGINAL_SIZE, LabelMap
@@ -100,6 +101,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         return _predict(model, prepare(samples[:1], size))
 
     other = check_size(title, shape, run, options)
+    odd = second_shape(shape, divisor=1)
     task = Task(
         codebase="mmseg",
         title=title,
@@ -112,7 +114,9 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         preprocess=prepare,
         output_shapes=_output_shapes(model),
         optional={ORIGINAL_SIZE: (float(asked[0]), float(asked[1]))},
-        other_shape=other,
+        # test pipelines keep the aspect of pictures: their sides are multiples of nothing
+        divisor=1,
+        other_shape=other and (other if refusal(partial(run, odd)) else odd),
         larger_shape=_several_windows(model, shape, options) or larger_size(shape, run, options),
         notes=channel_notes(samples, channels),
     )
