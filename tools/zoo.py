@@ -31,7 +31,18 @@ from mmonnx.support.errors import InputError, MmonnxError
 from mmonnx.targets import TARGETS
 from mmonnx.terminal.report import Report
 
-_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls", "mmsegmentation", "timm")
+_PACKAGES = (
+    "mmonnx",
+    "torch",
+    "torchvision",
+    "onnxruntime",
+    "mmcv",
+    "mmcv-full",
+    "mmdet",
+    "mmcls",
+    "mmsegmentation",
+    "timm",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -103,7 +103,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::... for one in the installed package; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(

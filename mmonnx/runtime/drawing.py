@@ -109,7 +109,7 @@ def draw_label_map(canvas: np.ndarray, labels: np.ndarray, palette: Sequence[Seq
     Args:
         canvas: BGR uint8 (H, W, 3).
         labels: (H, W) class indices.
-        palette: (red, green, blue) of each class; where there is none, ``color_of`` gives it. What is no class is black.
+        palette: (red, green, blue) of each class; where there is none, ``color_of`` gives it; of no class it is black.
     """
     count = max(len(palette), int(labels.max(initial=-1)) + 1)
     colors = np.array([_color(label, palette) for label in range(count)] + [(0, 0, 0)], np.uint8)

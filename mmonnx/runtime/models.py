@@ -221,9 +221,7 @@ class Segmentor(_Model):
             labels = outputs["seg_map"].astype(np.int64)
             (_, _), probs = labels.shape, outputs.get("seg_probs")
             if labels.shape != prepared.original:  # a file that is not told the picture's size
-                rows, columns = (
-                    np.arange(want) * have // want for have, want in zip(labels.shape, prepared.original)
-                )
+                rows, columns = (np.arange(want) * have // want for have, want in zip(labels.shape, prepared.original))
                 labels = labels[rows[:, None], columns]
                 probs = None if probs is None else probs[:, rows[:, None], columns]
             return LabelMap(labels, probs)

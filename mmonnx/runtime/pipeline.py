@@ -6,8 +6,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``float``: the image becomes float32 before it is resized;
 - ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
   longer side; with ``least`` its shorter side becomes that of ``size``, or as long as this, if ``size`` is smaller),
-  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``), ``factor`` (by ``factor``), or ``short``,
-  ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
+  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``), ``factor`` (by ``factor``), or
+  ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;

@@ -1,4 +1,4 @@
-"""``mmonnx predict`` and ``mmonnx.runtime`` on segmentors: the maps and drawings of mmseg's own functions, without it."""
+"""``mmonnx predict`` and ``mmonnx.runtime`` on segmentors: the maps and drawings of mmseg's own functions."""
 
 import json
 import subprocess
@@ -46,7 +46,17 @@ def make(folder, options, steps=PLAIN, *arguments):
     meta = {"CLASSES": [f"thing {number}" for number in range(model.num_classes)]}
     meta["PALETTE"] = [[7 * number, 255 - 9 * number, 40] for number in range(model.num_classes)]
     torch.save({"state_dict": model.state_dict(), "meta": meta}, checkpoint)
-    command = ["export", config, checkpoint, "--shape", "96", "128", "--output-file", str(folder / "x.onnx"), *arguments]
+    command = [
+        "export",
+        config,
+        checkpoint,
+        "--shape",
+        "96",
+        "128",
+        "--output-file",
+        str(folder / "x.onnx"),
+        *arguments,
+    ]
     assert cli.main(command) == 0
     return config, checkpoint, str(folder / "x.onnx")
 
@@ -128,7 +138,8 @@ def test_rescale_shape_is_the_maps_size_where_nothing_else_is_asked_for(tmp_path
 def test_predict_runs_without_openmmlab_and_pytorch(made, pictures, tmp_path):
     code = (
         "import sys\nfor name in ('torch', 'mmcv', 'mmseg', 'mmdet', 'onnx'): sys.modules[name] = None\n"
-        f"from mmonnx import cli\nsys.exit(cli.main(['predict', {made[2]!r}, {pictures[0]!r}, '--out', {str(tmp_path)!r}]))"
+        "from mmonnx import cli\n"
+        f"sys.exit(cli.main(['predict', {made[2]!r}, {pictures[0]!r}, '--out', {str(tmp_path)!r}]))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "0.png").is_file()

@@ -50,9 +50,7 @@ _RESCALED = (1.3, 0.7)
 """How many times as high and as wide as the input the answer of one of the verification's cases is."""
 
 
-def build_task(
-    codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions
-) -> Task:
+def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the segmentor of a config and make it a task; see ``Codebase.build``.
 
     Raises:

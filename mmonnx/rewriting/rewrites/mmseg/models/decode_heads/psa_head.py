@@ -53,7 +53,9 @@ class _Shrinking:
         rests = [side - floor_divide(side, self._factor) * self._factor for side in size]
         self._traced = is_traced(tuple(size))
         self._aligned: Any = rests[0] * rests[1] > 0
-        self.size = tuple(self._chosen(ceil_divide(side, self._factor), floor_divide(side, self._factor)) for side in size)
+        self.size = tuple(
+            self._chosen(ceil_divide(side, self._factor), floor_divide(side, self._factor)) for side in size
+        )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return x if self._factor == 1 else self._resized(x, self.size)
