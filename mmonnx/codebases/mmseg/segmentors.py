@@ -92,6 +92,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     shape = options.shape or DEFAULT_SHAPE
     channels = input_channels(model, model.extract_feat, norm, shape)
     samples = sample_images(options, channels)
+    pictures = [samples[number % len(samples)] for number in range(options.batch)]
     asked = options.rescale_shape or DEFAULTS[ORIGINAL_SIZE]
     prepare = partial(_feeds, norm=norm, channels=channels, device=torch.device(options.device), asked=asked)
 
@@ -104,7 +105,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         codebase="mmseg",
         title=title,
         module=SegmentorModule(model, options.seg_logits, asked).eval(),
-        inputs=prepare([samples[number % len(samples)] for number in range(options.batch)], shape),
+        inputs=prepare(pictures, shape),
         output_names=["seg_map"] + (["seg_probs"] if options.seg_logits else []),
         dynamic_axes={},
         predict=partial(_predict, model),
@@ -121,7 +122,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     if options.skip_postprocess:
         _make_raw(task, model)
     else:
-        rescaled = prepare(samples[:1], shape)
+        rescaled = prepare(pictures, shape)
         size = [round(share * side) for share, side in zip(_RESCALED, shape)]
         rescaled[ORIGINAL_SIZE] = torch.tensor(size, dtype=torch.float32, device=rescaled[ORIGINAL_SIZE].device)
         task.samples[f"rescaled to {size[0]}x{size[1]}"] = rescaled
