@@ -196,3 +196,14 @@ def test_segmentors_with_an_inference_of_their_own_are_refused(tmp_path):
     own = {**RESNET, "model.type": "Own", "custom_imports": {"imports": ["own_segmentor"]}}
     with pytest.raises(InputError, match="an inference of its own.*EncoderDecoder of mmseg"):
         small_segmentor(FCN, tmp_path, own)
+
+
+@pytest.mark.parametrize("options", [RESNET, SLIDING], ids=["whole", "slide"])
+def test_a_target_whose_inputs_cannot_be_left_out_gets_none_but_the_picture(tmp_path, options):
+    config, path = small_config(FCN, tmp_path, copy.deepcopy(options)), str(tmp_path / "x.onnx")
+    command = ["export", config, "--shape", "96", "128", "--output-file", path, "--target", "pplnn", "--verify"]
+    assert cli.main([*command, "--dynamic-export", "--rescale_shape", "50", "60"]) == 0
+    model = onnx.load(path)
+    assert [value.name for value in model.graph.input] == ["input"]
+    found = Session(model).run({"input": np.zeros((2, 3, 70, 90), np.float32)})
+    assert found["seg_map"].shape == (2, 50, 60)

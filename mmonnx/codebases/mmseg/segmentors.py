@@ -69,7 +69,7 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     task = make_task(model, f"{title} ({_kind(model)})", norm, options)
     assert task.preprocess is not None  # ``make_task`` gives one
     pictures = (sample_images(options, task.channels) * 2)[:2]
-    run = _runner(model, partial(task.preprocess, pictures), task.shape)
+    run = _runner(task, partial(task.preprocess, pictures))
     about, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
     describe(task, config, about, datasets())
     task.notes += notes
@@ -97,7 +97,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     prepare = partial(_feeds, norm=norm, channels=channels, device=torch.device(options.device), asked=asked)
 
     def run(size: Shape) -> Any:
-        return _predict(model, prepare(samples[:1], size))
+        return _predict(model, asked, prepare(samples[:1], size))
 
     other = check_size(title, shape, run, options)
     odd = second_shape(shape, divisor=1)
@@ -108,7 +108,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         inputs=prepare(pictures, shape),
         output_names=["seg_map"] + (["seg_probs"] if options.seg_logits else []),
         dynamic_axes={},
-        predict=partial(_predict, model),
+        predict=partial(_predict, model, asked),
         read=partial(_read, threshold_of(model)),
         preprocess=prepare,
         output_shapes=_output_shapes(model),
@@ -160,12 +160,13 @@ def _own_shape(pipeline: Any) -> Shape:
     return (int(scale[1]), int(scale[0])) if scale else DEFAULT_SHAPE
 
 
-def _runner(model: nn.Module, prepare: Callable[[Shape], Feeds], shape: Shape) -> Callable[[], Any]:
+def _runner(task: Task, prepare: Callable[[Shape], Feeds]) -> Callable[[], Any]:
     """What runs the model on a small size, or on that of the export if it takes no smaller one."""
-    small = min(shape[0], _CALIBRATION_SHAPE[0]), min(shape[1], _CALIBRATION_SHAPE[1])
-    taken = shape if refusal(lambda: _predict(model, prepare(small))) else small
-    feeds = prepare(taken)
-    return lambda: _predict(model, feeds)
+    small = min(task.shape[0], _CALIBRATION_SHAPE[0]), min(task.shape[1], _CALIBRATION_SHAPE[1])
+    feeds = prepare(small)
+    if refusal(partial(task.predict, feeds)):
+        feeds = prepare(task.shape)
+    return partial(task.predict, feeds)
 
 
 def _output_shapes(model: Any) -> Dict[str, Dict[int, Union[int, str]]]:
@@ -190,10 +191,10 @@ def _feeds(
     return {"input": make_input(images, shape, norm, channels).to(device), ORIGINAL_SIZE: size}
 
 
-def _predict(model: nn.Module, feeds: Feeds) -> List[LabelMap]:
-    """The segmentor's own inference."""
+def _predict(model: nn.Module, asked: Sequence[float], feeds: Feeds) -> List[LabelMap]:
+    """The segmentor's own inference, of the size that is asked for where the feeds say none."""
     image = feeds["input"]
-    size = [round(float(side)) for side in feeds.get(ORIGINAL_SIZE, torch.zeros(2))]
+    size = [round(float(side)) for side in feeds.get(ORIGINAL_SIZE, asked)]
     metas = meta(image, size if size[0] > 0 else image.shape[2:])
     with inference(model):
         probs = model.inference(image, metas, True)
