@@ -31,7 +31,8 @@ from mmonnx.support.errors import InputError, MmonnxError
 from mmonnx.targets import TARGETS
 from mmonnx.terminal.report import Report
 
-_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", "mmcv", "mmcv-full", "mmdet", "mmcls", "timm")
+_TOOLBOXES = ("mmcv", "mmcv-full", "mmdet", "mmcls", "mmsegmentation")
+_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", *_TOOLBOXES, "timm")
 
 
 class _Parser(argparse.ArgumentParser):

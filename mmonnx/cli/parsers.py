@@ -115,7 +115,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py or mmcls::... for one in the installed package; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
@@ -184,6 +184,14 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--topk", type=int, metavar="K", help="classifiers: output the K best scores and their labels, not all scores")
     add("--no-softmax", action="store_true", help="classifiers: output logits, not probabilities")
+    add("--seg-logits", action="store_true", help="segmentors: output the classes' probabilities beside the label map")
+    add(
+        "--rescale-shape",
+        "--rescale_shape",
+        nargs="+",
+        metavar="N",
+        help="segmentors: height and width of the label map; default: the input's, or those that input ori_shape tells",
+    )
     add(
         "--text",
         metavar="NAMES",
@@ -191,7 +199,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override settings of the config")
     add(
-        "--codebase-root", metavar="DIR", help="use this source tree of mmdet or mmcls instead of the installed package"
+        "--codebase-root",
+        metavar="DIR",
+        help="use this source tree of mmdet, mmcls or mmseg instead of the installed package",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -263,12 +273,13 @@ def _patch(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     if options.checkpoint and options.checkpoint_option:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
-    shape = _shape(options.shape)
+    shape, rescaled = _shape(options.shape, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
         raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
     if options.batch < 1:
         raise InputError(f"--batch {options.batch} is not a number of images", "1 or more", "give a larger one")
     check_images(options.batch, shape or (1, 1))
+    check_images(options.batch, rescaled or (1, 1))
 
     from ..loading import LoadOptions
     from ..pipeline import ExportSettings, export
@@ -293,6 +304,8 @@ def _export(options: argparse.Namespace) -> int:
             mask_output=options.mask_output,
             topk=options.topk,
             softmax=not options.no_softmax,
+            seg_logits=options.seg_logits,
+            rescale_shape=rescaled,
             cfg_options=_cfg_options(options.cfg_options),
             codebase_root=options.codebase_root,
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
@@ -337,13 +350,13 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
     return output, os.path.join(folder, show_dir) if show_dir else None
 
 
-def _shape(values: Optional[List[str]]) -> Optional[Tuple[int, int]]:
+def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:
     if values is None:
         return None
     text = " ".join(values)
     expected = "one or two whole numbers of pixels, height before width"
     if len(values) > 2 or not all(_WHOLE.fullmatch(value) and int(value) > 0 for value in values):
-        raise InputError(f"--shape {text} is not an image size", expected, "for example --shape 800 1216")
+        raise InputError(f"{flag} {text} is not an image size", expected, f"for example {flag} 800 1216")
     return int(values[0]), int(values[-1])
 
 

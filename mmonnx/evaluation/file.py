@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..runtime import DEFAULTS, PREFIX, Description, load_session, placing
+from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session, placing
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
@@ -57,7 +57,11 @@ class OnnxFile:
         return length if isinstance(length, int) else None
 
     def __call__(
-        self, images: np.ndarray, size: Tuple[int, int], offset: Tuple[float, float] = (0.0, 0.0)
+        self,
+        images: np.ndarray,
+        size: Tuple[int, int],
+        offset: Tuple[float, float] = (0.0, 0.0),
+        original: Tuple[float, float] = DEFAULTS[ORIGINAL_SIZE],
     ) -> List[Outputs]:
         """Run on images of one size.
 
@@ -65,6 +69,7 @@ class OnnxFile:
             images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below.
             size: (height, width) of their part that is no padding.
             offset: (left, top) of that part.
+            original: (height, width) of the pictures before they were resized, for files that bring answers to it.
 
         Returns:
             Each image's outputs by name, without the batch's axis.
@@ -76,7 +81,7 @@ class OnnxFile:
         feed = self._padded(images, (images.shape[2], images.shape[3]) if any(offset) else size)
         found: List[Outputs] = []
         for chunk in self._chunks(feed):
-            feeds = {"input": chunk, **placing(self._session.optional_names, size, offset)}
+            feeds = {"input": chunk, **placing(self._session.optional_names, size, offset, original)}
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many

@@ -19,6 +19,8 @@ _OUTPUTS = {
     "labels": "class indices, best first; -1 where dets is padded",
     "masks": "the detections' masks",
     "mask_scores": "(batch, num_dets): how good each mask is judged to be",
+    "seg_map": "(batch, height, width): the class of each pixel",
+    "seg_probs": "(batch, num_classes, height, width): probabilities; of two classes by a threshold, of the second",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
@@ -51,7 +53,7 @@ def properties(
         box_limits=task.box_limits,
         outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
     )
-    versions = {name: compat.installed_version(name) for name in compat.SUPPORTED}
+    versions = {name: compat.installed_version(name) for name in (*compat.SUPPORTED, *compat.MEMBERS)}
     versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
     versions.update(python=platform.python_version())
     return {
@@ -90,6 +92,8 @@ def _kind(task: Task) -> str:
     names = set(task.output_names)
     if {"dets", "labels"} <= names:
         return "segmentation" if "masks" in names else "detection"
+    if "seg_map" in names:
+        return "semantic segmentation"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

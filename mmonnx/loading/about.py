@@ -46,7 +46,7 @@ def first_test_cfg(given: Any) -> Mapping[str, Any]:
 def augmentation(config: Any) -> str:
     """What a config wants an image to be run as beside itself, and the answers to be merged of; empty for nothing."""
     step = find_transform(test_pipeline(config), "MultiScaleFlipAug") or {}
-    names = ("img_scale", "scale_factor")
+    names = ("img_scale", "scale_factor", "img_ratios")
     scales: Sequence[Any] = next((step[name] for name in names if isinstance(step.get(name), list)), [])
     found = [f"{len(scales)} scales"] if len(scales) > 1 else []
     found += ["flipped copies"] if step.get("flip") else []

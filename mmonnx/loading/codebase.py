@@ -4,6 +4,7 @@ import importlib
 import sys
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from torch import nn
@@ -23,7 +24,7 @@ from .task import Task
 
 _GROUP = "mmonnx.codebases"
 """The entry points by which an installed package brings a codebase: each is a :class:`Codebase` or a class of one."""
-_OWN = ("mmdet", "mmcls", "mmpretrain", "plain")
+_OWN = ("mmdet", "mmcls", "mmpretrain", "mmseg", "plain")
 
 
 class Blame(NamedTuple):
@@ -52,6 +53,8 @@ class Codebase:
         default_shape: (height, width) of the sample input where nobody asks for one and no config says.
         rules: how layers get random weights that find something, by the names of the layers.
         undrawn: modules, by their classes' names, of which upstream leaves the weights as the memory has them.
+        parts: keys of a model's config that it alone has: of one that nobody owns they tell what is not installed.
+        own_options: fields of ``LoadOptions`` that are for its models alone, and what the command line calls them.
         rewrites: packages of stand-ins, imported with the codebase, see ``docs/extending.md``.
     """
 
@@ -61,6 +64,8 @@ class Codebase:
     default_shape: Tuple[int, int] = (224, 224)
     rules: Sequence[Rule] = GENERAL
     undrawn: Sequence[str] = ()
+    parts: Sequence[str] = ()
+    own_options: Mapping[str, str] = MappingProxyType({})
     rewrites: Sequence[str] = ()
 
     def takes(self, name: str) -> bool:

@@ -74,7 +74,9 @@ def package_configs(package: str, name: Optional[str] = None) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise InputError(
-            f"{package} is not installed", f"{package} with its configs", command_line("pip", "install", package)
+            f"{package} is not installed",
+            f"{package} with its configs",
+            command_line("pip", "install", *compat.distributions(package)),
         )
     home = Path(spec.origin).parent
     for root in (home / ".mim" / "configs", home.parent / "configs"):

@@ -1,14 +1,15 @@
 """The first stage: from what a user names to a Task."""
 
 import importlib
+import importlib.util
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from .. import fallback
 from ..environment import compat, ordinary
-from ..support import InputError, MmonnxError, alone, check_images, type_and_line
+from ..support import InputError, MmonnxError, alone, check_images, command_line, type_and_line
 from .codebase import Blame, Codebase, codebases, title_of
 from .config import find_config, read_config
 from .imports import use_root
@@ -23,7 +24,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, ``mmdet::...``, ``mmcls::...``, or ``package.module:callable``.
+        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, or ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 
@@ -37,11 +38,21 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     owner, settings = read(config, options.cfg_options)
     if options.text is not None and not takes_text(settings):
         raise InputError("--text is for detectors that take text", f"no such option for {config!r}", "leave it out")
+    _check_own_options(owner, config, options)
     with _told_of(owner.blame(config, settings, options)):
         text = owner.text(settings)  # before it is built from: upstream writes into it
         task = owner.build(settings, title_of(config), checkpoint, options)
     task.config_text = text
     return task
+
+
+def _check_own_options(owner: Codebase, config: str, options: LoadOptions) -> None:
+    """Refuse options that are for the models of another codebase."""
+    usual = LoadOptions()
+    for codebase in codebases():
+        for name, flag in codebase.own_options.items():
+            if codebase is not owner and getattr(options, name) != getattr(usual, name):
+                raise InputError(f"{flag} is for {codebase.makes}", f"no such option for {config!r}", "leave it out")
 
 
 def takes_text(settings: Any) -> bool:
@@ -74,11 +85,23 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
         return owner, settings
+    absent = next((one for one in known if one.parts and _lacks(one.package, one.parts, settings.model)), None)
+    if absent is not None:
+        raise InputError(
+            f"config {config!r} has a model of {absent.package}, which is not installed",
+            f"{absent.package} with what it needs",
+            command_line("pip", "install", *compat.distributions(absent.package)),
+        )
     raise InputError(
         f"config {config!r} has model type {compat.kind_of(settings.model.type)!r}{_unread()}",
         " or ".join(codebase.makes for codebase in codebases() if codebase.package),
         "add custom_imports to the config if the model is your own",
     )
+
+
+def _lacks(package: str, parts: Sequence[str], model: Any) -> bool:
+    """Whether a model's config has parts that a package alone knows, and this is not installed."""
+    return any(part in model for part in parts) and importlib.util.find_spec(package) is None
 
 
 def _unread() -> str:
@@ -123,7 +146,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

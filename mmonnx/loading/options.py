@@ -18,6 +18,8 @@ class LoadOptions:
         mask_output: ``image`` or ``roi``.
         topk: the best classes of a classifier are the outputs, this many; None for the scores of all.
         softmax: a classifier gives probabilities; without it, logits.
+        seg_logits: a segmentor gives the probabilities of the classes beside the label map.
+        rescale_shape: (height, width) of a segmentor's answer, None for that of its input.
         cfg_options: overrides of the config.
         codebase_root: top folder of a source tree of mmdet or mmcls, None for what is installed.
         model_kwargs: arguments of the callable that makes a plain model.
@@ -40,6 +42,8 @@ class LoadOptions:
     mask_output: str = "image"
     topk: Optional[int] = None
     softmax: bool = True
+    seg_logits: bool = False
+    rescale_shape: Optional[Tuple[int, int]] = None
     cfg_options: Dict[str, Any] = field(default_factory=dict)
     codebase_root: Optional[str] = None
     model_kwargs: Dict[str, Any] = field(default_factory=dict)

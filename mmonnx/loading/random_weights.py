@@ -101,7 +101,7 @@ def revive(model: nn.Module, undrawn: Collection[str] = ()) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or float(parameter.detach().abs().max()) > _ASLEEP:
             continue
-        if parameter.dim() == 1:  # one scale for each channel
+        if parameter.dim() < 2:  # one scale for each channel, or for all of them
             nn.init.constant_(parameter, _BRANCH)
         else:
             nn.init.normal_(parameter, std=_BRANCH * parameter[0].numel() ** -0.5)
@@ -176,7 +176,7 @@ def _find(model: nn.Module, pattern: Pattern[str]) -> Dict[str, nn.Module]:
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
+        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)) and pattern.search(name)
     }
 
 
@@ -229,7 +229,7 @@ def _computed(module: nn.Module, output: torch.Tensor) -> torch.Tensor:
 def _greatest(module: nn.Module, output: torch.Tensor) -> float:
     """The greatest magnitude of a layer's output but for its bias, which goes: heads for focal loss begin with -4.6."""
     if module.bias is not None:
-        axes = 0 if isinstance(module, nn.Linear) else 2  # behind the channels
+        axes = 0 if isinstance(module, nn.Linear) else module.weight.dim() - 2  # behind the channels
         output = output - module.bias.detach().reshape([-1] + [1] * axes)
     return float(output.abs().max())
 

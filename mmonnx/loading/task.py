@@ -125,6 +125,7 @@ class Task:
             self,
             inputs=_without(self.inputs, names),
             optional=kept,
+            samples={name: feeds for name, feeds in self.samples.items() if not set(names) & set(feeds)},
             preprocess=self.preprocess and partial(_prepare_without, names, self.preprocess),
             preprocess_padded=padded and partial(_prepare_without, names, padded),
         )

@@ -8,7 +8,7 @@ from ..support import InputError
 from .boxes import LIMITS
 
 PREFIX = "mmonnx."
-TASKS = ("detection", "segmentation", "classification", "raw")
+TASKS = ("detection", "segmentation", "semantic segmentation", "classification", "raw")
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Description:
     """What somebody who runs a file has to know of it.
 
     Attributes:
-        task: ``detection``, ``segmentation`` (detections with masks), ``classification`` or ``raw`` (a network's
-            outputs without post-processing).
+        task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
+            pixel), ``classification`` or ``raw`` (a network's outputs without post-processing).
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .results import Detections, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
@@ -101,6 +101,20 @@ def draw_segments(canvas: np.ndarray, result: Panoptic, scale: int) -> str:
         contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, color_of(name % 1000), scale)
     return f"{len(names)} segment{'' if len(names) == 1 else 's'}"
+
+
+def draw_label_map(canvas: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]] = ()) -> np.ndarray:
+    """A picture tinted by the classes of its pixels, half and half, as mmseg's ``show_result`` has it.
+
+    Args:
+        canvas: BGR uint8 (H, W, 3).
+        labels: (H, W) class indices.
+        palette: (red, green, blue) of each class; where there is none, ``color_of`` gives it; of no class it is black.
+    """
+    count = max(len(palette), int(labels.max(initial=-1)) + 1)
+    colors = np.array([_color(label, palette) for label in range(count)] + [(0, 0, 0)], np.uint8)
+    tint = colors[np.where((labels >= 0) & (labels < count), labels, count)]
+    return (canvas * 0.5 + tint * 0.5).astype(np.uint8)
 
 
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
@@ -234,6 +248,18 @@ def _with_segments(canvas: np.ndarray, scale: int, result: Any, classes: Any, pa
     return canvas, draw_segments(canvas, result, scale)
 
 
+def _with_labels(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    labels = result.labels
+    if labels.shape != (canvas.shape[0] // scale, canvas.shape[1] // scale):  # the answer has a size of its own
+        rows, columns = (
+            np.arange(want // scale) * have // (want // scale) for have, want in zip(labels.shape, canvas.shape)
+        )
+        labels = labels[rows[:, None], columns]
+    count = len(np.unique(labels))
+    tinted = draw_label_map(canvas, labels.repeat(scale, 0).repeat(scale, 1), palette)
+    return tinted, f"{count} class{'' if count == 1 else 'es'}"
+
+
 def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
     best = label_of(result, int(result.probs.argmax()))
     return np.vstack([canvas, bars(result, canvas.shape[1], classes)]), f"first is {class_name(best, classes)}"
@@ -257,6 +283,7 @@ def _listing(result: RawOutputs, width: int) -> np.ndarray:
 
 _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     Detections: _with_boxes,
+    LabelMap: _with_labels,
     Panoptic: _with_segments,
     Scores: _with_bars,
     RawOutputs: _with_listing,

@@ -1,4 +1,4 @@
-"""Detectors and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors and classifiers: an exported file that takes pictures."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from .engines import DEFAULT
 from .images import check_array, count_channels, read_picture
 from .opening import AnySession, open_session
 from .placement import placing
-from .results import Detections, Scores
+from .results import Detections, LabelMap, Scores
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 
@@ -45,7 +45,7 @@ class Ready(NamedTuple):
 
 
 class _Model:
-    """What a detector and a classifier have in common.
+    """What detectors, segmentors and classifiers have in common.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -55,6 +55,7 @@ class _Model:
     Attributes:
         description: what the file says of itself.
         classes: its class names, may be empty.
+        stretches: a file of one size gets pictures of another aspect stretched to it; else they are padded.
 
     Raises:
         InputError: the file does not exist, does not load, does not describe itself or is of another task, or the
@@ -62,6 +63,7 @@ class _Model:
     """
 
     tasks: Tuple[str, ...] = ()
+    stretches = False
 
     def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT) -> None:
         self._start(os.fspath(path), open_session(os.fspath(path), device, runtime))
@@ -75,7 +77,7 @@ class _Model:
         steps = self.description.pipeline or []
         pipeline.check(steps, f"'{self._path}'")
         with _as_exported(path, "has a test pipeline that cannot be applied"):
-            self._steps = pipeline.for_fixed_size(steps, self._size) if self._size else steps
+            self._steps = pipeline.for_fixed_size(steps, self._size, self.stretches) if self._size else steps
 
     @property
     def left_out(self) -> List[str]:
@@ -120,7 +122,9 @@ class _Model:
             size: (height, width) in pixels in the place of what the test pipeline makes of it; not where the file's
                 own is fixed.
         """
-        steps = pipeline.for_fixed_size(self._steps, size) if size and not self._size else self._steps
+        steps = self._steps
+        if size and not self._size:
+            steps = pipeline.for_fixed_size(steps, size, self.stretches)
         with _as_exported(self._path, "has a test pipeline that cannot be applied"):
             return pipeline.apply(steps, self.read(picture)).feed
 
@@ -171,7 +175,7 @@ class _Model:
                 "a pipeline that makes images of that size",
                 "export the model again, with --dynamic-export",
             )
-        placed = placing(self._session.optional_names, prepared.shape, prepared.offset)
+        placed = placing(self._session.optional_names, prepared.shape, prepared.offset, prepared.original)
         return Ready(feed, placed, replace(prepared, image=_NO_IMAGE))
 
     def run(self, pictures: Sequence[Ready]) -> List[Dict[str, np.ndarray]]:
@@ -258,6 +262,47 @@ class Detector(_Model):
         return canvas
 
 
+class Segmentor(_Model):
+    """Says what each pixel of a picture is, as mmseg's ``inference_segmentor``."""
+
+    tasks = ("semantic segmentation",)
+    stretches = True  # its answer is brought to the picture's size all the same
+
+    def __call__(self, picture: Picture) -> LabelMap:
+        """The class of each pixel.
+
+        Args:
+            picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
+
+        Returns:
+            Labels (H, W) of the picture's size; and the probabilities, where the file gives them.
+
+        Raises:
+            InputError: it cannot be read, or not be brought into the network's size.
+        """
+        return self.read_answer(*self._answer(picture))
+
+    def read_answer(self, ready: Ready, outputs: Dict[str, np.ndarray]) -> LabelMap:
+        """What ``run`` gave of a picture, as a call of this gives it.
+
+        Raises:
+            InputError: the outputs are not those of such a file.
+        """
+        original = ready.prepared.original
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            labels = outputs["seg_map"].astype(np.int64)
+            (_, _), probs = labels.shape, outputs.get("seg_probs")
+            if labels.shape != original:  # a file that is not told the picture's size
+                rows, columns = (np.arange(want) * have // want for have, want in zip(labels.shape, original))
+                labels = labels[rows[:, None], columns]
+                probs = None if probs is None else probs[:, rows[:, None], columns]
+            return LabelMap(labels, probs)
+
+    def draw(self, picture: Picture, found: LabelMap, score_thr: float = 0.0) -> np.ndarray:
+        """The picture tinted with the colours of the classes, BGR; ``score_thr`` is for other models."""
+        return drawing.draw_label_map(drawing.viewable(self.read(picture)), found.labels, self.description.palette)
+
+
 class Classifier(_Model):
     """Says what a picture shows, as mmcls's ``inference_model``."""
 
@@ -311,23 +356,24 @@ def open_model(
     threads: Optional[int] = None,
     providers: Sequence[str] = (),
     sharing: bool = False,
-) -> Union[Detector, Classifier]:
-    """A detector or a classifier, as the file says.
+) -> Union[Detector, Segmentor, Classifier]:
+    """A detector, a segmentor or a classifier, as the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
-        device: as both take it.
-        runtime: as both take it.
+        device: as all take it.
+        runtime: as all take it.
         threads: of ONNX Runtime on the CPU; None for one per core.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
         sharing: whether its threads leave the cores to others while they wait, see ``Session``.
 
     Raises:
-        InputError: as both do.
+        InputError: as all do.
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = _description(session, os.fspath(path)).task
-    kind: Type[Union[Detector, Classifier]] = Classifier if task in Classifier.tasks else Detector
+    kinds: Sequence[Type[Union[Detector, Segmentor, Classifier]]] = (Segmentor, Classifier)
+    kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
     return model

@@ -5,8 +5,9 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``load``: the picture is read with ``color``, a ``color_type`` of mmcv's, and made RGB where ``to_rgb``;
 - ``float``: the image becomes float32 before it is resized;
 - ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
-  longer side), ``exact`` (to ``size``), ``factor`` (by ``factor``), or ``short``, ``long``, ``height``, ``width`` (that
-  side becomes ``size[0]``); sizes are (height, width);
+  longer side; with ``least`` its shorter side becomes that of ``size``, or as long as this, if ``size`` is smaller),
+  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``), ``factor`` (by ``factor``), or
+  ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
@@ -79,17 +80,18 @@ def check(steps: Sequence[Step], where: str) -> None:
         )
 
 
-def for_fixed_size(steps: Sequence[Step], size: Size) -> List[Step]:
+def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> List[Step]:
     """The pipeline for a network of one size: images are resized to fit into it, and padded to it.
 
     Args:
         steps: the pipeline.
         size: (height, width) of the network's input.
+        stretch: they are resized to all of it, whatever their aspect.
     """
     result = []
     for step in steps:
-        if step["type"] == "resize" and step["rule"] in ("within", "factor"):
-            step = {**step, "rule": "fit", "size": list(size)}
+        if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple"):
+            step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
         elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
@@ -134,7 +136,11 @@ def resized(step: Step, size: Size) -> Size:
     rule = step["rule"]
     if rule in ("within", "fit", "factor"):
         if rule == "within":
-            factor = min(max(step["size"]) / max(size), min(step["size"]) / min(size))
+            target = step["size"]
+            if "least" in step:  # mmseg fits the image into the size that its shorter side makes
+                short = max(min(target), step["least"])
+                target = [short, short * max(size) / min(size)]
+            factor = min(max(target) / max(size), min(target) / min(size))
         elif rule == "fit":
             factor = min(step["size"][0] / height, step["size"][1] / width)
         else:
@@ -146,6 +152,8 @@ def resized(step: Step, size: Size) -> Size:
         return (min(found[0], step["size"][0]), min(found[1], step["size"][1])) if rule == "fit" else found
     if rule == "exact":
         return step["size"][0], step["size"][1]
+    if rule == "multiple":
+        return -(-height // step["divisor"]) * step["divisor"], -(-width // step["divisor"]) * step["divisor"]
     side = step["size"][0]
     if (rule == "short" and width < height) or (rule == "long" and width > height) or rule == "width":
         return (height, width) if width == side else (int(side * height / width), side)

@@ -41,6 +41,22 @@ class Panoptic:
 
 
 @dataclass(frozen=True)
+class LabelMap:
+    """The class of each pixel of one image.
+
+    Attributes:
+        labels: (H, W) int64 class indices, of the network's input's size or of the one that was asked for.
+        probs: (num_classes, H, W) float32 probabilities, (1, H, W) of what is no background where the model knows
+            two classes by a threshold; None where they are not known.
+        threshold: that of such a model, above which a probability is class 1.
+    """
+
+    labels: np.ndarray
+    probs: Optional[np.ndarray] = None
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -60,4 +76,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, LabelMap, Scores, RawOutputs]

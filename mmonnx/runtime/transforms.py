@@ -1,4 +1,4 @@
-"""The test pipeline of a config of mmdet or mmcls as the steps of ``pipeline``."""
+"""The test pipeline of a config of mmdet, mmcls or mmseg as the steps of ``pipeline``."""
 
 from typing import Any, Dict, List, Sequence
 
@@ -36,6 +36,9 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
     if kind == "Resize":
         return _resize(transform, given)
+    if kind == "ResizeToMultiple":
+        how = {"interpolation": transform.get("interpolation") or "bilinear", "backend": "cv2"}
+        return [{"type": "resize", "rule": "multiple", "divisor": int(transform.get("size_divisor", 32)), **how}]
     if kind == "CenterCrop":
         step = {"type": "crop", "size": _pair(transform["crop_size"]), **_how(transform)}
         return [{**step, "padding": transform.get("crop_padding", 32)} if transform.get("efficientnet_style") else step]
@@ -70,9 +73,23 @@ def _test_time(transform: Dict[str, Any]) -> List[Step]:
             given[name] = value[0] if isinstance(value, list) else value
             if isinstance(value, list) and len(value) > 1:
                 found.append({"type": "left out", "what": f"{len(value) - 1} more scales"})
+    ratios = transform.get("img_ratios")
+    if ratios:
+        ratios = ratios if isinstance(ratios, list) else [ratios]
+        found += [{"type": "left out", "what": f"{len(ratios) - 1} more scales"}] if len(ratios) > 1 else []
+        ratio = main_ratio(ratios)
+        if "img_scale" in given:
+            given["img_scale"] = tuple(int(side * ratio) for side in given["img_scale"])
+        else:
+            given["scale_factor"] = ratio
     if transform.get("flip"):
         found.append({"type": "left out", "what": "flipped images"})
     return found + [step for inner in transform["transforms"] for step in _steps(dict(inner), given)]
+
+
+def main_ratio(ratios: Sequence[float]) -> float:
+    """The one of mmseg's ``img_ratios`` that is run where a picture is run once."""
+    return 1.0 if 1.0 in ratios else ratios[0]
 
 
 def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
@@ -92,7 +109,11 @@ def _resize(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
     if not transform.get("keep_ratio", True):
         return [{**step, "rule": "exact", "size": [height, width]}]
     step = {**step, "rule": "within", "size": [height, width]}
-    return [{**step, "rounding": "down"} if transform.get("rounding") == "down" else step]
+    if transform.get("rounding") == "down":
+        step["rounding"] = "down"
+    if transform.get("min_size"):
+        step["least"] = int(transform["min_size"])
+    return [step]
 
 
 def _pad(transform: Dict[str, Any]) -> Step:

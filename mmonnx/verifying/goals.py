@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, Panoptic, Result
+from ..runtime import Detections, LabelMap, Panoptic, Result
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -58,6 +58,7 @@ class Goals:
         self._counts: List[int] = []
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
+        self._together = 0
         self._masks = self._clipped = False
 
     @property
@@ -75,6 +76,11 @@ class Goals:
         for found in map(detections_of, results):
             if found is not None:
                 self._see(found)
+        for result in results:
+            if isinstance(result, LabelMap):
+                labels = np.unique(result.labels).tolist()
+                self._labels.update(labels)
+                self._together = max(self._together, len(labels))
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))
@@ -116,10 +122,19 @@ class Goals:
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
-        return found + (self._of_detections() if self._counts else [])
+        return found + (self._of_detections() if self._counts else []) + (self._of_maps() if self._together else [])
+
+    def _of_maps(self) -> List[Goal]:
+        several = Goal("pixels of several classes", self._together > 1, f"{self._together} in a picture")
+        return [several, *self._of_classes()]
+
+    def _of_classes(self) -> List[Goal]:
+        classes = len(self._task.classes)
+        known = len(self._labels & set(range(classes)))
+        return [Goal("classes", known == classes, f"{known} of {classes}")] if classes else []
 
     def _of_detections(self) -> List[Goal]:
-        limit, thr, classes = self._task.max_per_img, self._task.score_thr, len(self._task.classes)
+        limit, thr = self._task.max_per_img, self._task.score_thr
         always = "" if thr else "the model has no score threshold"
         found = [Goal("detections", max(self._counts) > 0)]
         found.append(Goal("an image without any", min(self._counts) == 0, always, bool(thr)))
@@ -136,9 +151,7 @@ class Goals:
             found.append(Goal("padding", True))  # one of the cases
         if self._task.box_limits == "image" and "dets" in self._task.output_names:
             found.append(Goal("boxes that are clipped", self._clipped))
-        if classes:
-            known = len(self._labels & set(range(classes)))
-            found.append(Goal("classes", known == classes, f"{known} of {classes}"))
+        found += self._of_classes()
         if "masks" in self._task.output_names:
             found.append(Goal("masks", self._masks))
         return found

@@ -55,6 +55,17 @@ def test_triangles():
     compare(functions, SIZES, AXES)
 
 
+def test_diagonals():
+    functions = [
+        lambda maps: torch.diag(maps[0, 0, 0]),
+        lambda maps: torch.diag(maps[0, 0, 0], 2),
+        lambda maps: torch.diag(maps[0, 0, :, 0], -1),
+        # infinities times 0 would be NaN
+        lambda maps: torch.diag(torch.full_like(maps[0, 0, 0], float("-inf"))).softmax(0),
+    ]
+    compare(functions, SIZES, AXES)
+
+
 def test_tiles():
     functions = [
         lambda maps: maps.tile(2, 1, 3, 1),

@@ -20,8 +20,8 @@ class Stack(NamedTuple):
 
 RECENT = ((3, 12), (3, 11), (3, 10), (3, 9))
 STACKS = {
-    "default": Stack(("default.txt",), RECENT, ".venv", 7),
-    "compiled": Stack(("default.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
+    "default": Stack(("default.txt", "members.txt"), RECENT, ".venv", 7),
+    "compiled": Stack(("default.txt", "members.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
     "classic": Stack(("classic.txt",), ((3, 8),), ".venv-classic", 5),
     "openmmlab2": Stack(("default.txt", "openmmlab2.txt"), RECENT[:-1], ".venv-openmmlab2", 7),
     # The rows of the matrix that are no stack of their own (tools/matrix.py).

@@ -23,7 +23,7 @@ from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.runtime.results import RawOutputs, Scores
+from mmonnx.runtime.results import LabelMap, RawOutputs, Scores
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
@@ -36,6 +36,7 @@ NOTHING = "nothing"
 REACHED = {"load": "built", "trace": "traced", "simplify": "simplified", "check": "checked", "verify": "run"}
 """By stage of the pipeline, what is reached when it is over. ``matched`` comes after these, ``nothing`` before."""
 MIN_DETECTIONS = 10
+_FEWEST_CLASSES = 2
 _DETECTIONS = {"dets", "boxes"}
 _DYNAMIC = ({"dynamic": True}, {"dynamic_batch": True})
 _FEWER = {
@@ -165,6 +166,10 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
         gap = float(np.abs(first.probs - second.probs).max())
         alike = gap < 10 * Tolerances().score * float(np.abs(first.probs).max())
         return f"two photographs get the same scores (they differ by {gap:.2g})" if alike else None
+    if isinstance(first, LabelMap):
+        if np.array_equal(first.labels, second.labels):
+            return "two photographs get the same label map"
+        return "no pixel differs from the others" if len(np.unique(first.labels)) < _FEWEST_CLASSES else None
     return None
 
 

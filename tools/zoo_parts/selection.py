@@ -90,6 +90,14 @@ CODEBASES = {
         shape=None,
         shapes={},
     ),
+    "mmseg": Codebase(
+        parts=("_base_",),
+        skipped=(),
+        representatives={},
+        shape=(96, 128),
+        # windows no smaller than their position biases; a mean over 49 cells of an eighth
+        shapes={"beit/*": (640, 704), "mae/*": (512, 576), "mobilenet_v3/*": (416, 512)},
+    ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 _MMDET = CODEBASES["mmdet"]

@@ -48,21 +48,35 @@ SUPPORTED = {
     "mmpretrain": Range((1,), (2,), ("mmpretrain", "onedl-mmpretrain")),
 }
 
+MEMBERS = {"mmseg": Range((0, 30), (1,), ("mmsegmentation",))}
+"""The same of packages whose releases are of no account but to their own models: nobody else is refused for them."""
+
 
 def _dotted(version: Tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
 def installed_version(package: str) -> Optional[str]:
-    """The version of a package of ``SUPPORTED``, without importing it; None if it is not installed."""
+    """The version of a package of ``SUPPORTED`` or ``MEMBERS``, not imported for it; None if it is not installed."""
     if package in sys.modules:
         return getattr(sys.modules[package], "__version__", None)
-    for name in SUPPORTED[package].names:
+    for name in _range(package).names:
         try:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return None
+
+
+def _range(package: str) -> Range:
+    return SUPPORTED[package] if package in SUPPORTED else MEMBERS[package]
+
+
+def distributions(package: str) -> List[str]:
+    """What to install for a package that there is none of, as pip takes it."""
+    if package not in MEMBERS:
+        return [package]
+    return [f"{MEMBERS[package].names[0]}{MEMBERS[package]}"]
 
 
 def entry_points(group: str) -> List[Any]:
@@ -72,8 +86,8 @@ def entry_points(group: str) -> List[Any]:
 
 
 def unsupported(package: str) -> Optional[str]:
-    """What is wrong with the installed release of a package of ``SUPPORTED``; None if nothing is, or there is none."""
-    version, wanted = installed_version(package), SUPPORTED[package]
+    """What is wrong with the installed release of a package of these tables; None if nothing is, or there is none."""
+    version, wanted = installed_version(package), _range(package)
     if version is None:
         return None
     numbers = version_tuple(version)
@@ -83,20 +97,29 @@ def unsupported(package: str) -> Optional[str]:
 
 
 def check_versions() -> None:
-    """Refuse packages that are too old or too new; one that is not installed is no matter here.
+    """Refuse packages of ``SUPPORTED`` that are too old or too new; one that is not installed is no matter here.
 
     Raises:
         InputError: a version lies outside of its range.
     """
-    for package, wanted in SUPPORTED.items():
-        problem = unsupported(package)
-        if problem is not None:
-            command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
-            raise InputError(
-                problem,
-                f"{package}{wanted}",
-                f"{command} in an environment of its own (whole sets: requirements/)",
-            )
+    for package in SUPPORTED:
+        check_version(package)
+
+
+def check_version(package: str) -> None:
+    """Refuse a package of ``SUPPORTED`` or ``MEMBERS`` that is too old or too new.
+
+    Raises:
+        InputError: its version lies outside of its range.
+    """
+    problem, wanted = unsupported(package), _range(package)
+    if problem is not None:
+        command = command_line("pip", "install", f"{wanted.names[0]}{wanted}")
+        raise InputError(
+            problem,
+            f"{package}{wanted}",
+            f"{command} in an environment of its own (whole sets: requirements/)",
+        )
 
 
 def keeps_proposals_of_the_minimum() -> bool:

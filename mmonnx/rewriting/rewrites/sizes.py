@@ -33,10 +33,11 @@ def smaller(one: Any, other: Any) -> Any:
 
 
 def at_least_zero(size: Any) -> Any:
-    """A size, or 0 where it is negative."""
+    """A size, or 0 where it is negative; or several of them."""
     if not isinstance(size, torch.Tensor):
         return max(size, 0)
-    return torch.where(size > 0, size, torch.zeros_like(size))
+    # not zeros of its shape: of a single size that is empty, which PPLNN does not take
+    return torch.where(size > 0, size, torch.tensor(0, dtype=size.dtype, device=size.device))
 
 
 def true_ratio(size: Any, by: Any) -> torch.Tensor:

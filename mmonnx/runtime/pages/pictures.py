@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import Classifier, open_model, read_image
+from .. import Classifier, Segmentor, open_model, read_image
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -49,6 +49,9 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
             scores = model(image)
             ((_, best, score),) = model.top(scores, 1)
             what, canvas = f"{best} {score:.3f}", model.draw(image, scores)
+        elif isinstance(model, Segmentor):
+            labels = model(image)
+            what, canvas = f"{len(np.unique(labels.labels))} classes", model.draw(image, labels)
         else:
             answer = model(image)
             good = int((answer.dets[:, 4] >= 0.3).sum())

@@ -2,9 +2,11 @@
 
 from typing import Any, Dict, Optional, Tuple
 
+import numpy as np
+
 from ...support import InputError
-from ..models import Classifier
-from ..results import Detections, Scores
+from ..models import Classifier, Segmentor
+from ..results import Detections, LabelMap, Scores
 from ..rle import encode
 
 Record = Dict[str, Any]
@@ -15,7 +17,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor`` or ``Classifier`` that gave them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -24,6 +26,8 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     if isinstance(found, Scores):
         best = model.top(found, len(found.probs))
         return {**record, "classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
+    if isinstance(found, LabelMap):
+        return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -51,7 +55,8 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kind = "classes" if isinstance(model, Classifier) else "detections"
+    kinds = {Classifier: "classes", Segmentor: "segments"}
+    kind = kinds.get(type(model), "detections")
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in record[kind]):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",
@@ -62,6 +67,12 @@ def check_same(record: Record, model: Any) -> None:
 
 def _named(key: Key) -> Record:
     return {"file": key[0], **({} if key[1] is None else {"frame": key[1]})}
+
+
+def _segment(model: Any, labels: np.ndarray, label: int) -> Dict[str, Any]:
+    """The pixels of one class."""
+    mask = labels == label
+    return {"label": label, "name": model.class_name(label), "area": int(mask.sum()), "mask": encode(mask)}
 
 
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:

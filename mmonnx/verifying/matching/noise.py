@@ -1,11 +1,11 @@
 """How far PyTorch's answers are from its own when it rounds otherwise: what may be allowed beyond the tolerances."""
 
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, Panoptic, RawOutputs, Result, Scores
+from ...runtime import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
 
@@ -98,6 +98,51 @@ class PanopticNoise:
             self.detections.add(again.detections)
 
 
+class LabelMapNoise:
+    """The noise of one image's map of classes.
+
+    Attributes:
+        greatest: how far a probability moved at most.
+    """
+
+    def __init__(self, expected: LabelMap) -> None:
+        self._expected = expected
+        self._moved = np.zeros(expected.labels.shape)
+        self._maps: List[np.ndarray] = []
+        self.greatest = 0.0
+
+    def add(self, again: LabelMap) -> None:
+        """Take a further run's map into account."""
+        self._maps.append(again.labels)
+        if again.probs is not None and self._expected.probs is not None:
+            gaps = np.abs(logits_of(again) - logits_of(self._expected)).max(axis=0)
+            self._moved = np.maximum(self._moved, gaps)
+            self.greatest = max(self.greatest, float(np.abs(again.probs - self._expected.probs).max()))
+
+    def at(self, places: Tuple[np.ndarray, ...]) -> np.ndarray:
+        """How far the logits of pixels moved at most; a few runs may spare one, so half of all pixels is the least."""
+        return np.maximum(self._moved[places], float(np.median(self._moved)))
+
+    def has(self, labels: np.ndarray) -> np.ndarray:
+        """(H, W) bool, the pixels that have the class of a map in a further run."""
+        return np.any([labels == other for other in self._maps], axis=0) | np.zeros(labels.shape, bool)
+
+
+_LEAST = 1e-30
+"""The smallest probability of which there is a logarithm: float32 has some that are 0."""
+
+
+def logits_of(result: LabelMap) -> np.ndarray:
+    """What a map's classes are chosen by, (num_classes, H, W) float64: logits but for a constant at each pixel."""
+    assert result.probs is not None  # the callers have asked
+    probs = result.probs.astype(np.float64)
+    if len(probs) > 1:
+        return np.log(np.maximum(probs, _LEAST))
+    threshold = np.log(result.threshold) - np.log1p(-result.threshold)
+    over = np.log(np.maximum(probs, _LEAST)) - np.log(np.maximum(1.0 - probs, _LEAST)) - threshold
+    return np.concatenate([-over / 2, over / 2])
+
+
 class ArrayNoise:
     """The noise of class probabilities or raw outputs.
 
@@ -130,10 +175,14 @@ def _floats(result: Union[Scores, RawOutputs]) -> Dict[str, np.ndarray]:
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
-Noise = Union[DetectionNoise, PanopticNoise, ArrayNoise]
+Noise = Union[DetectionNoise, PanopticNoise, LabelMapNoise, ArrayNoise]
 
 
-_NOISES: Dict[type, Callable[[Any], Noise]] = {Detections: DetectionNoise, Panoptic: PanopticNoise}
+_NOISES: Dict[type, Callable[[Any], Noise]] = {
+    Detections: DetectionNoise,
+    LabelMap: LabelMapNoise,
+    Panoptic: PanopticNoise,
+}
 
 
 def noise_of(expected: Result, kinds: Kinds = NO_KINDS) -> Any:
