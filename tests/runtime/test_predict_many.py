@@ -87,8 +87,9 @@ def test_the_answers_are_those_of_one_at_a_time_to_the_bit(folder, run, file, ki
 
 def test_it_says_what_runs_it_and_how_long_the_queue_is(run, capfd):
     assert run("--json", "found.json", "--threads", 3, "--batch-size", 4) == 0
-    (line,) = capfd.readouterr().err.splitlines()
-    assert "CPUExecutionProvider" in line and "3 threads" in line and "batches of up to 4" in line
+    told = capfd.readouterr()
+    line = told.out.splitlines()[0]
+    assert not told.err and "CPUExecutionProvider" in line and "3 threads" in line and "batches of up to 4" in line
     assert "at most 27 pictures" in line
 
 
@@ -137,7 +138,8 @@ def test_it_stops_at_the_first_where_it_is_to(folder, run, tmp_path, capfd):
 def test_a_run_without_any_answer_is_refused(run, tmp_path, capfd):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     assert run("--json", "found.json", source="broken.jpg") == 2
-    assert "cannot be read" in capfd.readouterr().err and not Path("found.json").exists()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "cannot be read" in line and not Path("found.json").exists()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
