@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ import tiny_files
 
 from mmonnx import cli
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.runtime.predicting.sizing import limits_for
+from mmonnx.runtime.providers import PROVIDERS, parse_providers
 
 ROOT = str(Path(__file__).resolve().parents[2])
 SIZES = [(48, 64), (64, 48), (30, 64), (48, 48), (100, 90)]
@@ -84,8 +87,9 @@ def test_the_answers_are_those_of_one_at_a_time_to_the_bit(folder, run, file, ki
 
 def test_it_says_what_runs_it_and_how_long_the_queue_is(run, capfd):
     assert run("--json", "found.json", "--threads", 3, "--batch-size", 4) == 0
-    (line,) = capfd.readouterr().err.splitlines()
-    assert "CPUExecutionProvider" in line and "3 threads" in line and "batches of up to 4" in line
+    told = capfd.readouterr()
+    line = told.out.splitlines()[0]
+    assert not told.err and "CPUExecutionProvider" in line and "3 threads" in line and "batches of up to 4" in line
     assert "at most 27 pictures" in line
 
 
@@ -134,7 +138,8 @@ def test_it_stops_at_the_first_where_it_is_to(folder, run, tmp_path, capfd):
 def test_a_run_without_any_answer_is_refused(run, tmp_path, capfd):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     assert run("--json", "found.json", source="broken.jpg") == 2
-    assert "cannot be read" in capfd.readouterr().err and not Path("found.json").exists()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "cannot be read" in line and not Path("found.json").exists()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
@@ -296,3 +301,35 @@ def test_a_file_of_one_batch_gets_full_ones(folder, run, tmp_path, capfd):
     assert entries("four.json") == entries("any.json")
     assert run("--json", "four.json", "--batch-size", 2, file="four") == 2
     assert "takes 4 at a time" in capfd.readouterr().err
+
+
+def test_providers_come_in_their_order_with_what_each_needs_and_the_cpu_behind_them():
+    everything = [one.title for one in PROVIDERS.values()]
+    found = parse_providers(["tensorrt:trt_fp16_enable=1", "cuda:device_id=1"], everything)
+    assert [(provider.title, options) for provider, options in found] == [
+        ("TensorrtExecutionProvider", {"trt_timing_cache_enable": "1", "trt_fp16_enable": "1"}),
+        ("CUDAExecutionProvider", {"device_id": "1"}),
+        ("CPUExecutionProvider", {}),
+    ]
+    (cpu,) = parse_providers(["cpu:use_arena=0"], everything)
+    assert cpu == (PROVIDERS["cpu"], {"use_arena": "0"})
+    given = parse_providers(["openvino:device_type=GPU"], everything)[0][1]
+    assert given == {"device_type": "GPU"}, "the user's word comes before the default"
+
+
+def test_named_providers_give_the_same(run):
+    assert run("--json", "named.json", "--providers", "cpu") == 0 and run("--json", "plain.json") == 0
+    assert entries("named.json") == entries("plain.json")
+
+
+def test_how_much_goes_on_follows_the_file_and_the_device(folder):
+    model = Detector(folder / "detector.onnx")
+    cpu = limits_for(model, 2, None)
+    assert [cpu.batch(side * side) for side in (64, 128, 320, 2000)] == [16, 4, 1, 1]
+    assert (cpu.workers, cpu.lanes, cpu.ahead) == (2, 2, 2 * 2 * 16 + 2)
+    gpu = limits_for(
+        SimpleNamespace(batch=None, session=SimpleNamespace(is_gpu=True, takes_calls_together=False)), 8, None
+    )
+    assert [gpu.batch(side * side) for side in (64, 640, 1000)] == [32, 10, 4] and gpu.lanes == 1
+    engine = SimpleNamespace(batch=None, session=SimpleNamespace(is_gpu=False, takes_calls_together=False))
+    assert limits_for(engine, None, None).batch(64) == 1 and limits_for(engine, None, 5).batch(64) == 5

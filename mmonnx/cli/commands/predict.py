@@ -1,6 +1,7 @@
 """``mmonnx predict``."""
 
 import argparse
+import functools
 from typing import Any
 
 # not asked of ``runtime``: that imports OpenCV, for which --help should not wait
@@ -59,24 +60,23 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError(
             "there is nothing to write", "--out DIR, --json FILE, --coco FILE or --jsonl FILE", "give one of them"
         )
-    done = predict(
-        PredictSettings(
-            file=options.file,
-            sources=options.images,
-            out=options.out,
-            device=options.device,
-            score_thr=options.score_thr,
-            json=options.json,
-            coco=options.coco,
-            runtime=options.runtime,
-            jsonl=options.jsonl,
-            resume=options.resume,
-            on_error=options.on_error,
-            batch_size=options.batch_size,
-            threads=options.threads,
-            providers=options.providers.split(",") if options.providers else (),
-        )
+    settings = PredictSettings(
+        file=options.file,
+        sources=options.images,
+        out=options.out,
+        device=options.device,
+        score_thr=options.score_thr,
+        json=options.json,
+        coco=options.coco,
+        runtime=options.runtime,
+        jsonl=options.jsonl,
+        resume=options.resume,
+        on_error=options.on_error,
+        batch_size=options.batch_size,
+        threads=options.threads,
+        providers=options.providers.split(",") if options.providers else (),
     )
+    done = predict(settings, functools.partial(print, flush=True))
     _print_table(done, ", ".join(path for path in written if path))
     return 1 if done.skipped else 0
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -27,8 +27,20 @@ _cv2: Any = cv2  # OpenCV 5 has elsewhere what mypy knows of OpenCV 4
 _set_log_level = _cv2.setLogLevel if hasattr(_cv2, "setLogLevel") else _cv2.utils.logging.setLogLevel
 
 
-def predict(settings: PredictSettings) -> Predicted:
+Tell = Callable[[str], Any]
+
+
+def _tell_nobody(line: str) -> None:
+    pass
+
+
+def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
     """Run a file on pictures.
+
+    Args:
+        settings: what is asked for.
+        tell: gets a line that says what really runs the file, and how much goes on at the same time, before hours go
+            into it.
 
     Raises:
         InputError: the file, a path or a setting is wrong; a picture is, and errors are to stop the run; or no picture
@@ -45,7 +57,7 @@ def predict(settings: PredictSettings) -> Predicted:
             check_writable(path)
     model = _model(settings)
     limits = limits_for(model, settings.threads, settings.batch_size)
-    _say(model, limits)
+    tell(_started(model, limits))
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(Lines(settings.jsonl, settings.resume)) if settings.jsonl else None
         place = stack.enter_context(replacing_many())
@@ -147,10 +159,8 @@ def _failed(item: Item, error: InputError) -> Outcome:
     return Outcome(record, json.dumps(record), None)
 
 
-def _say(model: Any, limits: Limits) -> None:
-    """What really runs the file, and how much goes on at the same time, before hours go into it."""
-    print(
+def _started(model: Any, limits: Limits) -> str:
+    return (
         f"{model.session.title}: {limits.workers} threads, batches of up to {limits.batch(1)}, "
-        f"at most {limits.ahead} pictures in memory",
-        file=sys.stderr,
+        f"at most {limits.ahead} pictures in memory"
     )
