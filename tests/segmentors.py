@@ -85,7 +85,7 @@ OTHERS = {
     },
     "setr/setr_mla_512x512_160k_b8_ade20k.py": {
         **_VIT,
-        **_head(in_channels=(32,) * 4, mla_channels=16),
+        **_head(64, in_channels=(32,) * 4, mla_channels=16),
         "model.backbone.img_size": (64, 64),
         "model.backbone.out_indices": (0, 1, 2, 3),
         "model.neck.in_channels": [48] * 4,

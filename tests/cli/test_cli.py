@@ -42,7 +42,7 @@ def refused(tmp_path, capfd, monkeypatch):
     [
         ("none.py", "config 'none.py' does not exist"),
         ("mmdet::faster_rcnn/none.py", "is not in the installed mmdet"),
-        ("mmseg::x/y.py", "names package 'mmseg'"),
+        ("mmnone::x/y.py", "names package 'mmnone'"),
         (".", "is not a file"),
     ],
 )

@@ -136,6 +136,7 @@ def test_a_model_that_is_there_already(tmp_path):
         ([DETECTOR, "--seg-logits"], "--seg-logits is for a segmentor of mmseg; expected no such option for"),
         ([DETECTOR, "--rescale_shape", "5"], "--rescale_shape is for a segmentor of mmseg"),
         ([FCN, "--rescale_shape", "0", "5"], "--rescale_shape 0 5 is not an image size"),
+        ([FCN, "--seg-logits", "--skip-postprocess"], "--seg-logits and --rescale_shape are of the map"),
         ([FCN, "--topk", "5"], "--topk and --no-softmax are for classifiers"),
         ([FCN, "--text", "cat"], "--text is for detectors that take text"),
         (["mmseg::fcn/fcn_r50-none.py"], "is not in the installed mmseg; expected for example"),

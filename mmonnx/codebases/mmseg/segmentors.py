@@ -46,6 +46,8 @@ DEFAULT_SHAPE = (512, 1024)
 _CALIBRATION_SHAPE = (256, 384)
 _BARELY = 1.0
 """How many times as high and as wide as its window a picture is that takes four, but for what is rounded up."""
+_FEW_PIXELS = 512 * 512
+"""Of a picture, of which a larger one takes little time as well; dilated maps take much."""
 _RESCALED = (1.3, 0.7)
 """How many times as high and as wide as the input the answer of one of the verification's cases is."""
 
@@ -61,6 +63,9 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     if options.topk is not None or not options.softmax:
         fix = "leave it out; --seg-logits gives the probabilities of the classes as well"
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", fix)
+    if options.skip_postprocess and (options.seg_logits or options.rescale_shape):
+        fix = "leave one of them out"
+        raise InputError("--seg-logits and --rescale_shape are of the map", "no --skip-postprocess beside them", fix)
     device = check_device(options.device)
     pipeline = test_pipeline(config)
     options = replace(options, shape=options.shape or _own_shape(pipeline))
@@ -116,7 +121,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         # test pipelines keep the aspect of pictures: their sides are multiples of nothing
         divisor=1,
         other_shape=other and (other if refusal(partial(run, odd)) else odd),
-        larger_shape=_several_windows(model, shape, options) or larger_size(shape, run, options),
+        larger_shape=_several_windows(model, shape, options) or _larger(shape, run, options),
         notes=channel_notes(samples, channels),
     )
     if options.skip_postprocess:
@@ -182,6 +187,11 @@ def _several_windows(model: nn.Module, shape: Shape, options: LoadOptions) -> Op
         return None
     height, width = (longer(max(sides), _BARELY) for sides in zip(shape, settings.crop_size))
     return height, width
+
+
+def _larger(shape: Shape, run: Callable[[Shape], Any], options: LoadOptions) -> Optional[Shape]:
+    """A larger (height, width) that the model takes, where the export's own is no large one; see ``larger_size``."""
+    return larger_size(shape, run, options) if shape[0] * shape[1] <= _FEW_PIXELS else None
 
 
 def _feeds(
