@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 ROWS ?=
 COUNT ?= 10000
 SEED ?= 0
+STACK ?= default
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
 # with one worker, so that what its fixtures build (a model, an exported file) is built once.
@@ -36,9 +37,9 @@ help: ## this list
 	echo "make TARGET [JOBS=2] [PYTEST_ARGS='-k name'] [PYTHON=python3]"
 	sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
 
-demo: ## export, verify and draw the two digit models into work_dirs/demo/
-	$(BOOTSTRAP)
-	.venv/bin/python tools/demo.py
+demo: ## export, verify and draw the digit models into work_dirs/demo/ (STACK=openmmlab2: that of OpenMMLab 2.x)
+	$(BOOTSTRAP) --stack $(STACK)
+	$(if $(filter default,$(STACK)),.venv,.venv-$(STACK))/bin/python tools/demo.py
 
 test: lint ## lint, then the tests, on the default stack
 	$(call run_tests,.venv) $(if $(CI),-m "not long") $(call share,1/2)

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from mmonnx import fallback
 from mmonnx.datasets import digits, scores
@@ -179,8 +179,12 @@ def strip(source: Path, target: Path) -> Path:
     import torch
 
     weights = compat.load_checkpoint_file(str(source), trust=True)["state_dict"]
-    # Clones: a view would carry the storage that it was cut from.
-    state = OrderedDict((name, value.detach().clone()) for name, value in weights.items())
+    # Clones: a view would carry the storage that it was cut from. What layers share is there once.
+    clones: Dict[Any, Any] = {}
+    state = OrderedDict()
+    for name, value in weights.items():
+        place = value.data_ptr(), tuple(value.shape), value.stride()
+        state[name] = clones.setdefault(place, value.detach().clone())
     second = compat.is_second_generation()
     meta = {"dataset_meta": {"classes": digits.CLASSES}} if second else {"CLASSES": digits.CLASSES}
     torch.save({"meta": meta, "state_dict": state}, str(target))

@@ -1,5 +1,5 @@
 # RTMDet-tiny, half as wide as a full one, that finds handwritten digits on photographs, for OpenMMLab 2.x.
-# `python tools/train_digits.py detector` makes its data and trains it by mmengine; no weights are kept.
+# `python tools/train_digits.py detector` makes its data, trains it by mmengine, and keeps the weights beside it.
 default_scope = "mmdet"
 classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 norm_cfg = dict(type="BN")

@@ -208,6 +208,8 @@ class Recorder:
                 driven = drive(probe, first) if drive else None
                 first = first if driven is None else driven
                 self.outputs[probe.name] = first.detach().clone() if copy else first
+                if role == POOLED and not copy:
+                    first = first.clone()  # mmdet 3's HTC adds to what was pooled in place, and the tracer follows it
                 return torch.cat([first, first]) if self._twice else first
 
             return record
