@@ -113,7 +113,7 @@ def test_a_right_file_agrees_on_every_case(segmentors, tmp_path):
     task = segmentors.small_segmentor(segmentors.FCN, tmp_path, segmentors.SLIDING, dynamic=True, seg_logits=True)
     results = verified(task, whole(task))
     assert all(result.ok for result in results), [result.problems for result in results]
-    assert {result.shape for result in results} >= {(96, 128), (64, 96), (160, 224)}
+    assert {result.shape for result in results} >= {(96, 128), (58, 102), (160, 224)}
     assert any(result.batch == 2 for result in results) and any("rescaled" in result.name for result in results)
     assert len(np.unique(task.predict(task.inputs)[0].labels)) > 5
 
