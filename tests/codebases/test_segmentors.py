@@ -27,6 +27,7 @@ from mmonnx.tracing import faults_of
 from mmonnx.tracing.tracer import trace
 from mmonnx.verifying.verification import make_cases, verify
 
+pytestmark = pytest.mark.once  # mmsegmentation is on the default stack alone
 DETECTOR = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 PLAINEST = ("pspnet", "psanet", "upernet", "segformer", "setr", "knet", "point_rend", "swin")
 

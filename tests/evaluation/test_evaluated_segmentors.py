@@ -17,6 +17,7 @@ from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
 from mmonnx.support.errors import InputError
 
+pytestmark = pytest.mark.once  # mmsegmentation is on the default stack alone
 SIZES = [(131, 202), (90, 90), (200, 131)]
 NORM = {"type": "Normalize", "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "to_rgb": True}
 INNER = [

@@ -21,6 +21,7 @@ from mmonnx.runtime import Segmentor, drawing, from_config, open_model
 from mmonnx.runtime.pipeline import apply
 from mmonnx.runtime.rle import encode
 
+pytestmark = pytest.mark.once  # mmsegmentation is on the default stack alone
 NORM = {"type": "Normalize", "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "to_rgb": True}
 SIZES = [(131, 202), (90, 90), (300, 181)]
 
