@@ -56,6 +56,23 @@ class OnnxFile:
         length = self._session.output_shape(name)[-1]
         return length if isinstance(length, int) else None
 
+    def check_classes(self, known: Optional[int], num_classes: int) -> None:
+        """Refuse a test set of other classes.
+
+        Args:
+            known: how many the file has; None where it does not say.
+            num_classes: how many the test set has.
+
+        Raises:
+            InputError: these are not as many.
+        """
+        if known is not None and known != num_classes:
+            raise InputError(
+                f"'{self.path}' has {known} classes, the test set {num_classes}",
+                "a test set with the file's classes",
+                "give the file's own config, or the classes: --cfg-options data.test.classes=...",
+            )
+
     def __call__(
         self,
         images: np.ndarray,

@@ -16,7 +16,7 @@ from .load import load, read
 from .model import build, check_device, without_sync_bn
 from .options import LoadOptions
 from .random_weights import CONTEXT, GENERAL, OFFSETS, SPREAD, STEP, Rule, seeded
-from .raw import RawModule, flatten, raw_names, raw_predict, raw_read
+from .raw import RawModule, flatten, give_raw, raw_names
 from .second_generation import first_of, norm_of, test_dataset
 from .sizes import another_size, check_size, larger_size, longer, refusal
 from .state import Clones, State, as_it_was, written_at
@@ -62,6 +62,7 @@ __all__ = [
     "first_test_cfg",
     "flatten",
     "found_in",
+    "give_raw",
     "input_channels",
     "larger_size",
     "load",
@@ -72,8 +73,6 @@ __all__ = [
     "owner_of",
     "photographs",
     "raw_names",
-    "raw_predict",
-    "raw_read",
     "read",
     "refilled",
     "refusal",

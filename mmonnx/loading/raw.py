@@ -1,14 +1,13 @@
 """The network's raw outputs (``--skip-postprocess``), for every codebase."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, List
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..environment import inference
 from ..runtime import RawOutputs
-from .task import to_numpy
+from .task import Task, to_numpy
 
 
 def flatten(value: Any) -> List[torch.Tensor]:
@@ -41,12 +40,13 @@ def raw_names(module: RawModule, sample: torch.Tensor) -> List[str]:
         return [f"output_{number}" for number in range(len(module(sample)))]
 
 
-def raw_predict(module: RawModule, names: List[str], input: torch.Tensor) -> List[RawOutputs]:
-    """PyTorch's raw outputs for a batch."""
+def give_raw(task: Task, module: RawModule, names: List[str]) -> None:
+    """Let a task give what a module gives, under these names, as it is."""
+    task.module, task.output_names = module, names
+    task.predict = lambda feeds: _predict(module, names, feeds["input"])
+    task.read = lambda outputs: [RawOutputs(dict(outputs))]
+
+
+def _predict(module: RawModule, names: List[str], input: torch.Tensor) -> List[RawOutputs]:
     with inference(module):
         return [RawOutputs(to_numpy(dict(zip(names, module(input)))))]
-
-
-def raw_read(outputs: Dict[str, np.ndarray]) -> List[RawOutputs]:
-    """The runtime's raw outputs for a batch."""
-    return [RawOutputs(dict(outputs))]

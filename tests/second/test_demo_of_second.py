@@ -1,29 +1,16 @@
 """`make demo STACK=openmmlab2`: the trained digit RTMDet, from its config to a file that gives PyTorch's answers."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import onnx
 import pytest
+from demos import run_demo
 
 pytest.importorskip("mmengine")
-
-DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The folder that the demo left."""
-    out = tmp_path_factory.mktemp("demo")
-    argv = sys.argv
-    sys.argv = [str(DEMO)]
-    try:
-        status = runpy.run_path(str(DEMO))["main"](["--out", str(out)])
-    finally:
-        sys.argv = argv
-    assert status == 0, (out / "report.txt").read_text() if (out / "report.txt").exists() else "no report"
-    return out
+    return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 def test_the_file_has_the_scores_of_pytorch_and_its_answers_one_by_one(demo):

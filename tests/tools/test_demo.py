@@ -1,32 +1,19 @@
 """The main job from end to end: what ``make demo`` runs after the environment is there."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from demos import run_demo
 from PIL import Image
 
 pytestmark = pytest.mark.once
-
-DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo.py"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The folder that the demo left."""
-    out = tmp_path_factory.mktemp("demo")
-    argv = sys.argv
-    sys.argv = [str(DEMO)]
-    try:
-        status = runpy.run_path(str(DEMO))["main"](["--out", str(out)])
-    finally:
-        sys.argv = argv
-    assert status == 0, (out / "report.txt").read_text() if (out / "report.txt").exists() else "no report"
-    return out
+    return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 def test_both_files_have_the_scores_of_pytorch(demo):

@@ -21,12 +21,11 @@ from ...loading import (
     check_size,
     describe,
     find_transform,
+    give_raw,
     input_channels,
     larger_size,
     make_input,
     raw_names,
-    raw_predict,
-    raw_read,
     refusal,
     sample_images,
     test_pipeline,
@@ -141,9 +140,7 @@ def _make_raw(task: Task, toolbox: Toolbox, model: nn.Module, name: str) -> None
     """Let the task stop in front of the head; its outputs are called ``name``, with a number."""
     module = RawModule(model, partial(toolbox.features, model)).eval()
     names = [f"{name}_{number}" for number, _ in enumerate(raw_names(module, task.inputs["input"]))]
-    names = [name] if len(names) == 1 and name == "features" else names
-    task.module, task.output_names, task.read = module, names, raw_read
-    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+    give_raw(task, module, [name] if len(names) == 1 and name == "features" else names)
 
 
 def _make_tasks(task: Task, toolbox: Toolbox, model: nn.Module, tasks: Sequence[str], options: LoadOptions) -> None:
@@ -151,9 +148,7 @@ def _make_tasks(task: Task, toolbox: Toolbox, model: nn.Module, tasks: Sequence[
     logits = not options.softmax
     module = RawModule(model, partial(_in_rewriting, toolbox, model, logits)).eval()
     kind = "logits" if logits else "probs"
-    names = [f"{kind}_{name}" for name in tasks]
-    task.module, task.output_names, task.read = module, names, raw_read
-    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
+    give_raw(task, module, [f"{kind}_{name}" for name in tasks])
 
 
 def _in_rewriting(toolbox: Toolbox, model: nn.Module, logits: bool, image: torch.Tensor) -> List[torch.Tensor]:

@@ -52,12 +52,8 @@ class ClassifierEvaluator(Evaluator):
         length = file.last_axis("scores" if names == _BEST else file.outputs[0])
         if names == _BEST:
             _check_best(file, length, metrics, options)
-        elif length is not None and length != num_classes:
-            raise InputError(
-                f"'{file.path}' has {length} classes, the test set {num_classes}",
-                "a test set with the file's classes",
-                "give the file's own config, or the classes: --cfg-options data.test.classes=...",
-            )
+        else:
+            file.check_classes(length, num_classes)
 
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's probabilities, (num_classes,) each; of classes that the file leaves out they are 0."""

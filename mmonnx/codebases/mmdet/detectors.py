@@ -22,10 +22,9 @@ from ...loading import (
     describe,
     find_transform,
     first_test_cfg,
+    give_raw,
     photographs,
     raw_names,
-    raw_predict,
-    raw_read,
     sample_images,
     size_divisor,
     test_pipeline,
@@ -245,10 +244,7 @@ def _make_raw(generation: Generation, task: Task, model: nn.Module) -> None:
         module = RawModule(model, partial(_rpn_outputs, model))
     else:
         module = RawModule(model, partial(generation.raw, model))
-    task.module = module.eval()
-    task.output_names = raw_names(module, task.inputs["input"])
-    task.predict = lambda feeds: raw_predict(module, task.output_names, feeds["input"])
-    task.read = raw_read
+    give_raw(task, module.eval(), raw_names(module, task.inputs["input"]))
 
 
 def _rpn_outputs(model: nn.Module, image: torch.Tensor) -> Any:

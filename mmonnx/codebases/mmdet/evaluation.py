@@ -51,13 +51,7 @@ class DetectorEvaluator(Evaluator):
                 "dets and labels",
                 "export it without --skip-postprocess",
             )
-        known = len(file.description.classes)
-        if known and known != num_classes:
-            raise InputError(
-                f"'{file.path}' has {known} classes, the test set {num_classes}",
-                "a test set with the file's classes",
-                "give the file's own config, or the classes: --cfg-options data.test.classes=...",
-            )
+        file.check_classes(len(file.description.classes) or None, num_classes)
         if "segm" in metrics and "masks" not in file.outputs:
             raise InputError(f"'{file.path}' has no masks", "masks for --eval segm", "leave segm out")
 

@@ -48,13 +48,7 @@ class SegmentorEvaluator(Evaluator):
             raise InputError(
                 f"'{file.path}' gives {', '.join(file.outputs)}", "seg_map", "export it without --skip-postprocess"
             )
-        known = len(file.description.classes)
-        if known and known != num_classes:
-            raise InputError(
-                f"'{file.path}' has {known} classes, the test set {num_classes}",
-                "a test set with the file's classes",
-                "give the file's own config, or the classes: --cfg-options data.test.classes=...",
-            )
+        file.check_classes(len(file.description.classes) or None, num_classes)
 
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's label maps."""

@@ -24,13 +24,12 @@ from ...loading import (
     check_size,
     describe,
     find_transform,
+    give_raw,
     input_channels,
     larger_size,
     longer,
     make_input,
     raw_names,
-    raw_predict,
-    raw_read,
     refusal,
     sample_images,
     second_shape,
@@ -225,12 +224,10 @@ def _make_raw(task: Task, model: nn.Module) -> None:
     """Let the task stop in front of the sliding and the choice of classes: logits at the input's size."""
     module = RawModule(model, lambda image: model.encode_decode(image, meta(image, image.shape[2:]))).eval()
     task.inputs.pop(ORIGINAL_SIZE)
-    names = raw_names(module, task.inputs["input"])
     prepare = task.preprocess
     assert prepare is not None  # ``make_task`` gives one
-    task.module, task.output_names, task.read = module, names, raw_read
+    give_raw(task, module, raw_names(module, task.inputs["input"]))
     task.optional, task.output_shapes = {}, {}
-    task.predict = lambda feeds: raw_predict(module, names, feeds["input"])
     task.preprocess = lambda images, shape: {"input": prepare(images, shape)["input"]}
 
 
