@@ -9,8 +9,9 @@ SEED ?= 0
 STACK ?= default
 BOOTSTRAP = $(PYTHON) tools/bootstrap.py
 # One thread a worker: torch's and OpenMP's own threads would fight over the cores that the workers share. A file stays
-# with one worker, so that what its fixtures build (a model, an exported file) is built once.
-run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# with one worker, so that what its fixtures build (a model, an exported file) is built once. A test that hangs fails,
+# with where each thread is.
+run_tests = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --timeout 900 $(PYTEST_ARGS)
 # A stack that cannot be had here is told of by bootstrap, and its tests are skipped.
 stack_or_end = $(BOOTSTRAP) --stack $(1); status=$$?; \
 	if [ $$status -eq 77 ]; then exit 0; elif [ $$status -ne 0 ]; then exit $$status; fi

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import inspect
 import os
 import sys
@@ -11,6 +12,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "fallbac
 
 # Each registry of an old mmcv takes inspect.stack(), which reads the sources of all that is on it: a minute an import.
 inspect.stack.__defaults__ = (0,)
+
+# What earlier tests left to be collected is not ended in a forked process: a session of ONNX Runtime waits forever
+# there, for threads that a fork does not have.
+os.register_at_fork(after_in_child=gc.freeze)
 
 
 def pytest_addoption(parser):

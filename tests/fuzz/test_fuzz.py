@@ -1,5 +1,6 @@
 """Hostile inputs for every entry point: tools/fuzz.py itself, and properties that hypothesis looks for holes in."""
 
+import gc
 import importlib.util
 import os
 import random
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 from fuzz_parts import entries, mutations, runner
 from hypothesis import HealthCheck, given, settings
@@ -61,6 +63,28 @@ def test_a_crash_a_hang_and_a_wrong_end_are_findings(corpus, tmp_path, monkeypat
     monkeypatch.setattr(runner.judge.cli, "main", lambda argv: 1 // 0)
     (found,) = runner.fuzz(corpus, tmp_path, 0, [0], name, LIMITS)
     assert found.problem == "an exception came out"
+
+
+def test_what_is_left_of_a_session_does_not_hang_a_fork(corpus, tmp_path, monkeypatch):
+    """Ending a session in a fork waits forever for the threads that only the process before has."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+
+    def collect(*given):
+        gc.collect()
+        return ["check", "no.onnx"]
+
+    monkeypatch.setitem(runner.ENTRIES, "collects", entries.Entry(collect, 0))
+    gc.disable()
+    try:
+        cycle = [onnxruntime.InferenceSession(corpus.models["plain"], options, providers=["CPUExecutionProvider"])]
+        cycle.append(cycle)
+        del cycle
+        time.sleep(1)  # its threads are waiting then
+        (found,) = runner.fuzz(corpus, tmp_path, 0, [0], "collects", runner.Limits(seconds=30))
+    finally:
+        gc.enable()
+    assert found.problem is None
 
 
 def test_the_tool_prints_a_table():

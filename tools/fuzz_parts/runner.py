@@ -1,6 +1,7 @@
 """Many inputs, in processes that may die: each is forked from this one, which has everything imported already."""
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -115,6 +116,9 @@ def _process(
 
 def _serve(run: Callable[[int], Finding], indices: List[int], writer: int, limits: Limits) -> None:
     """The forked process: a line of JSON for each input."""
+    # Garbage of the process before must not be ended here: a session of ONNX Runtime waits forever for threads that a
+    # fork does not have.
+    gc.freeze()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with limited(limits.gigabytes):
