@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from typing import Any, Dict, Iterator, List, NoReturn, Optional, Sequence, Tuple
+from typing import Iterator, List, NoReturn, Optional, Sequence, Tuple
 
 from ..support import (
     InputError,
@@ -306,7 +306,7 @@ def _export(options: argparse.Namespace) -> int:
             softmax=not options.no_softmax,
             seg_logits=options.seg_logits,
             rescale_shape=rescaled,
-            cfg_options=_cfg_options(options.cfg_options),
+            cfg_options=parse(options.cfg_options, "--cfg-options"),
             codebase_root=options.codebase_root,
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
             output_names=options.output_names,
@@ -358,17 +358,3 @@ def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:
     if len(values) > 2 or not all(_WHOLE.fullmatch(value) and int(value) > 0 for value in values):
         raise InputError(f"{flag} {text} is not an image size", expected, f"for example {flag} 800 1216")
     return int(values[0]), int(values[-1])
-
-
-def _cfg_options(items: List[str]) -> Dict[str, Any]:
-    """Overrides as upstream's tools parse them, ``key=value`` with numbers, lists and tuples."""
-    if not items:
-        return {}
-    wrong = [item for item in items if "=" not in item]
-    if wrong:
-        raise InputError(f"--cfg-options {wrong[0]!r} has no '='", "KEY=VALUE", "fix it")
-    from ..environment import compat  # torch with it, which predict does without
-
-    parser = _Parser(prog="--cfg-options")
-    parser.add_argument("--cfg-options", nargs="+", action=compat.option_action())
-    return parser.parse_args(["--cfg-options", *items]).cfg_options

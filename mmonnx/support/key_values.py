@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Mapping, Sequence
 from .errors import InputError
 
 _OPEN, _CLOSE = "[(", "])"
-_WORDS = {"true": True, "false": False, "none": None}
+_WORDS = {"true": True, "false": False, "None": None}
 
 
 def parse(items: Sequence[str], option: str) -> Dict[str, Any]:
-    """Read arguments: numbers, ``true``, ``false``, ``none``, lists (``a,b``, ``[a,b]``), tuples (``(a,b)``), text.
+    """Read arguments: numbers, ``true``, ``false``, ``None``, lists (``a,b``, ``[a,b]``), tuples (``(a,b)``), text.
 
     Args:
         items: ``KEY=VALUE`` each.
@@ -71,10 +71,11 @@ def _split(text: str, where: str) -> List[str]:
 
 
 def _scalar(text: str) -> Any:
-    if re.fullmatch(r"[-+]?\d+", text):
-        return int(text)
-    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text):
-        return float(text)
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            pass
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    return _WORDS.get(text.lower(), text)
+    return _WORDS.get(text if text == "None" else text.lower(), text)

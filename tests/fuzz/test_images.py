@@ -82,14 +82,15 @@ def test_a_pipeline_that_would_make_an_enormous_image_is_refused(corpus, refused
         assert "pixels" in refused(["predict", "x.onnx", "x.png", "--json", "found.json"], fill)
 
 
-def test_one_image_that_cannot_be_read_lets_nothing_be_written(corpus, refused):
+def test_one_image_that_cannot_be_read_lets_nothing_be_written_where_that_is_to_stop(corpus, refused):
     def fill(folder):
         (folder / "in").mkdir()
         (folder / "in" / "a.png").write_bytes(corpus.images["colour.png"])
         (folder / "in" / "b.png").write_bytes(b"")
 
     detector = str(corpus.folder / "detector.onnx")
-    refused(["predict", detector, "in", "--out", "new/drawn", "--json", "found.json", "--coco", "new/coco.json"], fill)
+    outputs = ["--out", "new/drawn", "--json", "found.json", "--coco", "new/coco.json"]
+    refused(["predict", detector, "in", *outputs, "--on-error", "stop"], fill)
 
 
 def test_an_image_of_a_kind_that_only_opencv_knows_is_refused(tmp_path):

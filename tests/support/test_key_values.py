@@ -8,7 +8,8 @@ from mmonnx.support.key_values import parse
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "1", "-2", "1.5", "1e-3", "true", "False", "None", "1,2", "[1,2]", "(1,2)", "[(1,2),(a,b)]", "[1]", "x=y"],
+    ["a", "1", "-2", "1.5", "1e-3", "inf", "1_0", "true", "False", "None", "none", "x=y", "'a'", "", "''"]
+    + ["1,2", "[1,2]", "(1,2)", "[(1,2),(a,b)]", "[1]", "[]", "()", "1,", "[a,(1,)]"],
 )
 def test_values_as_mmcv_reads_them(text):
     from argparse import ArgumentParser
@@ -21,7 +22,8 @@ def test_values_as_mmcv_reads_them(text):
 
 
 @pytest.mark.parametrize(
-    "item,words", [("a", "has no '='"), ("=1", "has no '='"), ("a=[1", "lacks a"), ("a=1)", "too many")]
+    "item,words",
+    [("a", "has no '='"), ("=1", "has no '='"), ("a=[1", "lacks a"), ("a=1)", "too many"), ("a=[[]", "lacks a")],
 )
 def test_what_cannot_be_read(item, words):
     with pytest.raises(InputError, match=words):

@@ -1,11 +1,17 @@
 """What CI shares out over the stacks: every test is run by one of them at least."""
 
+import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 
-import conftest
 import pytest
 
 pytestmark = pytest.mark.once
+
+# By its path: "conftest" is the one of whichever folder a process has met last.
+_spec = importlib.util.spec_from_file_location("shared_conftest", Path(__file__).parents[1] / "conftest.py")
+conftest = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(conftest)
 
 ALONE = ["test_one.py::test_alone", "test_one.py::test_alone_too", "test_one.py::test_third"]
 ONCE = ["test_one.py::test_once[a]", "test_one.py::test_once[b]"]

@@ -59,11 +59,6 @@ def config_type() -> Any:
     return importlib.import_module("mmengine" if is_second_generation() else "mmcv").Config
 
 
-def option_action() -> Any:
-    """The action that reads ``--cfg-options``: mmengine's in 2.x, mmcv's in 1.x."""
-    return importlib.import_module("mmengine" if is_second_generation() else "mmcv").DictAction
-
-
 def model_type(package: str, registry: str, name: Any) -> Any:
     """What a package of OpenMMLab's has registered under the ``type`` of a config's model; None for nothing.
 
