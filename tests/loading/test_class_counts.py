@@ -8,9 +8,9 @@ from models import small_config
 from torch import nn
 
 from mmonnx import cli, loading
-from mmonnx.cli import parsers
 from mmonnx.loading.checkpoint import load_weights
 from mmonnx.loading.model import remove_pretrained
+from mmonnx.support import parse
 from mmonnx.support.errors import InputError
 
 ROI = "model.roi_head."
@@ -59,7 +59,7 @@ def test_it_is_refused_by_the_keys_that_set_it_which_then_help(tmp_path, capsys,
     assert len(re.findall(r"where it has \d", line)) == len(keys)
     assert re.search(r"'[\w.]+': \([\d, ]+\), not \([\d, ]+\)", line)
     (options,) = re.findall(r"--cfg-options ((?:[\w.]+=\d+ ?)+)", line)
-    model = built(config, parsers._cfg_options(options.split()))
+    model = built(config, parse(options.split(), "--cfg-options"))
     assert load_weights(model, other).notes == []
 
 
