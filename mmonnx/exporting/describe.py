@@ -21,6 +21,7 @@ _OUTPUTS = {
     "mask_scores": "(batch, num_dets): how good each mask is judged to be",
     "seg_map": "(batch, height, width): the class of each pixel",
     "seg_probs": "(batch, num_classes, height, width): probabilities; of two classes by a threshold, of the second",
+    "keypoints": "(batch, num_keypoints, 3): x, y in pixels of the input, and the score",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
@@ -45,6 +46,7 @@ def properties(
         task=_kind(task),
         classes=list(task.classes),
         palette=[list(color) for color in task.palette],
+        skeleton=list(task.skeleton),
         pipeline=task.pipeline,
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
@@ -94,6 +96,8 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if "keypoints" in names:
+        return "pose estimation"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

@@ -17,14 +17,14 @@ from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .external import check_external, external_entries
 from .images import check_picture, count_channels, read_image, read_picture
-from .models import Classifier, Detector, Segmentor, open_model
+from .models import Classifier, Detector, PoseEstimator, Segmentor, open_model
 from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
@@ -46,6 +46,8 @@ __all__ = [
     "ORIGINAL_SIZE",
     "PREFIX",
     "Panoptic",
+    "PoseEstimator",
+    "Poses",
     "PredictSettings",
     "Predicted",
     "RawOutputs",

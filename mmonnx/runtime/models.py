@@ -1,4 +1,4 @@
-"""Detectors, segmentors and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors, pose estimators and classifiers: an exported file that takes pictures."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from .engines import DEFAULT
 from .images import check_array, count_channels, read_picture
 from .opening import AnySession, open_session
 from .placement import placing
-from .results import Detections, LabelMap, Scores
+from .results import Detections, LabelMap, Poses, Scores
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 
@@ -29,23 +29,25 @@ class Ready(NamedTuple):
     """A picture on its way into the network.
 
     Attributes:
-        feed: (1, C, H, W) float32.
+        feed: (1, C, H, W) float32; (n, C, H, W) of a picture of which the network gets n crops.
         placed: the other inputs of the network, by name.
         prepared: where the picture is in ``feed``; without its image.
+        crops: the same of each crop.
     """
 
     feed: np.ndarray
     placed: Dict[str, np.ndarray]
     prepared: pipeline.Prepared
+    crops: Sequence[pipeline.Prepared] = ()
 
     @property
     def group(self) -> Tuple[Any, ...]:
         """Pictures with the same one may be in one batch: the file takes one size, and one place, for all of it."""
-        return self.feed.shape, tuple((name, *value.tolist()) for name, value in sorted(self.placed.items()))
+        return self.feed.shape[1:], tuple((name, *value.tolist()) for name, value in sorted(self.placed.items()))
 
 
 class _Model:
-    """What detectors, segmentors and classifiers have in common.
+    """What detectors, segmentors, pose estimators and classifiers have in common.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -303,6 +305,76 @@ class Segmentor(_Model):
         return drawing.draw_label_map(drawing.viewable(self.read(picture)), found.labels, self.description.palette)
 
 
+class PoseEstimator(_Model):
+    """Finds the key points of what boxes hold, as mmpose's ``inference_top_down_pose_model``."""
+
+    tasks = ("pose estimation",)
+
+    def __call__(self, picture: Picture, boxes: Optional[np.ndarray] = None) -> Poses:
+        """The key points of each box.
+
+        Args:
+            picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
+            boxes: (n, 4 or more) ``(x1, y1, x2, y2)`` in pixels of the picture, such as a ``Detector``'s ``dets``;
+                None for one around all of it.
+
+        Returns:
+            Key points (n, K, 3) in pixels of the picture, with their scores.
+
+        Raises:
+            InputError: it cannot be read, or the boxes are none.
+        """
+        ready = self.ready(picture, boxes)
+        return self.read_answer(ready, self.run([ready])[0])
+
+    def ready(self, picture: Picture, boxes: Optional[np.ndarray] = None) -> Ready:
+        """A picture's boxes as the network takes them; arguments and errors as of a call."""
+        image = self.read(picture)
+        chosen: Sequence[Optional[np.ndarray]] = [None] if boxes is None else list(_corners_to_sides(boxes))
+        with _as_exported(self._path, "has a test pipeline that cannot be applied"):
+            crops = [pipeline.apply(self._steps, image, box) for box in chosen]
+            feeds = [crop.feed for crop in crops]
+        height, width = image.shape[:2]
+        whole = pipeline.Prepared(_NO_IMAGE, (height, width), (height, width))
+        feed = np.concatenate(feeds) if feeds else np.empty((0, self._channels, 0, 0), np.float32)
+        return Ready(feed, {}, whole, [replace(crop, image=_NO_IMAGE) for crop in crops])
+
+    def run(self, pictures: Sequence[Ready]) -> List[Dict[str, np.ndarray]]:
+        """Run the network on all crops of pictures; the outputs of each picture's, stacked. See ``_Model.run``."""
+        rows = [one._replace(feed=feed[None]) for one in pictures for feed in one.feed]
+        found: List[Dict[str, np.ndarray]] = []
+        while len(found) < len(rows):
+            found += super().run(rows[len(found) :][: self.batch])
+        rest = iter(found)
+        parts = [[next(rest) for _ in one.feed] for one in pictures]
+        return [{name: np.stack([one[name] for one in part]) for name in (part[0] if part else ())} for part in parts]
+
+    def read_answer(self, ready: Ready, outputs: Dict[str, np.ndarray]) -> Poses:
+        """What ``run`` gave of a picture, as a call of this gives it.
+
+        Raises:
+            InputError: the outputs are not those of such a file.
+        """
+        with _as_exported(self._path, "has outputs that cannot be read"):
+            if not ready.crops:
+                return Poses(np.empty((0, len(self.classes), 3), np.float32), np.empty((0, 4), np.float32))
+            keypoints = outputs["keypoints"].astype(np.float32)
+            boxes = []
+            for pose, prepared in zip(keypoints, ready.crops):
+                crop = prepared.crop
+                if crop is None:
+                    raise ValueError("its pipeline cuts nothing out")
+                pose[:, :2] = crop.in_picture(pose[:, :2], prepared.shape)
+                boxes.append(crop.box)
+            return Poses(keypoints, np.array(boxes, np.float32))
+
+    def draw(self, picture: Picture, found: Poses, score_thr: float = 0.3) -> np.ndarray:
+        """The picture with boxes, key points and the lines between them, BGR; scores below the threshold are left out."""
+        canvas = drawing.viewable(self.read(picture)).copy()
+        drawing.draw_poses(canvas, found, 1, self.description.palette, self.description.skeleton, score_thr)
+        return canvas
+
+
 class Classifier(_Model):
     """Says what a picture shows, as mmcls's ``inference_model``."""
 
@@ -348,6 +420,9 @@ class Classifier(_Model):
         return np.vstack([canvas, bars])
 
 
+AnyModel = Union[Detector, Segmentor, PoseEstimator, Classifier]
+
+
 def open_model(
     path: Union[str, "os.PathLike[str]"],
     device: str = "auto",
@@ -356,8 +431,8 @@ def open_model(
     threads: Optional[int] = None,
     providers: Sequence[str] = (),
     sharing: bool = False,
-) -> Union[Detector, Segmentor, Classifier]:
-    """A detector, a segmentor or a classifier, as the file says.
+) -> AnyModel:
+    """A detector, a segmentor, a pose estimator or a classifier, as the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -372,7 +447,7 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = _description(session, os.fspath(path)).task
-    kinds: Sequence[Type[Union[Detector, Segmentor, Classifier]]] = (Segmentor, Classifier)
+    kinds: Sequence[Type[AnyModel]] = (Segmentor, PoseEstimator, Classifier)
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)
@@ -395,6 +470,18 @@ def _as_exported(path: str, problem: str) -> Iterator[None]:
         raise InputError(
             f"'{path}' {problem} ({type_and_line(error)[:200]})", "a file that mmonnx export wrote", "export it again"
         ) from error
+
+
+def _corners_to_sides(boxes: np.ndarray) -> np.ndarray:
+    """(n, 4) (left, top, width, height) of boxes by their corners."""
+    boxes = np.asarray(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] < 4 or not np.isfinite(boxes).all():
+        raise InputError(
+            f"boxes are {boxes.dtype} {boxes.shape}", "(n, 4) finite x1, y1, x2, y2", "convert them before"
+        )
+    if not (boxes[:, 2:4] > boxes[:, :2]).all():
+        raise InputError("a box is nothing wide or high", "x1 < x2 and y1 < y2", "leave such boxes out")
+    return np.concatenate([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]], 1)
 
 
 def _channels(session: AnySession) -> int:

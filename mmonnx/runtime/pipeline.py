@@ -11,15 +11,18 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
+- ``person``: what lies in a box, with so much ``padding`` (1.25 makes it a quarter wider and higher) and in the aspect
+  of ``size``, to which it is resized; ``udp`` has the first and the last pixels on the crop's border;
 - ``normalize``: ``mean``, ``std`` (one figure, or one a channel), and whether ``to_rgb`` comes first, which does
   nothing to images that have not three channels; ``divided`` by the deviations as PyTorch does it, not as OpenCV;
+  ``unit``: values are brought to 0 to 1 before;
 - ``grey``: one channel;
 - ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
 - ``unknown``: ``what`` cannot be applied here.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -38,6 +41,28 @@ _INTERPOLATIONS = {
 }
 
 
+class Crop(NamedTuple):
+    """The part of a picture that a ``person`` step cut out.
+
+    Attributes:
+        centre: (2,) float32 (x, y), in pixels.
+        scale: (2,) float32 width and height, in units of 200 pixels.
+        udp: whether the first and the last pixels of the input lie on its border.
+        box: (4,) float32 (x1, y1, x2, y2) of what it was made for, in pixels.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    udp: bool
+    box: np.ndarray
+
+    def in_picture(self, places: np.ndarray, size: Size) -> np.ndarray:
+        """Places (..., 2) in pixels of the input, of (height, width), in pixels of the picture."""
+        whole = self.scale * np.float32(200.0)
+        across = np.array(size[::-1], np.float32) - (1 if self.udp else 0)
+        return places * (whole / across) + self.centre - whole * np.float32(0.5)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """An image on its way into the network.
@@ -49,6 +74,7 @@ class Prepared:
         scale: how many times as wide and as high the picture has become.
         offset: (left, top) of its part of ``image``, in pixels.
         inner: (height, width) of the picture itself, where there is padding that counts as ``shape``; else None.
+        crop: the part of the picture that it is, None for all of it.
     """
 
     image: np.ndarray
@@ -57,6 +83,7 @@ class Prepared:
     scale: Tuple[float, float] = (1.0, 1.0)
     offset: Tuple[int, int] = (0, 0)
     inner: Optional[Size] = None
+    crop: Optional[Crop] = None
 
     @property
     def feed(self) -> np.ndarray:
@@ -92,7 +119,7 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     for step in steps:
         if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple"):
             step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
-        elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
+        elif step["type"] in ("resize", "crop", "person") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
             step = {key: step[key] for key in ("type", "value", "centred", "counts") if key in step}
@@ -101,12 +128,13 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     return result
 
 
-def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
+def apply(steps: Sequence[Step], image: np.ndarray, box: Optional[np.ndarray] = None) -> Prepared:
     """Take an image through a pipeline.
 
     Args:
         steps: the pipeline.
         image: (H, W) or (H, W, C), of three channels BGR.
+        box: (left, top, width, height) of what is to be seen, in pixels, of pipelines that ask for it; None for all.
 
     Raises:
         InputError: a side would become nothing, or the image far too large, or a step needs Pillow and there is none.
@@ -114,7 +142,9 @@ def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
     height, width = image.shape[:2]
     prepared = Prepared(image, (height, width), (height, width))
     for step in steps:
-        if step["type"] in _APPLY:
+        if step["type"] == "person":
+            prepared = _apply_person(step, prepared, np.array([0, 0, width, height]) if box is None else box)
+        elif step["type"] in _APPLY:
             prepared = _APPLY[step["type"]](step, prepared)
     return prepared
 
@@ -197,6 +227,46 @@ def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
     return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]))
 
 
+def _apply_person(step: Step, prepared: Prepared, box: np.ndarray) -> Prepared:
+    """What a box has in it, by mmpose's own arithmetic."""
+    (height, width), udp = step["size"], step["udp"]
+    _check_size(prepared.image.shape[:2], (height, width))
+    left, top, across, down = box[:4]
+    corners = np.array([left, top, left + across, top + down], np.float32)
+    centre, aspect = np.array([left + across * 0.5, top + down * 0.5], np.float32), width / height
+    if across > aspect * down:
+        down = across * 1.0 / aspect
+    elif across < aspect * down:
+        across = down * aspect
+    scale = np.array([across, down], np.float32) / 200.0 * step["padding"]
+    matrix = (_onto_pixels if udp else _onto_sides)(centre, scale, (width, height))
+    image = cv2.warpAffine(prepared.image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return replace(prepared, image=image, shape=(height, width), crop=Crop(centre, scale, udp, corners))
+
+
+def _onto_pixels(centre: np.ndarray, scale: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """The matrix (2, 3) of a warp that has the border of a crop on the first and the last pixels."""
+    whole = scale * 200.0
+    matrix = np.zeros((2, 3), np.float32)
+    for axis in (0, 1):
+        factor = (size[axis] - 1.0) / whole[axis]
+        matrix[axis, axis] = factor
+        matrix[axis, 2] = factor * (-0.5 * (centre[axis] * 2.0) + 0.5 * whole[axis])
+    return matrix
+
+
+def _onto_sides(centre: np.ndarray, scale: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """The matrix (2, 3) of a warp that has the middle in the middle, and the crop's width across."""
+    whole = scale * 200.0
+    up, middle = np.array([0.0, whole[0] * -0.5]), np.array([size[0] * 0.5, size[1] * 0.5])
+    ends = []
+    for start, end in ((centre, centre + up), (middle, middle + np.array([0.0, size[0] * -0.5]))):
+        start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
+        away = start - end
+        ends.append(np.array([start, end, end + np.array([-away[1], away[0]], np.float32)], np.float32))
+    return cv2.getAffineTransform(*ends)
+
+
 def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     height, width = prepared.image.shape[:2]
     target = padded(step, (height, width))
@@ -244,6 +314,8 @@ def _centre(prepared: Prepared, target: Size, value: Any) -> Prepared:
 
 def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     image: np.ndarray = prepared.image.astype(np.float32)
+    if step.get("unit"):
+        image = image / np.float32(255.0)
     if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     if step.get("divided"):

@@ -1,4 +1,4 @@
-"""The test pipeline of a config of mmdet, mmcls or mmseg as the steps of ``pipeline``."""
+"""The test pipeline of a config of mmdet, mmcls, mmseg or mmpose as the steps of ``pipeline``."""
 
 from typing import Any, Dict, List, Sequence
 
@@ -47,7 +47,11 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
     if kind == "Normalize":
         mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
         norm: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}
-        return [{**norm, "divided": True} if transform.get("divided") else norm]
+        return [{**norm, **{name: True for name in ("divided", "unit") if transform.get(name)}}]
+    if kind == "TopDownAffine" and "image_size" in transform:  # who knows a model's configs has put these together
+        width, height = transform["image_size"]
+        person = {"type": "person", "padding": float(transform["padding"]), "udp": bool(transform.get("use_udp"))}
+        return [{**person, "size": [int(height), int(width)]}]
     if kind == "RandomCenterCropPad" and transform.get("test_mode"):
         return [_centred(transform)]
     return [{"type": "unknown", "what": str(kind)}]

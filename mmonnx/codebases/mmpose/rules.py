@@ -1,0 +1,18 @@
+"""How the layers of mmpose's heads get random weights that find something, by the names that mmpose gives them."""
+
+import re
+
+from ...loading import CONTEXT, OFFSETS, Rule
+
+_HEAT = 0.25
+"""Standard deviation of heats, which are 1 where a key point is."""
+_AWAY = 0.2
+"""The same of where a key point is, as a share of the picture's width and height."""
+
+RULES = (
+    OFFSETS,
+    CONTEXT,
+    Rule(re.compile(r"keypoint_head\.(\w*final_layers?(\.\d+)*|predict_layers\.\d+\.conv_layers\.1\.conv)$"), _HEAT),
+    Rule(re.compile(r"keypoint_head\.fc$"), _AWAY, bias=0.5),
+)
+"""In the order in which a pose estimator runs them."""
