@@ -22,6 +22,7 @@ from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
+from .pipeline import Crop
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
 from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
@@ -31,6 +32,7 @@ from .transforms import from_config, main_ratio
 __all__ = [
     "Benchmark",
     "Classifier",
+    "Crop",
     "DEFAULTS",
     "DEFAULT_RUNTIME",
     "Description",

@@ -369,7 +369,7 @@ class PoseEstimator(_Model):
             return Poses(keypoints, np.array(boxes, np.float32))
 
     def draw(self, picture: Picture, found: Poses, score_thr: float = 0.3) -> np.ndarray:
-        """The picture with boxes, key points and the lines between them, BGR; scores below the threshold are left out."""
+        """The picture with boxes, key points and the lines between them, BGR; those below the threshold are not drawn."""
         canvas = drawing.viewable(self.read(picture)).copy()
         drawing.draw_poses(canvas, found, 1, self.description.palette, self.description.skeleton, score_thr)
         return canvas
