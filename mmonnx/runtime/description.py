@@ -8,7 +8,15 @@ from ..support import InputError
 from .boxes import LIMITS
 
 PREFIX = "mmonnx."
-TASKS = ("detection", "segmentation", "semantic segmentation", "pose estimation", "classification", "raw")
+TASKS = (
+    "detection",
+    "segmentation",
+    "semantic segmentation",
+    "pose estimation",
+    "bottom-up pose estimation",
+    "classification",
+    "raw",
+)
 
 
 @dataclass(frozen=True)
@@ -17,11 +25,12 @@ class Description:
 
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
-            pixel), ``pose estimation`` (key points), ``classification`` or ``raw`` (a network's outputs without
-            post-processing).
+            pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
+            people are read), ``classification`` or ``raw`` (a network's outputs without post-processing).
         classes: class names, may be empty; the key points' names where these are found.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
+        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
         max_per_img: the greatest number of detections in an image, None for no limit.
@@ -35,6 +44,7 @@ class Description:
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
     skeleton: Sequence[Dict[str, List[int]]] = ()
+    grouping: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
@@ -99,6 +109,6 @@ def _check(found: Description) -> None:
     for step in found.pipeline or ():
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
-        needed.update(person=("size", "padding", "udp"))
+        needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))
         for name in needed.get(step["type"], ()):
             step[name]

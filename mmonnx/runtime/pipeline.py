@@ -13,6 +13,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
 - ``person``: what lies in a box, with so much ``padding`` (1.25 makes it a quarter wider and higher) and in the aspect
   of ``size``, to which it is resized; ``udp`` has the first and the last pixels on the crop's border;
+- ``align``: the shorter side becomes that of ``size``, the other one what goes with it, in multiples of ``base``, and
+  what is missing to these is filled up; ``udp`` as above;
 - ``normalize``: ``mean``, ``std`` (one figure, or one a channel), and whether ``to_rgb`` comes first, which does
   nothing to images that have not three channels; ``divided`` by the deviations as PyTorch does it, not as OpenCV;
   ``unit``: values are brought to 0 to 1 before;
@@ -22,12 +24,14 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from ..support import MAX_PIXELS, InputError
+from . import crops
+from .crops import Crop
 
 Step = Dict[str, Any]
 Size = Tuple[int, int]
@@ -39,28 +43,6 @@ _INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "lanczos": cv2.INTER_LANCZOS4,
 }
-
-
-class Crop(NamedTuple):
-    """The part of a picture that a ``person`` step cut out.
-
-    Attributes:
-        centre: (2,) float32 (x, y), in pixels.
-        scale: (2,) float32 width and height, in units of 200 pixels.
-        udp: whether the first and the last pixels of the input lie on its border.
-        box: (4,) float32 (x1, y1, x2, y2) of what it was made for, in pixels.
-    """
-
-    centre: np.ndarray
-    scale: np.ndarray
-    udp: bool
-    box: np.ndarray
-
-    def in_picture(self, places: np.ndarray, size: Size) -> np.ndarray:
-        """Places (..., 2) in pixels of the input, of (height, width), in pixels of the picture."""
-        whole = self.scale * np.float32(200.0)
-        across = np.array(size[::-1], np.float32) - (1 if self.udp else 0)
-        return places * (whole / across) + self.centre - whole * np.float32(0.5)
 
 
 @dataclass(frozen=True)
@@ -119,6 +101,8 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     for step in steps:
         if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple"):
             step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
+        elif step["type"] == "align":
+            step = {**step, "size": list(size), "fixed": True}
         elif step["type"] in ("resize", "crop", "person") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
@@ -228,43 +212,16 @@ def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
 
 
 def _apply_person(step: Step, prepared: Prepared, box: np.ndarray) -> Prepared:
-    """What a box has in it, by mmpose's own arithmetic."""
-    (height, width), udp = step["size"], step["udp"]
-    _check_size(prepared.image.shape[:2], (height, width))
-    left, top, across, down = box[:4]
-    corners = np.array([left, top, left + across, top + down], np.float32)
-    centre, aspect = np.array([left + across * 0.5, top + down * 0.5], np.float32), width / height
-    if across > aspect * down:
-        down = across * 1.0 / aspect
-    elif across < aspect * down:
-        across = down * aspect
-    scale = np.array([across, down], np.float32) / 200.0 * step["padding"]
-    matrix = (_onto_pixels if udp else _onto_sides)(centre, scale, (width, height))
-    image = cv2.warpAffine(prepared.image, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return replace(prepared, image=image, shape=(height, width), crop=Crop(centre, scale, udp, corners))
+    _check_size(prepared.image.shape[:2], step["size"])
+    image, crop = crops.person(prepared.image, step, box)
+    return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]), crop=crop)
 
 
-def _onto_pixels(centre: np.ndarray, scale: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """The matrix (2, 3) of a warp that has the border of a crop on the first and the last pixels."""
-    whole = scale * 200.0
-    matrix = np.zeros((2, 3), np.float32)
-    for axis in (0, 1):
-        factor = (size[axis] - 1.0) / whole[axis]
-        matrix[axis, axis] = factor
-        matrix[axis, 2] = factor * (-0.5 * (centre[axis] * 2.0) + 0.5 * whole[axis])
-    return matrix
-
-
-def _onto_sides(centre: np.ndarray, scale: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """The matrix (2, 3) of a warp that has the middle in the middle, and the crop's width across."""
-    whole = scale * 200.0
-    up, middle = np.array([0.0, whole[0] * -0.5]), np.array([size[0] * 0.5, size[1] * 0.5])
-    ends = []
-    for start, end in ((centre, centre + up), (middle, middle + np.array([0.0, size[0] * -0.5]))):
-        start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
-        away = start - end
-        ends.append(np.array([start, end, end + np.array([-away[1], away[0]], np.float32)], np.float32))
-    return cv2.getAffineTransform(*ends)
+def _apply_align(step: Step, prepared: Prepared) -> Prepared:
+    before = prepared.image.shape[:2]
+    _check_size(before, crops.aligned_size(step, (before[0], before[1])))
+    image, crop = crops.aligned(prepared.image, step)
+    return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]), crop=crop)
 
 
 def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
@@ -345,6 +302,7 @@ _APPLY = {
     "grey": lambda step, prepared: replace(prepared, image=_grey(prepared.image)),
     "resize": _apply_resize,
     "crop": _apply_crop,
+    "align": _apply_align,
     "pad": _apply_pad,
     "normalize": _apply_normalize,
 }

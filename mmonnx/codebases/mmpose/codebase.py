@@ -8,7 +8,7 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import top_down
+from . import building
 from .keypoints import describe
 from .rules import RULES
 
@@ -20,7 +20,7 @@ class MMPose(OpenMMLabCodebase):
     registry, base = "POSENETS", "BasePose"
     makes = "a pose estimator of mmpose"
     parts = ("keypoint_head",)
-    default_shape = top_down.DEFAULT_SHAPE
+    default_shape = building.DEFAULT_SHAPE
     rules = RULES
 
     def owns(self, settings: Any) -> bool:
@@ -34,7 +34,7 @@ class MMPose(OpenMMLabCodebase):
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the pose estimator of a config and make it a task; see ``Codebase.build``."""
         compat.check_version(self.package)
-        return top_down.build_task(self, settings, title, checkpoint, options)
+        return building.build_task(self, settings, title, checkpoint, options)
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it inherits from mmpose's base class."""
@@ -43,12 +43,12 @@ class MMPose(OpenMMLabCodebase):
         return base is not None and isinstance(model, base.BasePose)
 
     def covers(self, model: nn.Module) -> bool:
-        """Whether it finds key points in crops: others have code of their own."""
-        return self.owns_model(model) and top_down.is_top_down(model)
+        """Whether it finds key points in crops, or maps of those of all people: others have code of their own."""
+        return self.owns_model(model) and (building.is_top_down(model) or building.is_bottom_up(model))
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built pose estimator as a task; see ``Codebase.task_of``."""
-        return top_down.make_task(model, title, norm, options)
+        return building.make_task(model, title, norm, options)
 
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a task know what its config says of the key points and of the pictures."""

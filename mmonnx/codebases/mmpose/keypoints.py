@@ -1,9 +1,10 @@
 """What a config says of key points and of pictures."""
 
+from dataclasses import fields
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ...loading import AUGMENTED, Task, augmentation, find_transform, test_pipeline
-from ...runtime import from_config
+from ...runtime import Grouping, from_config
 
 _PADDING = 1.25
 """How much wider and higher than its box a crop is, where the pipeline does not say."""
@@ -19,11 +20,22 @@ def describe(task: Task, config: Any) -> None:
         config: the model's.
     """
     task.classes, task.palette, task.skeleton = names_of(dataset_info(config))
+    task.grouping = grouping_of(config)
     steps = transforms(config)
     task.pipeline = from_config(steps, task.channels) if steps else None
     asked = augmentation(config)
     if asked:
         task.notes.append(f"{AUGMENTED} ({asked}): the file is, and is compared with, one pass")
+
+
+def grouping_of(config: Any) -> Optional[Dict[str, Any]]:
+    """How the maps of a config's model are grouped, by the fields of ``runtime.Grouping``; None for no such maps."""
+    settings = config.model.get("test_cfg") or {}
+    if "tag_threshold" not in settings:
+        return None
+    known = {one.name for one in fields(Grouping)}
+    found = {name: settings[name] for name in settings if name in known}
+    return {**found, "sigmas": [float(sigma) for sigma in dataset_info(config).get("sigmas", ())]}
 
 
 def dataset_info(config: Any) -> Mapping[str, Any]:
@@ -62,7 +74,7 @@ def norm_of(pipeline: Any) -> Optional[Dict[str, Any]]:
 
 
 def transforms(config: Any) -> List[Dict[str, Any]]:
-    """The test pipeline of crops in the terms of ``runtime.from_config``; empty where there is none."""
+    """The test pipeline in the terms of ``runtime.from_config``; empty where there is none."""
     pipeline, size = test_pipeline(config), image_size(config)
     found = []
     for step in pipeline:
@@ -72,12 +84,20 @@ def transforms(config: Any) -> List[Dict[str, Any]]:
         elif kind == "TopDownAffine" and size is not None:
             box = find_transform(pipeline, "TopDownGetBboxCenterScale") or {}
             found.append({**step, "image_size": size, "padding": box.get("padding", _PADDING)})
+        elif kind == "BottomUpGetImgSize" and size is not None:
+            found.append({**step, "image_size": size})
+        elif kind == "BottomUpResizeAlign":
+            found += [_normalize(inner, pipeline) for inner in step["transforms"] if inner["type"] == "NormalizeTensor"]
         elif kind == "NormalizeTensor":
-            norm = {name: [float(value) for value in step[name]] for name in ("mean", "std")}
-            found.append({"type": "Normalize", **norm, "to_rgb": _is_rgb(pipeline), "divided": True, "unit": True})
+            found.append(_normalize(step, pipeline))
         elif kind != "TopDownGetBboxCenterScale":
             found.append(dict(step))
     return found
+
+
+def _normalize(step: Mapping[str, Any], pipeline: Any) -> Dict[str, Any]:
+    norm = {name: [float(value) for value in step[name]] for name in ("mean", "std")}
+    return {"type": "Normalize", **norm, "to_rgb": _is_rgb(pipeline), "divided": True, "unit": True}
 
 
 def _is_rgb(pipeline: Any) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...support import InputError, check_writable, replacing_many
 from ..images import find_sources
-from ..models import Detector, Ready, open_model
+from ..model import Ready
+from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile
 from .delivery import Delivery, Outcome
 from .drawings import encoded, suffix_of, targets

@@ -5,7 +5,8 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...support import InputError
-from ..models import Classifier, PoseEstimator, Segmentor
+from ..estimators import BottomUpPoseEstimator, PoseEstimator
+from ..models import Classifier, Segmentor
 from ..results import Detections, LabelMap, Poses, Scores
 from ..rle import encode
 
@@ -57,7 +58,8 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kinds = {Classifier: "classes", PoseEstimator: "poses", Segmentor: "segments"}
+    kinds = {Classifier: "classes", Segmentor: "segments"}
+    kinds.update({PoseEstimator: "poses", BottomUpPoseEstimator: "poses"})
     kind = kinds.get(type(model), "detections")
     named = [point for one in record.get(kind, ()) for point in one.get("keypoints", [one])]
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
@@ -84,7 +86,8 @@ def _pose(model: Any, found: Poses, index: int) -> Dict[str, Any]:
         for label, (x, y, score) in enumerate(found.keypoints[index].tolist())
     ]
     box = {} if found.boxes is None else {"box": found.boxes[index].tolist()}
-    return {**box, "keypoints": points}
+    score = {} if found.scores is None else {"score": float(found.scores[index])}
+    return {**box, **score, "keypoints": points}
 
 
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
