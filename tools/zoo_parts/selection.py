@@ -116,7 +116,11 @@ CODEBASES = {
         representatives={"topdown_heatmap/swin": "swin_t_p4_w7_coco_256x192.py"},
         shape=(128, 96),
         # maps that are added to each other after five halvings; windows; as upstream has pictures of several people
-        shapes={"associative_embedding/*": (128, 192), "cid/*": (128, 192), "dekr/*": (128, 192)},
+        shapes={
+            "topdown_heatmap/hourglass/*": (256, 256),
+            "associative_embedding/hourglass/*": (256, 256),
+            "associative_embedding/*": (128, 192),
+        },
         family=_family_of_pose,
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),

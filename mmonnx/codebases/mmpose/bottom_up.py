@@ -4,6 +4,7 @@ The file gives the maps of heat and of tags, as upstream has them in front of th
 """
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -17,6 +18,7 @@ from ...loading import (
     LoadOptions,
     RawModule,
     Task,
+    another_size,
     channel_notes,
     check_size,
     flatten,
@@ -29,7 +31,7 @@ from ...loading import (
 )
 from ...rewriting import POSE_MAPS, current
 from ...runtime import RawOutputs
-from .inputs import Shape, feeds, name_axes
+from .inputs import Shape, divisor_of, feeds, name_axes
 from .module import one_pass
 
 _NAMES = ["heatmaps", "tags"]
@@ -72,6 +74,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     def run(size: Shape) -> Any:
         return _predict(model, prepare(samples[:1], size))
 
+    check_size(title, shape, run, replace(options, dynamic=False))
+    divisor = divisor_of(shape, run) if options.dynamic else 32
     task = Task(
         codebase="mmpose",
         title=title,
@@ -82,7 +86,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         predict=partial(_predict, model),
         read=lambda outputs: [RawOutputs(dict(outputs))],
         preprocess=prepare,
-        other_shape=check_size(title, shape, run, options),
+        other_shape=another_size(title, shape, run, divisor) if options.dynamic else None,
+        divisor=divisor,
         larger_shape=larger_size(shape, run, options),
         notes=channel_notes(samples, channels),
     )

@@ -50,6 +50,12 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     model = build(config, _built, options).to(device)
     task = make_task(model, f"{title} ({_kind(model)})", norm, options)
     assert task.preprocess is not None  # ``make_task`` gives one
+    if options.sample_channels not in (None, task.channels):
+        raise InputError(
+            f"--shape says {options.sample_channels} channels, and {title} takes {task.channels}",
+            "batch, channels, height and width",
+            "give these, or height and width alone",
+        )
     pictures = (sample_images(options, task.channels) * 2)[:2]
     run = partial(task.predict, task.preprocess(pictures, task.shape))
     _, notes = codebase.give_weights(model, checkpoint, options, run, config.model)

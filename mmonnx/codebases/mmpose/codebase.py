@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from types import MappingProxyType
 from typing import Any, Dict, Mapping, Optional
 
 from torch import nn
@@ -20,6 +21,7 @@ class MMPose(OpenMMLabCodebase):
     registry, base = "POSENETS", "BasePose"
     makes = "a pose estimator of mmpose"
     parts = ("keypoint_head",)
+    own_options = MappingProxyType({"sample_channels": "--shape of four numbers"})
     default_shape = building.DEFAULT_SHAPE
     rules = RULES
 

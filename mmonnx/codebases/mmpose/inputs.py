@@ -1,18 +1,31 @@
 """What pose estimators get, and which axes of it are dynamic."""
 
-from typing import Any, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Sequence, Tuple
 
 import numpy as np
 import torch
 
-from ...loading import Feeds, LoadOptions, Task, make_input
+from ...loading import Feeds, LoadOptions, Task, make_input, refusal, second_shape
 
 Shape = Tuple[int, int]
+_DIVISORS = 32, 64, 128
 
 
 def feeds(images: Sequence[np.ndarray], shape: Shape, norm: Any, channels: int, device: torch.device) -> Feeds:
     """Pictures resized to exactly a (height, width), normalised, as one batch."""
     return {"input": make_input(images, shape, norm, channels).to(device)}
+
+
+def divisor_of(shape: Shape, run: Callable[[Shape], Any]) -> int:
+    """What heights and widths are multiples of that a model takes, in pixels: an hourglass halves its maps and adds up.
+
+    Args:
+        shape: (height, width) that it takes.
+        run: runs it on pictures of a size.
+    """
+    taken = (one for one in _DIVISORS if refusal(partial(run, second_shape(shape, one))) is None)
+    return next(taken, _DIVISORS[0])
 
 
 def name_axes(task: Task, options: LoadOptions, maps: bool) -> None:

@@ -1,6 +1,7 @@
 """Pose estimators of MMPose 0.x that get crops, as tasks."""
 
 import importlib
+from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
@@ -15,6 +16,7 @@ from ...loading import (
     LoadOptions,
     RawModule,
     Task,
+    another_size,
     channel_notes,
     check_size,
     give_raw,
@@ -24,7 +26,7 @@ from ...loading import (
     sample_images,
 )
 from ...runtime import Poses
-from .inputs import Shape, feeds, name_axes
+from .inputs import Shape, divisor_of, feeds, name_axes
 from .module import PoseModule, is_udp, metas, one_pass
 
 
@@ -45,6 +47,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     def run(size: Shape) -> Any:
         return _predict(model, prepare(samples[:1], size))
 
+    check_size(title, shape, run, replace(options, dynamic=False))
+    divisor = divisor_of(shape, run) if options.dynamic else 32
     task = Task(
         codebase="mmpose",
         title=title,
@@ -55,7 +59,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         predict=partial(_predict, model),
         read=_read,
         preprocess=prepare,
-        other_shape=check_size(title, shape, run, options),
+        other_shape=another_size(title, shape, run, divisor) if options.dynamic else None,
+        divisor=divisor,
         larger_shape=larger_size(shape, run, options),
         notes=channel_notes(samples, channels),
     )
