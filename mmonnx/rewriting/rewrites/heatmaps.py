@@ -50,21 +50,35 @@ class Neighbours:
         return self._flat.gather(2, index).squeeze(2)
 
 
-def blurred(maps: torch.Tensor, size: int, mode: str = "constant") -> torch.Tensor:
+def blurred(maps: torch.Tensor, size: int, reflected: bool = False) -> torch.Tensor:
     """Maps (N, K, H, W) as OpenCV's ``GaussianBlur`` of a size has them, with the deviation that goes with it.
 
     Args:
-        mode: what is beyond the border, ``constant`` for zeros or ``reflect``.
+        reflected: beyond the border is what is before it, which itself is not repeated; else zeros.
     """
     import cv2
 
     weights = torch.from_numpy(cv2.getGaussianKernel(size, 0)).flatten().to(maps)
     height, width, reach = maps.shape[2], maps.shape[3], size // 2
     alone = maps.reshape(-1, 1, height, width)
-    alone = functional.pad(alone, [reach] * 4, mode=mode)
+    if reflected:
+        alone = _reflected(_reflected(alone, 2, height, reach), 3, width, reach)
+    else:
+        alone = functional.pad(alone, [reach] * 4)
     alone = functional.conv2d(alone, weights.reshape(1, 1, 1, -1))
     alone = functional.conv2d(alone, weights.reshape(1, 1, -1, 1))
     return alone.reshape(maps.shape[0], maps.shape[1], height, width)
+
+
+def _reflected(maps: torch.Tensor, axis: int, length: Any, reach: int) -> torch.Tensor:
+    """Maps with so many places more at both ends of an axis, to and fro as often as it takes: Pad reflects once."""
+    place = torch.arange(length + 2 * reach, device=maps.device) - reach
+    last = torch.as_tensor(length, device=maps.device) - 1
+    there_and_back = torch.where(last > 0, 2 * last, torch.ones_like(last))
+    # of what is not negative, rounding down is one node
+    place = place + there_and_back * (reach + 1)
+    place = place - divide(place, there_and_back) * there_and_back
+    return maps.index_select(axis, torch.where(place > last, there_and_back - place, place))
 
 
 def scaled(places: torch.Tensor, scale: torch.Tensor, centre: torch.Tensor, size: Any, udp: bool) -> torch.Tensor:

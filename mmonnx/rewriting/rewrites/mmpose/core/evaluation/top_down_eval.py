@@ -115,7 +115,7 @@ def _top(
 def _udp(heatmaps: torch.Tensor, kernel: int, factor: float) -> Tuple[torch.Tensor, torch.Tensor]:
     """Key points moved to the top of the parabola through their direct neighbours, on the border too."""
     places, scores = best_places(heatmaps)
-    maps = blurred(heatmaps, kernel, "reflect").clamp(*_UDP_HEATS).log()
+    maps = blurred(heatmaps, kernel, reflected=True).clamp(*_UDP_HEATS).log()
     padded = torch.nn.functional.pad(maps, [1] * 4, mode="replicate")
     width, area = padded.shape[3], padded.shape[2] * padded.shape[3]
     flat = padded.reshape(-1)
@@ -138,8 +138,8 @@ def _udp(heatmaps: torch.Tensor, kernel: int, factor: float) -> Tuple[torch.Tens
 
 def _from_offsets(heatmaps: torch.Tensor, kernel: int, factor: float) -> Tuple[torch.Tensor, torch.Tensor]:
     """Key points of triples of maps: heat, and how far away the point is to the right and below."""
-    heat = blurred(heatmaps[:, ::3], 2 * kernel + 1, "reflect")
-    offsets = [blurred(heatmaps[:, start::3], kernel, "reflect").reshape(-1) for start in (1, 2)]
+    heat = blurred(heatmaps[:, ::3], 2 * kernel + 1, reflected=True)
+    offsets = [blurred(heatmaps[:, start::3], kernel, reflected=True).reshape(-1) for start in (1, 2)]
     places, scores = best_places(heat)
     height, width = heat.shape[2:]
     radius = factor * height
