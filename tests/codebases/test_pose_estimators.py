@@ -160,3 +160,43 @@ def test_mmcv_keeps_its_number_and_others_are_not_let_in():
 def test_heads_of_mmpose_are_no_pose_estimators(tmp_path):
     with pytest.raises(Exception, match="model type 'HRFormer'"):
         load_small(RESNET, tmp_path, {"model": {"_delete_": True, "type": "HRFormer"}})
+
+
+def test_the_hook_exports_what_a_training_has(tmp_path):
+    from mmcv import Config
+    from mmpose.datasets.pipelines import Compose
+
+    from mmonnx.integration.training.data import find_norm
+    from mmonnx.loading import codebases
+
+    class Set:
+        pipeline = Compose([{"type": "NormalizeTensor", "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2]}])
+
+    norm = find_norm(Set())
+    assert norm["to_rgb"] and norm["mean"] == pytest.approx([102.0, 127.5, 153.0])
+    task = small_pose_estimator(RESNET, tmp_path, SMALL)
+    model = task.module.model.train()
+    (codebase,) = [one for one in codebases() if one.name == "mmpose"]
+    again = codebase.task_of(model.eval(), "trained", norm, LoadOptions(shape=SHAPE))
+    codebase.describe(again, Config.fromfile(small_config(RESNET, tmp_path, copy.deepcopy(SMALL))), {})
+    assert list(again.classes) == list(task.classes) and again.pipeline == task.pipeline and again.skeleton
+
+
+def test_the_plugin_exports_what_mmposes_own_tool_does(tmp_path):
+    import torch
+
+    from mmonnx.integration import plugin
+
+    model = small_pose_estimator(RESNET, tmp_path, SMALL).module.model
+    model.forward = model.forward_dummy  # as the tool has it
+    image, path = torch.rand(1, 3, *SHAPE), str(tmp_path / "x.onnx")
+    plugin.enable()
+    try:
+        torch.onnx.export(model, image, path, export_params=True, keep_initializers_as_inputs=True, opset_version=11)
+    finally:
+        plugin.disable()
+    with torch.no_grad():
+        expected = model(image).numpy()
+    session = Session(path)
+    (found,) = session.run({session.input_names[0]: image.numpy()}).values()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
