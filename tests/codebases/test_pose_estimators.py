@@ -76,6 +76,12 @@ def test_raw_outputs_are_heat_maps(tmp_path):
     np.testing.assert_array_equal(found.keypoints[..., 2], heats.max((2, 3)))
 
 
+def test_raw_outputs_of_a_regression(tmp_path):
+    task = small_pose_estimator(*KINDS["rle"][:1], tmp_path, KINDS["rle"][1], dynamic=True, skip_postprocess=True)
+    check(task)
+    assert task.predict(task.inputs)[0].values["output_0"].shape == (1, 17, 4)
+
+
 def test_maps_of_several_people(tmp_path):
     task = small_pose_estimator(BOTTOM_UP, tmp_path, SMALL, dynamic=True, shape=(64, 128))
     assert task.output_names == ["heatmaps", "tags"] and task.grouping["max_num_people"] == 30

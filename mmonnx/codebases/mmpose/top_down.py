@@ -29,13 +29,16 @@ from ...runtime import Poses
 from .inputs import Shape, divisor_of, feeds, name_axes
 from .module import PoseModule, is_udp, metas, one_pass
 
+_RANK_OF_MAPS = 4
+"""(N, K, h, w), where a regression gives (N, K, 2 or 4)."""
+
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
     """Make a built pose estimator, in eval mode and on the device of ``options``, a task; see ``Codebase.task_of``.
 
     Raises:
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
-        InputError: the size is not one of the model's, .
+        InputError: the size is not one of the model's.
     """
     shape = options.shape
     assert shape is not None  # the caller has given one
@@ -67,7 +70,10 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     if options.skip_postprocess:
         module = RawModule(model, _network(model)).eval()
         give_raw(task, module, raw_names(module, task.inputs["input"]))
-    name_axes(task, options, maps=options.skip_postprocess)
+        raw: Any = task.predict(task.inputs)[0]
+        name_axes(task, options, maps=raw.values[task.output_names[0]].ndim == _RANK_OF_MAPS)
+    else:
+        name_axes(task, options, maps=False)
     return task
 
 
@@ -81,13 +87,13 @@ def _network(model: Any) -> Callable[[torch.Tensor], Any]:
     return run
 
 
-def _predict(model: Any, feeds: Feeds) -> List[Poses]:
+def _predict(model: Any, batch: Feeds) -> List[Poses]:
     """The pose estimator's own inference."""
-    image = feeds["input"]
+    image = batch["input"]
     with inference(model), one_pass(model):
         found = model(img=image, img_metas=metas(model, image), return_loss=False, return_heatmap=True)
     maps = found["output_heatmap"]
-    if maps.ndim != 4:  # what a regression gives
+    if maps.ndim != _RANK_OF_MAPS:  # what a regression gives
         return [Poses(pose[None]) for pose in found["preds"]]
     heats = _chosen_by(model, maps)
     less = 1 if is_udp(model) else 0
