@@ -35,8 +35,14 @@ def decoding(**settings):
     return {**SMALL, **{f"model.test_cfg.{name}": value for name, value in settings.items()}}
 
 
+def of_udp(**settings):
+    """The same of maps whose first and last places are on the border, and of crops that are cut so."""
+    steps = ("data.test.pipeline.2.use_udp", "test_pipeline.2.use_udp")
+    return {**decoding(use_udp=True, modulate_kernel=5, **settings), **dict.fromkeys(steps, True)}
+
+
 REGRESSION = {**_BACKBONE, "model.keypoint_head.in_channels": 128}
-OFFSETS = decoding(use_udp=True, target_type="CombinedTarget", modulate_kernel=5)
+OFFSETS = of_udp(target_type="CombinedTarget")
 OFFSETS["model.keypoint_head.out_channels"] = 51
 SWIN = {
     "model.backbone": {
@@ -55,7 +61,7 @@ KINDS = {
     "plain": (RESNET, decoding(post_process=None)),
     "dark": (RESNET, decoding(post_process="unbiased")),
     "megvii": (RESNET, decoding(post_process="megvii", modulate_kernel=5)),
-    "udp": (RESNET, decoding(use_udp=True, modulate_kernel=5)),
+    "udp": (RESNET, of_udp()),
     "udp offsets": (RESNET, OFFSETS),
     "deeppose": (f"{_BODY}/deeppose/coco/res50_coco_256x192.py", REGRESSION),
     "rle": (f"{_BODY}/deeppose/coco/res50_coco_256x192_rle.py", REGRESSION),

@@ -1,5 +1,6 @@
 """``mmonnx predict`` and ``mmonnx.runtime`` on pose estimators: key points and drawings of mmpose's own functions."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -33,7 +34,7 @@ BOXES = np.array([[10, 20, 200, 150, 0.9], [-30, 5, 80, 300, 0.8], [50.5, 60.25,
 
 def make(folder, name, options, shape, **load):
     """A file of a small pose estimator, upstream's model with its config and without flipped copies, its key points."""
-    config = small_config(name, folder, dict(options))
+    config = small_config(name, folder, copy.deepcopy(options))
     path = str(folder / "x.onnx")
     model = export(ExportSettings(config, output_file=path, load=LoadOptions(shape=shape, **load))).task.module.model
     model.cfg = mmcv.Config.fromfile(config)
