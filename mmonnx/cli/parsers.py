@@ -63,7 +63,7 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain)\b")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -115,7 +115,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::... for an installed package's; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::... for an installed package's; "
+        "MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
@@ -135,7 +136,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--shape",
         nargs="+",
         metavar="N",
-        help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others)",
+        help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others). "
+        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")
@@ -201,7 +203,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls or mmseg instead of the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg or mmpose instead of the installed package",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -273,13 +275,14 @@ def _patch(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     if options.checkpoint and options.checkpoint_option:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
-    shape, rescaled = _shape(options.shape, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
+    batch, channels, sides = _sample(options.shape, options.batch)
+    shape, rescaled = _shape(sides, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
         raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
-    if options.batch < 1:
-        raise InputError(f"--batch {options.batch} is not a number of images", "1 or more", "give a larger one")
-    check_images(options.batch, shape or (1, 1))
-    check_images(options.batch, rescaled or (1, 1))
+    if batch < 1:
+        raise InputError(f"--batch {batch} is not a number of images", "1 or more", "give a larger one")
+    check_images(batch, shape or (1, 1))
+    check_images(batch, rescaled or (1, 1))
 
     from ..loading import LoadOptions
     from ..pipeline import ExportSettings, export
@@ -296,7 +299,8 @@ def _export(options: argparse.Namespace) -> int:
         output_file=output,
         load=LoadOptions(
             shape=shape,
-            batch=options.batch,
+            batch=batch,
+            sample_channels=channels,
             dynamic=options.dynamic_export,
             dynamic_batch=options.dynamic_batch,
             device=options.device,
@@ -348,6 +352,18 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
     if show_dir is None and options.show and options.verify:
         show_dir = os.path.splitext(options.output_file)[0] + "_show"
     return output, os.path.join(folder, show_dir) if show_dir else None
+
+
+def _sample(values: Optional[List[str]], batch: int) -> Tuple[int, Optional[int], Optional[List[str]]]:
+    """Batch, channels (None where they are not said) and sides of ``--shape``: mmpose's tool takes all four."""
+    if values is None or len(values) != 4 or not all(_WHOLE.fullmatch(value) for value in values):
+        return batch, None, values
+    number = int(values[0])
+    if batch not in (1, number):
+        raise InputError(
+            f"--batch {batch} and --shape {' '.join(values)} say the same", f"--batch {number}", "leave one out"
+        )
+    return number, int(values[1]), values[2:]
 
 
 def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..loading import Task
 from .file import OnnxFile
 from .first_generation import FirstSets
-from .sets import Group, TestSets
+from .sets import Group, TestSets, palette_of
 
 
 class Evaluator:
@@ -39,6 +39,11 @@ class Evaluator:
     def is_fitted(self, steps: Any, size: Optional[Tuple[int, int]]) -> bool:
         """Whether images of a pipeline may have to be made smaller than the config says."""
         return False
+
+    def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
+        """A dataset's class names, and (red, green, blue) of each; empty where it has none."""
+        classes = tuple(dataset.CLASSES or ())
+        return classes, palette_of(getattr(dataset, "PALETTE", None), classes)
 
     def check(self, file: OnnxFile, metrics: Sequence[str], options: Mapping[str, Any], num_classes: int) -> None:
         """Refuse a file that does not give what the metrics need.

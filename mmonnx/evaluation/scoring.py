@@ -56,7 +56,8 @@ def check_metrics(evaluator: Evaluator, dataset: Any, metrics: Sequence[str]) ->
                     raise InputError(
                         f"metric {metric!r} is unknown to {type(dataset).__name__}",
                         "bbox, segm, proposal_fast, ... of a detector's dataset; accuracy, precision, ... of a "
-                        "classifier's; mIoU, mDice, mFscore of a segmentor's",
+                        "classifier's; mIoU, mDice, mFscore of a segmentor's; "
+                        "mAP, PCK, AUC, EPE, NME of a pose estimator's",
                         "give one of its own with --eval",
                     ) from error
 

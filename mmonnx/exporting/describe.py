@@ -21,6 +21,9 @@ _OUTPUTS = {
     "mask_scores": "(batch, num_dets): how good each mask is judged to be",
     "seg_map": "(batch, height, width): the class of each pixel",
     "seg_probs": "(batch, num_classes, height, width): probabilities; of two classes by a threshold, of the second",
+    "keypoints": "(batch, num_keypoints, 3): x, y in pixels of the input, and the score",
+    "heatmaps": "(batch, num_keypoints, height, width): how likely each key point is there",
+    "tags": "(batch, num_keypoints or 1, height, width): those of one person's key points are alike",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
@@ -45,6 +48,8 @@ def properties(
         task=_kind(task),
         classes=list(task.classes),
         palette=[list(color) for color in task.palette],
+        skeleton=list(task.skeleton),
+        grouping=task.grouping,
         pipeline=task.pipeline,
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
@@ -94,6 +99,10 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if "keypoints" in names:
+        return "pose estimation"
+    if task.grouping is not None and {"heatmaps", "tags"} <= names:
+        return "bottom-up pose estimation"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

@@ -24,7 +24,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, or ``package.module:callable``.
+        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, ``mmpose::...``, or ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 
@@ -76,7 +76,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     if taker is not None:
         return taker, taker.read(config, cfg_options)
     find_config(config)
-    with _quiet_imports():
+    with _quiet_imports(), compat.newest_mmcv_taken():
         fallback.ensure()
         settings = read_config(config, cfg_options)
         # to ask a codebase is to import it: the one that the name says is asked first
@@ -109,7 +109,8 @@ def _unread() -> str:
     told = ""
     for package in (codebase.package for codebase in codebases() if codebase.package):
         try:
-            importlib.import_module(f"{package}.models")
+            with compat.newest_mmcv_taken():
+                importlib.import_module(f"{package}.models")
         except ImportError as error:
             if error.name != package:  # which is what a package lacks that is not installed
                 told += f", and {package}.models cannot be imported ({type_and_line(error)[:200]})"
@@ -146,7 +147,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg|mmpose)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

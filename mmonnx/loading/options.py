@@ -20,6 +20,7 @@ class LoadOptions:
         softmax: a classifier gives probabilities; without it, logits.
         seg_logits: a segmentor gives the probabilities of the classes beside the label map.
         rescale_shape: (height, width) of a segmentor's answer, None for that of its input.
+        sample_channels: the channels of the sample input, where a user has said all of its axes; None for the model's.
         cfg_options: overrides of the config.
         codebase_root: top folder of a source tree of mmdet or mmcls, None for what is installed.
         model_kwargs: arguments of the callable that makes a plain model.
@@ -44,6 +45,7 @@ class LoadOptions:
     softmax: bool = True
     seg_logits: bool = False
     rescale_shape: Optional[Tuple[int, int]] = None
+    sample_channels: Optional[int] = None
     cfg_options: Dict[str, Any] = field(default_factory=dict)
     codebase_root: Optional[str] = None
     model_kwargs: Dict[str, Any] = field(default_factory=dict)

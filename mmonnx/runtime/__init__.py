@@ -12,10 +12,13 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 from ..support import lazy
 from . import drawing, masks
 from .boxes import in_picture
+from .crops import Crop
 from .description import PREFIX, Description
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
+from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .external import check_external, external_entries
+from .grouping import Grouping
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
@@ -24,13 +27,15 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
 __all__ = [
     "Benchmark",
+    "BottomUpPoseEstimator",
     "Classifier",
+    "Crop",
     "DEFAULTS",
     "DEFAULT_RUNTIME",
     "Description",
@@ -40,12 +45,15 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineSession",
+    "Grouping",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",
     "Panoptic",
+    "PoseEstimator",
+    "Poses",
     "PredictSettings",
     "Predicted",
     "RawOutputs",

@@ -8,7 +8,15 @@ from ..support import InputError
 from .boxes import LIMITS
 
 PREFIX = "mmonnx."
-TASKS = ("detection", "segmentation", "semantic segmentation", "classification", "raw")
+TASKS = (
+    "detection",
+    "segmentation",
+    "semantic segmentation",
+    "pose estimation",
+    "bottom-up pose estimation",
+    "classification",
+    "raw",
+)
 
 
 @dataclass(frozen=True)
@@ -17,9 +25,12 @@ class Description:
 
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
-            pixel), ``classification`` or ``raw`` (a network's outputs without post-processing).
-        classes: class names, may be empty.
+            pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
+            people are read), ``classification`` or ``raw`` (a network's outputs without post-processing).
+        classes: class names, may be empty; the key points' names where these are found.
         palette: (red, green, blue) of each class, may be empty.
+        skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
+        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
         max_per_img: the greatest number of detections in an image, None for no limit.
@@ -32,6 +43,8 @@ class Description:
     task: str = "raw"
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
+    skeleton: Sequence[Dict[str, List[int]]] = ()
+    grouping: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
@@ -89,9 +102,13 @@ def _check(found: Description) -> None:
         raise ValueError("classes")
     if not all(len(color) == 3 and all(0 <= int(value) <= 255 for value in color) for color in found.palette):
         raise ValueError("palette")
+    for line in found.skeleton:
+        if len(line["link"]) != 2 or len(line["color"]) != 3 or not all(int(end) >= 0 for end in line["link"]):
+            raise ValueError("skeleton")
     float(found.score_thr), float(found.mask_thr)
     for step in found.pipeline or ():
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
+        needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))
         for name in needed.get(step["type"], ()):
             step[name]

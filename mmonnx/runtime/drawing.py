@@ -1,21 +1,25 @@
 """Drawing what a model found on a picture."""
 
 import colorsys
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
 MIN_SIDE = 480
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_RADIUS = 4
+"""Of a key point, in pixels, as mmpose draws it."""
+_GREEN = (0, 255, 0)
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 Color = Tuple[int, int, int]
 Field = Tuple[int, int, int, int]
+Skeleton = Sequence[Mapping[str, Sequence[int]]]
 
 
 def color_of(label: int) -> Color:
@@ -115,6 +119,48 @@ def draw_label_map(canvas: np.ndarray, labels: np.ndarray, palette: Sequence[Seq
     colors = np.array([_color(label, palette) for label in range(count)] + [(0, 0, 0)], np.uint8)
     tint = colors[np.where((labels >= 0) & (labels < count), labels, count)]
     return (canvas * 0.5 + tint * 0.5).astype(np.uint8)
+
+
+def draw_poses(
+    canvas: np.ndarray,
+    result: Poses,
+    scale: int,
+    palette: Sequence[Sequence[int]] = (),
+    skeleton: Skeleton = (),
+    score_thr: float = 0.0,
+) -> str:
+    """Draw boxes, key points and the lines between them, as mmpose's ``show_result`` has them.
+
+    Args:
+        canvas: see ``draw_detections``.
+        result: in pixels of the picture before it was enlarged.
+        scale: how much it was enlarged by.
+        palette: (red, green, blue) of each key point; where there is none, ``color_of`` gives it.
+        skeleton: see ``runtime.description``.
+        score_thr: key points below are left out, and lines to them.
+
+    Returns:
+        A caption: how many poses there are.
+    """
+    for box in () if result.boxes is None else (result.boxes * scale).astype(np.int32).tolist():
+        cv2.rectangle(canvas, (box[0], box[1]), (box[2], box[3]), _GREEN, 1)
+    height, width = canvas.shape[:2]
+    for pose in result.keypoints:
+        scores = pose[:, 2]
+        # OpenCV takes no place that is far outside of the picture
+        with np.errstate(invalid="ignore"):
+            places = [(int(x), int(y)) for x, y in np.nan_to_num(pose[:, :2] * scale).clip(-(2**15), 2**15).tolist()]
+        for point in np.flatnonzero(scores >= score_thr).tolist():
+            cv2.circle(canvas, places[point], _RADIUS, _color(point, palette), -1)
+        for line in skeleton:
+            one, other = line["link"]
+            if max(one, other) >= len(places) or not min(scores[one], scores[other]) >= score_thr:
+                continue
+            if all(0 < x < width and 0 < y < height for x, y in (places[one], places[other])):
+                red, green, blue = (int(value) for value in line["color"])
+                cv2.line(canvas, places[one], places[other], (blue, green, red), 1)
+    count = len(result.keypoints)
+    return f"{count} pose{'' if count == 1 else 's'}"
 
 
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
@@ -227,7 +273,12 @@ def _stroke(font: float) -> int:
 
 
 def draw_result(
-    canvas: np.ndarray, scale: int, result: Result, classes: Sequence[str], palette: Sequence[Sequence[int]] = ()
+    canvas: np.ndarray,
+    scale: int,
+    result: Result,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]] = (),
+    skeleton: Skeleton = (),
 ) -> Tuple[np.ndarray, str]:
     """Draw a result of any kind on its picture, or below it; the picture, and a note.
 
@@ -236,7 +287,10 @@ def draw_result(
         scale: by how much the picture was enlarged.
         result: what was found.
         classes, palette: see ``draw_detections``.
+        skeleton: see ``draw_poses``.
     """
+    if isinstance(result, Poses):
+        return canvas, draw_poses(canvas, result, scale, palette, skeleton)
     return _DRAWERS[type(result)](canvas, scale, result, classes, palette)
 
 

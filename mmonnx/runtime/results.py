@@ -1,7 +1,7 @@
 """What a model finds in one image, whoever ran it: numpy alone, so that it serves where no torch is installed."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Union
+from typing import Dict, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -57,6 +57,26 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
+class Poses:
+    """The key points of what one image shows.
+
+    Attributes:
+        keypoints: (n, K, 3) float32, ``(x, y, score)`` in pixels of the network's input, or of the picture where
+            ``mmonnx.runtime`` gives them; n is 1 for a model that takes a crop of one person, animal or hand.
+        boxes: (n, 4) float32, ``(x1, y1, x2, y2)`` of the boxes that the crops were made of; None without any.
+        scores: (n,) float32 of whole poses, of models that find several; None without.
+        heats: (n, K, h, w) float32, what the places of the key points were chosen by; None where that is not known.
+        step: how many pixels apart two places of ``heats`` are, to the right and down.
+    """
+
+    keypoints: np.ndarray
+    boxes: Optional[np.ndarray] = None
+    scores: Optional[np.ndarray] = None
+    heats: Optional[np.ndarray] = None
+    step: Tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -76,4 +96,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, LabelMap, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, LabelMap, Poses, Scores, RawOutputs]

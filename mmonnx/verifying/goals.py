@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, LabelMap, Panoptic, Result
+from ..runtime import Detections, LabelMap, Panoptic, Poses, Result
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -59,6 +59,8 @@ class Goals:
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
         self._together = 0
+        self._points: Set[int] = set()
+        self._posed = False
         self._masks = self._clipped = False
 
     @property
@@ -81,6 +83,10 @@ class Goals:
                 labels = np.unique(result.labels).tolist()
                 self._labels.update(labels)
                 self._together = max(self._together, len(labels))
+            if isinstance(result, Poses):
+                self._posed = True
+                # where nothing is hot there is no place to be right or wrong
+                self._points.update(np.flatnonzero((result.keypoints[..., 2] > 0).any(0)).tolist())
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))
@@ -122,7 +128,13 @@ class Goals:
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
-        return found + (self._of_detections() if self._counts else []) + (self._of_maps() if self._together else [])
+        found += self._of_detections() if self._counts else []
+        found += self._of_maps() if self._together else []
+        return found + (self._of_poses() if self._posed else [])
+
+    def _of_poses(self) -> List[Goal]:
+        count = len(self._task.classes) or len(self._points)
+        return [Goal("key points", len(self._points) >= count > 0, f"{len(self._points)} of {count}")]
 
     def _of_maps(self) -> List[Goal]:
         several = Goal("pixels of several classes", self._together > 1, f"{self._together} in a picture")

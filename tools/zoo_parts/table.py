@@ -11,6 +11,7 @@ _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
     "mmseg": "MMSegmentation",
+    "mmpose": "MMPose",
     "torchvision": "torchvision",
     "": "Other configs",
 }

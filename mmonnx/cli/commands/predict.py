@@ -37,6 +37,12 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="draw detections with at least this score; default: 0.3",
     )
+    add(
+        "--boxes",
+        metavar="FILE",
+        help="pose estimators: boxes, as --json of a detector's file on these images has them",
+    )
+    add("--box-class", metavar="NAME", help="with --boxes: of this class alone, for example person")
     add("--json", metavar="FILE", help="write all answers to this file")
     add("--coco", metavar="FILE", help="write all detections to this file, in COCO format")
     add("--jsonl", metavar="FILE", help="add a line to this file as soon as an image is done")
@@ -71,6 +77,8 @@ def _predict(options: argparse.Namespace) -> int:
         runtime=options.runtime,
         jsonl=options.jsonl,
         resume=options.resume,
+        boxes=options.boxes,
+        box_class=options.box_class,
         on_error=options.on_error,
         batch_size=options.batch_size,
         threads=options.threads,

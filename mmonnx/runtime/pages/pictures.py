@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import Classifier, Segmentor, open_model, read_image
+from .. import BottomUpPoseEstimator, Classifier, PoseEstimator, Segmentor, open_model, read_image
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -52,6 +52,12 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         elif isinstance(model, Segmentor):
             labels = model(image)
             what, canvas = f"{len(np.unique(labels.labels))} classes", model.draw(image, labels)
+        elif isinstance(model, (BottomUpPoseEstimator, PoseEstimator)):
+            poses = model(image)
+            what, canvas = (
+                f"{len(poses.keypoints)} of {poses.keypoints.shape[1]} key points each",
+                model.draw(image, poses),
+            )
         else:
             answer = model(image)
             good = int((answer.dets[:, 4] >= 0.3).sum())

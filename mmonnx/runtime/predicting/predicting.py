@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 
 from ...support import InputError, check_writable, replacing_many
+from ..estimators import PoseEstimator
 from ..images import find_sources
-from ..models import Detector, Ready, open_model
+from ..model import Ready
+from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile
+from .boxes import Boxes
 from .delivery import Delivery, Outcome
 from .drawings import encoded, suffix_of, targets
 from .flow import Flow, Limits, Loaded
@@ -65,7 +68,8 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
         show = stack.enter_context(progress(len(sources)))
         delivery = stack.enter_context(Delivery(place, drawn, lines, files, show))
         done = _replay(lines, delivery, model)
-        stages = _Stages(model, settings.score_thr, bool(settings.out))
+        boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
+        stages = _Stages(model, settings.score_thr, bool(settings.out), boxes)
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, draws=bool(settings.out)))
         stack.enter_context(contextlib.closing(results))
@@ -92,6 +96,8 @@ def _model(settings: PredictSettings) -> Any:
     )
     if settings.coco and not isinstance(model, Detector):
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
+    if settings.boxes and not isinstance(model, PoseEstimator):
+        raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     return model
@@ -124,18 +130,18 @@ class _Picture(NamedTuple):
 class _Stages:
     """What is done to each picture; called from several threads."""
 
-    def __init__(self, model: Any, score_thr: float, draws: bool) -> None:
-        self._model, self._score_thr, self._draws = model, score_thr, draws
+    def __init__(self, model: Any, score_thr: float, draws: bool, boxes: Optional[Boxes] = None) -> None:
+        self._model, self._score_thr, self._draws, self._boxes = model, score_thr, draws, boxes
 
     def prepare(self, item: Item) -> Loaded:
         if item.error is not None:
             raise item.error
         image = self._model.read(item.path if item.image is None else item.image)
-        ready = self._model.ready(image)
+        ready = self._model.ready(image, self._boxes.of(item.key)) if self._boxes else self._model.ready(image)
         kept = image if self._draws else None
         size = ready.feed.nbytes + (0 if kept is None else kept.nbytes)
         picture = _Picture(kept, (image.shape[0], image.shape[1]), ready)
-        return Loaded(picture, ready.group, ready.feed.shape[2] * ready.feed.shape[3], size)
+        return Loaded(picture, ready.group, max(ready.feed[:, 0].size, 1), size)
 
     def run(self, pictures: Sequence[_Picture]) -> List[Any]:
         return list(self._model.run([picture.ready for picture in pictures]))

@@ -5,8 +5,9 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...support import InputError
+from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
-from ..results import Detections, LabelMap, Scores
+from ..results import Detections, LabelMap, Poses, Scores
 from ..rle import encode
 
 Record = Dict[str, Any]
@@ -17,7 +18,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor``, ``PoseEstimator`` or ``Classifier`` that gave them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -28,6 +29,8 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
         return {**record, "classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
     if isinstance(found, LabelMap):
         return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}
+    if isinstance(found, Poses):
+        return {**record, "poses": [_pose(model, found, index) for index in range(len(found.keypoints))]}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -56,8 +59,10 @@ def check_same(record: Record, model: Any) -> None:
     if "error" in record:
         return
     kinds = {Classifier: "classes", Segmentor: "segments"}
+    kinds.update({PoseEstimator: "poses", BottomUpPoseEstimator: "poses"})
     kind = kinds.get(type(model), "detections")
-    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in record[kind]):
+    named = [point for one in record.get(kind, ()) for point in one.get("keypoints", [one])]
+    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",
             "the file that wrote them",
@@ -73,6 +78,16 @@ def _segment(model: Any, labels: np.ndarray, label: int) -> Dict[str, Any]:
     """The pixels of one class."""
     mask = labels == label
     return {"label": label, "name": model.class_name(label), "area": int(mask.sum()), "mask": encode(mask)}
+
+
+def _pose(model: Any, found: Poses, index: int) -> Dict[str, Any]:
+    points = [
+        {"label": label, "name": model.class_name(label), "x": x, "y": y, "score": score}
+        for label, (x, y, score) in enumerate(found.keypoints[index].tolist())
+    ]
+    box = {} if found.boxes is None else {"box": found.boxes[index].tolist()}
+    score = {} if found.scores is None else {"score": float(found.scores[index])}
+    return {**box, **score, "keypoints": points}
 
 
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
