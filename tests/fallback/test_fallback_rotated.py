@@ -1,4 +1,4 @@
-"""What detectors of rotated boxes take of mmcv besides overlaps: filters, point sets, and pooling that turns channels."""
+"""What rotated detectors take of mmcv besides overlaps: filters, point sets, and pooling that turns channels."""
 
 import math
 

@@ -6,8 +6,10 @@ In: an ``mmcv.Config`` or a detector. Out: a ``Task``, an ``Evaluator``. Touched
 from typing import Any, Tuple
 
 from .codebase import MMDetection
+from .generations import First, Generation
+from .rules import RULES
 
-__all__ = ["CODEBASE", "to_detections"]
+__all__ = ["CODEBASE", "First", "Generation", "MMDetection", "RULES", "to_detections"]
 
 CODEBASE = MMDetection()
 
