@@ -29,6 +29,7 @@ _KERNELS = {
     "roi_pool_forward": "roi_pool",
     "rotated_feature_align_forward": "rotated_align",
     "smallest_rectangles": "point_sets",
+    "turn_channels": "riroi_align",
 }
 """What the rest of mmonnx calls by itself: it needs torch, which importing this package does not load."""
 

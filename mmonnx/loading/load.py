@@ -24,7 +24,7 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, ``mmrotate::...``, or ``package.module:callable``.
+        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, ``mmrotate::...``, ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 

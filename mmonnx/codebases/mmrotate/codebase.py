@@ -3,7 +3,7 @@
 from typing import Any, Optional
 
 from ...environment import compat
-from ...loading import LoadOptions, Task
+from ...loading import Blame, LoadOptions, Task
 from ..mmdet import Generation, MMDetection
 from .rotated import Rotated
 from .rules import RULES
@@ -33,6 +33,17 @@ class MMRotate(MMDetection):
     def seems_to_own(self, settings: Any) -> bool:
         """Whether angles are spoken of."""
         return _has_any(settings.model, _PARTS)
+
+    def blame(self, name: str, settings: Any, options: LoadOptions) -> Blame:
+        """See ``Codebase.blame``: what mmdet calls otherwise today, such as ``iou_thr``, mmrotate still calls so."""
+        return (
+            super()
+            .blame(name, settings, options)
+            ._replace(
+                expected="a config that mmrotate itself runs",
+                fix="fix the config or --cfg-options, or give another --shape",
+            )
+        )
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""

@@ -19,7 +19,8 @@ class Detections:
             in an image.
         labels: (N, num_dets) int64, -1 where padded.
         valid: (N, num_dets) bool.
-        flat_dets: (K, 5 or 6) the real detections, image after image, and a dummy at the end where nothing may be empty.
+        flat_dets: (K, 5), or 6, the real detections, image after image, and a dummy at the end where nothing may be
+            empty.
         flat_labels: (K,) int64.
         flat_rows: (K,) int64, which of the candidates they were, where a suppression chose them.
     """

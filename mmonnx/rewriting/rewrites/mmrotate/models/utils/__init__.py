@@ -1,1 +1,0 @@
-"""Stand-ins; the tree mirrors upstream."""
