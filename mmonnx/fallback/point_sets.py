@@ -9,6 +9,8 @@ from .registry import operator
 
 _SETS = 1 << 12
 """Point sets, or pairs of a set and a polygon, per step."""
+_EQUAL = 1e-5
+"""What two areas may differ by, as a share, and still be the same."""
 
 
 def smallest_rectangles(points: torch.Tensor) -> torch.Tensor:
@@ -37,7 +39,9 @@ def smallest_rectangles(points: torch.Tensor) -> torch.Tensor:
     across = cos[:, :, None] * points[:, None, :, 1] - sin[:, :, None] * points[:, None, :, 0]
     bounds = torch.stack((along.min(2)[0], across.min(2)[0], along.max(2)[0], across.max(2)[0], cos, sin), 2)
     area = (bounds[..., 2] - bounds[..., 0]) * (bounds[..., 3] - bounds[..., 1])
-    best = area.argmin(1) + torch.arange(points.shape[0], device=points.device) * len(first)
+    # all three around a triangle are equally small: the first of them is taken, however they are rounded
+    smallest = area <= area.min(1, keepdim=True)[0] * (1 + _EQUAL)
+    best = smallest.to(area.dtype).argmax(1) + torch.arange(points.shape[0], device=points.device) * len(first)
     low, bottom, high, top, cos, sin = bounds.reshape(-1, 6)[best].unbind(1)
     corners = ((high, bottom), (low, bottom), (low, top), (high, top))
     return torch.stack([torch.stack((x * cos - y * sin, x * sin + y * cos), 1) for x, y in corners], 1)

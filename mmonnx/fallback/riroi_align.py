@@ -25,11 +25,13 @@ def turn_channels(pooled: torch.Tensor, angle: torch.Tensor, orientations: int) 
     before = place.floor()
     share = (place - before)[:, None, None, None, None]
     number = torch.arange(orientations, device=pooled.device) - before[:, None]
-    flat = pooled.reshape(pooled.shape[0], -1, orientations, *pooled.shape[2:])
+    channels, height, width = (int(size) for size in pooled.shape[1:])
+    flat = pooled.reshape(pooled.shape[0], channels // orientations, orientations, height, width)
     rows = flat.transpose(1, 2)  # (R, orientations, groups, h, w)
     row = torch.arange(pooled.shape[0], device=pooled.device)[:, None]
     first, second = (rows[row, torch.remainder(number + more, orientations).long()] for more in (0, 1))
-    return (first * (1 - share) + second * share).transpose(1, 2).reshape(pooled.shape)
+    turned = (first * (1 - share) + second * share).transpose(1, 2)
+    return turned.reshape(pooled.shape[0], channels, height, width)
 
 
 def _pool(
