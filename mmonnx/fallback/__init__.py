@@ -24,6 +24,7 @@ _KERNELS = {
     "greedy_rotated": "rotated",
     "ms_deform_attn_forward": "attention",
     "nms_by_index": "nms:nms",
+    "nms_rotated_by_index": "rotated:nms_rotated",
     "psamask_forward": "psa_mask",
     "roi_align_rotated_forward": "rotated_align",
     "roi_pool_forward": "roi_pool",

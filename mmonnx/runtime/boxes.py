@@ -28,7 +28,7 @@ def in_picture(
         offset: (left, top) of that part.
     """
     if is_rotated(boxes.shape[1]):
-        places = boxes[:, :2] - np.asarray(offset, np.float32)
+        places: np.ndarray = boxes[:, :2] - np.asarray(offset, np.float32)
         if limits == "image":
             places = np.clip(places, 0, np.asarray(shape[::-1], np.float32) - 1)
         sides = np.concatenate([places, boxes[:, 2:4]], 1) / np.asarray(scale, np.float32)

@@ -66,12 +66,16 @@ def test_boxes_are_those_of_mmrotates_own_function(made, pictures, tmp_path):
         assert found.rotated and len(found.dets) == len(expected.dets) > 5
         outcome = match(expected, found, tolerances=Tolerances(box=0.05), score_thr=0.05, limit=40)
         assert outcome.ok and outcome.matched > 5, outcome.unmatched
-    assert cli.main(["predict", made[2], *pictures, "--out", str(tmp_path), "--json", str(tmp_path / "x.json")]) == 0
+    written = ["--out", str(tmp_path), "--json", str(tmp_path / "x.json"), "--coco", str(tmp_path / "coco.json")]
+    assert cli.main(["predict", made[2], *pictures, *written]) == 0
     (first, *_) = json.loads((tmp_path / "x.json").read_text())
     found = model(pictures[0])
     np.testing.assert_allclose(first["detections"][0]["box"], found.boxes[0], rtol=1e-6)
     assert len(first["detections"][0]["box"]) == 5 and first["detections"][0]["score"] == pytest.approx(found.scores[0])
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "0.png")), model.draw(pictures[0], found))
+    annotation = json.loads((tmp_path / "coco.json").read_text())["annotations"][0]
+    np.testing.assert_allclose(annotation["segmentation"][0], corners(found.boxes[:1])[0].reshape(-1), atol=1e-3)
+    assert annotation["area"] == pytest.approx(found.boxes[0, 2] * found.boxes[0, 3], rel=1e-5)
 
 
 def test_outlines_are_drawn_where_the_boxes_are(made, pictures):

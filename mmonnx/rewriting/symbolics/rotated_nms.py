@@ -3,7 +3,7 @@
 Only boxes whose upright ones overlap are compared: those pairs are found by a table of a chunk, and measured as a list.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import torch
 
@@ -28,37 +28,40 @@ def _compute(boxes: torch.Tensor, group: torch.Tensor, threshold: float, limit: 
     return torch.cat(kept).sort()[0]
 
 
-class _Boxes:
-    """Boxes as columns (K,): place, half sides, cosine, sine, area, and half of what they have of the axes."""
+class _Boxes(NamedTuple):
+    """Boxes as columns (K,): centre, half of the sides, cosine, sine, area, and half of what they have of the axes."""
 
-    def __init__(self, body: Body, columns: Dict[str, Value]) -> None:
-        self._body, self.columns = body, columns
+    x: Value
+    y: Value
+    across: Value
+    down: Value
+    cos: Value
+    sin: Value
+    area: Value
+    wide: Value
+    tall: Value
 
-    @classmethod
-    def of(cls, body: Body, rows: Value) -> "_Boxes":
-        """Of rows (K, 5)."""
-        x, y, width, height, angle = (body.column(rows, index) for index in range(5))
-        cos, sin, across, down = body.op("Cos", angle), body.op("Sin", angle), width * 0.5, height * 0.5
-        size = [body.op("Abs", value) for value in (cos, sin)]
-        columns = dict(x=x, y=y, across=across, down=down, cos=cos, sin=sin, area=width * height)
-        columns.update(wide=across * size[0] + down * size[1], tall=across * size[1] + down * size[0])
-        return cls(body, columns)
 
-    def take(self, index: Value) -> "_Boxes":
-        """Some of them."""
-        return _Boxes(self._body, {name: self._body.op("Gather", one, index) for name, one in self.columns.items()})
+def _columns(body: Body, rows: Value) -> _Boxes:
+    """Of rows (K, 5)."""
+    x, y, width, height, angle = (body.column(rows, index) for index in range(5))
+    cos, sin, across, down = body.op("Cos", angle), body.op("Sin", angle), width * 0.5, height * 0.5
+    along, beside = body.op("Abs", cos), body.op("Abs", sin)
+    wide, tall = across * along + down * beside, across * beside + down * along
+    return _Boxes(x, y, across, down, cos, sin, width * height, wide, tall)
 
-    def __getattr__(self, name: str) -> Value:
-        return self.columns[name]
+
+def _take(body: Body, boxes: _Boxes, index: Value) -> _Boxes:
+    """Some of them."""
+    return _Boxes(*(body.op("Gather", column, index) for column in boxes))
 
 
 def _near(body: Body, rows: _Boxes, columns: _Boxes) -> Value:
     """(M, R) bool, whether boxes may overlap: the upright ones around them do."""
-    apart = []
-    for place, extent in (("x", "wide"), ("y", "tall")):
-        one, two = (body.unsqueeze(rows.columns[name], 1) for name in (place, extent))
-        apart.append(body.op("Abs", one - columns.columns[place]) > two + columns.columns[extent])
-    return ~(apart[0] | apart[1])
+    gaps = [body.unsqueeze(one, 1) - two for one, two in ((rows.x, columns.x), (rows.y, columns.y))]
+    bounds = [body.unsqueeze(one, 1) + two for one, two in ((rows.wide, columns.wide), (rows.tall, columns.tall))]
+    beyond = [body.op("Abs", gap) > bound for gap, bound in zip(gaps, bounds)]
+    return ~(beyond[0] | beyond[1])
 
 
 def _shared_area(body: Body, one: _Boxes, two: _Boxes) -> Value:
@@ -116,7 +119,7 @@ def _overlaps(body: Body, one: _Boxes, two: _Boxes, threshold: float) -> Value:
 
 
 def _write(body: Body, boxes: Value, group: Value, threshold: float, limit: int) -> Value:
-    count, table = body.size(boxes, 0), _Boxes.of(body, boxes)
+    count, table = body.size(boxes, 0), _columns(body, boxes)
     chunks = body.op("Div", body.squeeze(count, 0) + (_CHUNK - 1), _CHUNK)
 
     def step(turn: Value, kept: Value) -> Sequence[Any]:
@@ -156,10 +159,10 @@ def _conflict(body: Body, table: _Boxes, rows: Value, mine: Value, met: Value, t
     """
     if threshold <= 0:  # what does not overlap at all does so by no less
         return body.cast(met, "float")
-    near = _near(body, table.take(rows), table.take(mine))
+    near = _near(body, _take(body, table, rows), _take(body, table, mine))
     pairs = body.op("NonZero", met & near)
     ours, theirs = (body.column(pairs, axis, axis=0) for axis in (0, 1))
-    one, two = table.take(body.op("Gather", rows, ours)), table.take(body.op("Gather", mine, theirs))
+    one, two = (_take(body, table, body.op("Gather", of, index)) for of, index in ((rows, ours), (mine, theirs)))
     over = body.cast(_overlaps(body, one, two, threshold), "float")
     empty = body.op("Mul", body.cast(met, "float"), 0.0)
     return body.op("ScatterND", empty, body.op("Transpose", pairs, perm=[1, 0]), over)
