@@ -73,6 +73,10 @@ class Evaluator:
         """Have the dataset evaluate nothing, or as little as it takes, by a metric; it raises what it raises."""
         dataset.evaluate([], metric=[metric])
 
+    def score(self, dataset: Any, results: List[Any], metrics: Sequence[str], options: Dict[str, Any]) -> Any:
+        """The dataset's own figures, by name; it raises what it raises."""
+        return dataset.evaluate(results, metric=list(metrics), **options)
+
     def packed(self, results: List[Any]) -> List[Any]:
         """Results as upstream keeps and writes them."""
         return results

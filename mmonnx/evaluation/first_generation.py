@@ -110,4 +110,4 @@ class FirstTally(Tally):
 
     def score(self) -> Tuple[Dict[str, Any], str]:
         """See ``Tally.score``."""
-        return scoring.score(self._dataset, self.results, self.metrics, self.options)
+        return scoring.score(self._evaluator, self._dataset, self.results, self.metrics, self.options)

@@ -10,7 +10,7 @@ import onnxruntime
 
 from ..environment import compat
 from ..loading import LoadOptions, Task
-from ..runtime import PREFIX, Description
+from ..runtime import PREFIX, Description, is_rotated
 from ..support import __version__
 from ..verifying import Verification, as_data
 
@@ -29,6 +29,11 @@ _OUTPUTS = {
     "scores": "(batch, k): the best scores, the best one first",
     "features": "what the model makes of the image, for others to compare or to go on with",
 }
+
+_ROTATED = (
+    "(batch, num_dets, 6): x and y of the centre, width and height in pixels of the input, the angle in radians,"
+    " clockwise, and the score; padded with zeros"
+)
 
 
 def properties(
@@ -56,7 +61,7 @@ def properties(
         mask_thr=task.mask_thr,
         mask_output=_mask_output(task, options),
         box_limits=task.box_limits,
-        outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
+        outputs={name: _meaning(task, name) for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in (*compat.SUPPORTED, *compat.MEMBERS)}
     versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
@@ -72,6 +77,12 @@ def properties(
         PREFIX + "target": target,
         PREFIX + "simplifier": simplifier or "none",
     }
+
+
+def _meaning(task: Task, name: str) -> str:
+    if name == "dets" and is_rotated(int(task.output_shapes.get(name, {}).get(2, 0)) - 1):
+        return _ROTATED
+    return _OUTPUTS.get(name, "a raw output of the network")
 
 
 def verification(verified: Optional[Verification]) -> Dict[str, str]:

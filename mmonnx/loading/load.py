@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import fallback
 from ..environment import compat, ordinary
@@ -24,7 +24,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, ``mmpose::...``, or ``package.module:callable``.
+        config: a path, ``mmdet::...`` (``mmcls::``, ``mmseg::``, ``mmpose::``, ``mmrotate::``), or
+            ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 
@@ -85,7 +86,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
         return owner, settings
-    absent = next((one for one in known if one.parts and _lacks(one.package, one.parts, settings.model)), None)
+    absent = next((one for one in known if one.seems_to_own(settings) and _is_absent(one.package)), None)
     if absent is not None:
         raise InputError(
             f"config {config!r} has a model of {absent.package}, which is not installed",
@@ -99,9 +100,8 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     )
 
 
-def _lacks(package: str, parts: Sequence[str], model: Any) -> bool:
-    """Whether a model's config has parts that a package alone knows, and this is not installed."""
-    return any(part in model for part in parts) and importlib.util.find_spec(package) is None
+def _is_absent(package: str) -> bool:
+    return importlib.util.find_spec(package) is None
 
 
 def _unread() -> str:
@@ -147,7 +147,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg|mmpose)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

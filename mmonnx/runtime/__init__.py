@@ -11,7 +11,7 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 
 from ..support import lazy
 from . import drawing, masks
-from .boxes import in_picture
+from .boxes import corners, in_picture
 from .crops import Crop
 from .description import PREFIX, Description
 from .engines import DEFAULT as DEFAULT_RUNTIME
@@ -27,7 +27,7 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from .results import ROTATED, Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, is_rotated
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
@@ -56,6 +56,7 @@ __all__ = [
     "Poses",
     "PredictSettings",
     "Predicted",
+    "ROTATED",
     "RawOutputs",
     "Result",
     "Scores",
@@ -65,6 +66,7 @@ __all__ = [
     "check_operator_library",
     "check_picture",
     "check_valid",
+    "corners",
     "count_channels",
     "drawing",
     "drawn",
@@ -72,6 +74,7 @@ __all__ = [
     "find_engine",
     "from_config",
     "in_picture",
+    "is_rotated",
     "large",
     "load_session",
     "main_ratio",

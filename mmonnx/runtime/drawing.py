@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
+from .boxes import corners
 from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 
 MAX_BOXES = 30
@@ -48,8 +49,9 @@ def draw_detections(
     """
     colors = [_color(int(label), palette) for label in result.labels]
     valid = np.flatnonzero(np.isfinite(result.dets).all(axis=1))
-    order = valid[np.argsort(-result.dets[valid, 4], kind="stable")][:MAX_BOXES][::-1]
-    boxes = (result.dets[:, :4] * scale).astype(np.float64)
+    order = valid[np.argsort(-result.scores[valid], kind="stable")][:MAX_BOXES][::-1]
+    outlines = _outlines(result) * scale
+    boxes = np.concatenate([outlines.min(1), outlines.max(1)], 1)  # the upright ones around them
     size = max(canvas.shape[:2])
     thickness = max(1, round(size / 450))
     font = float(np.clip(size / 1500, 0.36, 1.2))
@@ -57,15 +59,28 @@ def draw_detections(
         for index in order:
             _blend(canvas, result.masks[index], boxes[index], scale, colors[index])
     for index in order:
-        corners = [tuple(int(round(value)) for value in corner) for corner in (boxes[index, :2], boxes[index, 2:])]
-        cv2.rectangle(canvas, corners[0], corners[1], colors[index], thickness, cv2.LINE_AA)
+        _outline(canvas, outlines[index], colors[index], thickness)
     taken: List[Field] = []
     for index in order[::-1]:
-        text = f"{class_name(int(result.labels[index]), classes)} {result.dets[index, 4]:.2f}"
+        text = f"{class_name(int(result.labels[index]), classes)} {result.scores[index]:.2f}"
         taken.append(_tag(canvas, text, boxes[index], colors[index], font, taken))
     count = len(result.dets)
     more = f" ({len(order)} drawn, +{count - len(order)} more)" if count > len(order) else ""
     return f"{count} detection{'' if count == 1 else 's'}{more}"
+
+
+def _outlines(result: Detections) -> np.ndarray:
+    """(n, 4, 2) float64, the corners of the boxes in turn."""
+    boxes = result.boxes.astype(np.float64)
+    return corners(boxes) if result.rotated else boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+
+
+def _outline(canvas: np.ndarray, outline: np.ndarray, color: Color, thickness: int) -> None:
+    points = np.array([[int(round(value)) for value in corner] for corner in outline], np.int32)
+    if (outline[0, 1] == outline[1, 1]) and (outline[0, 0] == outline[3, 0]):  # upright ones have sharp corners
+        cv2.rectangle(canvas, tuple(map(int, points[0])), tuple(map(int, points[2])), color, thickness, cv2.LINE_AA)
+    else:
+        cv2.polylines(canvas, [points], True, color, thickness, cv2.LINE_AA)
 
 
 def _color(label: int, palette: Sequence[Sequence[int]]) -> Color:

@@ -16,7 +16,7 @@ from .results import Detections, LabelMap, Scores
 
 
 class Detector(Model):
-    """Finds objects in pictures, as mmdet's ``inference_detector``."""
+    """Finds objects in pictures, as mmdet's and mmrotate's ``inference_detector``."""
 
     tasks = ("detection", "segmentation")
 
@@ -27,7 +27,8 @@ class Detector(Model):
             picture: an image file; or BGR uint8 (H, W, 3), or what ``read`` gives of a file for other pictures.
 
         Returns:
-            Boxes in pixels of the picture, the best one first; masks (n, H, W) bool of the picture's size.
+            Boxes in pixels of the picture, the best one first, rotated ones of a detector of such; masks (n, H, W) bool
+            of the picture's size.
 
         Raises:
             InputError: it cannot be read, or not be brought into the network's size.
@@ -45,9 +46,11 @@ class Detector(Model):
 
     def _found(self, prepared: pipeline.Prepared, outputs: Dict[str, np.ndarray]) -> Detections:
         real = outputs["labels"] >= 0
-        dets = outputs["dets"][real].astype(np.float32).reshape(-1, 5)
+        dets = outputs["dets"][real].astype(np.float32)
+        if dets.ndim != 2 or dets.shape[1] not in (5, 6):
+            raise ValueError(f"dets {outputs['dets'].shape}")
         limits, scale = self.description.box_limits, np.asarray(prepared.scale * 2, np.float32)
-        boxes = in_picture(dets[:, :4], limits, prepared.shape, scale, prepared.offset)
+        boxes = in_picture(dets[:, :-1], limits, prepared.shape, scale, prepared.offset)
         found = None
         if "masks" in outputs:
             given = outputs["masks"][real]
@@ -56,12 +59,12 @@ class Detector(Model):
             else:
                 found = masking.resize(given, prepared.inner or prepared.shape, prepared.original)
         scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
-        return Detections(np.concatenate([boxes, dets[:, 4:]], 1), outputs["labels"][real], found, scores)
+        return Detections(np.concatenate([boxes, dets[:, -1:]], 1), outputs["labels"][real], found, scores)
 
     def draw(self, picture: Picture, found: Detections, score_thr: float = 0.3) -> np.ndarray:
         """The picture with what was found in it, BGR; detections below the threshold are left out."""
         canvas = drawing.viewable(self.read(picture)).copy()
-        kept = found.dets[:, 4] >= score_thr
+        kept = found.scores >= score_thr
         shown = Detections(found.dets[kept], found.labels[kept], None if found.masks is None else found.masks[kept])
         drawing.draw_detections(canvas, shown, 1, self.classes, self.description.palette)
         return canvas

@@ -12,7 +12,8 @@ class Detections:
 
     Attributes:
         dets: (n, 5) float32, ``(x1, y1, x2, y2, score)`` in pixels of the network's input, or of the picture where
-            ``mmonnx.runtime`` gives them.
+            ``mmonnx.runtime`` gives them; or, of rotated boxes, (n, 6) ``(cx, cy, width, height, angle, score)``, the
+            angle in radians, clockwise as one sees the picture.
         labels: (n,) int64 class indices.
         masks: (n, H, W) bool at that size, or (n, h, w) float of the head; None without a mask branch.
         mask_scores: (n,) float32; None where the model does not judge its masks.
@@ -24,6 +25,30 @@ class Detections:
     masks: Optional[np.ndarray] = None
     mask_scores: Optional[np.ndarray] = None
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(n, 4), or (n, 5) of rotated ones."""
+        return self.dets[:, :-1]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(n,)"""
+        return self.dets[:, -1]
+
+    @property
+    def rotated(self) -> bool:
+        """Whether the boxes are."""
+        return is_rotated(self.dets.shape[1] - 1)
+
+
+def is_rotated(columns: int) -> bool:
+    """Whether boxes of so many numbers are rotated ones."""
+    return columns == ROTATED
+
+
+ROTATED = 5
+"""The numbers of a rotated box: its centre, width, height and angle."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The test pipeline of a config of mmdet, mmcls, mmseg or mmpose as the steps of ``pipeline``."""
+"""The test pipeline of a config of mmdet, mmcls, mmseg, mmpose or mmrotate as the steps of ``pipeline``."""
 
 from typing import Any, Dict, List, Sequence
 
@@ -31,11 +31,11 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [*_load(transform), *([{"type": "float"}] if transform.get("to_float32") else [])]
     if kind == "MultiScaleFlipAug":
         return _test_time(transform)
-    if kind == "RandomFlip":
+    if kind in ("RandomFlip", "RRandomFlip"):
         ratio = transform.get("flip_ratio", transform.get("flip_prob")) if not given else 0
-        return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
-    if kind == "Resize":
-        return _resize(transform, given)
+        return [{"type": "unknown", "what": kind}] if ratio else []
+    if kind in ("Resize", "RResize"):
+        return _resize({**transform, "keep_ratio": True} if kind == "RResize" else transform, given)
     if kind == "ResizeToMultiple":
         how = {"interpolation": transform.get("interpolation") or "bilinear", "backend": "cv2"}
         return [{"type": "resize", "rule": "multiple", "divisor": int(transform.get("size_divisor", 32)), **how}]

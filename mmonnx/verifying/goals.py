@@ -92,9 +92,9 @@ class Goals:
         self._counts.append(len(found.dets))
         self._labels.update(found.labels.tolist())
         self._masks |= found.masks is not None and bool(np.asarray(found.masks).any())
-        self._clipped |= bool((found.dets[:, :2] == 0).any())
+        self._clipped |= bool((found.boxes[:, :2] == 0).any())  # a corner, or the centre of a rotated one
         if len(found.dets):
-            lowest = float(found.dets[:, 4].min())
+            lowest = float(found.scores.min())
             self._lowest = lowest if self._lowest is None else min(lowest, self._lowest)
 
     def see_driven(self, driven: Driven) -> None:

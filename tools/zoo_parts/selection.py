@@ -102,6 +102,7 @@ CODEBASES = {
         shape=None,
         shapes={},
     ),
+    "mmrotate": Codebase(parts=("_base_",), skipped=(), representatives={}, shape=(192, 256), shapes={}),
     "mmseg": Codebase(
         parts=("_base_",),
         skipped=(),

@@ -10,6 +10,7 @@ _COLUMNS = ("family", "config", "reached", "dynamic", "matched", "nodes", "secon
 _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
+    "mmrotate": "MMRotate",
     "mmseg": "MMSegmentation",
     "mmpose": "MMPose",
     "torchvision": "torchvision",

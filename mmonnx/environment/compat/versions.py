@@ -49,8 +49,9 @@ SUPPORTED = {
 }
 
 MEMBERS = {
-    "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),
     "mmpose": Range((0, 29), (1,), ("mmpose",)),
+    "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",)),
+    "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),
 }
 """The same of packages whose releases are of no account but to their own models: nobody else is refused for them."""
 

@@ -60,7 +60,7 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
             )
         else:
             answer = model(image)
-            good = int((answer.dets[:, 4] >= 0.3).sum())
+            good = int((answer.scores >= 0.3).sum())
             what, canvas = f"{good} of {len(answer.labels)} detections have 0.3 or more", model.draw(image, answer)
         found.append(Picture(f"{os.path.basename(name)}: {what}", canvas))
     return found

@@ -93,7 +93,7 @@ def _pose(model: Any, found: Poses, index: int) -> Dict[str, Any]:
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
     label = int(found.labels[index])
     entry: Dict[str, Any] = {"label": label, "name": model.class_name(label)}
-    entry.update(box=found.dets[index, :4].tolist(), score=float(found.dets[index, 4]))
+    entry.update(box=found.boxes[index].tolist(), score=float(found.scores[index]))
     if found.masks is not None:
         entry["mask"] = encode(found.masks[index])
     return entry

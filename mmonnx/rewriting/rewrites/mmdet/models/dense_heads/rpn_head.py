@@ -36,17 +36,37 @@ def get_bboxes(
         ``context.image_index`` says which image each belongs to.
     """
     cfg = kwargs.get("cfg") or self.test_cfg
-    limit = cfg.get("nms_pre", -1)
-    found = [_best(context, self, pair, limit) for pair in zip(cls_scores, bbox_preds)]
-    scores, index, deltas = (torch.cat(parts, 1) for parts in list(zip(*found))[:3])
-    level = torch.cat([_filled(number, part[3], limit) for number, part in enumerate(found)]).to(index.device)  # (K,)
-    anchors = _anchors(self, level, index, [score.shape[3] for score in cls_scores])
-    boxes = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, 4), max_shape=context.image_size)
-    boxes = boxes.view_as(deltas)
+    boxes, scores, level = candidates(context, self, cls_scores, bbox_preds, cfg.get("nms_pre", -1))
     minimum, inclusive = cfg.get("min_bbox_size", -1), compat.keeps_proposals_of_the_minimum()
     if minimum > 0 or not inclusive:
         scores = large_enough(boxes, scores, minimum, inclusive)
-    return [select_proposals(context, boxes, scores, level, len(found), cfg)]
+    return [select_proposals(context, boxes, scores, level, len(cls_scores), cfg)]
+
+
+def candidates(
+    context: ExportContext,
+    self: Any,
+    cls_scores: List[torch.Tensor],
+    bbox_preds: List[torch.Tensor],
+    limit: int,
+    columns: int = 4,
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The best positions of each level and image, decoded.
+
+    Args:
+        cls_scores: per level (N, A * classes, H, W).
+        bbox_preds: per level (N, A * columns, H, W).
+        limit: the greatest number per level and image, less than 1 for all.
+
+    Returns:
+        Boxes (N, K, D) of the head's coder, scores (N, K), and their levels (K,) int64.
+    """
+    found = [_best(context, self, pair, limit, columns) for pair in zip(cls_scores, bbox_preds)]
+    scores, index, deltas = (torch.cat(parts, 1) for parts in list(zip(*found))[:3])
+    level = torch.cat([_filled(number, part[3], limit) for number, part in enumerate(found)]).to(index.device)  # (K,)
+    anchors = _anchors(self, level, index, [score.shape[3] for score in cls_scores])
+    boxes = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, columns), max_shape=context.image_size)
+    return boxes.reshape(*deltas.shape[:2], int(boxes.shape[1])), scores, level
 
 
 @rewrite("mmdet.models.dense_heads.rpn_head.RPNHead.predict_by_feat")
@@ -65,9 +85,9 @@ def predict_by_feat(
 
 
 def _best(
-    context: ExportContext, self: Any, maps: Tuple[torch.Tensor, torch.Tensor], limit: int
+    context: ExportContext, self: Any, maps: Tuple[torch.Tensor, torch.Tensor], limit: int, columns: int
 ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor, Any]:
-    """Scores (N, k), flat positions (N, k) and deltas (N, k, 4) of the best positions of one level, and k."""
+    """Scores (N, k), flat positions (N, k) and deltas (N, k, columns) of the best positions of one level, and k."""
     logits, deltas = (value.permute(0, 2, 3, 1) for value in maps)
     # before top-k as upstream does: scores that are equal in float32 come from logits that are not
     if self.use_sigmoid_cls:
@@ -79,7 +99,7 @@ def _best(
     values, index = scores.topk(number, dim=1)
     # one Gather on the flat rows: GatherElements is slower, and PPLNN has none
     rows = index + image_numbers(context)[:, None] * size
-    return values, index, deltas.reshape(-1, 4)[rows], number
+    return values, index, deltas.reshape(-1, columns)[rows], number
 
 
 def best_of_levels(
@@ -153,6 +173,7 @@ def select_proposals(
     levels: int,
     cfg: Any,
     limit_of_level: Optional[int] = None,
+    shown: Optional[torch.Tensor] = None,
 ) -> torch.Tensor:
     """Suppress in each level by itself and take the best of all.
 
@@ -161,9 +182,10 @@ def select_proposals(
         levels: how many there are.
         cfg: ``nms`` and ``max_per_img`` of the ``test_cfg``.
         limit_of_level: the greatest number that a level may give, None for ``max_per_img``.
+        shown: (N, K, D) what the proposals are, where others than the boxes that suppress each other.
 
     Returns:
-        The proposals (P, 5) of all images; ``context.image_index`` then has their images.
+        The proposals (P, 5), or (P, D + 1), of all images; ``context.image_index`` then has their images.
     """
     absent = scores.new_full((1,), ABSENT)
     # a level is a class of the operator, so that boxes of different levels do not suppress each other; if they do,
@@ -184,4 +206,5 @@ def select_proposals(
     if not context.capabilities.empty_tensors:
         # the last row of each image's boxes may stand for none, whose place is behind the boxes
         row = inside(row, boxes.shape[0] * scores.shape[1])
-    return torch.cat([boxes.reshape(-1, 4)[row], values.reshape(-1)[place][:, None]], 1)
+    rows = boxes.reshape(-1, 4) if shown is None else shown.reshape(-1, int(shown.shape[2]))
+    return torch.cat([rows[row], values.reshape(-1)[place][:, None]], 1)
