@@ -44,7 +44,7 @@ def made(tmp_path_factory):
     meta = {"CLASSES": NAMES, "PALETTE": [[9 * number, 200, 40] for number in range(4)]}
     torch.save({"state_dict": model.state_dict(), "meta": meta}, checkpoint)
     command = ["export", config, checkpoint, "--shape", "96", "128", "--output-file", file, "--dynamic-export"]
-    assert cli.main([*command, "--simplify"]) == 0
+    assert cli.main(command) == 0
     return config, checkpoint, file
 
 

@@ -6,7 +6,7 @@ import torch
 
 from ......environment import compat
 from ....context import ExportContext
-from ....mmdet.models.dense_heads.rpn_head import candidates, select_proposals
+from ....proposals import candidates, select_proposals
 from ....registry import rewrite
 from .rotated_rpn_head import large_enough
 

@@ -6,7 +6,7 @@ import torch
 
 from ....batched import ABSENT
 from ....context import ExportContext
-from ....mmdet.models.dense_heads.rpn_head import candidates, select_proposals
+from ....proposals import candidates, select_proposals
 from ....registry import rewrite
 
 _HEAD = "mmrotate.models.dense_heads.rotated_rpn_head.RotatedRPNHead."
