@@ -13,6 +13,7 @@ from ..support import lazy
 from . import drawing, masks
 from .boxes import in_picture
 from .description import PREFIX, Description
+from .distributed import BatchDetector
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .external import check_external, external_entries
@@ -29,6 +30,7 @@ from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "BatchDetector",
     "Benchmark",
     "Classifier",
     "DEFAULTS",
@@ -74,6 +76,7 @@ __all__ = [
     "page",
     "placing",
     "predict",
+    "predict_with_ray",
     "read_image",
     "read_picture",
     "read_results",
@@ -82,5 +85,13 @@ __all__ = [
     "write_page",
 ]
 
-# who runs a file need not have onnx
-__getattr__ = lazy(__name__, {"check_valid": "large", "large": "large:", "without_weights": "large"})
+# who runs a file need not have onnx, nor Ray
+__getattr__ = lazy(
+    __name__,
+    {
+        "check_valid": "large",
+        "large": "large:",
+        "predict_with_ray": "distributed.run",
+        "without_weights": "large",
+    },
+)

@@ -36,6 +36,11 @@ def failure_of(key: Key, reason: str) -> Record:
     return {**_named(key), "error": reason}
 
 
+def kind_of(model: Any) -> str:
+    """Where a model's answers are in a record."""
+    return {Classifier: "classes", Segmentor: "segments"}.get(type(model), "detections")
+
+
 def key_of(record: Record) -> Key:
     """The file, and the number of a video's frame."""
     return record["file"], record.get("frame")
@@ -55,8 +60,7 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kinds = {Classifier: "classes", Segmentor: "segments"}
-    kind = kinds.get(type(model), "detections")
+    kind = kind_of(model)
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in record[kind]):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",
