@@ -14,6 +14,7 @@ from . import drawing, masks
 from .boxes import corners, in_picture
 from .crops import Crop
 from .description import PREFIX, Description
+from .distributed import BatchDetector
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .estimators import BottomUpPoseEstimator, PoseEstimator
@@ -32,6 +33,7 @@ from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "BatchDetector",
     "Benchmark",
     "BottomUpPoseEstimator",
     "Classifier",
@@ -85,6 +87,7 @@ __all__ = [
     "page",
     "placing",
     "predict",
+    "predict_with_ray",
     "read_image",
     "read_picture",
     "read_results",
@@ -93,5 +96,13 @@ __all__ = [
     "write_page",
 ]
 
-# who runs a file need not have onnx
-__getattr__ = lazy(__name__, {"check_valid": "large", "large": "large:", "without_weights": "large"})
+# who runs a file need not have onnx, nor Ray
+__getattr__ = lazy(
+    __name__,
+    {
+        "check_valid": "large",
+        "large": "large:",
+        "predict_with_ray": "distributed.run",
+        "without_weights": "large",
+    },
+)

@@ -53,6 +53,9 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         default="skip",
         help="go on behind an image that cannot be read, with exit status 1 in the end, or stop; default: skip",
     )
+    add("--engine", choices=("threads", "ray"), default="threads", help="ray: on all machines of a cluster, in parts")
+    add("--address", metavar="ADDRESS", help="with --engine ray: the cluster, such as auto; default: start one here")
+    add("--parquet", metavar="DIR", help="with --engine ray: write the answers to this folder, in Parquet")
     add("--debug", action="store_true", help="show tracebacks of errors")
     parser.set_defaults(run=_predict)
 
@@ -61,7 +64,7 @@ def _predict(options: argparse.Namespace) -> int:
     from ...runtime import PredictSettings, predict
     from ...support import InputError
 
-    written = (options.out, options.json, options.coco, options.jsonl)
+    written = (options.out, options.json, options.coco, options.jsonl, options.parquet)
     if not any(written):
         raise InputError(
             "there is nothing to write", "--out DIR, --json FILE, --coco FILE or --jsonl FILE", "give one of them"
@@ -84,7 +87,15 @@ def _predict(options: argparse.Namespace) -> int:
         threads=options.threads,
         providers=options.providers.split(",") if options.providers else (),
     )
-    done = predict(settings, functools.partial(print, flush=True))
+    tell = functools.partial(print, flush=True)
+    if options.engine == "ray":
+        from ...runtime import predict_with_ray
+
+        done = predict_with_ray(settings, options.address, options.parquet, tell)
+    elif options.address or options.parquet:
+        raise InputError("--address and --parquet are Ray's", "--engine ray beside them", "give it")
+    else:
+        done = predict(settings, tell)
     _print_table(done, ", ".join(path for path in written if path))
     return 1 if done.skipped else 0
 

@@ -10,6 +10,8 @@ from ..models import Classifier, Segmentor
 from ..results import Detections, LabelMap, Poses, Scores
 from ..rle import encode
 
+_KINDS = {Classifier: "classes", Segmentor: "segments", PoseEstimator: "poses", BottomUpPoseEstimator: "poses"}
+
 Record = Dict[str, Any]
 Key = Tuple[str, Optional[int]]
 
@@ -39,6 +41,11 @@ def failure_of(key: Key, reason: str) -> Record:
     return {**_named(key), "error": reason}
 
 
+def kind_of(model: Any) -> str:
+    """Where a model's answers are in a record."""
+    return _KINDS.get(type(model), "detections")
+
+
 def key_of(record: Record) -> Key:
     """The file, and the number of a video's frame."""
     return record["file"], record.get("frame")
@@ -58,9 +65,7 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kinds = {Classifier: "classes", Segmentor: "segments"}
-    kinds.update({PoseEstimator: "poses", BottomUpPoseEstimator: "poses"})
-    kind = kinds.get(type(model), "detections")
+    kind = kind_of(model)
     named = [point for one in record.get(kind, ()) for point in one.get("keypoints", [one])]
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(

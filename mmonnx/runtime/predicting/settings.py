@@ -8,6 +8,8 @@ from ..engines import DEFAULT
 
 ON_ERROR = ("skip", "stop")
 _MOST = 1024
+REASONS = 20
+"""That are kept to be shown in the end; the answers have all."""
 
 
 @dataclass(frozen=True)
