@@ -12,9 +12,9 @@ import torch
 from sample_sets import CLASSIFIER, DETECTOR, make_coco_set, make_imagenet_set, weights_of, write_config
 
 from mmonnx import cli, loading
-from mmonnx.cli import parsers
 from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
+from mmonnx.support import parse
 
 SMALL_RESNET = [
     "model.backbone.depth=18",
@@ -86,7 +86,7 @@ class Workspace:
     @staticmethod
     def _save_weights(config: str, options: List[str], path: Path) -> None:
         """Random weights under the name of upstream's checkpoint, which is not downloaded."""
-        load = loading.LoadOptions(shape=(96, 128), cfg_options=parsers._cfg_options(options))
+        load = loading.LoadOptions(shape=(96, 128), cfg_options=parse(options, "--cfg-options"))
         task = loading.load(config, None, load)
         torch.save({"state_dict": task.module.model.state_dict()}, str(path))
 
