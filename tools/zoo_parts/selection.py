@@ -116,9 +116,10 @@ CODEBASES = {
         skipped=(),
         representatives={"topdown_heatmap/swin": "swin_t_p4_w7_coco_256x192.py"},
         shape=(128, 96),
-        # maps that are added to each other after five halvings; windows; as upstream has pictures of several people
+        # maps that are added to each other after six halvings; means over 4 cells of a 32nd; pictures of several people
         shapes={
             "topdown_heatmap/hourglass/*": (256, 256),
+            "topdown_heatmap/scnet/*": (256, 192),
             "associative_embedding/hourglass/*": (256, 256),
             "associative_embedding/*": (128, 192),
         },
