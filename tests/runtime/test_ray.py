@@ -240,3 +240,14 @@ def test_what_is_wrong_is_refused(folder, run, tmp_path, monkeypatch, capfd, arg
     assert run(*arguments, sources=[source if "://" in source else folder / source]) == 2
     (line,) = [one for one in capfd.readouterr().err.splitlines() if one.startswith("mmonnx: error")]
     assert re.search(words, line), line
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "no.such.host.invalid:6379"]
+)
+def test_an_address_at_which_nobody_listens_is_refused_at_once(folder, tmp_path, monkeypatch, capfd, address):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    words = ["predict", str(folder / "detector.onnx"), str(folder / "photos"), "--jsonl", str(tmp_path / "parts")]
+    assert cli.main([*words, "--engine", "ray", "--address", address]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"Ray does not start at address '{address}'" in line

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+import socket
 import sys
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -19,6 +20,8 @@ _BLOCKS = 10_000
 _SPARE = 0.2
 """Of a core beside each worker, for two tasks that write: with none, a machine of one core would wait for ever."""
 _COLUMNS = ("path", "bytes")
+_PATIENCE = 20.0
+"""Seconds for a cluster to answer."""
 
 
 class Workers(NamedTuple):
@@ -56,7 +59,7 @@ def predict_with_ray(
         workers = _workers(settings, cpus, int(ray.cluster_resources().get("GPU", 0)))
         tell(f"Ray: up to {workers.most} workers of {workers.threads} threads{', each on a GPU' * workers.gpu}")
         dataset = _read(ray, pictures, tables, workers)
-        answers = _answered(ray, dataset, settings, workers)
+        answers = _answered(dataset, settings, workers)
         # a bound, as Ray keeps a share of the cores for what has none
         writers = max(2, workers.most // 8)
         answers.write_datasink(parts, ray_remote_args={"num_cpus": _SPARE / 2}, concurrency=writers)
@@ -109,14 +112,25 @@ def _cluster(ray: Any, address: Optional[str]) -> Iterator[int]:
         return
     alone = {"num_cpus": cores() + 1, "include_dashboard": False}
     try:
+        _check_answers(address or "")
         ray.init(address=address or "local", log_to_driver=False, **({} if address else alone))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         what = f"Ray does not start at address {address!r} ({first_line(error)})"
         raise InputError(what, "a cluster that runs", "check it with `ray status`") from error
+    context = ray.data.DataContext.get_current()
+    shown, context.enable_progress_bars = context.enable_progress_bars, sys.stderr.isatty()  # else lines and lines
     try:
         yield int(ray.cluster_resources().get("CPU", 0)) if address else cores()
     finally:
+        context.enable_progress_bars = shown
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT; Ray would try again for many minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 @contextlib.contextmanager
@@ -163,7 +177,7 @@ def _table(paths: Sequence[str]) -> Any:
     return pyarrow.table({"path": paths, "bytes": pyarrow.nulls(len(paths), pyarrow.binary())})
 
 
-def _answered(ray: Any, dataset: Any, settings: PredictSettings, workers: Workers) -> Any:
+def _answered(dataset: Any, settings: PredictSettings, workers: Workers) -> Any:
     """The answers, by workers that each hold a session."""
     options = {
         "device": settings.device,
@@ -177,7 +191,7 @@ def _answered(ray: Any, dataset: Any, settings: PredictSettings, workers: Worker
         fn_constructor_args=(absolute(settings.file),),
         fn_constructor_kwargs=options,
         batch_size=None,  # a block
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers.most),  # as the cluster has room for
+        concurrency=(1, workers.most),  # as the cluster has room for
         num_cpus=workers.threads - _SPARE,
         num_gpus=1 if workers.gpu else 0,
     )
