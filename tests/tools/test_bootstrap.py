@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import bootstrap  # noqa: E402
 from bootstrap_parts import interpreters, mmcv_full, stacks  # noqa: E402
 from bootstrap_parts.steps import Steps  # noqa: E402
 
