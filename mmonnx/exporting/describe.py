@@ -21,6 +21,9 @@ _OUTPUTS = {
     "mask_scores": "(batch, num_dets): how good each mask is judged to be",
     "seg_map": "(batch, height, width): the class of each pixel",
     "seg_probs": "(batch, num_classes, height, width): probabilities; of two classes by a threshold, of the second",
+    "image": "(batch, 3, height, width): the image that is made of the input",
+    "alpha": "(batch, 1, height, width): the alpha matte, 0 and 1 where the trimap is 0 and 255",
+    "alpha_raw": "(batch, 1, height, width): the same before it is clipped, and before the trimap counts",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
@@ -46,6 +49,8 @@ def properties(
         classes=list(task.classes),
         palette=[list(color) for color in task.palette],
         pipeline=task.pipeline,
+        companions=task.companions,
+        image_values=task.image_values,
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
@@ -82,6 +87,7 @@ def verification(verified: Optional[Verification]) -> Dict[str, str]:
             "max_box": result.max_box,
             "max_score": result.max_score,
             "max_mask": result.max_mask,
+            "psnr": result.psnr,
         }
         for result in verified.results
     ]
@@ -94,6 +100,10 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if "alpha" in names:
+        return "matting"
+    if task.image_values and "image" in names:
+        return "inpainting" if "mask" in task.inputs else "image editing"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

@@ -146,7 +146,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg|mmedit)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

@@ -12,7 +12,9 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 from ..support import lazy
 from . import drawing, masks
 from .boxes import in_picture
+from .companions import read as read_companion
 from .description import PREFIX, Description
+from .editors import ImageEditor
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .external import check_external, external_entries
@@ -24,7 +26,7 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .results import Detections, EditedImage, LabelMap, Panoptic, RawOutputs, Result, Scores
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
@@ -37,11 +39,13 @@ __all__ = [
     "Detections",
     "Detector",
     "ENGINES",
+    "EditedImage",
     "Engine",
     "EngineError",
     "EngineSession",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
+    "ImageEditor",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",
@@ -74,6 +78,7 @@ __all__ = [
     "page",
     "placing",
     "predict",
+    "read_companion",
     "read_image",
     "read_picture",
     "read_results",

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, LabelMap, Panoptic, Result
+from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Result
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -60,6 +60,7 @@ class Goals:
         self._lowest: Optional[float] = None
         self._together = 0
         self._masks = self._clipped = False
+        self._grey: Optional[float] = None
 
     @property
     def lacks_levels(self) -> bool:
@@ -81,6 +82,9 @@ class Goals:
                 labels = np.unique(result.labels).tolist()
                 self._labels.update(labels)
                 self._together = max(self._together, len(labels))
+            if isinstance(result, EditedImage):
+                grey = (result.values > result.low) & (result.values < result.high)
+                self._grey = max(self._grey or 0.0, float(grey.mean()))
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))
@@ -122,6 +126,8 @@ class Goals:
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
+        if self._grey is not None:
+            found.append(Goal("values between black and white", self._grey > 0, f"{self._grey:.0%}"))
         return found + (self._of_detections() if self._counts else []) + (self._of_maps() if self._together else [])
 
     def _of_maps(self) -> List[Goal]:

@@ -48,7 +48,10 @@ SUPPORTED = {
     "mmpretrain": Range((1,), (2,), ("mmpretrain", "onedl-mmpretrain")),
 }
 
-MEMBERS = {"mmseg": Range((0, 30), (1,), ("mmsegmentation",))}
+MEMBERS = {
+    "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),
+    "mmedit": Range((0, 16), (1,), ("mmedit",)),
+}
 """The same of packages whose releases are of no account but to their own models: nobody else is refused for them."""
 
 

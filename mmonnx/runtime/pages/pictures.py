@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import Classifier, Segmentor, open_model, read_image
+from .. import Classifier, ImageEditor, Segmentor, open_model, read_image
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -52,6 +52,9 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         elif isinstance(model, Segmentor):
             labels = model(image)
             what, canvas = f"{len(np.unique(labels.labels))} classes", model.draw(image, labels)
+        elif isinstance(model, ImageEditor):
+            made = model(image)
+            what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", drawing.viewable(made.pixels)
         else:
             answer = model(image)
             good = int((answer.dets[:, 4] >= 0.3).sum())

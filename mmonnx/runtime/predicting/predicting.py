@@ -10,8 +10,11 @@ import numpy as np
 
 from ...support import InputError, check_writable, replacing_many
 from ..images import find_sources
-from ..models import Detector, Ready, open_model
+from ..editors import ImageEditor
+from ..model import Ready
+from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile
+from .beside import Beside
 from .delivery import Delivery, Outcome
 from .drawings import encoded, suffix_of, targets
 from .flow import Flow, Limits, Loaded
@@ -51,11 +54,13 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
     # what OpenCV warns of (a file that ends early) is said in the error as well
     _set_log_level(_LOG_ERRORS)
     sources = find_sources(settings.sources)
-    drawn = targets(sources, settings.out)
-    for path in (*drawn.values(), settings.json, settings.coco, settings.jsonl):
+    for path in (settings.json, settings.coco, settings.jsonl):
         if path is not None:
             check_writable(path)
     model = _model(settings)
+    drawn = targets(sources, settings.out, _suffix(model))
+    for path in drawn.values():
+        check_writable(path)
     limits = limits_for(model, settings.threads, settings.batch_size)
     tell(_started(model, limits))
     with contextlib.ExitStack() as stack:
@@ -65,7 +70,7 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
         show = stack.enter_context(progress(len(sources)))
         delivery = stack.enter_context(Delivery(place, drawn, lines, files, show))
         done = _replay(lines, delivery, model)
-        stages = _Stages(model, settings.score_thr, bool(settings.out))
+        stages = _Stages(model, settings.score_thr, bool(settings.out), Beside(settings.beside))
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, draws=bool(settings.out)))
         stack.enter_context(contextlib.closing(results))
@@ -92,9 +97,16 @@ def _model(settings: PredictSettings) -> Any:
     )
     if settings.coco and not isinstance(model, Detector):
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
+    if settings.beside and not isinstance(model, ImageEditor):
+        raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     return model
+
+
+def _suffix(model: Any) -> Optional[str]:
+    """How the names of drawings end, None for as those of the pictures do: what an editor makes is to stay as it is."""
+    return ".png" if isinstance(model, ImageEditor) else None
 
 
 def _files(settings: PredictSettings, place: Any, model: Any) -> List[JsonFile]:
@@ -124,14 +136,14 @@ class _Picture(NamedTuple):
 class _Stages:
     """What is done to each picture; called from several threads."""
 
-    def __init__(self, model: Any, score_thr: float, draws: bool) -> None:
-        self._model, self._score_thr, self._draws = model, score_thr, draws
+    def __init__(self, model: Any, score_thr: float, draws: bool, beside: Beside) -> None:
+        self._model, self._score_thr, self._draws, self._beside = model, score_thr, draws, beside
 
     def prepare(self, item: Item) -> Loaded:
         if item.error is not None:
             raise item.error
         image = self._model.read(item.path if item.image is None else item.image)
-        ready = self._model.ready(image)
+        ready = self._model.ready(image, **self._beside.of(item.path))
         kept = image if self._draws else None
         size = ready.feed.nbytes + (0 if kept is None else kept.nbytes)
         picture = _Picture(kept, (image.shape[0], image.shape[1]), ready)
@@ -148,7 +160,7 @@ class _Stages:
         drawing: Any = None
         if picture.image is not None:
             drawing = self._model.draw(picture.image, found, self._score_thr)
-            drawing = encoded(drawing, suffix_of(item.path)) if item.frame is None else drawing
+            drawing = encoded(drawing, suffix_of(item.path, _suffix(self._model))) if item.frame is None else drawing
         return Outcome(record, json.dumps(record), drawing)
 
 

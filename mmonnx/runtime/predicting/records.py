@@ -5,8 +5,9 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...support import InputError
+from ..editors import ImageEditor
 from ..models import Classifier, Segmentor
-from ..results import Detections, LabelMap, Scores
+from ..results import Detections, EditedImage, LabelMap, Scores
 from ..rle import encode
 
 Record = Dict[str, Any]
@@ -17,7 +18,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor``, ``ImageEditor`` or ``Classifier`` that gave them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -28,6 +29,9 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
         return {**record, "classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
     if isinstance(found, LabelMap):
         return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}
+    if isinstance(found, EditedImage):
+        height, width = found.values.shape[1:]
+        return {**record, "image": {"height": height, "width": width, "channels": len(found.values)}}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -55,9 +59,10 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kinds = {Classifier: "classes", Segmentor: "segments"}
+    kinds = {Classifier: "classes", Segmentor: "segments", ImageEditor: "image"}
     kind = kinds.get(type(model), "detections")
-    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in record[kind]):
+    named = record.get(kind, ()) if kind != "image" else ()
+    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",
             "the file that wrote them",

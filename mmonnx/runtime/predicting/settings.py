@@ -1,7 +1,7 @@
 """What ``mmonnx predict`` is asked for, and what came of it."""
 
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Tuple
 
 from ...support import InputError
 from ..engines import DEFAULT
@@ -28,6 +28,8 @@ class PredictSettings:
         on_error: ``skip`` goes on behind what cannot be read or run, and tells of it in the answers; ``stop`` ends.
         batch_size: the greatest number of pictures in a batch, None for what suits the file and the device.
         threads: that read pictures and run the network on the CPU, None for one per core.
+        beside: what the file takes beside each picture, such as ``{"mask": PATH}``: a file for all of them, or a folder
+            with one of the picture's name each, whatever it ends in.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
     """
 
@@ -44,6 +46,7 @@ class PredictSettings:
     on_error: str = "skip"
     batch_size: Optional[int] = None
     threads: Optional[int] = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     providers: Sequence[str] = ()
 
     def check(self) -> None:

@@ -1,0 +1,19 @@
+"""The families of mmedit's models that are known."""
+
+from typing import Optional, Sequence
+
+from torch import nn
+
+from .family import Family, inherits
+from .inpainting import Inpainting
+from .matting import Matting
+from .restoring import Restoring
+from .translating import Translating
+
+FAMILIES: Sequence[Family] = (Inpainting(), Matting(), Translating(), Restoring())
+"""In the order in which they are asked."""
+
+
+def family_of(model: nn.Module) -> Optional[Family]:
+    """The family of a model, None of one that is of none."""
+    return next((one for one in FAMILIES if any(inherits(model, path) for path in one.classes)), None)
