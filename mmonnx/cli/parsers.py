@@ -123,7 +123,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "model_type",
         nargs="?",
         metavar="MODEL_TYPE",
-        help="models of mmedit, as its tool has it: restorer, inpainting, mattor or synthesizer; the config says it too",
+        help="models of mmedit, as its tool has it: restorer, inpainting, mattor, synthesizer; the config says it too",
     )
     add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's tool)")
     add(

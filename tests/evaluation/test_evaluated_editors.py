@@ -40,7 +40,7 @@ def test_the_metrics_are_pytorchs(edsr, tmp_path):
     drawn = tmp_path / "drawn"
     command = ["test", config, path, "--show-dir", str(drawn), "--out", str(tmp_path / "x.pkl"), "--workers", "0"]
     assert cli.main(command) == 0
-    assert len([one for one in drawn.rglob("*.png")]) == 2
+    assert len(list(drawn.rglob("*.png"))) == 2
 
 
 def test_a_file_that_gives_something_else_shows(edsr, tmp_path):

@@ -18,9 +18,9 @@ from ...loading import (
     Feeds,
     LoadOptions,
     Task,
+    another_size,
     build,
     check_device,
-    another_size,
     check_size,
     larger_size,
     make_input,
@@ -35,7 +35,6 @@ from . import pipelines
 from .families import family_of
 from .family import Family, Shape
 from .module import EditorModule
-from .rules import wake
 
 DEFAULT_SHAPE = Family.shape
 _TRAINING = ("PerceptualLoss", "LightCNNFeatureLoss")
@@ -63,8 +62,6 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     device = check_device(options.device)
     text = config.model.type
     model = build(config, built, options).to(device)
-    if checkpoint is None:
-        wake(model)
     family = checked_family(model, title)
     if options.model_type is not None and options.model_type != family.name:
         raise InputError(f"{title} is not of type {options.model_type!r}", family.name, "give that, or leave it out")

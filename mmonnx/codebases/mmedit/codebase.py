@@ -3,7 +3,7 @@
 import importlib
 import sys
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from torch import nn
 
@@ -11,7 +11,7 @@ from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import building
 from .families import family_of
-from .rules import RULES
+from .rules import RULES, settle, wake
 
 
 class MMEditing(OpenMMLabCodebase):
@@ -37,6 +37,22 @@ class MMEditing(OpenMMLabCodebase):
         """Build the model of a config and make it a task; see ``Codebase.build``."""
         compat.check_version(self.package)
         return building.build_task(self, settings, title, checkpoint, options)
+
+    def give_weights(
+        self,
+        model: nn.Module,
+        checkpoint: Optional[str],
+        options: LoadOptions,
+        run: Callable[[], Any],
+        config: Any = None,
+    ) -> Any:
+        """Load a checkpoint, or draw weights; see ``Codebase.give_weights``."""
+        if checkpoint is None:
+            wake(model)
+        loaded = super().give_weights(model, checkpoint, options, run, config)
+        if checkpoint is None:
+            settle(model, run)
+        return loaded
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it inherits from mmedit's base class."""

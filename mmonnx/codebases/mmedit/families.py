@@ -7,10 +7,11 @@ from torch import nn
 from .family import Family, inherits
 from .inpainting import Inpainting
 from .matting import Matting
-from .restoring import Restoring
+from .referring import Referring
+from .restoring import Continuous, Restoring
 from .translating import Translating
 
-FAMILIES: Sequence[Family] = (Inpainting(), Matting(), Translating(), Restoring())
+FAMILIES: Sequence[Family] = (Inpainting(), Matting(), Translating(), Referring(), Continuous(), Restoring())
 """In the order in which they are asked."""
 
 

@@ -11,8 +11,9 @@ from . import samples
 from .family import Family, Shape, inherits, scored_by, stacked
 from .pipelines import Step, Transforms
 
-_OF_SEVERAL = ("inpaintors.two_stage.TwoStageInpaintor", "inpaintors.pconv_inpaintor.PConvInpaintor")
-_FILLED_UP: List[Step] = [{"type": "pad", "divisor": 32, "value": 0.0, "mode": "reflect"}]
+_PARTIAL = "inpaintors.pconv_inpaintor.PConvInpaintor"
+_OF_SEVERAL = ("inpaintors.two_stage.TwoStageInpaintor", _PARTIAL)
+_DIVISOR = 32
 
 
 class Inpainting(Family):
@@ -28,8 +29,12 @@ class Inpainting(Family):
         return "masked_img"
 
     def divisor(self, model: Any) -> int:
-        """See ``Family.divisor``; upstream's ``inpainting_inference`` fills pictures up to these."""
-        return 32
+        """See ``Family.divisor``; upstream's ``inpainting_inference`` fills pictures up to 32.
+
+        A network of partial convolutions halves its maps more often, and takes no others.
+        """
+        encoder = getattr(model.generator, "encoder", None)
+        return max(_DIVISOR, 2 ** getattr(encoder, "num_layers", 0)) if inherits(model, _PARTIAL) else _DIVISOR
 
     def beside(self, model: Any, images: Sequence[np.ndarray], shape: Shape) -> Feeds:
         """See ``Family.beside``."""
@@ -37,11 +42,14 @@ class Inpainting(Family):
 
     def steps(self, model: Any, transforms: Transforms) -> List[Step]:
         """See ``Family.steps``; upstream's ``inpainting_inference`` has the same ones for all models."""
-        return [*_FILLED_UP, {"type": "normalize", **self.norm}]
+        return [self._filled_up(model), {"type": "normalize", **self.norm}]
 
     def companions(self, model: Any, transforms: Transforms, steps: Sequence[Step]) -> Dict[str, Dict[str, Any]]:
         """See ``Family.companions``."""
-        return {"mask": {"of": "mask", "read": "mask", "steps": _FILLED_UP}}
+        return {"mask": {"of": "mask", "read": "mask", "steps": [self._filled_up(model)]}}
+
+    def _filled_up(self, model: Any) -> Step:
+        return {"type": "pad", "divisor": self.divisor(model), "value": 0.0, "mode": "reflect"}
 
     def shown(self, image: torch.Tensor, beside: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """See ``Family.shown``."""

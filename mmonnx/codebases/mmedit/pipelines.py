@@ -66,7 +66,8 @@ def geometry_of(steps: Sequence[Step], interpolation: Optional[str] = None) -> L
 def _output(transform: Mapping[str, Any], key: str) -> Optional[str]:
     """The key itself where a transform is of it, else None."""
     pair = ("img_a", "img_b") if transform["type"] == "LoadPairedImageFromFile" else ()
-    return key if key in (transform.get("key"), *transform.get("keys", ()), *pair) else None
+    keys = transform.get("output_keys") or transform.get("keys", ())
+    return key if key in (transform.get("key"), *keys, *pair) else None
 
 
 def _geometric(transform: Mapping[str, Any]) -> Step:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...support import InputError
 from .. import Classifier, ImageEditor, Segmentor, open_model, read_image
+from ..drawing import viewable
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -54,7 +55,7 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
             what, canvas = f"{len(np.unique(labels.labels))} classes", model.draw(image, labels)
         elif isinstance(model, ImageEditor):
             made = model(image)
-            what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", drawing.viewable(made.pixels)
+            what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", viewable(made.pixels)
         else:
             answer = model(image)
             good = int((answer.dets[:, 4] >= 0.3).sum())

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ...support import InputError, check_writable, replacing_many
-from ..images import find_sources
 from ..editors import ImageEditor
+from ..images import find_sources
 from ..model import Ready
 from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile

@@ -147,8 +147,8 @@ class ArrayNoise:
     """The noise of class probabilities, raw outputs or images.
 
     Attributes:
-        greatest: how far a value moved at most, by output; of probabilities by ``probs``, of an image by ``image``. A value that a choice made
-            another one has not moved.
+        greatest: how far a value moved at most, by output; of probabilities by ``probs``, of an image by
+            ``image``. A value that a choice made another one has not moved.
         runs: the arrays of the further runs in which a choice did.
     """
 
