@@ -13,6 +13,7 @@ pytest.importorskip("editors")
 from editors import EDSR, EDSR_OPTIONS, made, picture, upstream
 
 from mmonnx import cli
+from mmonnx.codebases.mmedit import samples
 from mmonnx.runtime import ImageEditor, open_model
 
 pytestmark = pytest.mark.once  # mmedit is on the default stack alone
@@ -74,3 +75,78 @@ def test_what_does_not_fit_is_one_line(edsr, tmp_path, capsys, arguments, said):
     assert cli.main(command) == 2
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error
+
+
+GL = "mmedit::inpainting/global_local/gl_256x256_8x12_places.py"
+INDEXNET = "mmedit::mattors/indexnet/indexnet_mobv2_1x16_78k_comp1k.py"
+BASELINE = "mmedit::mattors/gca/baseline_r34_4x10_200k_comp1k.py"
+CYCLEGAN = "mmedit::synthesizers/cyclegan/cyclegan_lsgan_id0_resnet_in_1x1_80k_facades.py"
+
+
+def companion(folder, draw, number, size, name):
+    """A mask or a trimap as a file."""
+    path = str(folder / name)
+    cv2.imwrite(path, draw(number, size))
+    return path
+
+
+def test_a_filled_in_picture_is_upstreams(tmp_path, capsys):
+    from mmedit.apis import inpainting_inference
+    from mmedit.core import tensor2img
+
+    config, checkpoint, path = made(GL, tmp_path, {}, "--dynamic-export", shape=(64, 96))
+    size = (50, 70)  # is filled up to 64x96
+    source = picture(tmp_path, 1, size)
+    mask = companion(tmp_path, samples.mask, 0, size, "mask.png")
+    expected = inpainting_inference(upstream(config, checkpoint), source, mask)[:, :, : size[0], : size[1]]
+    editor = open_model(path)
+    assert editor.takes == ["mask"]
+    np.testing.assert_allclose(editor(source, mask=mask).values, expected[0].detach().numpy(), atol=1e-3)
+    assert cli.main(["predict", path, source, "--out", str(tmp_path / "out"), "--with", f"mask={mask}"]) == 0
+    drawn = cv2.imread(str(tmp_path / "out" / "picture.png")).astype(int)
+    theirs = tensor2img(expected, min_max=(-1, 1))[..., ::-1].astype(int)
+    assert np.abs(drawn - theirs).max() <= 1 and (drawn != theirs).mean() < 0.02
+    known = cv2.imread(mask, cv2.IMREAD_UNCHANGED) == 0
+    np.testing.assert_array_equal(drawn[known], cv2.imread(source)[known])
+    # what is missing, and what has another size
+    assert cli.main(["predict", path, source, "--out", str(tmp_path / "out")]) == 2
+    assert "takes mask beside the picture, not nothing; expected what it takes" in capsys.readouterr().err
+    other = companion(tmp_path, samples.mask, 0, (20, 20), "small.png")
+    assert cli.main(["predict", path, source, "--out", str(tmp_path / "out"), "--with", f"mask={other}"]) == 2
+    assert "the mask is 20x20, and the picture 70x50" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [INDEXNET, pytest.param(BASELINE, marks=pytest.mark.long)])
+def test_a_matte_is_upstreams(tmp_path, name):
+    from mmedit.apis import matting_inference
+
+    config, checkpoint, path = made(name, tmp_path, {"model.pretrained": None}, "--dynamic-export", shape=(64, 64))
+    size = (70, 83)  # is resized, or filled up
+    trimaps, pictures = tmp_path / "trimaps", tmp_path / "pictures"
+    trimaps.mkdir(), pictures.mkdir()
+    source = picture(pictures, 1, size, "one.jpg")
+    trimap = companion(trimaps, samples.trimap, 0, size, "one.png")
+    expected = matting_inference(upstream(config, checkpoint), source, trimap)
+    found = open_model(path)(source, trimap=trimap).values[0]
+    assert expected.shape == size and expected.std() > 0.1
+    unknown = cv2.imread(trimap, cv2.IMREAD_GRAYSCALE) == 128
+    assert expected[unknown].std() > 0.01
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    # trimaps by the names of the pictures
+    command = ["predict", path, str(pictures), "--out", str(tmp_path / "out"), "--with", f"trimap={trimaps}"]
+    assert cli.main(command) == 0
+    drawn = cv2.imread(str(tmp_path / "out" / "one.png"), cv2.IMREAD_UNCHANGED)
+    assert drawn.shape == size and np.abs(drawn / 255 - expected).max() < 4e-3
+
+
+def test_a_translated_picture_is_upstreams(tmp_path):
+    from mmedit.apis import generation_inference
+
+    options = {"model.generator.base_channels": 8, "model.generator.num_blocks": 2}
+    options["test_cfg"] = {"direction": "b2a", "show_input": False}
+    config, checkpoint, path = made(CYCLEGAN, tmp_path, options, "--dynamic-export", shape=(64, 64))
+    source = picture(tmp_path, 1, (90, 70))
+    expected = generation_inference(upstream(config, checkpoint), source, source).astype(int)
+    found = open_model(path)(source).pixels.astype(int)
+    assert found.shape == expected.shape == (256, 256, 3) and expected.std() > 10
+    assert np.abs(found - expected).max() <= 1 and (found != expected).mean() < 0.01

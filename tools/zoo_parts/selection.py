@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mmonnx.environment import compat
 from mmonnx.loading.config import package_configs
@@ -29,6 +29,7 @@ class Codebase:
         shape: (height, width) of the export; None for each config's own.
         shapes: that of configs that need larger ones, by patterns of ``family/name``, the first one counts.
         more: further configs of families that have models of another kind too.
+        family: of a config's path, empty for one of no family; its folder by default.
     """
 
     parts: Tuple[str, ...]
@@ -37,6 +38,12 @@ class Codebase:
     shape: Optional[Shape]
     shapes: Dict[str, Shape]
     more: Tuple[str, ...] = ()
+    family: Callable[[Path], str] = lambda path: path.parts[0] if len(path.parts) == 2 else ""
+
+
+def _family_of_editor(path: Path) -> str:
+    """The task, and the folder in it."""
+    return "/".join(path.parts[:2]) if len(path.parts) == 3 else ""
 
 
 CODEBASES = {
@@ -97,6 +104,20 @@ CODEBASES = {
         shape=(96, 128),
         # windows no smaller than their position biases; a mean over 49 cells of an eighth
         shapes={"beit/*": (640, 704), "mae/*": (512, 576), "mobilenet_v3/*": (416, 512)},
+    ),
+    "mmedit": Codebase(
+        parts=(),
+        # several frames
+        skipped=("video_interpolators",),
+        representatives={},
+        shape=(64, 96),
+        shapes={
+            "restorers/*": (48, 64),
+            "inpainting/deepfill*/*": (96, 128),
+            "inpainting/partial_conv/*": (128, 128),
+            "synthesizers/*": (256, 256),
+        },
+        family=_family_of_editor,
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
@@ -218,8 +239,9 @@ def families(codebase: str) -> List[Entry]:
         return [Entry(codebase, *pair) for pair in torchvision_models.smallest()]
     by_family: Dict[str, List[Path]] = {}
     for path in _configs_of_families(codebase):
-        if len(path.parts) == 2:
-            by_family.setdefault(path.parts[0], []).append(path)
+        family = of(codebase).family(path)
+        if family:
+            by_family.setdefault(family, []).append(path)
     chosen = {family: [min(paths, key=lambda path: _rank(codebase, path))] for family, paths in by_family.items()}
     for name in of(codebase).more:
         chosen[name.split("/")[0]].append(Path(name))
@@ -290,7 +312,7 @@ def _configs_of_families(codebase: str) -> List[Path]:
 
 def _rank(codebase: str, path: Path) -> Tuple[bool, bool, bool, bool, int, str]:
     """What comes first of a family: see :func:`families`."""
-    name, family = path.stem, path.parts[0]
+    name, family = path.stem, of(codebase).family(path) or path.parts[0]
     chosen = of(codebase).representatives.get(family)
     named_after = re.match(family.replace("_", "[_-]?").replace("+", r"\+"), name) is not None
     small = _SMALL.search(name) is not None
@@ -307,4 +329,5 @@ def _split(name: str) -> Tuple[str, Path]:
 
 
 def _entry(codebase: str, path: Path) -> Entry:
-    return Entry(codebase, path.parts[0], f"{codebase}::{path.as_posix()}")
+    family = of(codebase).family(path) or path.parts[0]
+    return Entry(codebase, family, f"{codebase}::{path.as_posix()}")

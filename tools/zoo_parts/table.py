@@ -11,6 +11,7 @@ _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
     "mmseg": "MMSegmentation",
+    "mmedit": "MMEditing",
     "torchvision": "torchvision",
     "": "Other configs",
 }

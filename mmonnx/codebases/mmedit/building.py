@@ -86,7 +86,8 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
         InputError: the size is not one of the model's, or it is of no family that is known.
     """
-    return _make_task(model, checked_family(model, title), title, norm and pipelines.whole(norm), options)
+    family = checked_family(model, title)
+    return _make_task(model, family, title, norm and pipelines.whole(norm, family.rgb), options)
 
 
 def _make_task(
@@ -109,23 +110,22 @@ def _make_task(
     odd = second_shape(shape, divisor)
     inputs = prepare(pictures, shape)
     beside = [name for name in inputs if name != "input"]
-    outputs = list(family.outputs)
     task = Task(
         codebase="mmedit",
         title=title,
-        module=EditorModule(model, family, beside, len(outputs)).eval(),
+        module=EditorModule(model, family, beside).eval(),
         inputs=inputs,
-        output_names=outputs,
+        output_names=list(family.outputs),
         dynamic_axes={},
-        predict=lambda feeds: _images(family, _predict(model, family, feeds), bool(norm["to_rgb"])),
-        read=lambda found: _images(family, found[family.outputs[0]], bool(norm["to_rgb"])),
+        predict=lambda feeds: _images(family, _predict(model, family, feeds)),
+        read=lambda found: _images(family, found[family.outputs[0]]),
         preprocess=prepare,
         divisor=divisor,
         other_shape=other and (other if refusal(partial(run, odd)) else odd),
         larger_shape=larger_size(shape, run, options) if shape[0] * shape[1] <= _MANY_PIXELS else None,
-        image_values={"low": family.low, "high": family.high, "rgb": bool(norm["to_rgb"])},
+        image_values={"low": family.low, "high": family.high, "rgb": family.rgb},
     )
-    _name_axes(task, options)
+    _name_axes(task, family, options)
     return task
 
 
@@ -197,18 +197,19 @@ def _predict(model: nn.Module, family: Family, feeds: Feeds) -> np.ndarray:
     return to_numpy({"image": found})["image"]
 
 
-def _images(family: Family, values: np.ndarray, rgb: bool) -> List[EditedImage]:
-    return [family.edited(one, rgb) for one in values]
+def _images(family: Family, values: np.ndarray) -> List[EditedImage]:
+    return [family.edited(one) for one in values]
 
 
-def _name_axes(task: Task, options: LoadOptions) -> None:
+def _name_axes(task: Task, family: Family, options: LoadOptions) -> None:
     """Name the axes that are to be dynamic."""
     first = {0: "batch"} if options.dynamic or options.dynamic_batch else {}
-    size = {2: "height", 3: "width"} if options.dynamic else {}
-    if first:
-        task.dynamic_axes = {name: {**first, **size} for name in task.inputs}
-        made = {2: "image_height", 3: "image_width"} if options.dynamic else {}
-        task.dynamic_axes.update({name: {**first, **made} for name in task.output_names})
+    alike = [name for name, value in task.inputs.items() if value.shape[2:] == task.shape]
+    alike += task.output_names if family.keeps_size else []
+    for name in [*task.inputs, *task.output_names] if first else ():
+        start = "" if name in alike else f"{name}_"
+        size = {2: f"{start}height", 3: f"{start}width"} if options.dynamic else {}
+        task.dynamic_axes[name] = {**first, **size}
     if options.dynamic_batch and not options.dynamic:
         height, width = task.shape
         task.notes.append(f"--dynamic-batch: height and width are {height}x{width}")

@@ -55,10 +55,9 @@ class EditorEvaluator(Evaluator):
                     "export it with --dynamic-export",
                 )
             (outputs,) = file(image.numpy(), size, beside={name: value.numpy() for name, value in beside.items()})
-            rgb = bool(file.description.image_values.get("rgb", True))
             with scored_by(model, self._metrics):
                 scores = family.score(model, outputs, data)
-            return [{"eval_result": scores, "image": family.edited(outputs[family.outputs[0]], rgb)}]
+            return [{"eval_result": scores, "image": family.edited(outputs[family.outputs[0]])}]
 
         return run
 

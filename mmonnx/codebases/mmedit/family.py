@@ -28,6 +28,8 @@ class Family:
         norm: the ``Normalize`` transform where no pipeline says, for values of 0 to 255.
         outputs: what the traced module gives, in order; the first one is compared.
         low, high: what is black, and what is white.
+        rgb: whether red is the first channel of images, as mmedit's ``tensor2img`` takes them; else blue.
+        keeps_size: what is made has the picture's size.
         shape: (height, width) where nobody asks for one; what is restored becomes several times as large.
     """
 
@@ -36,6 +38,8 @@ class Family:
     norm: Mapping[str, Any] = {"mean": [0.0] * 3, "std": [255.0] * 3, "to_rgb": True}
     outputs: Sequence[str] = ("image",)
     low, high = 0.0, 1.0
+    rgb = True
+    keeps_size = True
     shape: Shape = (256, 256)
 
     def of(self, transforms: Transforms) -> "Family":
@@ -94,9 +98,9 @@ class Family:
         """
         raise NotImplementedError
 
-    def edited(self, values: np.ndarray, rgb: bool) -> EditedImage:
+    def edited(self, values: np.ndarray) -> EditedImage:
         """One image of a batch."""
-        return EditedImage(values, self.low, self.high, rgb)
+        return EditedImage(values, self.low, self.high, self.rgb)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Inpainting(Family):
     classes = ("inpaintors.one_stage.OneStageInpaintor",)
     norm = {"mean": [127.5] * 3, "std": [127.5] * 3, "to_rgb": False}
     low, high = -1.0, 1.0
+    rgb = False
 
     def key(self, model: Any) -> str:
         """See ``Family.key``."""

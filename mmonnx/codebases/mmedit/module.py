@@ -16,19 +16,17 @@ class EditorModule(nn.Module):
         model: the model.
         family: how it is run.
         beside: the names of the further inputs, in order.
-        outputs: how many of the family's outputs are wanted.
     """
 
-    def __init__(self, model: nn.Module, family: Family, beside: Sequence[str], outputs: int) -> None:
+    def __init__(self, model: nn.Module, family: Family, beside: Sequence[str]) -> None:
         super().__init__()
         self.model = model
         self.family = family
         self.beside = tuple(beside)
-        self.outputs = outputs
 
     def forward(self, input: torch.Tensor, *more: torch.Tensor) -> Tuple[Any, ...]:
         """Run the model on a batch; ``more`` are the inputs beside the picture, in order."""
         context = current()
         assert context is not None  # it is called inside ``rewriting``
         context.start(input)
-        return self.family.run(self.model, input, **dict(zip(self.beside, more)))[: self.outputs]
+        return self.family.run(self.model, input, **dict(zip(self.beside, more)))

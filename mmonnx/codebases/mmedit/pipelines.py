@@ -17,12 +17,17 @@ def test_pipeline(config: Any) -> Transforms:
     return config.get("test_pipeline") or (test.get("pipeline") if isinstance(test, dict) else None) or []
 
 
-def whole(norm: Mapping[str, Any]) -> Dict[str, Any]:
-    """A ``Normalize`` transform of mmedit's for values of 0 to 255, which it may have been brought to 0 to 1 before."""
+def whole(norm: Mapping[str, Any], rgb: bool) -> Dict[str, Any]:
+    """A ``Normalize`` transform of mmedit's for values of 0 to 255, which may have been brought to 0 to 1 before it.
+
+    Args:
+        norm: the transform; what it says of the order of channels depends on how pictures were read.
+        rgb: whether red comes first in the end.
+    """
     mean, std = ([float(value) for value in norm[name]] for name in ("mean", "std"))
     factor = _BYTES if max(map(abs, [*mean, *std])) <= _SMALL else 1.0
     scaled = {"mean": [factor * value for value in mean], "std": [factor * value for value in std]}
-    return {**scaled, "to_rgb": bool(norm.get("to_rgb"))}
+    return {**scaled, "to_rgb": rgb}
 
 
 def norm_of(steps: Optional[Sequence[Step]]) -> Optional[Dict[str, Any]]:

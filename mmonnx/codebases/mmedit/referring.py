@@ -1,6 +1,6 @@
 """Restorers that take a reference: a sharp picture of something like it."""
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np

@@ -15,6 +15,7 @@ class Restoring(Family):
 
     name = "restorer"
     classes = ("restorers.basic_restorer.BasicRestorer",)
+    keeps_size = False
     shape = (128, 160)
 
     def key(self, model: Any) -> str:

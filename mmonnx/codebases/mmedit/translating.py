@@ -27,10 +27,8 @@ class Translating(Family):
 
     def key(self, model: Any) -> str:
         """See ``Family.key``."""
-        forth = model.direction == "a2b"
-        if inherits(model, _CYCLE) and model.test_direction != "a2b":
-            forth = not forth
-        return "img_a" if forth else "img_b"
+        # the direction is of trainings: what they call A is the picture that upstream reads as B where it is b2a
+        return "img_a" if (model.direction == "a2b") == _makes_b(model) else "img_b"
 
     def divisor(self, model: Any) -> int:
         """See ``Family.divisor``; a U-Net halves its maps as often as it has levels."""
@@ -47,18 +45,25 @@ class Translating(Family):
 
     def predict(self, model: Any, image: torch.Tensor, **beside: torch.Tensor) -> torch.Tensor:
         """See ``Family.predict``."""
-        name = "fake_a" if inherits(model, _CYCLE) and model.test_direction != "a2b" else "fake_b"
+        name = "fake_b" if _makes_b(model) else "fake_a"
         meta = [{"img_a_path": "", "img_b_path": ""}]
         with _as_tested(model):
             found: List[Any] = [model.forward_test(one[None], one[None], meta)[name] for one in image]
         return torch.cat(found)
 
 
+def _makes_b(model: Any) -> bool:
+    """Whether a test makes pictures of domain B; a CycleGAN whose tests show both directions says no more than one."""
+    if not inherits(model, _CYCLE):
+        return True
+    return bool(getattr(model, "test_direction", model.direction) == "a2b")
+
+
 def _generator(model: Any) -> nn.Module:
     """What makes the picture of a test."""
     if not inherits(model, _CYCLE):
         return model.generator  # type: ignore[no-any-return]  # mmedit has no types
-    return model.generators["a" if model.test_direction == "a2b" else "b"]  # type: ignore[no-any-return]
+    return model.generators["a" if _makes_b(model) else "b"]  # type: ignore[no-any-return]
 
 
 @contextmanager
