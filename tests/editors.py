@@ -15,6 +15,8 @@ pytest.importorskip("mmedit", reason="mmedit is not installed (requirements/memb
 
 EDSR = "mmedit::restorers/edsr/edsr_x4c64b16_g1_300k_div2k.py"
 EDSR_OPTIONS = {"model.generator.mid_channels": 16, "model.generator.num_blocks": 2}
+GL = "mmedit::inpainting/global_local/gl_256x256_8x12_places.py"
+INDEXNET = "mmedit::mattors/indexnet/indexnet_mobv2_1x16_78k_comp1k.py"
 EDITORS = {
     "restorers/srcnn/srcnn_x4k915_g1_1000k_div2k.py": ({}, (48, 64), {}),
     "restorers/esrgan/esrgan_x4c64b23g32_g1_400k_div2k.py": (
@@ -120,4 +122,15 @@ def picture(folder, number, size, name="picture.png"):
     return path
 
 
-__all__ = ["EDITORS", "EDSR", "EDSR_OPTIONS", "made", "picture", "small_config", "small_editor", "upstream"]
+__all__ = [
+    "EDITORS",
+    "EDSR",
+    "EDSR_OPTIONS",
+    "GL",
+    "INDEXNET",
+    "made",
+    "picture",
+    "small_config",
+    "small_editor",
+    "upstream",
+]

@@ -1,4 +1,6 @@
-"""An image editor's file on a set of pictures has PyTorch's own PSNR and SSIM."""
+"""An image editor's file on a set of pictures has PyTorch's own PSNR and SSIM, l1, SAD and MSE."""
+
+import json
 
 import cv2
 import numpy as np
@@ -6,10 +8,11 @@ import pytest
 
 pytest.importorskip("editors")
 
-from editors import EDSR, EDSR_OPTIONS, made
+from editors import EDSR, EDSR_OPTIONS, GL, INDEXNET, made, picture
 from models import photographs
 
 from mmonnx import cli
+from mmonnx.codebases.mmedit import samples
 from mmonnx.evaluation import EvaluationSettings, evaluate
 
 pytestmark = pytest.mark.once  # mmedit is on the default stack alone
@@ -64,3 +67,45 @@ def test_an_unknown_metric_is_one_line(edsr, capsys):
     assert cli.main(["test", config, path, "--eval", "mIoU"]) == 2
     error = capsys.readouterr().err.strip()
     assert "metric 'mIoU' is unknown to BasicRestorer; expected PSNR, SSIM" in error and "\n" not in error
+
+
+def test_an_inpaintors_metrics_are_pytorchs(tmp_path):
+    size = (64, 96)
+    (tmp_path / "list.txt").write_text("0.png\n1.png\n")
+    for number in range(2):
+        picture(tmp_path, number, size, f"{number}.png")
+    box = {"max_bbox_shape": (32, 40), "max_bbox_delta": 8, "min_margin": 4, "img_shape": size}
+    steps = [
+        {"type": "LoadImageFromFile", "key": "gt_img"},
+        {"type": "LoadMask", "mask_mode": "bbox", "mask_config": box},
+        {"type": "Normalize", "keys": ["gt_img"], "mean": [127.5] * 3, "std": [127.5] * 3, "to_rgb": False},
+        {"type": "GetMaskedImage"},
+        {"type": "Collect", "keys": ["gt_img", "masked_img", "mask"], "meta_keys": ["gt_img_path"]},
+        {"type": "ImageToTensor", "keys": ["gt_img", "masked_img", "mask"]},
+    ]
+    test = {"type": "ImgInpaintingDataset", "ann_file": str(tmp_path / "list.txt"), "data_prefix": str(tmp_path)}
+    options = {"data.test": {**test, "pipeline": steps}, "test_cfg": {"metrics": ["l1", "psnr", "ssim"]}}
+    config, checkpoint, path = made(GL, tmp_path, options, "--dynamic-export", shape=size)
+    found = evaluate(EvaluationSettings(config, path, ["l1", "psnr", "ssim"], compare_with=checkpoint, workers=0))
+    assert set(found.scores) == {"l1", "psnr", "ssim"} and found.scores["psnr"] > 3
+    for name, value in found.scores.items():
+        assert value == pytest.approx(found.reference[name], abs=1e-2)
+
+
+def test_a_mattors_metrics_are_pytorchs(tmp_path):
+    size = (70, 83)
+    rows = []
+    for number in range(2):
+        rows.append({f"{key}_path": f"{key}_{number}.png" for key in ("alpha", "trimap", "merged")})
+        picture(tmp_path, number, size, f"merged_{number}.png")
+        trimap = samples.trimap(number, size)
+        cv2.imwrite(str(tmp_path / f"trimap_{number}.png"), trimap)
+        cv2.imwrite(str(tmp_path / f"alpha_{number}.png"), cv2.GaussianBlur(trimap, (5, 5), 0))
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    options = {"data.test.ann_file": str(tmp_path / "list.json"), "data.test.data_prefix": str(tmp_path)}
+    options["model.pretrained"] = None
+    config, checkpoint, path = made(INDEXNET, tmp_path, options, "--dynamic-export", shape=(64, 64))
+    found = evaluate(EvaluationSettings(config, path, ["SAD", "MSE"], compare_with=checkpoint, workers=0))
+    assert set(found.scores) == {"SAD", "MSE"} and found.scores["SAD"] > 0
+    for name, value in found.scores.items():
+        assert value == pytest.approx(found.reference[name], rel=1e-2)

@@ -1,5 +1,6 @@
 """``mmonnx predict`` and ``mmonnx.runtime`` on image editors: the images of mmedit's own functions."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,13 +11,15 @@ import pytest
 
 pytest.importorskip("editors")
 
-from editors import EDSR, EDSR_OPTIONS, made, picture, upstream
+from editors import EDSR, EDSR_OPTIONS, GL, INDEXNET, made, picture, upstream
 
 from mmonnx import cli
 from mmonnx.codebases.mmedit import samples
 from mmonnx.runtime import ImageEditor, open_model
 
 pytestmark = pytest.mark.once  # mmedit is on the default stack alone
+BASELINE = "mmedit::mattors/gca/baseline_r34_4x10_200k_comp1k.py"
+CYCLEGAN = "mmedit::synthesizers/cyclegan/cyclegan_lsgan_id0_resnet_in_1x1_80k_facades.py"
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +80,17 @@ def test_what_does_not_fit_is_one_line(edsr, tmp_path, capsys, arguments, said):
     assert said in error and "\n" not in error
 
 
-GL = "mmedit::inpainting/global_local/gl_256x256_8x12_places.py"
-INDEXNET = "mmedit::mattors/indexnet/indexnet_mobv2_1x16_78k_comp1k.py"
-BASELINE = "mmedit::mattors/gca/baseline_r34_4x10_200k_comp1k.py"
-CYCLEGAN = "mmedit::synthesizers/cyclegan/cyclegan_lsgan_id0_resnet_in_1x1_80k_facades.py"
+def let_run_on_the_cpu(monkeypatch, name):
+    """Let a function of ``mmedit.apis`` unpack what goes with a picture, which it leaves to copying to a GPU."""
+    importlib.import_module("mmedit.apis")
+    module = sys.modules[f"mmedit.apis.{name}"]
+    own = module.collate
+
+    def collate(data, samples_per_gpu):
+        found = own(data, samples_per_gpu=samples_per_gpu)
+        return {**found, "meta": found["meta"].data[0]}
+
+    monkeypatch.setattr(module, "collate", collate)
 
 
 def companion(folder, draw, number, size, name):
@@ -117,7 +127,8 @@ def test_a_filled_in_picture_is_upstreams(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", [INDEXNET, pytest.param(BASELINE, marks=pytest.mark.long)])
-def test_a_matte_is_upstreams(tmp_path, name):
+def test_a_matte_is_upstreams(tmp_path, monkeypatch, name):
+    let_run_on_the_cpu(monkeypatch, "matting_inference")
     from mmedit.apis import matting_inference
 
     config, checkpoint, path = made(name, tmp_path, {"model.pretrained": None}, "--dynamic-export", shape=(64, 64))
@@ -139,7 +150,8 @@ def test_a_matte_is_upstreams(tmp_path, name):
     assert drawn.shape == size and np.abs(drawn / 255 - expected).max() < 4e-3
 
 
-def test_a_translated_picture_is_upstreams(tmp_path):
+def test_a_translated_picture_is_upstreams(tmp_path, monkeypatch):
+    let_run_on_the_cpu(monkeypatch, "generation_inference")
     from mmedit.apis import generation_inference
 
     options = {"model.generator.base_channels": 8, "model.generator.num_blocks": 2}

@@ -36,7 +36,7 @@ from .families import family_of
 from .family import Family, Shape
 from .module import EditorModule
 
-DEFAULT_SHAPE = Family.shape
+DEFAULT_SHAPE = (256, 256)
 _TRAINING = ("PerceptualLoss", "LightCNNFeatureLoss")
 """Losses that load weights of their own when they are built."""
 _JUDGES = ("discriminator", "disc")
@@ -96,7 +96,7 @@ def _make_task(
     norm = dict(family.norm) if norm is None else norm
     divisor, samples = family.divisor(model), sample_images(options)
     # as mmedit's own tool has it, the picture's size is the sample's
-    own = [-(-side // divisor) * divisor for side in samples[0].shape[:2]] if options.image else family.shape
+    own = [-(-side // divisor) * divisor for side in samples[0].shape[:2]] if options.image else family.shape(model)
     shape = options.shape or (own[0], own[1])
     given = {} if options.trimap is None else {"trimap": read_companion(options.trimap, "trimap")}
     pictures = [samples[number % len(samples)] for number in range(options.batch)]

@@ -30,7 +30,6 @@ class Family:
         low, high: what is black, and what is white.
         rgb: whether red is the first channel of images, as mmedit's ``tensor2img`` takes them; else blue.
         keeps_size: what is made has the picture's size.
-        shape: (height, width) where nobody asks for one; what is restored becomes several times as large.
     """
 
     name = ""
@@ -40,7 +39,6 @@ class Family:
     low, high = 0.0, 1.0
     rgb = True
     keeps_size = True
-    shape: Shape = (256, 256)
 
     def of(self, transforms: Transforms) -> "Family":
         """The same for the models of a test pipeline that says more."""
@@ -49,6 +47,10 @@ class Family:
     def key(self, model: Any) -> str:
         """What test pipelines call the picture."""
         return ""
+
+    def shape(self, model: Any) -> Shape:
+        """(height, width) of the sample where nobody asks for one."""
+        return 256, 256
 
     def divisor(self, model: Any) -> int:
         """What the sides of the pictures are multiples of."""

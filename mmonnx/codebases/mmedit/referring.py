@@ -21,7 +21,6 @@ class Referring(Restoring):
 
     classes = ("restorers.ttsr.TTSR",)
     norm = {"mean": [127.5] * 3, "std": [127.5] * 3, "to_rgb": True}
-    shape = (40, 40)
 
     def beside(self, model: Any, images: Sequence[np.ndarray], shape: Shape) -> Feeds:
         """See ``Family.beside``; the reference is the picture's mirror image."""

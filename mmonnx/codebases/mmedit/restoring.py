@@ -6,8 +6,11 @@ import numpy as np
 import torch
 
 from ...support import InputError
-from .family import Family, inherits, scored_by
+from .family import Family, Shape, inherits, scored_by
 from .pipelines import Transforms
+
+_OF_FACES = 16
+"""The side of the pictures that DIC knows, whose heat maps have one size."""
 
 
 class Restoring(Family):
@@ -16,11 +19,15 @@ class Restoring(Family):
     name = "restorer"
     classes = ("restorers.basic_restorer.BasicRestorer",)
     keeps_size = False
-    shape = (128, 160)
 
     def key(self, model: Any) -> str:
         """See ``Family.key``."""
         return "lq"
+
+    def shape(self, model: Any) -> Shape:
+        """See ``Family.shape``; what is restored becomes several times as large. Some are of faces of one size."""
+        side = _OF_FACES if inherits(model, "restorers.dic.DIC") else getattr(model.generator, "in_size", None)
+        return (side, side) if side else (96, 128)
 
     def predict(self, model: Any, image: torch.Tensor, **beside: torch.Tensor) -> torch.Tensor:
         """See ``Family.predict``."""
@@ -60,7 +67,6 @@ class Continuous(Restoring):
     """
 
     classes = ("restorers.liif.LIIF",)
-    shape = (64, 80)
 
     def __init__(self, scale: int = 4) -> None:
         self._scale = scale

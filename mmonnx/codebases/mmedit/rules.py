@@ -26,8 +26,9 @@ def settle(model: nn.Module, run: Callable[[], Any]) -> None:
     """
     last: List[Tuple[Any, torch.Tensor]] = []
 
-    def look(layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        last[:] = [(layer, output.detach())]
+    def look(layer: nn.Module, inputs: Any, output: Any) -> None:
+        values = output[0] if isinstance(output, tuple) else output  # partial convolutions give a mask beside them
+        last[:] = [(layer, values.detach())]
 
     with ExitStack() as stack:
         for layer in model.modules():

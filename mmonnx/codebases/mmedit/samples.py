@@ -15,7 +15,7 @@ def mask(number: int, shape: Shape) -> np.ndarray:
     top, left = height * (2 + number % 3) // 8, width * (1 + number % 4) // 8
     drawn[top : top + max(height * 3 // 8, 1), left : left + max(width * 3 // 8, 1)] = 1
     line = max(min(shape) // 12, 1)
-    cv2.line(drawn, (0, height * 7 // 8), (width * (1 + number % 2) // 2, height // 8), 1, line)
+    cv2.line(drawn, (0, height * 7 // 8), (width * (1 + number % 2) // 2, height // 8), (1,), line)
     return drawn
 
 
@@ -25,5 +25,5 @@ def trimap(number: int, shape: Shape) -> np.ndarray:
     drawn = np.zeros(shape, np.uint8)
     centre = width * (3 + number % 3) // 8, height // 2
     for share, value in ((3, 128), (6, 255)):
-        cv2.ellipse(drawn, centre, (max(width // share, 1), max(height // share, 1)), 0, 0, 360, value, -1)
+        cv2.ellipse(drawn, centre, (max(width // share, 1), max(height // share, 1)), 0, 0, 360, (value,), -1)
     return drawn
