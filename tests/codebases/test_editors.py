@@ -36,7 +36,7 @@ def check(task):
     results = verify(task, session.run, cases)
     assert all(result.ok for result in results), [(one.name, one.problems) for one in results if not one.ok]
     one, other = (found.values for found in task.predict(task.preprocess(photographs()[:2], task.shape)))
-    assert one.std() > 0.05 and (one != other).mean() > 0.1
+    assert one.std() > 0.01 and (one != other).mean() > 0.1
     return session, results
 
 

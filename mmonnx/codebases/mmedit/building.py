@@ -163,9 +163,10 @@ def built(config: Any) -> nn.Module:
         part = settings[name]
         if optional and (name in _JUDGES or (isinstance(part, dict) and part.get("type") in _TRAINING)):
             settings.pop(name)  # of trainings alone, and needs weights that nobody has
-    for part in (settings.get("generator"),):
-        if isinstance(part, dict) and "spynet_pretrained" in part:
-            part["spynet_pretrained"] = None
+    if "extractor" in settings:
+        settings.extractor.setdefault(
+            "load_pretrained_vgg", False
+        )  # the checkpoint has them, and nothing is downloaded
     test_cfg = {**(config.get("test_cfg") or {}), "metrics": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
