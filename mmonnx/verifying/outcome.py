@@ -54,11 +54,11 @@ class CaseResult:
     max_box: Optional[float] = None
     max_score: Optional[float] = None
     max_mask: Optional[float] = None
-    psnr: Optional[float] = None
     ok: bool = False
     problems: List[str] = field(default_factory=list)
     seconds: Tuple[float, float] = (0.0, 0.0)
     allowed: Tuple[float, float] = (0.0, 0.0)
+    psnr: Optional[float] = None
 
     @property
     def verdict(self) -> str:

@@ -7,6 +7,7 @@ Transforms = Sequence[Mapping[str, Any]]
 
 _WITHOUT_EFFECT = {"ImageToTensor", "Collect", "ToTensor", "FormatTrimap", "GenerateCoordinateAndCell"}
 _BYTES = 255.0
+_NO_NORM = {"mean": [0.0] * 3, "std": [1.0] * 3}
 _SMALL = 2.0
 """The greatest mean or deviation of values of 0 to 1."""
 
@@ -42,7 +43,7 @@ def norm_of(steps: Optional[Sequence[Step]]) -> Optional[Dict[str, Any]]:
 def steps_of(transforms: Transforms, key: str) -> Optional[List[Step]]:
     """The steps of what a pipeline calls by a key, see ``runtime.pipeline``; None where it has nothing of that name."""
     found: List[Step] = []
-    known, unit, rgb, norm = False, False, False, None
+    known, unit, rgb = False, False, False
     for transform in transforms:
         kind, output = transform["type"], _output(transform, key)
         if kind in ("LoadImageFromFile", "LoadPairedImageFromFile") and output:
@@ -54,10 +55,12 @@ def steps_of(transforms: Transforms, key: str) -> Optional[List[Step]]:
         elif kind == "RescaleToZeroOne":
             unit = True
         elif kind == "Normalize":
-            norm = transform
+            found.append(_normalize(transform, unit, rgb))
         else:
             found.append(_geometric(transform))
-    return [*found, _normalize(norm, unit, rgb)] if known else None
+    if not any(step["type"] == "normalize" for step in found):
+        found.append(_normalize(_NO_NORM, unit, rgb))
+    return found if known else None
 
 
 def geometry_of(steps: Sequence[Step], interpolation: Optional[str] = None) -> List[Step]:
@@ -95,9 +98,8 @@ def _geometric(transform: Mapping[str, Any]) -> Step:
     return {"type": "unknown", "what": str(transform["type"])}
 
 
-def _normalize(norm: Optional[Mapping[str, Any]], unit: bool, rgb: bool) -> Step:
-    """The last step: upstream reads, scales and normalises one after the other, in either order of channels."""
-    mean, std = ([float(one) for one in norm[name]] if norm else [float(name == "std")] * 3 for name in ("mean", "std"))
-    swapped = bool(norm is not None and norm.get("to_rgb"))
-    step: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": rgb != swapped}
+def _normalize(norm: Mapping[str, Any], unit: bool, rgb: bool) -> Step:
+    """One step of three: upstream reads, scales and normalises one after the other, in either order of channels."""
+    mean, std = ([float(value) for value in norm[name]] for name in ("mean", "std"))
+    step: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": rgb != bool(norm.get("to_rgb"))}
     return {**step, "unit": True} if unit else step

@@ -54,7 +54,7 @@ class Restoring(Family):
         gt: torch.Tensor = data["gt"]
         if inherits(model, "restorers.dic.DIC"):
             with torch.no_grad():
-                return model.img_denormalize(gt)  # type: ignore[no-any-return]  # mmedit has no types
+                return model.img_denormalize(gt)
         centred = any(inherits(model, path) for path in ("restorers.glean.GLEAN", "restorers.ttsr.TTSR"))
         return (gt + 1) / 2 if centred else gt
 

@@ -64,7 +64,7 @@ class _EditTally(Tally):
             InputError: the model knows no metrics, or not these.
         """
         kind = compat.model_type("mmedit", "MODELS", self._config.model.type)
-        known = [*(getattr(kind, "allowed_metrics", None) or getattr(kind, "_eval_metrics", ()))]
+        known = list(getattr(kind, "allowed_metrics", getattr(kind, "_eval_metrics", ())))
         wrong = [name for name in self.metrics if name not in known]
         if wrong or not self.metrics:
             raise InputError(

@@ -62,8 +62,8 @@ def _makes_b(model: Any) -> bool:
 def _generator(model: Any) -> nn.Module:
     """What makes the picture of a test."""
     if not inherits(model, _CYCLE):
-        return model.generator  # type: ignore[no-any-return]  # mmedit has no types
-    return model.generators["a" if _makes_b(model) else "b"]  # type: ignore[no-any-return]
+        return model.generator
+    return model.generators["a" if _makes_b(model) else "b"]
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def _norms_by_picture(model: nn.Module) -> Iterator[None]:
     """Let batch norms take the statistics of each picture by itself inside the block."""
     norms = [layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
-        norm.forward = partial(_by_picture, norm)  # type: ignore[method-assign]
+        norm.forward = partial(_by_picture, norm)
     try:
         yield
     finally:

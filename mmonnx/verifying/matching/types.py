@@ -48,7 +48,6 @@ class Match:
             there was no pair, or no box.
         max_score: greatest difference of a score, a probability, or a raw output; None if none could be compared.
         max_mask: 1 - (the lowest IoU of two matched masks); None without masks.
-        psnr: peak signal-to-noise ratio of two images, in dB; None without images, or where they are equal.
         excused: detections of either side without a counterpart for a reason that is no error: at the score
             threshold, or PyTorch itself gives them or not when it rounds otherwise; what differs by more than the
             tolerances, and by no more than PyTorch's own does then.
@@ -57,6 +56,7 @@ class Match:
         missing: indices of PyTorch's detections without a counterpart, or with another mask, the excused ones too.
         allowed: what was allowed where the tolerances did not serve, by the noise of PyTorch itself: the greatest gap
             of a box in pixels, and of a score; 0.0 for none.
+        psnr: peak signal-to-noise ratio of two images, in dB; None without images, or where they are equal.
     """
 
     matched: int
@@ -64,9 +64,9 @@ class Match:
     max_box: Optional[float] = None
     max_score: Optional[float] = None
     max_mask: Optional[float] = None
-    psnr: Optional[float] = None
     excused: int = 0
     unmatched: List[str] = field(default_factory=list)
     ok: bool = True
     missing: List[int] = field(default_factory=list)
     allowed: Tuple[float, float] = (0.0, 0.0)
+    psnr: Optional[float] = None

@@ -71,7 +71,7 @@ def calculate_unfold_hw(
 
 def unfolded(module: Any, size: Sequence[Any]) -> Tuple[Any, Any]:
     """How many patches a module compares, of a map of (h, w)."""
-    return module.calculate_unfold_hw(  # type: ignore[no-any-return]  # mmedit has no types
+    return module.calculate_unfold_hw(
         size,
         kernel_size=module.unfold_corr_kernel_size,
         stride=module.unfold_corr_stride,

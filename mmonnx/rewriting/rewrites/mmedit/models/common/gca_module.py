@@ -27,7 +27,7 @@ def forward(
     Its convolutions by an image's own patches are products of matrices here.
     """
     if self.rate == 1 or self.stride != 1:
-        return original(self, img_feat, alpha_feat, unknown, softmax_scale)  # type: ignore[no-any-return]
+        return original(self, img_feat, alpha_feat, unknown, softmax_scale)
     guide = functional.interpolate(self.guidance_conv(img_feat), scale_factor=1 / self.rate, mode=self.interpolation)
     unknown, scale = self.process_unknown_mask(unknown, guide, softmax_scale)
     patches, alpha_patches, unknown_patches = self.extract_feature_maps_patches(guide, alpha_feat, unknown)

@@ -13,4 +13,4 @@ def batched_predict(
     context: ExportContext, original: Any, self: Any, x: torch.Tensor, coord: torch.Tensor, cell: torch.Tensor
 ) -> torch.Tensor:
     """(N, Q, 3) colours at (N, Q, 2) places, all at once: upstream's loop of parts is one of the sample's size."""
-    return self.query_rgb(x, coord, cell)  # type: ignore[no-any-return]  # mmedit has no types
+    return self.query_rgb(x, coord, cell)
