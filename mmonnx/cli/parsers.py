@@ -63,7 +63,7 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose)\b")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -115,10 +115,17 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::... for an installed "
-        "package's; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::... for "
+        "an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
+    add(
+        "model_type",
+        nargs="?",
+        metavar="MODEL_TYPE",
+        help="models of mmedit, as its tool has it: restorer, inpainting, mattor, synthesizer; the config says it too",
+    )
+    add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's tool)")
     add(
         "--checkpoint",
         dest="checkpoint_option",
@@ -131,6 +138,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="image, TIFF or .npy file to trace with; default: a photograph from scikit-image",
     )
+    add("--trimap-path", metavar="FILE", help="mattors: trimap of --input-img to trace with; default: a drawn one")
     add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
     add(
         "--shape",
@@ -203,7 +211,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose or mmrotate instead of the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate or mmedit instead of the installed package",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -275,6 +283,8 @@ def _patch(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     if options.checkpoint and options.checkpoint_option:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
+    if options.img_path and options.input_img:
+        raise InputError("the sample image is given twice", "one of IMG_PATH and --input-img", "leave one out")
     batch, channels, sides = _sample(options.shape, options.batch)
     shape, rescaled = _shape(sides, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
@@ -316,7 +326,9 @@ def _export(options: argparse.Namespace) -> int:
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             checkpoint_key=options.checkpoint_key,
-            image=options.input_img,
+            image=options.input_img or options.img_path,
+            model_type=options.model_type,
+            trimap=options.trimap_path,
             image_size=not options.no_image_size_input,
             text=options.text,
         ),

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 
-from ..runtime import BottomUpPoseEstimator, Classifier, Detector, PoseEstimator, Segmentor, open_model
+from ..runtime import BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor, open_model
 from ..support import InputError
 
 Arrays = Dict[str, np.ndarray]
@@ -58,7 +58,7 @@ def _known(path: str) -> Any:
     """What prepares pictures for a file, None if it does not say how."""
     try:
         found = open_model(path, "cpu")
-        assert isinstance(found, (BottomUpPoseEstimator, Classifier, Detector, PoseEstimator, Segmentor))
+        assert isinstance(found, (BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor))
         return found
     except InputError:
         return None

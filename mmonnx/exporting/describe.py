@@ -24,6 +24,9 @@ _OUTPUTS = {
     "keypoints": "(batch, num_keypoints, 3): x, y in pixels of the input, and the score",
     "heatmaps": "(batch, num_keypoints, height, width): how likely each key point is there",
     "tags": "(batch, num_keypoints or 1, height, width): those of one person's key points are alike",
+    "image": "(batch, 3, height, width): the image that is made of the input",
+    "alpha": "(batch, 1, height, width): the alpha matte, 0 and 1 where the trimap is 0 and 255",
+    "alpha_raw": "(batch, 1, height, width): the same before it is clipped, and before the trimap counts",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
@@ -56,6 +59,8 @@ def properties(
         skeleton=list(task.skeleton),
         grouping=task.grouping,
         pipeline=task.pipeline,
+        companions=task.companions,
+        image_values=task.image_values,
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
@@ -98,6 +103,7 @@ def verification(verified: Optional[Verification]) -> Dict[str, str]:
             "max_box": result.max_box,
             "max_score": result.max_score,
             "max_mask": result.max_mask,
+            "psnr": result.psnr,
         }
         for result in verified.results
     ]
@@ -114,6 +120,10 @@ def _kind(task: Task) -> str:
         return "pose estimation"
     if task.grouping is not None and {"heatmaps", "tags"} <= names:
         return "bottom-up pose estimation"
+    if "alpha" in names:
+        return "matting"
+    if task.image_values and "image" in names:
+        return "inpainting" if "mask" in task.inputs else "image editing"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

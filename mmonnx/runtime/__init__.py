@@ -12,9 +12,11 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 from ..support import lazy
 from . import drawing, masks
 from .boxes import corners, in_picture
+from .companions import read as read_companion
 from .crops import Crop
 from .description import PREFIX, Description
 from .distributed import BatchDetector
+from .editors import ImageEditor
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .estimators import BottomUpPoseEstimator, PoseEstimator
@@ -28,7 +30,18 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import ROTATED, Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, is_rotated
+from .results import (
+    ROTATED,
+    Detections,
+    EditedImage,
+    LabelMap,
+    Panoptic,
+    Poses,
+    RawOutputs,
+    Result,
+    Scores,
+    is_rotated,
+)
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
@@ -44,12 +57,14 @@ __all__ = [
     "Detections",
     "Detector",
     "ENGINES",
+    "EditedImage",
     "Engine",
     "EngineError",
     "EngineSession",
     "Grouping",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
+    "ImageEditor",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",
@@ -88,6 +103,7 @@ __all__ = [
     "placing",
     "predict",
     "predict_with_ray",
+    "read_companion",
     "read_image",
     "read_picture",
     "read_results",

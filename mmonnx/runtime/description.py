@@ -1,11 +1,12 @@
 """What a file says of itself in its ``metadata_props``, as strings by name, all of them ``mmonnx.``-something."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..support import InputError
 from .boxes import LIMITS
+from .companions import KINDS
 
 PREFIX = "mmonnx."
 TASKS = (
@@ -14,6 +15,9 @@ TASKS = (
     "semantic segmentation",
     "pose estimation",
     "bottom-up pose estimation",
+    "image editing",
+    "inpainting",
+    "matting",
     "classification",
     "raw",
 )
@@ -26,7 +30,9 @@ class Description:
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
-            people are read), ``classification`` or ``raw`` (a network's outputs without post-processing).
+            people are read), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of what
+            to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
+            post-processing).
         classes: class names, may be empty; the key points' names where these are found.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
@@ -38,6 +44,9 @@ class Description:
         mask_output: ``image`` or ``roi``: whether masks are pasted.
         box_limits: what boxes may reach, see ``runtime.boxes``.
         outputs: what each output holds.
+        companions: how further inputs are prepared, see ``runtime.companions``, by their names.
+        image_values: ``low`` and ``high``, what is black and what is white in an image that the file gives, and
+            ``rgb``, whether red is its first channel.
     """
 
     task: str = "raw"
@@ -52,10 +61,12 @@ class Description:
     mask_output: str = "image"
     box_limits: str = "image"
     outputs: Optional[Dict[str, str]] = None
+    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    image_values: Mapping[str, Any] = field(default_factory=dict)
 
     def to_properties(self) -> Dict[str, str]:
         """The same as ``metadata_props``: each as JSON."""
-        return {f"{PREFIX}{field.name}": _json(getattr(self, field.name)) for field in fields(self)}
+        return {f"{PREFIX}{one.name}": _json(getattr(self, one.name)) for one in fields(self)}
 
     @staticmethod
     def from_properties(properties: Mapping[str, str], path: str) -> "Description":
@@ -74,7 +85,7 @@ class Description:
                 "a file with the metadata that mmonnx export writes",
                 "export the model again",
             )
-        names = [field.name for field in fields(Description) if PREFIX + field.name in properties]
+        names = [one.name for one in fields(Description) if PREFIX + one.name in properties]
         try:
             values = {name: json.loads(properties[PREFIX + name]) for name in names}
             found = Description(**values)
@@ -106,7 +117,17 @@ def _check(found: Description) -> None:
         if len(line["link"]) != 2 or len(line["color"]) != 3 or not all(int(end) >= 0 for end in line["link"]):
             raise ValueError("skeleton")
     float(found.score_thr), float(found.mask_thr)
-    for step in found.pipeline or ():
+    if found.task in ("image editing", "inpainting"):
+        float(found.image_values["low"]), float(found.image_values["high"]), bool(found.image_values["rgb"])
+    for companion in found.companions.values():
+        if companion["read"] not in KINDS or not isinstance(companion["of"], str):
+            raise ValueError("companions")
+        _check_steps(companion["steps"])
+    _check_steps(found.pipeline or ())
+
+
+def _check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
+    for step in steps:
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
         needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from .boxes import corners
-from .results import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from .results import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
@@ -329,6 +329,13 @@ def _with_labels(canvas: np.ndarray, scale: int, result: Any, classes: Any, pale
     return tinted, f"{count} class{'' if count == 1 else 'es'}"
 
 
+def _with_image(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    image = viewable(result.pixels)
+    height, width = image.shape[:2]
+    size = canvas.shape[1], max(round(height * canvas.shape[1] / width), 1)
+    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), f"{height}x{width}"
+
+
 def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
     best = label_of(result, int(result.probs.argmax()))
     return np.vstack([canvas, bars(result, canvas.shape[1], classes)]), f"first is {class_name(best, classes)}"
@@ -352,6 +359,7 @@ def _listing(result: RawOutputs, width: int) -> np.ndarray:
 
 _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     Detections: _with_boxes,
+    EditedImage: _with_image,
     LabelMap: _with_labels,
     Panoptic: _with_segments,
     Scores: _with_bars,

@@ -3,7 +3,8 @@
 import contextlib
 import os
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -30,21 +31,24 @@ class Ready(NamedTuple):
         placed: the other inputs of the network, by name.
         prepared: where the picture is in ``feed``; without its image.
         crops: the same of each crop.
+        beside: (1, c, h, w) float32 of each further picture that the network takes, by the input's name.
     """
 
     feed: np.ndarray
     placed: Dict[str, np.ndarray]
     prepared: pipeline.Prepared
     crops: Sequence[pipeline.Prepared] = ()
+    beside: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @property
     def group(self) -> Tuple[Any, ...]:
         """Pictures with the same one may be in one batch: the file takes one size, and one place, for all of it."""
-        return self.feed.shape[1:], tuple((name, *value.tolist()) for name, value in sorted(self.placed.items()))
+        placed = tuple((name, *value.tolist()) for name, value in sorted(self.placed.items()))
+        return self.feed.shape[1:], placed, tuple((name, value.shape) for name, value in sorted(self.beside.items()))
 
 
 class Model:
-    """What detectors, segmentors, pose estimators and classifiers have in common.
+    """What detectors, segmentors, pose estimators, image editors and classifiers have in common.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -71,6 +75,7 @@ class Model:
         self._path, self._session = path, session
         self.description = description(session, path)
         self.classes = tuple(self.description.classes)
+        self._beside = self.description.companions
         self._check()
         self._size, self._channels = _fixed_size(self._session), _channels(self._session)
         steps = self.description.pipeline or []
@@ -132,7 +137,7 @@ class Model:
         return str(self.classes[label]) if 0 <= label < len(self.classes) else f"class {label}"
 
     def _check(self) -> None:
-        found, needed = self.description.task, set(self._session.input_names) - {"input"}
+        found, needed = self.description.task, set(self._session.input_names) - {"input"} - set(self._beside)
         if found not in self.tasks or self.description.pipeline is None:
             what = f"is for {found}" if found not in self.tasks else "has no test pipeline"
             raise InputError(
@@ -190,8 +195,9 @@ class Model:
             InputError: the runtime refuses them.
         """
         missing = (self.batch or len(pictures)) - len(pictures)
-        images = [one.feed for one in pictures] + [pictures[-1].feed] * missing
-        feeds = {"input": images[0] if len(images) == 1 else np.concatenate(images), **pictures[0].placed}
+        rows = [*pictures, *[pictures[-1]] * missing]
+        feeds = {"input": _stacked([one.feed for one in rows]), **pictures[0].placed}
+        feeds.update({name: _stacked([one.beside[name] for one in rows]) for name in pictures[0].beside})
         try:
             outputs = self._session.run(feeds)
         except Exception as error:  # each runtime has its own
@@ -207,6 +213,10 @@ class Model:
     def _answer(self, picture: Picture) -> Tuple[Ready, Dict[str, np.ndarray]]:
         ready = self.ready(picture)
         return ready, self.run([ready])[0]
+
+
+def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def description(session: AnySession, path: str) -> Description:

@@ -1,4 +1,4 @@
-"""Detectors, segmentors, pose estimators and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors, pose estimators, image editors and classifiers: an exported file that takes pictures."""
 
 import os
 from typing import Dict, List, Optional, Sequence, Tuple, Type, Union
@@ -8,6 +8,7 @@ import numpy as np
 from . import drawing, pipeline
 from . import masks as masking
 from .boxes import in_picture
+from .editors import ImageEditor
 from .engines import DEFAULT
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .model import Model, Picture, Ready, as_exported, description
@@ -156,7 +157,7 @@ class Classifier(Model):
         return np.vstack([canvas, bars])
 
 
-AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, Classifier]
+AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier]
 
 
 def open_model(
@@ -168,7 +169,7 @@ def open_model(
     providers: Sequence[str] = (),
     sharing: bool = False,
 ) -> AnyModel:
-    """A detector, a segmentor, a pose estimator or a classifier, as the file says.
+    """A detector, a segmentor, a pose estimator, an image editor or a classifier, as the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -183,7 +184,7 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = description(session, os.fspath(path)).task
-    kinds: Sequence[Type[AnyModel]] = (Segmentor, PoseEstimator, BottomUpPoseEstimator, Classifier)
+    kinds: Sequence[Type[AnyModel]] = (Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier)
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)

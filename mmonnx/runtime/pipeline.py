@@ -6,11 +6,13 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``float``: the image becomes float32 before it is resized;
 - ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
   longer side; with ``least`` its shorter side becomes that of ``size``, or as long as this, if ``size`` is smaller),
-  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``), ``factor`` (by ``factor``), or
+  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``, or the last ones where ``rounding`` is
+  ``down``), ``factor`` (by ``factor``, in steps of whole sizes as mmdet has it), ``times`` (by ``factor``), or
   ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
+  with ``mode`` ``reflect`` it is the picture's own rows and columns, mirrored, and no ``value``;
 - ``person``: what lies in a box, with so much ``padding`` (1.25 makes it a quarter wider and higher) and in the aspect
   of ``size``, to which it is resized; ``udp`` has the first and the last pixels on the crop's border;
 - ``align``: the shorter side becomes that of ``size``, the other one what goes with it, in multiples of ``base``, and
@@ -36,7 +38,7 @@ from .crops import Crop
 Step = Dict[str, Any]
 Size = Tuple[int, int]
 
-_INTERPOLATIONS = {
+INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "bicubic": cv2.INTER_CUBIC,
@@ -99,14 +101,14 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     """
     result = []
     for step in steps:
-        if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple"):
+        if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple", "times"):
             step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
         elif step["type"] == "align":
             step = {**step, "size": list(size), "fixed": True}
         elif step["type"] in ("resize", "crop", "person") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
-            step = {key: step[key] for key in ("type", "value", "centred", "counts") if key in step}
+            step = {key: step[key] for key in ("type", "value", "centred", "counts", "mode") if key in step}
             step["size"] = list(size)
         result.append(step)
     return result
@@ -167,7 +169,10 @@ def resized(step: Step, size: Size) -> Size:
     if rule == "exact":
         return step["size"][0], step["size"][1]
     if rule == "multiple":
-        return -(-height // step["divisor"]) * step["divisor"], -(-width // step["divisor"]) * step["divisor"]
+        divisor, more = step["divisor"], 0 if step.get("rounding") == "down" else step["divisor"] - 1
+        return (height + more) // divisor * divisor, (width + more) // divisor * divisor
+    if rule == "times":
+        return int(height * step["factor"] + 0.5), int(width * step["factor"] + 0.5)
     side = step["size"][0]
     if (rule == "short" and width < height) or (rule == "long" and width > height) or rule == "width":
         return (height, width) if width == side else (int(side * height / width), side)
@@ -176,7 +181,7 @@ def resized(step: Step, size: Size) -> Size:
 
 def _resize_to(image: np.ndarray, size: Size, how: Step) -> np.ndarray:
     if how["backend"] == "cv2":
-        return cv2.resize(image, (size[1], size[0]), interpolation=_INTERPOLATIONS[how["interpolation"]])
+        return cv2.resize(image, (size[1], size[0]), interpolation=INTERPOLATIONS[how["interpolation"]])
     try:
         from PIL import Image
     except ImportError as error:
@@ -237,6 +242,9 @@ def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     if step.get("centred"):
         return _centre(prepared, target, step["value"])
     edges = 0, target[0] - height, 0, target[1] - width
+    if step.get("mode") == "reflect":
+        around = ((0, edges[1]), (0, edges[3]), (0, 0))[: prepared.image.ndim]
+        return replace(prepared, image=np.pad(prepared.image, around, mode="reflect"))
     image = cv2.copyMakeBorder(prepared.image, *edges, cv2.BORDER_CONSTANT, value=step["value"])
     if step.get("counts"):
         return replace(prepared, image=image, shape=target, inner=prepared.inner or prepared.shape)

@@ -102,6 +102,32 @@ class Poses:
 
 
 @dataclass(frozen=True)
+class EditedImage:
+    """An image that a model makes of another one, or an alpha matte.
+
+    Attributes:
+        values: (C, H, W) float32, as the network gives them: a few may lie beyond ``low`` and ``high``.
+        low, high: what is black, and what is white.
+        rgb: the first of three channels is red, else blue.
+    """
+
+    values: np.ndarray
+    low: float = 0.0
+    high: float = 1.0
+    rgb: bool = True
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) BGR uint8, or (H, W) of one channel, by the arithmetic of mmedit's ``tensor2img``."""
+        span = np.float32(self.high - self.low)
+        bright = (self.values.astype(np.float32).clip(self.low, self.high) - np.float32(self.low)) / span
+        image = (bright * np.float32(255.0)).round().astype(np.uint8)
+        if len(image) != 3:
+            return image[0]
+        return np.ascontiguousarray((image[::-1] if self.rgb else image).transpose(1, 2, 0))
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -121,4 +147,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, LabelMap, Poses, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Scores, RawOutputs]

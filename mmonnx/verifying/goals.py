@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, LabelMap, Panoptic, Poses, Result
+from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, Result
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -62,6 +62,7 @@ class Goals:
         self._points: Set[int] = set()
         self._posed = False
         self._masks = self._clipped = False
+        self._grey: Optional[float] = None
 
     @property
     def lacks_levels(self) -> bool:
@@ -87,6 +88,9 @@ class Goals:
                 self._posed = True
                 # where nothing is hot there is no place to be right or wrong
                 self._points.update(np.flatnonzero((result.keypoints[..., 2] > 0).any(0)).tolist())
+            if isinstance(result, EditedImage):
+                grey = (result.values > result.low) & (result.values < result.high)
+                self._grey = max(self._grey or 0.0, float(grey.mean()))
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))
@@ -128,6 +132,8 @@ class Goals:
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
+        if self._grey is not None:
+            found.append(Goal("values between black and white", self._grey > 0, f"{self._grey:.0%}"))
         found += self._of_detections() if self._counts else []
         found += self._of_maps() if self._together else []
         return found + (self._of_poses() if self._posed else [])

@@ -23,7 +23,7 @@ from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.runtime.results import LabelMap, Poses, RawOutputs, Scores
+from mmonnx.runtime.results import EditedImage, LabelMap, Poses, RawOutputs, Scores
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
@@ -173,6 +173,9 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
         same = np.array_equal(first.keypoints[..., :2], second.keypoints[..., :2])
         found = (first.keypoints[..., 2] > 0).any()
         return "two photographs get the same key points" if same else None if found else "no key point is found"
+    if isinstance(first, EditedImage):
+        alike = first.values.shape == second.values.shape and np.array_equal(first.values, second.values)
+        return "two photographs become the same image" if alike else None
     if isinstance(first, LabelMap):
         if np.array_equal(first.labels, second.labels):
             return "two photographs get the same label map"

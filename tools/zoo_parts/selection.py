@@ -51,6 +51,11 @@ def _family_of_pose(path: Path) -> str:
     return "/".join([path.parts[2], "_".join([backbone, *kinds])])
 
 
+def _family_of_editor(path: Path) -> str:
+    """The task, and the folder in it."""
+    return "/".join(path.parts[:2]) if len(path.parts) == 3 else ""
+
+
 CODEBASES = {
     "mmdet": Codebase(
         parts=("_base_", "common"),
@@ -124,6 +129,20 @@ CODEBASES = {
             "associative_embedding/*": (128, 192),
         },
         family=_family_of_pose,
+    ),
+    "mmedit": Codebase(
+        parts=(),
+        # several frames
+        skipped=("video_interpolators",),
+        representatives={},
+        shape=(64, 96),
+        shapes={
+            "restorers/*": (48, 64),
+            "inpainting/deepfill*/*": (96, 128),
+            "inpainting/partial_conv/*": (128, 128),
+            "synthesizers/*": (256, 256),
+        },
+        family=_family_of_editor,
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }

@@ -13,6 +13,7 @@ _TITLES = {
     "mmrotate": "MMRotate",
     "mmseg": "MMSegmentation",
     "mmpose": "MMPose",
+    "mmedit": "MMEditing",
     "torchvision": "torchvision",
     "": "Other configs",
 }

@@ -43,6 +43,14 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         help="pose estimators: boxes, as --json of a detector's file on these images has them",
     )
     add("--box-class", metavar="NAME", help="with --boxes: of this class alone, for example person")
+    add(
+        "--with",
+        nargs="+",
+        default=[],
+        dest="beside",
+        metavar="NAME=PATH",
+        help="image editors: what the file takes beside an image, as mask=FILE, trimap=FILE, or a folder of such files",
+    )
     add("--json", metavar="FILE", help="write all answers to this file")
     add("--coco", metavar="FILE", help="write all detections to this file, in COCO format")
     add("--jsonl", metavar="FILE", help="add a line to this file as soon as an image is done")
@@ -62,7 +70,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from ...runtime import PredictSettings, predict
-    from ...support import InputError
+    from ...support import InputError, parse
 
     written = (options.out, options.json, options.coco, options.jsonl, options.parquet)
     if not any(written):
@@ -85,6 +93,7 @@ def _predict(options: argparse.Namespace) -> int:
         on_error=options.on_error,
         batch_size=options.batch_size,
         threads=options.threads,
+        beside={name: str(path) for name, path in parse(options.beside, "--with").items()},
         providers=options.providers.split(",") if options.providers else (),
     )
     tell = functools.partial(print, flush=True)

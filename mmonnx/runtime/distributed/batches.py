@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # Ray brings it
 
 
 class BatchDetector:
-    """A detector, segmentor or classifier for ``ray.data.Dataset.map_batches``; each worker holds one.
+    """A file for ``ray.data.Dataset.map_batches``; each worker holds one.
 
         ds = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)
         ds.map_batches(BatchDetector, fn_constructor_args=("detector.onnx",), concurrency=8, batch_size=64)
@@ -60,8 +60,8 @@ class BatchDetector:
             A row a picture in their order: ``file``, ``height`` and ``width`` in pixels, ``error`` where there is no
             answer, and ``detections`` (``label``, ``name``, ``box`` as x1, y1, x2, y2 in pixels, ``score``, ``mask`` as
             COCO's run lengths), ``segments`` (``label``, ``name``, ``area`` in pixels, ``mask``), ``poses`` (``box``,
-            ``score``, ``keypoints``: ``label``, ``name``, ``x``, ``y``, ``score``) or ``classes`` (``label``,
-            ``name``, ``score``, the best one first).
+            ``score``, ``keypoints``: ``label``, ``name``, ``x``, ``y``, ``score``), ``classes`` (``label``, ``name``,
+            ``score``, the best one first) or ``image`` (``height``, ``width``, ``channels`` of an edited one).
 
         Raises:
             InputError: a picture cannot be read, and errors are to stop.
@@ -100,21 +100,18 @@ def schema(kind: str) -> "pyarrow.Schema":
     box, score = ("box", pyarrow.list_(pyarrow.float64())), ("score", pyarrow.float64())
     places = [("x", pyarrow.float64()), ("y", pyarrow.float64())]
     mask = ("mask", pyarrow.struct([("size", pyarrow.list_(pyarrow.int64())), ("counts", pyarrow.string())]))
+    sizes = [("height", pyarrow.int64()), ("width", pyarrow.int64())]
     answers = {
         "detections": [*named, box, score, mask],
         "segments": [*named, ("area", pyarrow.int64()), mask],
         "classes": [*named, score],
         "poses": [box, score, ("keypoints", pyarrow.list_(pyarrow.struct([*named, *places, score])))],
     }
-    return pyarrow.schema(
-        [
-            ("file", pyarrow.string()),
-            ("height", pyarrow.int64()),
-            ("width", pyarrow.int64()),
-            (kind, pyarrow.list_(pyarrow.struct(answers[kind]))),
-            ("error", pyarrow.string()),
-        ]
-    )
+    if kind == "image":  # of which there is one
+        answer = pyarrow.struct([*sizes, ("channels", pyarrow.int64())])
+    else:
+        answer = pyarrow.list_(pyarrow.struct(answers[kind]))
+    return pyarrow.schema([("file", pyarrow.string()), *sizes, (kind, answer), ("error", pyarrow.string())])
 
 
 def line_of(row: Dict[str, Any]) -> str:

@@ -89,6 +89,8 @@ def _target(settings: PredictSettings, parquet: Optional[str]) -> Tuple[str, str
         raise InputError("--engine ray runs files in ONNX Runtime", "no --runtime", "leave it out")
     if settings.boxes:
         raise InputError("--engine ray has no boxes for pictures", "no --boxes", "leave it out")
+    if settings.beside:
+        raise InputError("--engine ray has nothing beside pictures", "no --with", "leave it out")
     return absolute(given[0][0]), given[0][1]
 
 

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import BottomUpPoseEstimator, Classifier, PoseEstimator, Segmentor, open_model, read_image
+from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
+from ..drawing import viewable
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -58,6 +59,9 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
                 f"{len(poses.keypoints)} of {poses.keypoints.shape[1]} key points each",
                 model.draw(image, poses),
             )
+        elif isinstance(model, ImageEditor):
+            made = model(image)
+            what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", viewable(made.pixels)
         else:
             answer = model(image)
             good = int((answer.scores >= 0.3).sum())

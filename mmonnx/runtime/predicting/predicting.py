@@ -7,13 +7,15 @@ from typing import Any, Callable, List, Optional
 import cv2
 
 from ...support import InputError, check_writable, replacing_many
+from ..editors import ImageEditor
 from ..estimators import PoseEstimator
 from ..images import find_sources
 from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile
+from .beside import Beside
 from .boxes import Boxes
 from .delivery import Delivery
-from .drawings import targets
+from .drawings import suffix_for, targets
 from .flow import Flow, Limits
 from .items import Done, items
 from .lines import Lines
@@ -52,11 +54,13 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
     # what OpenCV warns of (a file that ends early) is said in the error as well
     _set_log_level(_LOG_ERRORS)
     sources = find_sources(settings.sources)
-    drawn = targets(sources, settings.out)
-    for path in (*drawn.values(), settings.json, settings.coco, settings.jsonl):
+    for path in (settings.json, settings.coco, settings.jsonl):
         if path is not None:
             check_writable(path)
     model = _model(settings)
+    drawn = targets(sources, settings.out, suffix_for(model))
+    for path in drawn.values():
+        check_writable(path)
     limits = limits_for(model, settings.threads, settings.batch_size)
     tell(_started(model, limits))
     with contextlib.ExitStack() as stack:
@@ -67,7 +71,7 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
         delivery = stack.enter_context(Delivery(place, drawn, lines, files, show))
         done = _replay(lines, delivery, model)
         boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
-        stages = Stages(model, settings.score_thr, bool(settings.out), boxes)
+        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, Beside(settings.beside))
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, draws=bool(settings.out)))
         stack.enter_context(contextlib.closing(results))
@@ -96,6 +100,8 @@ def _model(settings: PredictSettings) -> Any:
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
     if settings.boxes and not isinstance(model, PoseEstimator):
         raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
+    if settings.beside and not isinstance(model, ImageEditor):
+        raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     return model

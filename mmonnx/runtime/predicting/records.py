@@ -5,12 +5,19 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...support import InputError
+from ..editors import ImageEditor
 from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
-from ..results import Detections, LabelMap, Poses, Scores
+from ..results import Detections, EditedImage, LabelMap, Poses, Scores
 from ..rle import encode
 
-_KINDS = {Classifier: "classes", Segmentor: "segments", PoseEstimator: "poses", BottomUpPoseEstimator: "poses"}
+_KINDS = {
+    Classifier: "classes",
+    Segmentor: "segments",
+    PoseEstimator: "poses",
+    BottomUpPoseEstimator: "poses",
+    ImageEditor: "image",
+}
 
 Record = Dict[str, Any]
 Key = Tuple[str, Optional[int]]
@@ -20,7 +27,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor``, ``PoseEstimator`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor`` or ``Classifier`` that gave them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -33,6 +40,9 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
         return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}
     if isinstance(found, Poses):
         return {**record, "poses": [_pose(model, found, index) for index in range(len(found.keypoints))]}
+    if isinstance(found, EditedImage):
+        height, width = found.values.shape[1:]
+        return {**record, "image": {"height": height, "width": width, "channels": len(found.values)}}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -66,7 +76,8 @@ def check_same(record: Record, model: Any) -> None:
     if "error" in record:
         return
     kind = kind_of(model)
-    named = [point for one in record.get(kind, ()) for point in one.get("keypoints", [one])]
+    answers = record.get(kind, ()) if kind != "image" else ()
+    named = [point for one in answers for point in one.get("keypoints", [one])]
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",

@@ -1,7 +1,7 @@
 """What ``mmonnx predict`` is asked for, and what came of it."""
 
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Tuple
 
 from ...support import InputError
 from ..engines import DEFAULT
@@ -33,6 +33,8 @@ class PredictSettings:
         boxes: the answers of a detector, for whose boxes a pose estimator is to find key points; None for a box around
             each picture.
         box_class: the name of the class whose boxes count, None for all.
+        beside: what the file takes beside each picture, such as ``{"mask": PATH}``: a file for all of them, or a folder
+            with one of the picture's name each, whatever it ends in.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
     """
 
@@ -51,6 +53,7 @@ class PredictSettings:
     threads: Optional[int] = None
     boxes: Optional[str] = None
     box_class: Optional[str] = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     providers: Sequence[str] = ()
 
     def check(self) -> None:

@@ -3,14 +3,15 @@
 import json
 import os
 import tempfile
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ...support import InputError
 from ..model import Ready
+from .beside import Beside
 from .boxes import Boxes
-from .drawings import encoded, suffix_of
+from .drawings import encoded, suffix_for, suffix_of
 from .flow import Loaded
 from .items import Item
 from .records import Record, failure_of, record_of
@@ -46,17 +47,26 @@ class Stages:
         score_thr: of what is drawn.
         draws: whether anything is.
         boxes: for whose boxes a ``PoseEstimator`` is to find key points; None for a box around each picture.
+        beside: what an ``ImageEditor`` takes beside each picture; None for nothing.
     """
 
-    def __init__(self, model: Any, score_thr: float, draws: bool, boxes: Optional[Boxes] = None) -> None:
-        self._model, self._score_thr, self._draws, self._boxes = model, score_thr, draws, boxes
+    def __init__(
+        self,
+        model: Any,
+        score_thr: float,
+        draws: bool,
+        boxes: Optional[Boxes] = None,
+        beside: Optional[Beside] = None,
+    ) -> None:
+        self._model, self._score_thr, self._draws = model, score_thr, draws
+        self._boxes, self._beside = boxes, beside
 
     def prepare(self, item: Item) -> Loaded:
         """Read a picture and bring it into the network's size; raises what ``Detector.ready`` does."""
         if item.error is not None:
             raise item.error
         image = self._read(item)
-        ready = self._model.ready(image, self._boxes.of(item.key)) if self._boxes else self._model.ready(image)
+        ready = self._model.ready(image, **self._more(item))
         kept = image if self._draws else None
         size = ready.feed.nbytes + (0 if kept is None else kept.nbytes)
         picture = Picture(kept, (image.shape[0], image.shape[1]), ready)
@@ -75,8 +85,13 @@ class Stages:
         drawing: Any = None
         if picture.image is not None:
             drawing = self._model.draw(picture.image, found, self._score_thr)
-            drawing = encoded(drawing, suffix_of(item.path)) if item.frame is None else drawing
+            drawing = encoded(drawing, suffix_of(item.path, suffix_for(self._model))) if item.frame is None else drawing
         return Outcome(record, json.dumps(record), drawing)
+
+    def _more(self, item: Item) -> Dict[str, Any]:
+        """What the model takes of this picture beyond itself."""
+        boxes: Dict[str, Any] = {"boxes": self._boxes.of(item.key)} if self._boxes else {}
+        return {**boxes, **(self._beside.of(item.path) if self._beside else {})}
 
     def _read(self, item: Item) -> np.ndarray:
         if item.content is None:

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
 
@@ -181,20 +181,20 @@ class PoseNoise:
 
 
 class ArrayNoise:
-    """The noise of class probabilities or raw outputs.
+    """The noise of class probabilities, raw outputs or images.
 
     Attributes:
-        greatest: how far a value moved at most, by output; of probabilities by ``probs``. A value that a choice made
-            another one has not moved.
+        greatest: how far a value moved at most, by output; of probabilities by ``probs``, of an image by
+            ``image``. A value that a choice made another one has not moved.
         runs: the arrays of the further runs in which a choice did.
     """
 
-    def __init__(self, expected: Union[Scores, RawOutputs]) -> None:
+    def __init__(self, expected: Union[Scores, EditedImage, RawOutputs]) -> None:
         self._expected = expected
         self.greatest: Dict[str, float] = {}
         self.runs: Dict[str, List[np.ndarray]] = {}
 
-    def add(self, again: Union[Scores, RawOutputs]) -> None:
+    def add(self, again: Union[Scores, EditedImage, RawOutputs]) -> None:
         """Take a further run's arrays into account."""
         for name, ours in _floats(self._expected).items():
             theirs = _floats(again)[name]
@@ -207,7 +207,9 @@ class ArrayNoise:
                     self.runs.setdefault(name, []).append(theirs)
 
 
-def _floats(result: Union[Scores, RawOutputs]) -> Dict[str, np.ndarray]:
+def _floats(result: Union[Scores, EditedImage, RawOutputs]) -> Dict[str, np.ndarray]:
+    if isinstance(result, EditedImage):
+        return {"image": result.values}
     arrays = {"probs": result.probs} if isinstance(result, Scores) else result.values
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
