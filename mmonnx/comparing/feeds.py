@@ -44,6 +44,12 @@ def make_feeds(
                 "a file that mmonnx export wrote",
                 "leave --image out",
             )
+        if known.description.companions:
+            raise InputError(
+                f"'{path}' takes {' and '.join(known.description.companions)} beside a picture",
+                "a file that takes a picture alone",
+                "leave --image out",
+            )
         feed = known.prepare(known.read(image), shape)
         return {image: {"input": _repeated(feed, _dims(model.graph.input[0]), batch)}}
     size = shape or _SIZE

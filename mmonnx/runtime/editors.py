@@ -1,7 +1,7 @@
 """Image editors: an exported file that takes a picture, and more beside it, and makes another one of it."""
 
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ class ImageEditor(Model):
         return self.read_answer(ready, self.run([ready])[0])
 
     @property
-    def takes(self) -> Any:
+    def takes(self) -> List[str]:
         """The names of what it takes beside the picture."""
         return companions.given_names(self.description.companions)
 
@@ -61,7 +61,7 @@ class ImageEditor(Model):
             feeds = companions.prepared(sized, {"input": image, **pictures})
         if self.description.task == "inpainting":
             ready = ready._replace(feed=ready.feed * (1 - feeds["mask"]))
-        known = pictures.get("trimap")
+        known = pictures.get("trimap")  # of the picture's own size: a matte is 0 and 1 where it says so
         return ready._replace(
             beside=feeds, prepared=replace(ready.prepared, image=image[:0] if known is None else known)
         )

@@ -103,7 +103,6 @@ def test_a_mattors_metrics_are_pytorchs(tmp_path):
         cv2.imwrite(str(tmp_path / f"alpha_{number}.png"), cv2.GaussianBlur(trimap, (5, 5), 0))
     (tmp_path / "list.json").write_text(json.dumps(rows))
     options = {"data.test.ann_file": str(tmp_path / "list.json"), "data.test.data_prefix": str(tmp_path)}
-    options["model.pretrained"] = None
     config, checkpoint, path = made(INDEXNET, tmp_path, options, "--dynamic-export", shape=(64, 64))
     found = evaluate(EvaluationSettings(config, path, ["SAD", "MSE"], compare_with=checkpoint, workers=0))
     assert set(found.scores) == {"SAD", "MSE"} and found.scores["SAD"] > 0

@@ -40,7 +40,9 @@ DEFAULT_SHAPE = (256, 256)
 _TRAINING = ("PerceptualLoss", "LightCNNFeatureLoss")
 """Losses that load weights of their own when they are built."""
 _JUDGES = ("discriminator", "disc")
+"""Parts of models that say how real an image is."""
 _COARSE = 32
+"""What the sides of another size are multiples of, of a model that takes any."""
 _MANY_PIXELS = 256 * 256
 """Of a picture, of which a larger one takes long."""
 
@@ -163,10 +165,8 @@ def built(config: Any) -> nn.Module:
         part = settings[name]
         if optional and (name in _JUDGES or (isinstance(part, dict) and part.get("type") in _TRAINING)):
             settings.pop(name)  # of trainings alone, and needs weights that nobody has
-    if "extractor" in settings:
-        settings.extractor.setdefault(
-            "load_pretrained_vgg", False
-        )  # the checkpoint has them, and nothing is downloaded
+    if "extractor" in settings:  # the checkpoint has the weights that it would download
+        settings.extractor.setdefault("load_pretrained_vgg", False)
     test_cfg = {**(config.get("test_cfg") or {}), "metrics": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence
 import torch
 
 from ...evaluation import Evaluator, Group, OnnxFile
-from ...loading import Task
+from ...loading import LoadOptions, Task, build
 from ...runtime import EditedImage
 from ...support import InputError
 from .building import built, checked_family
@@ -41,7 +41,7 @@ class EditorEvaluator(Evaluator):
 
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's images, and their scores."""
-        model = built(config).eval()
+        model = build(config, built, LoadOptions())
         family = checked_family(model, "the config's model").of(test_pipeline(config))
 
         def run(group: Group) -> List[Any]:

@@ -25,10 +25,6 @@ class Inpainting(Family):
     low, high = -1.0, 1.0
     rgb = False
 
-    def key(self, model: Any) -> str:
-        """See ``Family.key``."""
-        return "masked_img"
-
     def divisor(self, model: Any) -> int:
         """See ``Family.divisor``; upstream's ``inpainting_inference`` fills pictures up to 32.
 
