@@ -107,17 +107,18 @@ def test_a_batch_is_a_table_of_the_single_process_answers(folder):
         ]
 
 
-def test_a_segmentor_has_a_table_too():
+@pytest.mark.parametrize(
+    "kind, answer",
+    [
+        ("segments", [{"label": 1, "name": "b", "area": 6, "mask": {"size": [2, 3], "counts": "06"}}]),
+        ("image", {"height": 8, "width": 12, "channels": 3}),
+    ],
+)
+def test_a_segmentor_and_an_image_editor_have_a_table_too(kind, answer):
     from mmonnx.runtime.distributed.batches import line_of, schema
 
-    mask = {"size": [2, 3], "counts": "06"}
-    record = {
-        "file": "a.png",
-        "height": 2,
-        "width": 3,
-        "segments": [{"label": 1, "name": "b", "area": 6, "mask": mask}],
-    }
-    (row,) = pyarrow.Table.from_pylist([record], schema("segments")).to_pylist()
+    record = {"file": "a.png", "height": 2, "width": 3, kind: answer}
+    (row,) = pyarrow.Table.from_pylist([record], schema(kind)).to_pylist()
     assert json.loads(line_of(row)) == record
 
 
@@ -217,6 +218,7 @@ def test_a_node_is_killed_and_every_picture_is_there_once(folder, run, tmp_path,
         (["--json", "x.json"], "photos", "writes parts"),
         (["--jsonl", "full"], "photos", "has something in it"),
         (["--jsonl", "x", "--runtime", "mnn"], "photos", "in ONNX Runtime"),
+        (["--jsonl", "x", "--with", "mask=photos"], "photos", "nothing beside pictures"),
         (["--jsonl", "x"], "film.mp4", "is a video"),
         (["--jsonl", "x"], "file:///no/such/folder", "cannot be read"),
         (["--jsonl", "x"], "nowhere://a/b", "cannot be read"),
@@ -240,6 +242,12 @@ def test_what_is_wrong_is_refused(folder, run, tmp_path, monkeypatch, capfd, arg
     assert run(*arguments, sources=[source if "://" in source else folder / source]) == 2
     (line,) = [one for one in capfd.readouterr().err.splitlines() if one.startswith("mmonnx: error")]
     assert re.search(words, line), line
+
+
+def test_a_file_that_takes_more_than_a_picture_is_refused(run, tmp_path, capfd):
+    path = tiny_files.inpaintor(tmp_path / "inpaintor.onnx")
+    assert run("--jsonl", tmp_path / "parts", file=path[: -len(".onnx")]) == 2
+    assert "takes mask beside a picture" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

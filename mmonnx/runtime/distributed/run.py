@@ -8,6 +8,7 @@ import sys
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...support import InputError, first_line
+from ..editors import ImageEditor
 from ..models import open_model
 from ..predicting import Predicted, PredictSettings, Tell, cores, limits_for, tell_nobody
 from .batches import BatchDetector
@@ -98,6 +99,12 @@ def _check_file(settings: PredictSettings) -> None:
     """Refuse here what every worker would refuse."""
     model = open_model(settings.file, "cpu", threads=1)
     limits_for(model, 1, settings.batch_size)
+    if isinstance(model, ImageEditor) and model.takes:
+        raise InputError(
+            f"'{settings.file}' takes {' and '.join(model.takes)} beside a picture",
+            "a file that takes a picture alone",
+            "leave --engine ray out",
+        )
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
 
