@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
         cv2.imwrite(str(folder / name), picture)
     tiny_files.inpaintor(folder / "deepfill.onnx")
     (folder / "masks").mkdir()
-    cv2.imwrite(str(folder / "masks" / "one.png"), np.eye(96, 128, dtype=np.uint8))
+    cv2.imwrite(str(folder / "masks" / "one.png"), np.eye(*picture.shape[:2], dtype=np.uint8))
     writer = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 5.0, (128, 96))
     for number in range(2):
         writer.write(np.full((96, 128, 3), 100 * number, np.uint8))
