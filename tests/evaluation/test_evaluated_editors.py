@@ -69,6 +69,7 @@ def test_an_unknown_metric_is_one_line(edsr, capsys):
     assert "metric 'mIoU' is unknown to BasicRestorer; expected PSNR, SSIM" in error and "\n" not in error
 
 
+@pytest.mark.long
 def test_an_inpaintors_metrics_are_pytorchs(tmp_path):
     size = (64, 96)
     (tmp_path / "list.txt").write_text("0.png\n1.png\n")
@@ -92,6 +93,7 @@ def test_an_inpaintors_metrics_are_pytorchs(tmp_path):
         assert value == pytest.approx(found.reference[name], abs=1e-2)
 
 
+@pytest.mark.long
 def test_a_mattors_metrics_are_pytorchs(tmp_path):
     size = (70, 83)
     rows = []

@@ -150,6 +150,7 @@ def test_a_matte_is_upstreams(tmp_path, monkeypatch, name):
     assert drawn.shape == size and np.abs(drawn / 255 - expected).max() < 4e-3
 
 
+@pytest.mark.long
 def test_a_translated_picture_is_upstreams(tmp_path, monkeypatch):
     let_run_on_the_cpu(monkeypatch, "generation_inference")
     from mmedit.apis import generation_inference

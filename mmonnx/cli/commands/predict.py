@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from typing import Any
+from typing import Any, Dict, List
 
 # not asked of ``runtime``: that imports OpenCV, for which --help should not wait
 RUNTIMES = "onnxruntime (default), openvino, mnn, opencv, onnxruntime-web, pplnn"
@@ -70,7 +70,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from ...runtime import PredictSettings, predict
-    from ...support import InputError, parse
+    from ...support import InputError
 
     written = (options.out, options.json, options.coco, options.jsonl, options.parquet)
     if not any(written):
@@ -93,7 +93,7 @@ def _predict(options: argparse.Namespace) -> int:
         on_error=options.on_error,
         batch_size=options.batch_size,
         threads=options.threads,
-        beside={name: str(path) for name, path in parse(options.beside, "--with").items()},
+        beside=_beside(options.beside),
         providers=options.providers.split(",") if options.providers else (),
     )
     tell = functools.partial(print, flush=True)
@@ -107,6 +107,19 @@ def _predict(options: argparse.Namespace) -> int:
         done = predict(settings, tell)
     _print_table(done, ", ".join(path for path in written if path))
     return 1 if done.skipped else 0
+
+
+def _beside(items: List[str]) -> Dict[str, str]:
+    """Paths by what they are; a path may have anything in it."""
+    from ...support import InputError
+
+    found = {}
+    for item in items:
+        name, _, path = item.partition("=")
+        if not name or not path:
+            raise InputError(f"--with {item!r} is no NAME=PATH", "for example mask=masks/", "fix it")
+        found[name] = path
+    return found
 
 
 def _print_table(done: Any, where: str) -> None:

@@ -5,14 +5,14 @@ import inspect
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, Union
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from ...environment import inference
+from ...environment import compat, inference
 from ...loading import (
     Codebase,
     Feeds,
@@ -63,8 +63,9 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         )
     device = check_device(options.device)
     text = config.model.type
+    # asked before it is built: models of films download parts
+    family = checked_family(compat.model_type("mmedit", "MODELS", text), title)
     model = build(config, built, options).to(device)
-    family = checked_family(model, title)
     if options.model_type is not None and options.model_type != family.name:
         raise InputError(f"{title} is not of type {options.model_type!r}", family.name, "give that, or leave it out")
     if options.trimap is not None and family.name != "mattor":
@@ -139,16 +140,16 @@ def describe(task: Task, config: Any) -> None:
     task.companions = module.family.companions(module.model, transforms, task.pipeline or [])
 
 
-def checked_family(model: nn.Module, title: str) -> Family:
-    """The family of a model.
+def checked_family(model: Union[nn.Module, Type[Any]], title: str) -> Family:
+    """The family of a model, or of a class of them.
 
     Raises:
         InputError: it is of none that is known.
     """
-    family = family_of(model)
+    kind, family = model if isinstance(model, type) else type(model), family_of(model)
     if family is None:
         raise InputError(
-            f"{title} is a {type(model).__name__}, which is exported as a plain module alone",
+            f"{title} is a {kind.__name__}, which is exported as a plain module alone",
             "a model of one picture: a BasicRestorer, an inpaintor, a mattor or a synthesizer of mmedit",
             "give its generator to mmonnx.export",
         )

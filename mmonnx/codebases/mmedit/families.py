@@ -1,6 +1,6 @@
 """The families of mmedit's models that are known."""
 
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence, Type, Union
 
 from torch import nn
 
@@ -17,8 +17,8 @@ _OF_FILMS = ("basicvsr.BasicVSR", "edvr.EDVR", "tdan.TDAN", "real_basicvsr.RealB
 """Restorers of several frames, which inherit from those of one picture."""
 
 
-def family_of(model: nn.Module) -> Optional[Family]:
-    """The family of a model, None of one that is of none."""
+def family_of(model: Union[nn.Module, Type[Any]]) -> Optional[Family]:
+    """The family of a model, or of a class of them; None of one that is of none."""
     if any(inherits(model, f"restorers.{path}") for path in _OF_FILMS):
         return None
     return next((one for one in FAMILIES if any(inherits(model, path) for path in one.classes)), None)

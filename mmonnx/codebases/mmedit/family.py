@@ -6,7 +6,7 @@ for the tensors of a batch.
 
 import sys
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import torch
@@ -127,8 +127,8 @@ def stacked(rows: List[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(rows)[:, None].astype(np.float32))
 
 
-def inherits(model: nn.Module, path: str) -> bool:
-    """Whether a model is of a class by its path below ``mmedit.models``; nothing is imported for the answer."""
+def inherits(model: Union[nn.Module, Type[Any]], path: str) -> bool:
+    """Whether a model, or a class of them, is of a class by its path below ``mmedit.models``; nothing is imported."""
     module, _, name = path.rpartition(".")
     kind = getattr(sys.modules.get(f"mmedit.models.{module}"), name, None)
-    return kind is not None and isinstance(model, kind)
+    return kind is not None and issubclass(model if isinstance(model, type) else type(model), kind)
