@@ -16,7 +16,7 @@ from mmonnx.runtime import Detector, Session
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S) for line in block.splitlines()]
-(CLIENT,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
+CLIENT, _ = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)  # the other one is Ray's, see runtime/test_ray.py
 FILE = "work_dirs/demo/faster_rcnn_digits.onnx"
 
 
