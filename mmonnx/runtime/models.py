@@ -145,8 +145,8 @@ class Classifier(Model):
     def top(self, found: Scores, count: int = 5) -> List[Tuple[int, str, float]]:
         """The best classes: index, name and score."""
         best = np.argsort(-found.probs, kind="stable")[:count]
-        labels = [int(index) if found.labels is None else int(found.labels[index]) for index in best]
-        return [(label, self.class_name(label), float(found.probs[index])) for index, label in zip(best, labels)]
+        labels = (best if found.labels is None else found.labels[best]).tolist()
+        return [(label, self.class_name(label), score) for label, score in zip(labels, found.probs[best].tolist())]
 
     def draw(self, picture: Picture, found: Scores, score_thr: float = 0.0) -> np.ndarray:
         """The picture above bars of the best classes, BGR; scores below the threshold are left out."""

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from crowds import together
 
 from mmonnx.runtime.predicting.flow import Flow, Limits, Loaded
 from mmonnx.support.errors import InputError
@@ -78,6 +79,23 @@ def test_batches_fill_while_the_network_is_busy_and_nobody_waits_for_a_full_one(
     assert max(map(len, stages.batches)) == 4
     alone = Stages()
     assert len(list(alone.results(items_of(3, 3)))) == 3, "one of each size: no batch is ever full"
+
+
+def test_batches_fill_while_all_threads_have_something_to_read():
+    stages = Stages(workers=2, ahead=40)
+    prepare = stages.prepare
+    stages.prepare = lambda item: (time.sleep(0.002), prepare(item))[1]  # the network is far quicker
+    assert len(list(stages.results(items_of(80, 2)))) == 80
+    sizes = Counter(map(len, stages.batches))
+    assert sizes[4] >= 15, "but for the last ones, and where the one who asks was late"
+
+
+@pytest.mark.parametrize("workers, lanes", [(1, 1), (2, 2), (3, 1)])
+def test_a_batch_that_is_not_full_does_not_wait_for_ones_that_cannot_be_read(workers, lanes):
+    stages = Stages(workers=workers, lanes=lanes)
+    stages.broken = set(items_of(30, 3)[3:])
+    (found,) = together([lambda: list(stages.results(items_of(30, 3)))], timeout=60)
+    assert [item[0] for item, _, error in found if error is None] == [0, 1, 2]
 
 
 def test_no_more_are_on_the_way_than_the_queue_is_long():

@@ -2,8 +2,9 @@
 
 Each picture goes through three stages: ``prepare`` (read, resize) and ``finish`` (write down what was found, draw,
 encode) in some threads, ``run`` (the network) in others, in batches of pictures of one size. OpenCV and the runtimes
-release Python's lock in them. A batch waits for nobody: whenever the network can take one more, it gets the pictures of
-the size that has waited longest, as many as are there. They come out in the order in which they went in.
+release Python's lock in them. Whenever the network can take one more batch, it gets the pictures of the size that has
+waited longest, as many as are there; but while all threads have something to read, full batches alone, as these take it
+less time. They come out in the order in which they went in.
 
 Whoever asks for the results may be interrupted at any moment, and the threads have to end then. So only these take the
 lock, and ``concurrent.futures``, whose pools have their callers take one, is not for this: Ctrl-C between taking a
@@ -189,23 +190,24 @@ class Flow(Generic[T]):
         try:
             loaded = self._prepare(slot.item)
         except BaseException as error:
-            with self._lock:
-                self._read_count += 1
             self._end(slot, error=error)
-            return
-        slot.loaded = loaded
+            loaded = None
         with self._lock:
             self._read_count += 1
-            self._held += loaded.bytes
-            self._batch_bytes = self._limits.batch(loaded.pixels) * loaded.bytes
-            self._waiting.setdefault(loaded.group, deque()).append(slot)
+            if loaded is not None:
+                slot.loaded = loaded
+                self._held += loaded.bytes
+                self._batch_bytes = self._limits.batch(loaded.pixels) * loaded.bytes
+                self._waiting.setdefault(loaded.group, deque()).append(slot)
             self._fill_lanes()
         self._changed.put(None)
 
     def _fill_lanes(self) -> None:
         """Give the network batches while it can take some; within the lock."""
-        while self._waiting and not self._stopped:
-            group = min(self._waiting, key=lambda group: self._waiting[group][0].number)
+        while not self._stopped:
+            group = self._next_group()
+            if group is None:
+                return
             slots, pixels = self._waiting[group], self._waiting[group][0].loaded.pixels
             count = min(self._limits.batch(pixels), len(slots))
             full = self._lanes == self._limits.lanes or self._pixels + count * pixels > self._limits.pixels
@@ -217,6 +219,16 @@ class Flow(Generic[T]):
             self._lanes += 1
             self._pixels += count * pixels
             self._batches.put(partial(self._infer, batch))
+
+    def _next_group(self) -> Optional[Hashable]:
+        """That of a full batch, or of any while a thread has nothing to read; the one that has waited longest."""
+        idle = self._item_count - self._read_count + self._lanes < self._limits.workers
+        ready = [
+            group
+            for group, slots in self._waiting.items()
+            if idle or len(slots) >= self._limits.batch(slots[0].loaded.pixels)
+        ]
+        return min(ready, key=lambda group: self._waiting[group][0].number, default=None)
 
     def _infer(self, batch: List[_Slot]) -> None:
         found = self._found(batch)
