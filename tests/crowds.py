@@ -1,6 +1,7 @@
-"""Threads for the tests."""
+"""Threads and forks for the tests."""
 
 import threading
+import time
 from typing import Any, Callable, List, Sequence
 
 
@@ -29,3 +30,17 @@ def together(works: Sequence[Callable[[], Any]], timeout: float = 600.0) -> List
 def in_thread(work: Callable[[], Any]) -> Any:
     """What a function returns in another thread."""
     return together([work])[0]
+
+
+def wait_for(forks: Sequence[Any], seconds: float = 300.0) -> None:
+    """Wait for the processes of ``multiprocessing``, and end those that go on.
+
+    This process would wait for these at its end, and whoever reads its output waits as long as they hold it open: a run
+    of tests that has told of all its failures, and does not end.
+    """
+    end = time.monotonic() + seconds
+    for fork in forks:
+        fork.join(max(end - time.monotonic(), 0))
+    for fork in forks:
+        fork.kill()
+        fork.join()

@@ -165,7 +165,8 @@ def both_at_once(root):
 
         def together(source, target):
             Path(f"../{os.getpid()}").write_text("")
-            while len(list(Path("..").glob("[0-9]*"))) < 2:
+            deadline = time.monotonic() + _PATIENCE
+            while len(list(Path("..").glob("[0-9]*"))) < 2 and time.monotonic() < deadline:
                 time.sleep(0.001)
             replace(source, target)
 

@@ -53,6 +53,8 @@ def shrink(config: Any) -> None:
         backbone.norm_cfg = dict(type="BN", requires_grad=True)
         neck = config.model.neck[0] if isinstance(config.model.neck, list) else config.model.neck
         name = "in_channel" if "in_channel" in neck else "in_channels"
+        if name not in neck:  # one without layers
+            return
         one_map = isinstance(neck[name], int)
         parts = [config.model.get(part) for part in HEADS]
         if not one_map and not any(QUERIES & {*part} for part in parts if isinstance(part, dict)):

@@ -1,4 +1,4 @@
-"""Files that run in no time and answer by what is in the picture: a detector and a classifier of a few nodes."""
+"""Files that run in no time and answer by what is in the picture: models of a few nodes."""
 
 import numpy as np
 import onnx
@@ -55,6 +55,25 @@ def classifier(path, batch="batch"):
     outputs = [helper.make_tensor_value_info("probs", TensorProto.FLOAT, [batch, 10])]
     about = Description("classification", list("0123456789"), pipeline=EXACT)
     return _written(path, nodes, inputs, outputs, {"class": _drawn(3, 10)}, about)
+
+
+def inpaintor(path):
+    """The picture, grey where the mask is."""
+    nodes = [helper.make_node("Mul", ["mask", "grey"], ["hole"]), helper.make_node("Add", ["input", "hole"], ["image"])]
+    sides = ["batch", 3, "height", "width"]
+    inputs = [
+        helper.make_tensor_value_info("input", TensorProto.FLOAT, sides),
+        helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", 1, *sides[2:]]),
+    ]
+    outputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)]
+    norm = {"type": "normalize", "mean": [0.0] * 3, "std": [255.0] * 3, "to_rgb": True}
+    about = Description(
+        "inpainting",
+        pipeline=[norm],
+        companions={"mask": {"of": "mask", "read": "mask", "steps": []}},
+        image_values={"low": 0.0, "high": 1.0, "rgb": True},
+    )
+    return _written(path, nodes, inputs, outputs, {"grey": np.float32(0.5)}, about)
 
 
 def _drawn(*shape):

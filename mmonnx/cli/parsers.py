@@ -63,7 +63,7 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain)\b")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -115,9 +115,17 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::... for an installed package's; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::... for "
+        "an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
+    add(
+        "model_type",
+        nargs="?",
+        metavar="MODEL_TYPE",
+        help="models of mmedit, as its tool has it: restorer, inpainting, mattor, synthesizer; the config says it too",
+    )
+    add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's tool)")
     add(
         "--checkpoint",
         dest="checkpoint_option",
@@ -130,12 +138,14 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="image, TIFF or .npy file to trace with; default: a photograph from scikit-image",
     )
+    add("--trimap-path", metavar="FILE", help="mattors: trimap of --input-img to trace with; default: a drawn one")
     add("--test-img", metavar="FILE", help="image to verify on; default: --input-img, or photographs")
     add(
         "--shape",
         nargs="+",
         metavar="N",
-        help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others)",
+        help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others). "
+        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")
@@ -201,7 +211,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls or mmseg instead of the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate or mmedit instead of the installed package",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -273,13 +283,16 @@ def _patch(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     if options.checkpoint and options.checkpoint_option:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
-    shape, rescaled = _shape(options.shape, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
+    if options.img_path and options.input_img:
+        raise InputError("the sample image is given twice", "one of IMG_PATH and --input-img", "leave one out")
+    batch, channels, sides = _sample(options.shape, options.batch)
+    shape, rescaled = _shape(sides, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
         raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
-    if options.batch < 1:
-        raise InputError(f"--batch {options.batch} is not a number of images", "1 or more", "give a larger one")
-    check_images(options.batch, shape or (1, 1))
-    check_images(options.batch, rescaled or (1, 1))
+    if batch < 1:
+        raise InputError(f"--batch {batch} is not a number of images", "1 or more", "give a larger one")
+    check_images(batch, shape or (1, 1))
+    check_images(batch, rescaled or (1, 1))
 
     from ..loading import LoadOptions
     from ..pipeline import ExportSettings, export
@@ -296,7 +309,8 @@ def _export(options: argparse.Namespace) -> int:
         output_file=output,
         load=LoadOptions(
             shape=shape,
-            batch=options.batch,
+            batch=batch,
+            sample_channels=channels,
             dynamic=options.dynamic_export,
             dynamic_batch=options.dynamic_batch,
             device=options.device,
@@ -312,7 +326,9 @@ def _export(options: argparse.Namespace) -> int:
             output_names=options.output_names,
             trust_checkpoint=options.trust_checkpoint,
             checkpoint_key=options.checkpoint_key,
-            image=options.input_img,
+            image=options.input_img or options.img_path,
+            model_type=options.model_type,
+            trimap=options.trimap_path,
             image_size=not options.no_image_size_input,
             text=options.text,
         ),
@@ -348,6 +364,18 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
     if show_dir is None and options.show and options.verify:
         show_dir = os.path.splitext(options.output_file)[0] + "_show"
     return output, os.path.join(folder, show_dir) if show_dir else None
+
+
+def _sample(values: Optional[List[str]], batch: int) -> Tuple[int, Optional[int], Optional[List[str]]]:
+    """Batch, channels (None where they are not said) and sides of ``--shape``: mmpose's tool takes all four."""
+    if values is None or len(values) != 4 or not all(_WHOLE.fullmatch(value) for value in values):
+        return batch, None, values
+    number = int(values[0])
+    if batch not in (1, number):
+        raise InputError(
+            f"--batch {batch} and --shape {' '.join(values)} say the same", f"--batch {number}", "leave one out"
+        )
+    return number, int(values[1]), values[2:]
 
 
 def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 
-from ..runtime import Classifier, Detector, Segmentor, open_model
+from ..runtime import BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor, open_model
 from ..support import InputError
 
 Arrays = Dict[str, np.ndarray]
@@ -44,6 +44,12 @@ def make_feeds(
                 "a file that mmonnx export wrote",
                 "leave --image out",
             )
+        if known.description.companions:
+            raise InputError(
+                f"'{path}' takes {' and '.join(known.description.companions)} beside a picture",
+                "a file that takes a picture alone",
+                "leave --image out",
+            )
         feed = known.prepare(known.read(image), shape)
         return {image: {"input": _repeated(feed, _dims(model.graph.input[0]), batch)}}
     size = shape or _SIZE
@@ -58,7 +64,7 @@ def _known(path: str) -> Any:
     """What prepares pictures for a file, None if it does not say how."""
     try:
         found = open_model(path, "cpu")
-        assert isinstance(found, (Classifier, Detector, Segmentor))
+        assert isinstance(found, (BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor))
         return found
     except InputError:
         return None

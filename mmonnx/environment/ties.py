@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import numpy as np
 import torch
 
-from ..fallback import nms_by_index
+from ..fallback import nms_by_index, nms_rotated_by_index
 from . import compat
 from .stand_ins import StandIn, plain, standing_in
 
@@ -43,8 +43,9 @@ def ties_by_index() -> Iterator[None]:
         "argmax": _shaken_argmax,
     }
     stand_ins = [StandIn([owner], name, function) for owner in (torch.Tensor, torch) for name, function in ours.items()]
-    # the compiled one sorts as torch does
-    stand_ins.append(StandIn([importlib.import_module("mmcv._ext")], "nms", _nms))
+    # the compiled ones sort as torch does
+    compiled = importlib.import_module("mmcv._ext")
+    stand_ins += [StandIn([compiled], "nms", _nms), StandIn([compiled], "nms_rotated", _nms_rotated)]
     with standing_in(stand_ins):
         yield
 
@@ -122,3 +123,9 @@ def _nms(
     original: Callable[..., Any], boxes: torch.Tensor, scores: torch.Tensor, *args: Any, **kwargs: Any
 ) -> torch.Tensor:
     return nms_by_index(boxes, _keys(scores), *args, **kwargs)
+
+
+def _nms_rotated(
+    original: Callable[..., Any], dets: torch.Tensor, scores: torch.Tensor, *args: Any, **kwargs: Any
+) -> torch.Tensor:
+    return nms_rotated_by_index(dets, _keys(scores), *args, **kwargs)

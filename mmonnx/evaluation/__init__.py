@@ -4,20 +4,28 @@ In: a config, a file, ``EvaluationSettings``. Out: an ``Evaluation``: results an
 asked for; a codebase's ``Evaluator`` says what differs between toolboxes.
 """
 
+from .data import reason
+from .distributed import merged
 from .evaluating import evaluate
 from .evaluator import Evaluator
 from .file import OnnxFile, Outputs
+from .first_generation import FirstSets
 from .second_generation import SampleEvaluator
-from .sets import Group
+from .sets import Batch, Group, Tally
 from .settings import Evaluation, EvaluationSettings
 
 __all__ = [
+    "Batch",
     "Evaluation",
     "EvaluationSettings",
     "Evaluator",
+    "FirstSets",
     "Group",
     "OnnxFile",
     "Outputs",
     "SampleEvaluator",
+    "Tally",
     "evaluate",
+    "merged",
+    "reason",
 ]

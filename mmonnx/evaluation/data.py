@@ -83,8 +83,8 @@ def build_loader(evaluator: "Evaluator", dataset: Any, indices: range, batch_siz
     """
     build = evaluator.datasets().build_dataloader
     more: Dict[str, Any] = {"persistent_workers": False}  # newer ones ask for it without workers, which torch refuses
-    if "pin_memory" in inspect.signature(build).parameters:
-        more["pin_memory"] = False
+    known = inspect.signature(build).parameters
+    more.update({name: False for name in ("pin_memory", "drop_last") if name in known})
     return build(torch.utils.data.Subset(dataset, indices), batch_size, workers, dist=False, shuffle=False, **more)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..loading import Task
 from .file import OnnxFile
 from .first_generation import FirstSets
-from .sets import Group, TestSets
+from .sets import Group, TestSets, palette_of
 
 
 class Evaluator:
@@ -40,6 +40,11 @@ class Evaluator:
         """Whether images of a pipeline may have to be made smaller than the config says."""
         return False
 
+    def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
+        """A dataset's class names, and (red, green, blue) of each; empty where it has none."""
+        classes = tuple(dataset.CLASSES or ())
+        return classes, palette_of(getattr(dataset, "PALETTE", None), classes)
+
     def check(self, file: OnnxFile, metrics: Sequence[str], options: Mapping[str, Any], num_classes: int) -> None:
         """Refuse a file that does not give what the metrics need.
 
@@ -67,6 +72,10 @@ class Evaluator:
     def ask(self, dataset: Any, metric: str) -> None:
         """Have the dataset evaluate nothing, or as little as it takes, by a metric; it raises what it raises."""
         dataset.evaluate([], metric=[metric])
+
+    def score(self, dataset: Any, results: List[Any], metrics: Sequence[str], options: Dict[str, Any]) -> Any:
+        """The dataset's own figures, by name; it raises what it raises."""
+        return dataset.evaluate(results, metric=list(metrics), **options)
 
     def packed(self, results: List[Any]) -> List[Any]:
         """Results as upstream keeps and writes them."""

@@ -1,6 +1,7 @@
 """An ONNX file that takes any number of images, whatever batch and size it was exported for."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -43,7 +44,8 @@ class OnnxFile:
     def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
         """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
         names = self._session.input_names
-        shape: Sequence[Any] = self._session.input_shape("input") if names == ["input"] else ()
+        known = set(names) <= {"input", *self.description.companions}
+        shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) != 4:
             raise InputError(
                 f"'{self.path}' takes {', '.join(names)}", "one input of images, named input", "give another file"
@@ -79,6 +81,7 @@ class OnnxFile:
         size: Tuple[int, int],
         offset: Tuple[float, float] = (0.0, 0.0),
         original: Tuple[float, float] = DEFAULTS[ORIGINAL_SIZE],
+        beside: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> List[Outputs]:
         """Run on images of one size.
 
@@ -87,6 +90,7 @@ class OnnxFile:
             size: (height, width) of their part that is no padding.
             offset: (left, top) of that part.
             original: (height, width) of the pictures before they were resized, for files that bring answers to it.
+            beside: what the file takes beside the images, (n, c, h, w) float32 by the inputs' names.
 
         Returns:
             Each image's outputs by name, without the batch's axis.
@@ -97,8 +101,10 @@ class OnnxFile:
         # an image in the middle goes as far as the input does
         feed = self._padded(images, (images.shape[2], images.shape[3]) if any(offset) else size)
         found: List[Outputs] = []
-        for chunk in self._chunks(feed):
-            feeds = {"input": chunk, **placing(self._session.optional_names, size, offset, original)}
+        more = {name: list(self._chunks(value)) for name, value in beside.items()}
+        for number, chunk in enumerate(self._chunks(feed)):
+            feeds = {"input": chunk, **{name: chunks[number] for name, chunks in more.items()}}
+            feeds = {**feeds, **placing(self._session.optional_names, size, offset, original)}
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many

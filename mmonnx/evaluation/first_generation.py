@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 from ..support import InputError
 from . import data, scoring
 from .distributed import merged
-from .sets import Batch, Size, Tally, TestSets, palette_of
+from .sets import Batch, Size, Tally, TestSets
 
 if TYPE_CHECKING:  # it knows the sets of its generation
     from .evaluator import Evaluator
@@ -39,8 +39,7 @@ class FirstSets(TestSets):
 
     def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
         """See ``TestSets.classes``."""
-        classes = tuple(dataset.CLASSES or ())
-        return classes, palette_of(getattr(dataset, "PALETTE", None), classes)
+        return self._evaluator.classes(dataset)
 
     def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
         """See ``TestSets.loader``."""
@@ -111,4 +110,4 @@ class FirstTally(Tally):
 
     def score(self) -> Tuple[Dict[str, Any], str]:
         """See ``Tally.score``."""
-        return scoring.score(self._dataset, self.results, self.metrics, self.options)
+        return scoring.score(self._evaluator, self._dataset, self.results, self.metrics, self.options)

@@ -71,5 +71,5 @@ def _panel(
 
 
 def _above(found: Detections, score_thr: float) -> Detections:
-    kept = found.dets[:, 4] >= score_thr
+    kept = found.scores >= score_thr
     return Detections(found.dets[kept], found.labels[kept], None if found.masks is None else found.masks[kept])

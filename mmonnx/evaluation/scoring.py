@@ -56,13 +56,14 @@ def check_metrics(evaluator: Evaluator, dataset: Any, metrics: Sequence[str]) ->
                     raise InputError(
                         f"metric {metric!r} is unknown to {type(dataset).__name__}",
                         "bbox, segm, proposal_fast, ... of a detector's dataset; accuracy, precision, ... of a "
-                        "classifier's; mIoU, mDice, mFscore of a segmentor's",
+                        "classifier's; mIoU, mDice, mFscore of a segmentor's; "
+                        "mAP, PCK, AUC, EPE, NME of a pose estimator's",
                         "give one of its own with --eval",
                     ) from error
 
 
 def score(
-    dataset: Any, results: List[Any], metrics: Sequence[str], options: Dict[str, Any]
+    evaluator: Evaluator, dataset: Any, results: List[Any], metrics: Sequence[str], options: Dict[str, Any]
 ) -> Tuple[Dict[str, Any], str]:
     """Upstream's evaluation.
 
@@ -76,7 +77,7 @@ def score(
     try:
         # recorded, and so not shown: upstream sets filters of its own for what it warns of
         with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True):
-            found = dataset.evaluate(results, metric=list(metrics), **options)
+            found = evaluator.score(dataset, results, metrics, options)
     except Exception as error:  # a dataset raises whatever its own code raises
         raise InputError(
             f"{type(dataset).__name__} cannot evaluate {', '.join(metrics)} ({type_and_line(error)[:300]})",

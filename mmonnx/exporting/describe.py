@@ -10,7 +10,7 @@ import onnxruntime
 
 from ..environment import compat
 from ..loading import LoadOptions, Task
-from ..runtime import PREFIX, Description
+from ..runtime import PREFIX, Description, is_rotated
 from ..support import __version__
 from ..verifying import Verification, as_data
 
@@ -21,11 +21,22 @@ _OUTPUTS = {
     "mask_scores": "(batch, num_dets): how good each mask is judged to be",
     "seg_map": "(batch, height, width): the class of each pixel",
     "seg_probs": "(batch, num_classes, height, width): probabilities; of two classes by a threshold, of the second",
+    "keypoints": "(batch, num_keypoints, 3): x, y in pixels of the input, and the score",
+    "heatmaps": "(batch, num_keypoints, height, width): how likely each key point is there",
+    "tags": "(batch, num_keypoints or 1, height, width): those of one person's key points are alike",
+    "image": "(batch, 3, height, width): the image that is made of the input",
+    "alpha": "(batch, 1, height, width): the alpha matte, 0 and 1 where the trimap is 0 and 255",
+    "alpha_raw": "(batch, 1, height, width): the same before it is clipped, and before the trimap counts",
     "probs": "(batch, num_classes): probabilities",
     "logits": "(batch, num_classes): scores before the softmax or sigmoid",
     "scores": "(batch, k): the best scores, the best one first",
     "features": "what the model makes of the image, for others to compare or to go on with",
 }
+
+_ROTATED = (
+    "(batch, num_dets, 6): x and y of the centre, width and height in pixels of the input, the angle in radians,"
+    " clockwise, and the score; padded with zeros"
+)
 
 
 def properties(
@@ -45,13 +56,17 @@ def properties(
         task=_kind(task),
         classes=list(task.classes),
         palette=[list(color) for color in task.palette],
+        skeleton=list(task.skeleton),
+        grouping=task.grouping,
         pipeline=task.pipeline,
+        companions=task.companions,
+        image_values=task.image_values,
         score_thr=task.score_thr,
         max_per_img=task.max_per_img,
         mask_thr=task.mask_thr,
         mask_output=_mask_output(task, options),
         box_limits=task.box_limits,
-        outputs={name: _OUTPUTS.get(name, "a raw output of the network") for name in task.output_names},
+        outputs={name: _meaning(task, name) for name in task.output_names},
     )
     versions = {name: compat.installed_version(name) for name in (*compat.SUPPORTED, *compat.MEMBERS)}
     versions.update(mmonnx=__version__, onnx=onnx.__version__, onnxruntime=onnxruntime.__version__)
@@ -69,6 +84,12 @@ def properties(
     }
 
 
+def _meaning(task: Task, name: str) -> str:
+    if name == "dets" and is_rotated(int(task.output_shapes.get(name, {}).get(2, 0)) - 1):
+        return _ROTATED
+    return _OUTPUTS.get(name, "a raw output of the network")
+
+
 def verification(verified: Optional[Verification]) -> Dict[str, str]:
     """How the verification went, and what it exercised; without one, that there was none."""
     if verified is None:
@@ -82,6 +103,7 @@ def verification(verified: Optional[Verification]) -> Dict[str, str]:
             "max_box": result.max_box,
             "max_score": result.max_score,
             "max_mask": result.max_mask,
+            "psnr": result.psnr,
         }
         for result in verified.results
     ]
@@ -94,6 +116,14 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if "keypoints" in names:
+        return "pose estimation"
+    if task.grouping is not None and {"heatmaps", "tags"} <= names:
+        return "bottom-up pose estimation"
+    if "alpha" in names:
+        return "matting"
+    if task.image_values and "image" in names:
+        return "inpainting" if "mask" in task.inputs else "image editing"
     return "classification" if names & {"probs", "logits", "scores"} else "raw"
 
 

@@ -21,12 +21,16 @@ _KERNELS = {
     "carafe_naive_forward": "carafe",
     "deform_roi_pool_forward": "deform_roi_pool",
     "first_numbers": "deform_conv",
+    "greedy_rotated": "rotated",
     "ms_deform_attn_forward": "attention",
     "nms_by_index": "nms:nms",
+    "nms_rotated_by_index": "rotated:nms_rotated",
     "psamask_forward": "psa_mask",
     "roi_align_rotated_forward": "rotated_align",
     "roi_pool_forward": "roi_pool",
     "rotated_feature_align_forward": "rotated_align",
+    "smallest_rectangles": "point_sets",
+    "turn_channels": "riroi_align",
 }
 """What the rest of mmonnx calls by itself: it needs torch, which importing this package does not load."""
 
@@ -48,11 +52,15 @@ _FAMILIES = (
     "info",
     "masked_conv",
     "nms",
+    "point_sets",
     "psa_mask",
+    "riroi_align",
     "roi_align",
     "roi_pool",
     "rotated",
     "rotated_align",
+    "rotated_filter",
+    "vertices",
 )
 
 

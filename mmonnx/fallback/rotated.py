@@ -1,82 +1,75 @@
 """Overlap and non-maximum suppression of rotated boxes."""
 
-from typing import Tuple
-
 import torch
 
-from .nms import by_score, float32, greedy
+from .nms import by_score, float32
 from .registry import operator
 
-# Pairs of boxes per step: each takes 24 points in double precision.
-_PAIRS = 1 << 16
-# Points so little outside (of the box's size) count as inside: equal boxes must not lose their corners to rounding.
-_SLACK = 1e-9
+_PAIRS = 1 << 18
+"""Pairs of boxes per step: each takes some 40 numbers in double precision."""
+_CHUNK = 512
+"""Boxes that are suppressed at a time."""
+_LEAST_AREA = 1e-14
+"""Boxes with less have no overlap."""
 
 
-def _vertices(boxes: torch.Tensor) -> torch.Tensor:
-    """(P, 5) centre, width, height, angle in radians -> (P, 4, 2), in turn around the box."""
-    cos, sin = boxes[:, 4].cos() / 2, boxes[:, 4].sin() / 2
-    width = torch.stack((cos, sin), 1) * boxes[:, 2:3]
-    height = torch.stack((-sin, cos), 1) * boxes[:, 3:4]
-    return boxes[:, None, :2] + torch.stack((-width - height, width - height, width + height, height - width), 1)
+def shared_area(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """Area that two boxes share, (P, 5) centre, width, height, angle in radians each -> (P,).
 
-
-def _cross(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    return one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]
-
-
-def _inside(points: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-    """(P, 4, 2) points and (P, 4, 2) vertices of a rectangle -> (P, 4) bool."""
-    relative = points - box[:, :1]
-    sides = torch.stack((box[:, 1] - box[:, 0], box[:, 3] - box[:, 0]), 1)
-    along = relative @ sides.transpose(1, 2)
-    squares = (sides * sides).sum(-1)[:, None]
-    return ((along >= -_SLACK * squares) & (along <= (1 + _SLACK) * squares)).all(-1)
-
-
-def _crossings(one: torch.Tensor, two: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Where the edges of two rectangles meet: (P, 16, 2) points and (P, 16) bool, which of them there are."""
-    start, edge = one[:, :, None], (one.roll(-1, 1) - one)[:, :, None]
-    other, across = two[:, None], (two.roll(-1, 1) - two)[:, None]
-    det = _cross(across, edge)
-    parallel = det.abs() <= 1e-14
-    det = torch.where(parallel, torch.ones_like(det), det)
-    first, second = _cross(across, other - start) / det, _cross(edge.expand_as(other - start), other - start) / det
-    there = ~parallel & (first >= 0) & (first <= 1) & (second >= 0) & (second <= 1)
-    return (start + first[..., None] * edge).flatten(1, 2), there.flatten(1)
-
-
-def _intersection(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """Area that two rectangles share, (P, 4, 2) vertices each -> (P,).
-
-    The corners of what they share are sorted by their angle around its middle; those that are none are put on it, where
-    they add nothing.
+    Where two is upright, pushing every point of the plane to the nearest one in it takes the outline of one to a curve
+    around what they share, and around nothing else: what is pushed goes along a side and back. Between the places where
+    the outline crosses the sides' lines that curve is straight.
     """
-    crossings, there = _crossings(one, two)
-    points = torch.cat((crossings, one, two), 1)
-    there = torch.cat((there, _inside(one, two), _inside(two, one)), 1)
-    points = torch.where(there[..., None], points, torch.zeros_like(points))
-    points = points - points.sum(1, keepdim=True) / there.sum(1).clamp(min=1)[:, None, None]
-    angle = torch.atan2(points[..., 1], points[..., 0]).masked_fill(~there, float("inf"))
-    order = angle.argsort(1)
-    points = points.gather(1, order[..., None].expand_as(points))
-    # The absent ones, last in the order, repeat the first point: the polygon closes with edges of no length.
-    absent = ~there.gather(1, order)[..., None]
-    points = torch.where(absent, points[:, :1].expand_as(points), points)
-    return _cross(points, points.roll(-1, 1)).sum(1).abs() / 2
+    cos, sin = two[:, 4].cos(), two[:, 4].sin()
+    away, turn = one[:, :2] - two[:, :2], one[:, 4] - two[:, 4]
+    middle = torch.stack((away[:, 0] * cos + away[:, 1] * sin, away[:, 1] * cos - away[:, 0] * sin))
+    along = torch.stack((turn.cos(), turn.sin())) * one[:, 2] / 2
+    across = torch.stack((-turn.sin(), turn.cos())) * one[:, 3] / 2
+    start = torch.stack((middle - along - across, middle + along - across), 0)
+    start = torch.cat((start, 2 * middle - start))  # (4, 2, P), in turn around the box
+    edge = start.roll(-1, 0) - start
+    side = two[:, 2:4].t() / 2  # (2, P)
+    step = torch.where(edge == 0, torch.ones_like(edge), edge)
+    crossings = (torch.stack((-side - start, side - start)) / step).clamp(0, 1)  # (2, 4, 2, P)
+    shares = crossings.permute(0, 2, 1, 3).flatten(0, 1).sort(0)[0]
+    shares = torch.cat((torch.zeros_like(shares[:1]), shares, torch.ones_like(shares[:1])))  # (6, 4, P)
+    curve = start + shares[:, :, None] * edge
+    x, y = torch.minimum(torch.maximum(curve, -side), side).unbind(2)
+    return ((x[1:] + x[:-1]) * (y[1:] - y[:-1])).sum((0, 1)).abs() / 2
 
 
 def _overlap(one: torch.Tensor, two: torch.Tensor, mode: int) -> torch.Tensor:
     """IoU (mode 0) or intersection over the first (mode 1) of pairs, (P, 5) each -> (P,)."""
-    result = []
-    for first, second in zip(one.split(_PAIRS), two.split(_PAIRS)):
-        first, second = first.double(), second.double()
-        middle = torch.nn.functional.pad((first[:, :2] + second[:, :2]) / 2, (0, 3))
-        shared = _intersection(_vertices(first - middle), _vertices(second - middle))
+    result = [one.new_zeros(0)]
+    for first, second in zip(one.double().split(_PAIRS), two.double().split(_PAIRS)):
         area, other = first[:, 2] * first[:, 3], second[:, 2] * second[:, 3]
+        shared = shared_area(first, second)
         overlap = shared / (area + other - shared if mode == 0 else area)
-        result.append(torch.where((area < 1e-14) | (other < 1e-14), torch.zeros_like(overlap), overlap))
-    return torch.cat(result).to(one.dtype)
+        empty = (area < _LEAST_AREA) | (other < _LEAST_AREA)
+        result.append(torch.where(empty, torch.zeros_like(overlap), overlap).to(one.dtype))
+    return torch.cat(result)
+
+
+def _extents(boxes: torch.Tensor) -> torch.Tensor:
+    """(K, 5) -> (K, 2), half of what each box has of both axes."""
+    cos, sin = boxes[:, 4].cos().abs(), boxes[:, 4].sin().abs()
+    width, height = boxes[:, 2] / 2, boxes[:, 3] / 2
+    return torch.stack((width * cos + height * sin, width * sin + height * cos), 1)
+
+
+def _near(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """(K, 5) and (L, 5) -> (K, L) bool, whether the boxes may overlap: the upright ones around them do."""
+    gap = (one[:, None, :2] - two[None, :, :2]).abs()
+    return (gap <= _extents(one)[:, None] + _extents(two)[None]).all(2)
+
+
+def _table(one: torch.Tensor, two: torch.Tensor, mode: int) -> torch.Tensor:
+    """The overlaps (K, L) of (K, 5) with (L, 5)."""
+    one, two = one.contiguous(), two.contiguous()
+    table = one.new_zeros((len(one), len(two)))
+    rows, columns = _near(one.double(), two.double()).nonzero().unbind(1)
+    table[rows, columns] = _overlap(one[rows], two[columns], mode)
+    return table
 
 
 @operator
@@ -94,10 +87,13 @@ def box_iou_rotated(
     """
     if ious.numel() == 0:
         return
-    if not aligned:
-        count = boxes1.shape[0]
-        boxes1, boxes2 = boxes1.repeat_interleave(boxes2.shape[0], 0), boxes2.repeat(count, 1)
-    ious.copy_(_overlap(boxes1[:, :5], boxes2[:, :5], mode_flag).view_as(ious))
+    boxes1, boxes2 = boxes1[:, :5], boxes2[:, :5]
+    if aligned:
+        ious.copy_(_overlap(boxes1, boxes2, mode_flag).view_as(ious))
+        return
+    flat = ious.view(len(boxes1), len(boxes2))
+    for rows in torch.arange(len(boxes1)).split(_CHUNK):
+        flat[rows] = _table(boxes1[rows], boxes2, mode_flag)
 
 
 @operator
@@ -124,13 +120,28 @@ def nms_rotated(
     Returns:
         (K,) int64, the kept indices by falling score.
     """
-    if dets.numel() == 0:
-        return torch.empty((0,), dtype=torch.long, device=dets.device)
-    boxes, threshold = dets[:, :5], float32(iou_threshold)
+    order = by_score(scores)
+    return order[greedy_rotated(dets[order, :5], float32(iou_threshold))]
 
-    def overlaps(first: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
-        if rest.numel() == 0:
-            return torch.zeros_like(rest, dtype=torch.bool)
-        return _overlap(boxes[first].expand(rest.numel(), 5), boxes[rest], 0) >= threshold
 
-    return torch.cat(greedy(by_score(scores), overlaps)[0])
+def greedy_rotated(boxes: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Which of (K, 5) boxes, the best first, stay where each drops those that it overlaps by the threshold or more.
+
+    Returns:
+        (S,) int64, rising.
+    """
+    kept = torch.zeros(0, dtype=torch.long, device=boxes.device)
+    for chunk in torch.arange(len(boxes), device=boxes.device).split(_CHUNK):
+        left = chunk[~(_table(boxes[kept], boxes[chunk], 0) >= threshold).any(0)]
+        kept = torch.cat((kept, left[_first_of_all(_table(boxes[left], boxes[left], 0) >= threshold)]))
+    return kept
+
+
+def _first_of_all(conflict: torch.Tensor) -> torch.Tensor:
+    """(K,) bool, what stays of K in their order, where (K, K) says who drops whom."""
+    rows, stays = conflict.cpu().numpy(), torch.ones(len(conflict), dtype=torch.bool)
+    flags = stays.numpy()
+    for number in range(len(rows)):
+        if flags[number]:
+            flags[number + 1 :] &= ~rows[number, number + 1 :]
+    return stays.to(conflict.device)

@@ -7,7 +7,7 @@ from .registry import operator
 from .sampling import bins, sample
 
 
-def _pool(
+def pool_rotated(
     input: torch.Tensor,
     rois: torch.Tensor,
     pooled_height: int,
@@ -17,7 +17,7 @@ def _pool(
     aligned: bool,
     clockwise: bool,
 ) -> torch.Tensor:
-    """(R, C, PH, PW)"""
+    """The averages (R, C, PH, PW) of the bins of rotated RoIs; arguments as of :func:`roi_align_rotated_forward`."""
     size = (pooled_height, pooled_width)
     center = rois[:, 1:3] * spatial_scale - (0.5 if aligned else 0.0)
     side = rois[:, 3:5] * spatial_scale
@@ -64,7 +64,7 @@ def roi_align_rotated_forward(
         clockwise: how the angle turns in the image.
     """
     sizes = (pooled_height, pooled_width, spatial_scale, sampling_ratio, aligned, clockwise)
-    output.copy_(_pool(input, rois, *sizes))
+    output.copy_(pool_rotated(input, rois, *sizes))
 
 
 @operator
@@ -81,7 +81,7 @@ def roi_align_rotated_backward(
 ) -> None:
     """Gradient of :func:`roi_align_rotated_forward` by its input, added to ``bottom_grad`` (B, C, H, W)."""
     sizes = (pooled_height, pooled_width, spatial_scale, sampling_ratio, aligned, clockwise)
-    bottom_grad.add_(gradients(lambda input: _pool(input, rois, *sizes), (bottom_grad,), top_grad)[0])
+    bottom_grad.add_(gradients(lambda input: pool_rotated(input, rois, *sizes), (bottom_grad,), top_grad)[0])
 
 
 def _align(features: torch.Tensor, best_bboxes: torch.Tensor, spatial_scale: float, points: int) -> torch.Tensor:

@@ -49,7 +49,8 @@ def augmentation(config: Any) -> str:
     names = ("img_scale", "scale_factor", "img_ratios")
     scales: Sequence[Any] = next((step[name] for name in names if isinstance(step.get(name), list)), [])
     found = [f"{len(scales)} scales"] if len(scales) > 1 else []
-    found += ["flipped copies"] if step.get("flip") else []
+    test_cfg = first_test_cfg(config.model.get("test_cfg"))  # mmpose's has it there
+    found += ["flipped copies"] if step.get("flip") or test_cfg.get("flip_test") else []
     return ", ".join(found)
 
 

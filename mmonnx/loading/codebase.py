@@ -24,7 +24,7 @@ from .task import Task
 
 _GROUP = "mmonnx.codebases"
 """The entry points by which an installed package brings a codebase: each is a :class:`Codebase` or a class of one."""
-_OWN = ("mmdet", "mmcls", "mmpretrain", "mmseg", "plain")
+_OWN = ("mmdet", "mmcls", "mmpretrain", "mmpose", "mmrotate", "mmseg", "mmedit", "plain")
 
 
 class Blame(NamedTuple):
@@ -87,6 +87,10 @@ class Codebase:
     def owns(self, settings: Any) -> bool:
         """Whether the model of an ``mmcv.Config`` is this codebase's; its own registry decides."""
         return False
+
+    def seems_to_own(self, settings: Any) -> bool:
+        """Whether the model of an ``mmcv.Config`` looks like one of a toolbox that is not installed."""
+        return any(part in settings.model for part in self.parts)
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model, give it weights, and make it a task: how it is prepared, run and read.
@@ -184,7 +188,7 @@ class OpenMMLabCodebase(Codebase):
         """Whether the config's model is in the registry (custom modules included)."""
         found = compat.model_type(self.package, self.registry, settings.model.type)
         if found is None or not compat.is_second_generation():
-            return found is not None
+            return found is not None and self._is_nearest(found)
         # of 2.x all models of all packages are in one tree of registries
         return isinstance(found, type) and issubclass(found, getattr(sys.modules[f"{self.package}.models"], self.base))
 
@@ -192,7 +196,12 @@ class OpenMMLabCodebase(Codebase):
         """Whether it inherits from the toolbox's base class."""
         # nobody has one who has not imported the toolbox
         models = sys.modules.get(f"{self.package}.models")
-        return models is not None and isinstance(model, getattr(models, self.base))
+        return models is not None and isinstance(model, getattr(models, self.base)) and self._is_nearest(type(model))
+
+    def _is_nearest(self, kind: Any) -> bool:
+        """Whether no other toolbox is between a class and this one: mmrotate's detectors are mmdet's as well."""
+        homes = (base.__module__.partition(".")[0] for base in getattr(kind, "__mro__", ()))
+        return next((home for home in homes if home in packages()), self.package) == self.package
 
 
 @lru_cache(maxsize=None)

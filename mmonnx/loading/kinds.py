@@ -37,14 +37,15 @@ def draw_result(
     result: Any,
     classes: Sequence[str],
     palette: Sequence[Sequence[int]] = (),
+    skeleton: Sequence[Mapping[str, Sequence[int]]] = (),
 ) -> Tuple[np.ndarray, str]:
     """Draw a result of a codebase's own type, or of ``mmonnx.runtime``'s; the picture, and a note.
 
     Args:
         kinds: a codebase's.
-        canvas, scale, result, classes, palette: see ``runtime.drawing.draw_result``.
+        canvas, scale, result, classes, palette, skeleton: see ``runtime.drawing.draw_result``.
     """
     kind = kinds.get(type(result))
     if kind is not None:
         return kind.draw(canvas, scale, result, classes)
-    return drawing.draw_result(canvas, scale, result, classes, palette)
+    return drawing.draw_result(canvas, scale, result, classes, palette, skeleton)

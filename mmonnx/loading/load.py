@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import fallback
 from ..environment import compat, ordinary
@@ -24,7 +24,8 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
     """Build the model that a config describes, with the codebase that it belongs to.
 
     Args:
-        config: a path, ``mmdet::...``, ``mmcls::...``, ``mmseg::...``, or ``package.module:callable``.
+        config: a path, ``mmdet::...`` (``mmcls::``, ``mmseg::``, ``mmpose::``, ``mmrotate::``), or
+            ``package.module:callable``.
         checkpoint: path of the weights, None for seeded random ones.
         options: how.
 
@@ -76,7 +77,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     if taker is not None:
         return taker, taker.read(config, cfg_options)
     find_config(config)
-    with _quiet_imports():
+    with _quiet_imports(), compat.newest_mmcv_taken():
         fallback.ensure()
         settings = read_config(config, cfg_options)
         # to ask a codebase is to import it: the one that the name says is asked first
@@ -85,7 +86,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     compat.check_versions()  # of the source tree, where one is used
     if owner is not None:
         return owner, settings
-    absent = next((one for one in known if one.parts and _lacks(one.package, one.parts, settings.model)), None)
+    absent = next((one for one in known if one.seems_to_own(settings) and _is_absent(one.package)), None)
     if absent is not None:
         raise InputError(
             f"config {config!r} has a model of {absent.package}, which is not installed",
@@ -99,9 +100,8 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     )
 
 
-def _lacks(package: str, parts: Sequence[str], model: Any) -> bool:
-    """Whether a model's config has parts that a package alone knows, and this is not installed."""
-    return any(part in model for part in parts) and importlib.util.find_spec(package) is None
+def _is_absent(package: str) -> bool:
+    return importlib.util.find_spec(package) is None
 
 
 def _unread() -> str:
@@ -109,7 +109,8 @@ def _unread() -> str:
     told = ""
     for package in (codebase.package for codebase in codebases() if codebase.package):
         try:
-            importlib.import_module(f"{package}.models")
+            with compat.newest_mmcv_taken():
+                importlib.import_module(f"{package}.models")
         except ImportError as error:
             if error.name != package:  # which is what a package lacks that is not installed
                 told += f", and {package}.models cannot be imported ({type_and_line(error)[:200]})"
@@ -146,7 +147,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmseg)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

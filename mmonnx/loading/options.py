@@ -20,6 +20,7 @@ class LoadOptions:
         softmax: a classifier gives probabilities; without it, logits.
         seg_logits: a segmentor gives the probabilities of the classes beside the label map.
         rescale_shape: (height, width) of a segmentor's answer, None for that of its input.
+        sample_channels: the channels of the sample input, where a user has said all of its axes; None for the model's.
         cfg_options: overrides of the config.
         codebase_root: top folder of a source tree of mmdet or mmcls, None for what is installed.
         model_kwargs: arguments of the callable that makes a plain model.
@@ -29,6 +30,8 @@ class LoadOptions:
         image: path of the sample image, None for a photograph that scikit-image ships.
         image_size: a detector's file takes where the picture lies in its input, see ``runtime.placement``, as far as
             the detector's answers depend on it; without, padding is taken for a part of the picture.
+        model_type: what mmedit's own tool is told of a model, None for not told.
+        trimap: path of a mattor's sample trimap, None for a drawn one.
         text: what a detector that takes text is to look for, as ``"person . car ."``; the file then has it fixed.
         seed: of the random weights that stand in for a checkpoint.
     """
@@ -44,6 +47,7 @@ class LoadOptions:
     softmax: bool = True
     seg_logits: bool = False
     rescale_shape: Optional[Tuple[int, int]] = None
+    sample_channels: Optional[int] = None
     cfg_options: Dict[str, Any] = field(default_factory=dict)
     codebase_root: Optional[str] = None
     model_kwargs: Dict[str, Any] = field(default_factory=dict)
@@ -52,5 +56,7 @@ class LoadOptions:
     checkpoint_key: Optional[str] = None
     image: Optional[str] = None
     image_size: bool = True
+    model_type: Optional[str] = None
+    trimap: Optional[str] = None
     text: Optional[str] = None
     seed: int = 0

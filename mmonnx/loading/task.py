@@ -49,6 +49,10 @@ class Task:
         divisor: what the height and the width of the inputs that the model is made for are multiples of, in pixels.
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
+        skeleton: lines between key points, see ``runtime.description``; may be empty.
+        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        companions: how inputs beside the picture are prepared, see ``runtime.companions``; may be empty.
+        image_values: what is black and what is white in an image that the model makes, see ``runtime.description``.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
         config_text: the whole config as Python; empty where there is none.
         weights: where the weights are from that no checkpoint's file holds.
@@ -81,6 +85,10 @@ class Task:
     divisor: int = 32
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
+    skeleton: Sequence[Dict[str, List[int]]] = ()
+    grouping: Optional[Dict[str, Any]] = None
+    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    image_values: Mapping[str, Any] = field(default_factory=dict)
     pipeline: Optional[List[Dict[str, Any]]] = None
     config_text: str = ""
     weights: str = "random weights"

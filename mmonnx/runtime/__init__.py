@@ -11,11 +11,17 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 
 from ..support import lazy
 from . import drawing, masks
-from .boxes import in_picture
+from .boxes import corners, in_picture
+from .companions import read as read_companion
+from .crops import Crop
 from .description import PREFIX, Description
+from .distributed import BatchDetector
+from .editors import ImageEditor
 from .engines import DEFAULT as DEFAULT_RUNTIME
 from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
+from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .external import check_external, external_entries
+from .grouping import Grouping
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
@@ -24,30 +30,50 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .results import (
+    ROTATED,
+    Detections,
+    EditedImage,
+    LabelMap,
+    Panoptic,
+    Poses,
+    RawOutputs,
+    Result,
+    Scores,
+    is_rotated,
+)
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "BatchDetector",
     "Benchmark",
+    "BottomUpPoseEstimator",
     "Classifier",
+    "Crop",
     "DEFAULTS",
     "DEFAULT_RUNTIME",
     "Description",
     "Detections",
     "Detector",
     "ENGINES",
+    "EditedImage",
     "Engine",
     "EngineError",
     "EngineSession",
+    "Grouping",
     "IMAGE_CORNER",
     "IMAGE_SIZE",
+    "ImageEditor",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",
     "Panoptic",
+    "PoseEstimator",
+    "Poses",
     "PredictSettings",
     "Predicted",
+    "ROTATED",
     "RawOutputs",
     "Result",
     "Scores",
@@ -57,6 +83,7 @@ __all__ = [
     "check_operator_library",
     "check_picture",
     "check_valid",
+    "corners",
     "count_channels",
     "drawing",
     "drawn",
@@ -64,6 +91,7 @@ __all__ = [
     "find_engine",
     "from_config",
     "in_picture",
+    "is_rotated",
     "large",
     "load_session",
     "main_ratio",
@@ -74,6 +102,8 @@ __all__ = [
     "page",
     "placing",
     "predict",
+    "predict_with_ray",
+    "read_companion",
     "read_image",
     "read_picture",
     "read_results",
@@ -82,5 +112,13 @@ __all__ = [
     "write_page",
 ]
 
-# who runs a file need not have onnx
-__getattr__ = lazy(__name__, {"check_valid": "large", "large": "large:", "without_weights": "large"})
+# who runs a file need not have onnx, nor Ray
+__getattr__ = lazy(
+    __name__,
+    {
+        "check_valid": "large",
+        "large": "large:",
+        "predict_with_ray": "distributed.run",
+        "without_weights": "large",
+    },
+)

@@ -1,14 +1,26 @@
 """What a file says of itself in its ``metadata_props``, as strings by name, all of them ``mmonnx.``-something."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..support import InputError
 from .boxes import LIMITS
+from .companions import KINDS
 
 PREFIX = "mmonnx."
-TASKS = ("detection", "segmentation", "semantic segmentation", "classification", "raw")
+TASKS = (
+    "detection",
+    "segmentation",
+    "semantic segmentation",
+    "pose estimation",
+    "bottom-up pose estimation",
+    "image editing",
+    "inpainting",
+    "matting",
+    "classification",
+    "raw",
+)
 
 
 @dataclass(frozen=True)
@@ -17,9 +29,14 @@ class Description:
 
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
-            pixel), ``classification`` or ``raw`` (a network's outputs without post-processing).
-        classes: class names, may be empty.
+            pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
+            people are read), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of what
+            to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
+            post-processing).
+        classes: class names, may be empty; the key points' names where these are found.
         palette: (red, green, blue) of each class, may be empty.
+        skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
+        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
         max_per_img: the greatest number of detections in an image, None for no limit.
@@ -27,11 +44,16 @@ class Description:
         mask_output: ``image`` or ``roi``: whether masks are pasted.
         box_limits: what boxes may reach, see ``runtime.boxes``.
         outputs: what each output holds.
+        companions: how further inputs are prepared, see ``runtime.companions``, by their names.
+        image_values: ``low`` and ``high``, what is black and what is white in an image that the file gives, and
+            ``rgb``, whether red is its first channel.
     """
 
     task: str = "raw"
     classes: Sequence[str] = ()
     palette: Sequence[Sequence[int]] = ()
+    skeleton: Sequence[Dict[str, List[int]]] = ()
+    grouping: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
@@ -39,10 +61,12 @@ class Description:
     mask_output: str = "image"
     box_limits: str = "image"
     outputs: Optional[Dict[str, str]] = None
+    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    image_values: Mapping[str, Any] = field(default_factory=dict)
 
     def to_properties(self) -> Dict[str, str]:
         """The same as ``metadata_props``: each as JSON."""
-        return {f"{PREFIX}{field.name}": _json(getattr(self, field.name)) for field in fields(self)}
+        return {f"{PREFIX}{one.name}": _json(getattr(self, one.name)) for one in fields(self)}
 
     @staticmethod
     def from_properties(properties: Mapping[str, str], path: str) -> "Description":
@@ -61,7 +85,7 @@ class Description:
                 "a file with the metadata that mmonnx export writes",
                 "export the model again",
             )
-        names = [field.name for field in fields(Description) if PREFIX + field.name in properties]
+        names = [one.name for one in fields(Description) if PREFIX + one.name in properties]
         try:
             values = {name: json.loads(properties[PREFIX + name]) for name in names}
             found = Description(**values)
@@ -89,9 +113,23 @@ def _check(found: Description) -> None:
         raise ValueError("classes")
     if not all(len(color) == 3 and all(0 <= int(value) <= 255 for value in color) for color in found.palette):
         raise ValueError("palette")
+    for line in found.skeleton:
+        if len(line["link"]) != 2 or len(line["color"]) != 3 or not all(int(end) >= 0 for end in line["link"]):
+            raise ValueError("skeleton")
     float(found.score_thr), float(found.mask_thr)
-    for step in found.pipeline or ():
+    if found.task in ("image editing", "inpainting"):
+        float(found.image_values["low"]), float(found.image_values["high"]), bool(found.image_values["rgb"])
+    for companion in found.companions.values():
+        if companion["read"] not in KINDS or not isinstance(companion["of"], str):
+            raise ValueError("companions")
+        _check_steps(companion["steps"])
+    _check_steps(found.pipeline or ())
+
+
+def _check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
+    for step in steps:
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
+        needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))
         for name in needed.get(step["type"], ()):
             step[name]

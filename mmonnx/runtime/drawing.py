@@ -1,21 +1,26 @@
 """Drawing what a model found on a picture."""
 
 import colorsys
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from .results import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from .boxes import corners
+from .results import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
 MIN_SIDE = 480
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_RADIUS = 4
+"""Of a key point, in pixels, as mmpose draws it."""
+_GREEN = (0, 255, 0)
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 Color = Tuple[int, int, int]
 Field = Tuple[int, int, int, int]
+Skeleton = Sequence[Mapping[str, Sequence[int]]]
 
 
 def color_of(label: int) -> Color:
@@ -44,8 +49,9 @@ def draw_detections(
     """
     colors = [_color(int(label), palette) for label in result.labels]
     valid = np.flatnonzero(np.isfinite(result.dets).all(axis=1))
-    order = valid[np.argsort(-result.dets[valid, 4], kind="stable")][:MAX_BOXES][::-1]
-    boxes = (result.dets[:, :4] * scale).astype(np.float64)
+    order = valid[np.argsort(-result.scores[valid], kind="stable")][:MAX_BOXES][::-1]
+    outlines = _outlines(result) * scale
+    boxes = np.concatenate([outlines.min(1), outlines.max(1)], 1)  # the upright ones around them
     size = max(canvas.shape[:2])
     thickness = max(1, round(size / 450))
     font = float(np.clip(size / 1500, 0.36, 1.2))
@@ -53,15 +59,28 @@ def draw_detections(
         for index in order:
             _blend(canvas, result.masks[index], boxes[index], scale, colors[index])
     for index in order:
-        corners = [tuple(int(round(value)) for value in corner) for corner in (boxes[index, :2], boxes[index, 2:])]
-        cv2.rectangle(canvas, corners[0], corners[1], colors[index], thickness, cv2.LINE_AA)
+        _outline(canvas, outlines[index], colors[index], thickness)
     taken: List[Field] = []
     for index in order[::-1]:
-        text = f"{class_name(int(result.labels[index]), classes)} {result.dets[index, 4]:.2f}"
+        text = f"{class_name(int(result.labels[index]), classes)} {result.scores[index]:.2f}"
         taken.append(_tag(canvas, text, boxes[index], colors[index], font, taken))
     count = len(result.dets)
     more = f" ({len(order)} drawn, +{count - len(order)} more)" if count > len(order) else ""
     return f"{count} detection{'' if count == 1 else 's'}{more}"
+
+
+def _outlines(result: Detections) -> np.ndarray:
+    """(n, 4, 2) float64, the corners of the boxes in turn."""
+    boxes = result.boxes.astype(np.float64)
+    return corners(boxes) if result.rotated else boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+
+
+def _outline(canvas: np.ndarray, outline: np.ndarray, color: Color, thickness: int) -> None:
+    points = np.array([[int(round(value)) for value in corner] for corner in outline], np.int32)
+    if (outline[0, 1] == outline[1, 1]) and (outline[0, 0] == outline[3, 0]):  # upright ones have sharp corners
+        cv2.rectangle(canvas, tuple(map(int, points[0])), tuple(map(int, points[2])), color, thickness, cv2.LINE_AA)
+    else:
+        cv2.polylines(canvas, [points], True, color, thickness, cv2.LINE_AA)
 
 
 def _color(label: int, palette: Sequence[Sequence[int]]) -> Color:
@@ -115,6 +134,48 @@ def draw_label_map(canvas: np.ndarray, labels: np.ndarray, palette: Sequence[Seq
     colors = np.array([_color(label, palette) for label in range(count)] + [(0, 0, 0)], np.uint8)
     tint = colors[np.where((labels >= 0) & (labels < count), labels, count)]
     return (canvas * 0.5 + tint * 0.5).astype(np.uint8)
+
+
+def draw_poses(
+    canvas: np.ndarray,
+    result: Poses,
+    scale: int,
+    palette: Sequence[Sequence[int]] = (),
+    skeleton: Skeleton = (),
+    score_thr: float = 0.0,
+) -> str:
+    """Draw boxes, key points and the lines between them, as mmpose's ``show_result`` has them.
+
+    Args:
+        canvas: see ``draw_detections``.
+        result: in pixels of the picture before it was enlarged.
+        scale: how much it was enlarged by.
+        palette: (red, green, blue) of each key point; where there is none, ``color_of`` gives it.
+        skeleton: see ``runtime.description``.
+        score_thr: key points below are left out, and lines to them.
+
+    Returns:
+        A caption: how many poses there are.
+    """
+    for box in () if result.boxes is None else (result.boxes * scale).astype(np.int32).tolist():
+        cv2.rectangle(canvas, (box[0], box[1]), (box[2], box[3]), _GREEN, 1)
+    height, width = canvas.shape[:2]
+    for pose in result.keypoints:
+        scores = pose[:, 2]
+        # OpenCV takes no place that is far outside of the picture
+        with np.errstate(invalid="ignore"):
+            places = [(int(x), int(y)) for x, y in np.nan_to_num(pose[:, :2] * scale).clip(-(2**15), 2**15).tolist()]
+        for point in np.flatnonzero(scores >= score_thr).tolist():
+            cv2.circle(canvas, places[point], _RADIUS, _color(point, palette), -1)
+        for line in skeleton:
+            one, other = line["link"]
+            if max(one, other) >= len(places) or not min(scores[one], scores[other]) >= score_thr:
+                continue
+            if all(0 < x < width and 0 < y < height for x, y in (places[one], places[other])):
+                red, green, blue = (int(value) for value in line["color"])
+                cv2.line(canvas, places[one], places[other], (blue, green, red), 1)
+    count = len(result.keypoints)
+    return f"{count} pose{'' if count == 1 else 's'}"
 
 
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
@@ -227,7 +288,12 @@ def _stroke(font: float) -> int:
 
 
 def draw_result(
-    canvas: np.ndarray, scale: int, result: Result, classes: Sequence[str], palette: Sequence[Sequence[int]] = ()
+    canvas: np.ndarray,
+    scale: int,
+    result: Result,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]] = (),
+    skeleton: Skeleton = (),
 ) -> Tuple[np.ndarray, str]:
     """Draw a result of any kind on its picture, or below it; the picture, and a note.
 
@@ -236,7 +302,10 @@ def draw_result(
         scale: by how much the picture was enlarged.
         result: what was found.
         classes, palette: see ``draw_detections``.
+        skeleton: see ``draw_poses``.
     """
+    if isinstance(result, Poses):
+        return canvas, draw_poses(canvas, result, scale, palette, skeleton)
     return _DRAWERS[type(result)](canvas, scale, result, classes, palette)
 
 
@@ -258,6 +327,13 @@ def _with_labels(canvas: np.ndarray, scale: int, result: Any, classes: Any, pale
     count = len(np.unique(labels))
     tinted = draw_label_map(canvas, labels.repeat(scale, 0).repeat(scale, 1), palette)
     return tinted, f"{count} class{'' if count == 1 else 'es'}"
+
+
+def _with_image(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    image = viewable(result.pixels)
+    height, width = image.shape[:2]
+    size = canvas.shape[1], max(round(height * canvas.shape[1] / width), 1)
+    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), f"{height}x{width}"
 
 
 def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
@@ -283,6 +359,7 @@ def _listing(result: RawOutputs, width: int) -> np.ndarray:
 
 _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     Detections: _with_boxes,
+    EditedImage: _with_image,
     LabelMap: _with_labels,
     Panoptic: _with_segments,
     Scores: _with_bars,

@@ -6,13 +6,20 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``float``: the image becomes float32 before it is resized;
 - ``resize``: ``rule`` is ``within`` (as large as fits into ``size``, the longer side of which goes with the image's
   longer side; with ``least`` its shorter side becomes that of ``size``, or as long as this, if ``size`` is smaller),
-  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``), ``factor`` (by ``factor``), or
+  ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``, or the last ones where ``rounding`` is
+  ``down``), ``factor`` (by ``factor``, in steps of whole sizes as mmdet has it), ``times`` (by ``factor``), or
   ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
+  with ``mode`` ``reflect`` it is the picture's own rows and columns, mirrored, and no ``value``;
+- ``person``: what lies in a box, with so much ``padding`` (1.25 makes it a quarter wider and higher) and in the aspect
+  of ``size``, to which it is resized; ``udp`` has the first and the last pixels on the crop's border;
+- ``align``: the shorter side becomes that of ``size``, the other one what goes with it, in multiples of ``base``, and
+  what is missing to these is filled up; ``udp`` as above;
 - ``normalize``: ``mean``, ``std`` (one figure, or one a channel), and whether ``to_rgb`` comes first, which does
   nothing to images that have not three channels; ``divided`` by the deviations as PyTorch does it, not as OpenCV;
+  ``unit``: values are brought to 0 to 1 before;
 - ``grey``: one channel;
 - ``left out``: ``what`` was not taken over, so that the answers are those of one pass without it;
 - ``unknown``: ``what`` cannot be applied here.
@@ -25,11 +32,13 @@ import cv2
 import numpy as np
 
 from ..support import MAX_PIXELS, InputError
+from . import crops
+from .crops import Crop
 
 Step = Dict[str, Any]
 Size = Tuple[int, int]
 
-_INTERPOLATIONS = {
+INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "bicubic": cv2.INTER_CUBIC,
@@ -49,6 +58,7 @@ class Prepared:
         scale: how many times as wide and as high the picture has become.
         offset: (left, top) of its part of ``image``, in pixels.
         inner: (height, width) of the picture itself, where there is padding that counts as ``shape``; else None.
+        crop: the part of the picture that it is, None for all of it.
     """
 
     image: np.ndarray
@@ -57,6 +67,7 @@ class Prepared:
     scale: Tuple[float, float] = (1.0, 1.0)
     offset: Tuple[int, int] = (0, 0)
     inner: Optional[Size] = None
+    crop: Optional[Crop] = None
 
     @property
     def feed(self) -> np.ndarray:
@@ -90,23 +101,26 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     """
     result = []
     for step in steps:
-        if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple"):
+        if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple", "times"):
             step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
-        elif step["type"] in ("resize", "crop") and step.get("rule", "exact") == "exact":
+        elif step["type"] == "align":
+            step = {**step, "size": list(size), "fixed": True}
+        elif step["type"] in ("resize", "crop", "person") and step.get("rule", "exact") == "exact":
             step = {**step, "size": list(size)}
         if step["type"] == "pad":
-            step = {key: step[key] for key in ("type", "value", "centred", "counts") if key in step}
+            step = {key: step[key] for key in ("type", "value", "centred", "counts", "mode") if key in step}
             step["size"] = list(size)
         result.append(step)
     return result
 
 
-def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
+def apply(steps: Sequence[Step], image: np.ndarray, box: Optional[np.ndarray] = None) -> Prepared:
     """Take an image through a pipeline.
 
     Args:
         steps: the pipeline.
         image: (H, W) or (H, W, C), of three channels BGR.
+        box: (left, top, width, height) of what is to be seen, in pixels, of pipelines that ask for it; None for all.
 
     Raises:
         InputError: a side would become nothing, or the image far too large, or a step needs Pillow and there is none.
@@ -114,7 +128,9 @@ def apply(steps: Sequence[Step], image: np.ndarray) -> Prepared:
     height, width = image.shape[:2]
     prepared = Prepared(image, (height, width), (height, width))
     for step in steps:
-        if step["type"] in _APPLY:
+        if step["type"] == "person":
+            prepared = _apply_person(step, prepared, np.array([0, 0, width, height]) if box is None else box)
+        elif step["type"] in _APPLY:
             prepared = _APPLY[step["type"]](step, prepared)
     return prepared
 
@@ -153,7 +169,10 @@ def resized(step: Step, size: Size) -> Size:
     if rule == "exact":
         return step["size"][0], step["size"][1]
     if rule == "multiple":
-        return -(-height // step["divisor"]) * step["divisor"], -(-width // step["divisor"]) * step["divisor"]
+        divisor, more = step["divisor"], 0 if step.get("rounding") == "down" else step["divisor"] - 1
+        return (height + more) // divisor * divisor, (width + more) // divisor * divisor
+    if rule == "times":
+        return int(height * step["factor"] + 0.5), int(width * step["factor"] + 0.5)
     side = step["size"][0]
     if (rule == "short" and width < height) or (rule == "long" and width > height) or rule == "width":
         return (height, width) if width == side else (int(side * height / width), side)
@@ -162,7 +181,7 @@ def resized(step: Step, size: Size) -> Size:
 
 def _resize_to(image: np.ndarray, size: Size, how: Step) -> np.ndarray:
     if how["backend"] == "cv2":
-        return cv2.resize(image, (size[1], size[0]), interpolation=_INTERPOLATIONS[how["interpolation"]])
+        return cv2.resize(image, (size[1], size[0]), interpolation=INTERPOLATIONS[how["interpolation"]])
     try:
         from PIL import Image
     except ImportError as error:
@@ -197,6 +216,19 @@ def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
     return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]))
 
 
+def _apply_person(step: Step, prepared: Prepared, box: np.ndarray) -> Prepared:
+    _check_size(prepared.image.shape[:2], step["size"])
+    image, crop = crops.person(prepared.image, step, box)
+    return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]), crop=crop)
+
+
+def _apply_align(step: Step, prepared: Prepared) -> Prepared:
+    before = prepared.image.shape[:2]
+    _check_size(before, crops.aligned_size(step, (before[0], before[1])))
+    image, crop = crops.aligned(prepared.image, step)
+    return replace(prepared, image=image, shape=(image.shape[0], image.shape[1]), crop=crop)
+
+
 def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     height, width = prepared.image.shape[:2]
     target = padded(step, (height, width))
@@ -210,6 +242,9 @@ def _apply_pad(step: Step, prepared: Prepared) -> Prepared:
     if step.get("centred"):
         return _centre(prepared, target, step["value"])
     edges = 0, target[0] - height, 0, target[1] - width
+    if step.get("mode") == "reflect":
+        around = ((0, edges[1]), (0, edges[3]), (0, 0))[: prepared.image.ndim]
+        return replace(prepared, image=np.pad(prepared.image, around, mode="reflect"))
     image = cv2.copyMakeBorder(prepared.image, *edges, cv2.BORDER_CONSTANT, value=step["value"])
     if step.get("counts"):
         return replace(prepared, image=image, shape=target, inner=prepared.inner or prepared.shape)
@@ -244,6 +279,8 @@ def _centre(prepared: Prepared, target: Size, value: Any) -> Prepared:
 
 def _apply_normalize(step: Step, prepared: Prepared) -> Prepared:
     image: np.ndarray = prepared.image.astype(np.float32)
+    if step.get("unit"):
+        image = image / np.float32(255.0)
     if step["to_rgb"] and image.shape[2:] == (3,):
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     if step.get("divided"):
@@ -273,6 +310,7 @@ _APPLY = {
     "grey": lambda step, prepared: replace(prepared, image=_grey(prepared.image)),
     "resize": _apply_resize,
     "crop": _apply_crop,
+    "align": _apply_align,
     "pad": _apply_pad,
     "normalize": _apply_normalize,
 }

@@ -1,7 +1,7 @@
 """What a model finds in one image, whoever ran it: numpy alone, so that it serves where no torch is installed."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Union
+from typing import Dict, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -12,7 +12,8 @@ class Detections:
 
     Attributes:
         dets: (n, 5) float32, ``(x1, y1, x2, y2, score)`` in pixels of the network's input, or of the picture where
-            ``mmonnx.runtime`` gives them.
+            ``mmonnx.runtime`` gives them; or, of rotated boxes, (n, 6) ``(cx, cy, width, height, angle, score)``, the
+            angle in radians, clockwise as one sees the picture.
         labels: (n,) int64 class indices.
         masks: (n, H, W) bool at that size, or (n, h, w) float of the head; None without a mask branch.
         mask_scores: (n,) float32; None where the model does not judge its masks.
@@ -24,6 +25,30 @@ class Detections:
     masks: Optional[np.ndarray] = None
     mask_scores: Optional[np.ndarray] = None
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(n, 4), or (n, 5) of rotated ones."""
+        return self.dets[:, :-1]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(n,)"""
+        return self.dets[:, -1]
+
+    @property
+    def rotated(self) -> bool:
+        """Whether the boxes are."""
+        return is_rotated(self.dets.shape[1] - 1)
+
+
+def is_rotated(columns: int) -> bool:
+    """Whether boxes of so many numbers are rotated ones."""
+    return columns == ROTATED
+
+
+ROTATED = 5
+"""The numbers of a rotated box: its centre, width, height and angle."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +82,52 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
+class Poses:
+    """The key points of what one image shows.
+
+    Attributes:
+        keypoints: (n, K, 3) float32, ``(x, y, score)`` in pixels of the network's input, or of the picture where
+            ``mmonnx.runtime`` gives them; n is 1 for a model that takes a crop of one person, animal or hand.
+        boxes: (n, 4) float32, ``(x1, y1, x2, y2)`` of the boxes that the crops were made of; None without any.
+        scores: (n,) float32 of whole poses, of models that find several; None without.
+        heats: (n, K, h, w) float32, what the places of the key points were chosen by; None where that is not known.
+        step: how many pixels apart two places of ``heats`` are, to the right and down.
+    """
+
+    keypoints: np.ndarray
+    boxes: Optional[np.ndarray] = None
+    scores: Optional[np.ndarray] = None
+    heats: Optional[np.ndarray] = None
+    step: Tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class EditedImage:
+    """An image that a model makes of another one, or an alpha matte.
+
+    Attributes:
+        values: (C, H, W) float32, as the network gives them: a few may lie beyond ``low`` and ``high``.
+        low, high: what is black, and what is white.
+        rgb: the first of three channels is red, else blue.
+    """
+
+    values: np.ndarray
+    low: float = 0.0
+    high: float = 1.0
+    rgb: bool = True
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) BGR uint8, or (H, W) of one channel, by the arithmetic of mmedit's ``tensor2img``."""
+        span = np.float32(self.high - self.low)
+        bright = (self.values.astype(np.float32).clip(self.low, self.high) - np.float32(self.low)) / span
+        image = (bright * np.float32(255.0)).round().astype(np.uint8)
+        if len(image) != 3:
+            return image[0]
+        return np.ascontiguousarray((image[::-1] if self.rgb else image).transpose(1, 2, 0))
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -76,4 +147,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, LabelMap, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Scores, RawOutputs]

@@ -1,4 +1,4 @@
-"""The test pipeline of a config of mmdet, mmcls or mmseg as the steps of ``pipeline``."""
+"""The test pipeline of a config of mmdet, mmcls, mmseg, mmpose or mmrotate as the steps of ``pipeline``."""
 
 from typing import Any, Dict, List, Sequence
 
@@ -31,11 +31,11 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
         return [*_load(transform), *([{"type": "float"}] if transform.get("to_float32") else [])]
     if kind == "MultiScaleFlipAug":
         return _test_time(transform)
-    if kind == "RandomFlip":
+    if kind in ("RandomFlip", "RRandomFlip"):
         ratio = transform.get("flip_ratio", transform.get("flip_prob")) if not given else 0
-        return [{"type": "unknown", "what": "RandomFlip"}] if ratio else []
-    if kind == "Resize":
-        return _resize(transform, given)
+        return [{"type": "unknown", "what": kind}] if ratio else []
+    if kind in ("Resize", "RResize"):
+        return _resize({**transform, "keep_ratio": True} if kind == "RResize" else transform, given)
     if kind == "ResizeToMultiple":
         how = {"interpolation": transform.get("interpolation") or "bilinear", "backend": "cv2"}
         return [{"type": "resize", "rule": "multiple", "divisor": int(transform.get("size_divisor", 32)), **how}]
@@ -47,10 +47,25 @@ def _steps(transform: Dict[str, Any], given: Dict[str, Any]) -> List[Step]:
     if kind == "Normalize":
         mean, std = ([float(value) for value in transform[name]] for name in ("mean", "std"))
         norm: Step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": bool(transform.get("to_rgb", True))}
-        return [{**norm, "divided": True} if transform.get("divided") else norm]
+        return [{**norm, **{name: True for name in ("divided", "unit") if transform.get(name)}}]
+    if kind == "TopDownAffine" and "image_size" in transform:  # who knows a model's configs has put these together
+        width, height = transform["image_size"]
+        person = {"type": "person", "padding": float(transform["padding"]), "udp": bool(transform.get("use_udp"))}
+        return [{**person, "size": [int(height), int(width)]}]
+    if kind == "BottomUpGetImgSize" and "image_size" in transform:
+        return _aligned(transform)
     if kind == "RandomCenterCropPad" and transform.get("test_mode"):
         return [_centred(transform)]
     return [{"type": "unknown", "what": str(kind)}]
+
+
+def _aligned(transform: Dict[str, Any]) -> List[Step]:
+    """The first scale of a picture of several people."""
+    width, height = transform["image_size"]
+    scales = transform.get("test_scale_factor", [1])
+    more = [{"type": "left out", "what": f"{len(scales) - 1} more scales"}] if len(scales) > 1 else []
+    step = {"type": "align", "size": [int(height), int(width)], "base": int(transform.get("base_length", 64))}
+    return [*more, {**step, "udp": bool(transform.get("use_udp"))}]
 
 
 def _load(transform: Dict[str, Any]) -> List[Step]:

@@ -1,6 +1,6 @@
 """The errors that mmonnx raises on purpose: each one is a single line that says what to do."""
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from .text import printable
 
@@ -25,6 +25,10 @@ class InputError(MmonnxError):
     def __init__(self, what: str, expected: str, fix: str) -> None:
         self.what, self.expected, self.fix = what, expected, fix
         super().__init__(_one_line(f"{what}; expected {expected}; {fix}"))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Other processes raise it too."""
+        return type(self), (self.what, self.expected, self.fix)
 
 
 def _one_line(text: str) -> str:

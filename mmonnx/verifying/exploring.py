@@ -210,7 +210,7 @@ class Explorer:
         answers = self._inside.answers(case, driven, levers, amount)
         if answers is None:
             return None, 0.0
-        best = [float(found.dets[:, 4].max(initial=0.0)) for found in answers]
+        best = [float(found.scores.max(initial=0.0)) for found in answers]
         return max((len(found.dets) for found in answers), default=0), min(best, default=0.0)
 
     def _given_regions(self) -> Iterator[CaseResult]:

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, LabelMap, Panoptic, Result
+from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, Result
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -59,7 +59,10 @@ class Goals:
         self._labels: Set[int] = set()
         self._lowest: Optional[float] = None
         self._together = 0
+        self._points: Set[int] = set()
+        self._posed = False
         self._masks = self._clipped = False
+        self._grey: Optional[float] = None
 
     @property
     def lacks_levels(self) -> bool:
@@ -81,14 +84,21 @@ class Goals:
                 labels = np.unique(result.labels).tolist()
                 self._labels.update(labels)
                 self._together = max(self._together, len(labels))
+            if isinstance(result, Poses):
+                self._posed = True
+                # where nothing is hot there is no place to be right or wrong
+                self._points.update(np.flatnonzero((result.keypoints[..., 2] > 0).any(0)).tolist())
+            if isinstance(result, EditedImage):
+                grey = (result.values > result.low) & (result.values < result.high)
+                self._grey = max(self._grey or 0.0, float(grey.mean()))
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))
         self._labels.update(found.labels.tolist())
         self._masks |= found.masks is not None and bool(np.asarray(found.masks).any())
-        self._clipped |= bool((found.dets[:, :2] == 0).any())
+        self._clipped |= bool((found.boxes[:, :2] == 0).any())  # a corner, or the centre of a rotated one
         if len(found.dets):
-            lowest = float(found.dets[:, 4].min())
+            lowest = float(found.scores.min())
             self._lowest = lowest if self._lowest is None else min(lowest, self._lowest)
 
     def see_driven(self, driven: Driven) -> None:
@@ -122,7 +132,15 @@ class Goals:
         if self.all_levels:
             note = f"{len(self._levels)} of {self.all_levels}"
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
-        return found + (self._of_detections() if self._counts else []) + (self._of_maps() if self._together else [])
+        if self._grey is not None:
+            found.append(Goal("values between black and white", self._grey > 0, f"{self._grey:.0%}"))
+        found += self._of_detections() if self._counts else []
+        found += self._of_maps() if self._together else []
+        return found + (self._of_poses() if self._posed else [])
+
+    def _of_poses(self) -> List[Goal]:
+        count = len(self._task.classes) or len(self._points)
+        return [Goal("key points", len(self._points) >= count > 0, f"{len(self._points)} of {count}")]
 
     def _of_maps(self) -> List[Goal]:
         several = Goal("pixels of several classes", self._together > 1, f"{self._together} in a picture")

@@ -453,7 +453,7 @@ def _as_in_the_file(value: np.ndarray, rank: int) -> np.ndarray:
 
 
 def _total(answers: Optional[Sequence[Detections]]) -> Optional[float]:
-    return None if answers is None else sum(float(found.dets[:, 4].sum()) for found in answers)
+    return None if answers is None else sum(float(found.scores.sum()) for found in answers)
 
 
 def _matches(task: Task, expected: Sequence[Result], actual: Sequence[Result]) -> List[Match]:

@@ -38,7 +38,7 @@ class CaseResult:
 
     Attributes:
         name, shape, batch: of the case; shape is (height, width).
-        matched, total, excused, max_box, max_score, max_mask: summed, or the greatest, over the images.
+        matched, total, excused, max_box, max_score, max_mask, psnr: summed, or the worst, over the images.
         ok: whether the case held.
         problems: what did not, one line each, the first few.
         seconds: of PyTorch and of the runtime; a single run without warm-up, so an indication only.
@@ -58,6 +58,7 @@ class CaseResult:
     problems: List[str] = field(default_factory=list)
     seconds: Tuple[float, float] = (0.0, 0.0)
     allowed: Tuple[float, float] = (0.0, 0.0)
+    psnr: Optional[float] = None
 
     @property
     def verdict(self) -> str:
@@ -86,6 +87,7 @@ def summed(
         max_box=greatest(found.max_box for found in matches),
         max_score=greatest(found.max_score for found in matches),
         max_mask=greatest(found.max_mask for found in matches),
+        psnr=least(found.psnr for found in matches),
         ok=bool(matches) and all(found.ok for found in matches),
         problems=problems[:MAX_LINES],
         seconds=seconds,
@@ -109,11 +111,17 @@ def joined(name: str, results: Sequence[CaseResult]) -> CaseResult:
         max_box=greatest(result.max_box for result in results),
         max_score=greatest(result.max_score for result in results),
         max_mask=greatest(result.max_mask for result in results),
+        psnr=least(result.psnr for result in results),
         ok=all(result.ok for result in results),
         problems=[line for result in results for line in result.problems][:MAX_LINES],
         seconds=(sum(result.seconds[0] for result in results), sum(result.seconds[1] for result in results)),
         allowed=(max(result.allowed[0] for result in results), max(result.allowed[1] for result in results)),
     )
+
+
+def least(values: Iterable[Optional[float]]) -> Optional[float]:
+    """The least of the values that there are, None without any."""
+    return min((value for value in values if value is not None), default=None)
 
 
 def greatest(values: Iterable[Optional[float]]) -> Optional[float]:

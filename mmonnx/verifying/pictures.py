@@ -52,7 +52,7 @@ def file_name(case: Case) -> str:
 def _panel(image: np.ndarray, result: Result, task: Task, side: str, other: Optional[Result]) -> np.ndarray:
     """One result on its picture, with a caption above; ``other`` is PyTorch's, to say what differs."""
     canvas, scale = drawing.enlarged(image)
-    canvas, note = draw_result(task.kinds, canvas, scale, result, task.classes)
+    canvas, note = draw_result(task.kinds, canvas, scale, result, task.classes, skeleton=task.skeleton)
     if other is not None:
         note += ", " + _difference(task, other, result)
     return drawing.framed(canvas, f"{side}: {note}")

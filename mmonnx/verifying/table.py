@@ -20,6 +20,7 @@ def show_verification(report: Report, verified: Verification) -> None:
         ("box px", lambda result: _figure(result.max_box), True),
         ("score", lambda result: _figure(result.max_score), True),
         ("mask", lambda result: _figure(result.max_mask), any(result.max_mask is not None for result in results)),
+        ("PSNR", lambda result: _decibels(result.psnr), any(result.psnr is not None for result in results)),
         ("noise", _noise, any(any(result.allowed) for result in results)),
     ]
     columns = [column for column in columns if column[2]]
@@ -43,6 +44,10 @@ def show_verification(report: Report, verified: Verification) -> None:
 
 def _figure(value: Optional[float]) -> str:
     return "-" if value is None else f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
+
+
+def _decibels(value: Optional[float]) -> str:
+    return "-" if value is None else f"{value:.0f} dB"
 
 
 def _noise(result: CaseResult) -> str:

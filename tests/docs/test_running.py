@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tiny_files
 from stand_in_engine import planted
 
 from mmonnx import cli
@@ -32,6 +33,9 @@ def folder(tmp_path_factory):
     for name in ("photo.jpg", "photos/one.png", "more/deep/two.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / name), picture)
+    tiny_files.inpaintor(folder / "deepfill.onnx")
+    (folder / "masks").mkdir()
+    cv2.imwrite(str(folder / "masks" / "one.png"), np.eye(*picture.shape[:2], dtype=np.uint8))
     writer = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 5.0, (128, 96))
     for number in range(2):
         writer.write(np.full((96, 128, 3), 100 * number, np.uint8))
@@ -40,14 +44,15 @@ def folder(tmp_path_factory):
 
 
 def test_there_is_something_to_run():
-    assert len(COMMANDS) == 8 and len(BLOCKS["python"]) == 1
+    assert len(COMMANDS) == 9 and len(BLOCKS["python"]) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_commands_work(command, folder, monkeypatch):
     monkeypatch.chdir(folder)
     words = shlex.split(command)
-    for option in {"--runtime", "--with"} & set(words):
+    # of predict, --with is what goes with pictures
+    for option in {"--runtime", *(() if words[1] == "predict" else ("--with",))} & set(words):
         planted(monkeypatch, name=words[words.index(option) + 1])  # the runtime itself may not be installed
     assert words[0] == "mmonnx" and cli.main(words[1:]) == 0
     written = (

@@ -14,7 +14,8 @@ import tiny_files
 from mmonnx import cli
 from mmonnx.runtime import Detector, Session
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+TEXT = PAGE.partition("## Many machines")[0]  # runtime/test_ray.py has the rest
 COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S) for line in block.splitlines()]
 (CLIENT,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
 FILE = "work_dirs/demo/faster_rcnn_digits.onnx"

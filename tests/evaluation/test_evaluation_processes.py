@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from crowds import wait_for
 from sample_sets import CLASSIFIER, make_imagenet_set, weights_of, write_config
 
 from mmonnx import cli
@@ -63,7 +64,8 @@ def test_two_processes_of_torchs_launcher(setup, tmp_path):
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     command = [sys.executable, *command, "--launcher", "pytorch", "--out", str(tmp_path / "r.pkl")]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, **streams)
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, timeout=600, **streams)
     assert done.returncode == 0, done.stderr
     setup.check(tmp_path / "r.pkl", done.stdout)
 
@@ -79,8 +81,7 @@ def in_two_processes(arguments, folder):
     for rank in (0, 1):
         forks.append(multiprocessing.get_context("fork").Process(target=command, args=(arguments, folder, rank, port)))
         forks[-1].start()
-    for fork in forks:
-        fork.join(120)
+    wait_for(forks)
     return [
         (fork.exitcode, *((folder / f"{rank}.{name}").read_text() for name in STREAMS))
         for rank, fork in enumerate(forks)

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 from kernels import both, boxes, compiled, needs_compiled, ours
+from rectangles import adversarial, crowd, greedy, iou
 
 
 def rotated(count, seed, extent=20.0):
@@ -83,6 +84,38 @@ def test_rotated_overlap_of_equal_touching_and_empty_boxes():
     assert overlap(ours(), box[:0], box).shape == (0, 50)
 
 
+@pytest.mark.parametrize("make", [adversarial, lambda: crowd(60, 3)], ids=["adversarial", "crowd"])
+def test_rotated_overlap_agrees_with_clipped_polygons(make):
+    found = make()
+    expected = torch.tensor([[iou(one, two) for two in found.tolist()] for one in found.tolist()])
+    assert (overlap(ours(), found, found) - expected).abs().max() < 1e-6
+    assert (overlap(ours(), found, found, aligned=True) - expected.diagonal()).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.45, 0.8])
+@pytest.mark.parametrize("make", [adversarial, lambda: crowd(150, 4)], ids=["adversarial", "crowd"])
+def test_nms_rotated_agrees_with_clipped_polygons(make, threshold):
+    found = make()
+    ties = torch.rand(len(found), generator=torch.Generator().manual_seed(5)).mul(20).round() / 20
+    scores = ties + torch.arange(len(found), 0, -1) * 1e-5  # torch's sort leaves the order of equal ones open
+    kept = nms(ours(), found, scores, threshold)
+    assert kept == greedy(found.numpy(), scores.numpy(), threshold) and 1 < len(kept) < len(found)
+
+
+def test_nms_rotated_goes_on_where_a_chunk_ends(monkeypatch):
+    found, scores = crowd(200, 6), torch.rand(200, generator=torch.Generator().manual_seed(6))
+    expected = nms(ours(), found, scores, 0.2)
+    monkeypatch.setattr("mmonnx.fallback.rotated._CHUNK", 7)
+    assert nms(ours(), found, scores, 0.2) == expected
+    assert nms(ours(), found[:0], scores[:0], 0.2) == []
+
+
+def nms(ext, dets, scores, threshold):
+    order = scores.sort(0, descending=True)[1]
+    labels = torch.zeros(0, dtype=torch.int)
+    return ext.nms_rotated(dets, scores, order, dets[order], labels, threshold, False).tolist()
+
+
 @pytest.mark.parametrize("ext", both())
 def test_nms_rotated_is_greedy(ext):
     dets, scores = rotated(50, 8), torch.rand(50, generator=torch.Generator().manual_seed(8))
@@ -91,9 +124,7 @@ def test_nms_rotated_is_greedy(ext):
     for index in scores.argsort(descending=True).tolist():
         if all(ious[k, index] < 0.3 for k in expected):
             expected.append(index)
-    order = scores.sort(0, descending=True)[1]
-    labels = torch.zeros(0, dtype=torch.int)
-    assert ext.nms_rotated(dets, scores, order, dets[order], labels, 0.3, False).tolist() == expected
+    assert nms(ext, dets, scores, 0.3) == expected
     assert 1 < len(expected) < 50
 
 

@@ -151,6 +151,8 @@ def test_nothing_is_downloaded(corpus, judged, monkeypatch):
 
 
 NETWORK = {"socket", "urllib", "http", "requests", "ftplib", "smtplib", "aiohttp", "httpx", "webbrowser", "xmlrpc"}
+ASKS = {"runtime/distributed/run.py": {"socket"}}
+"""Whether somebody listens at the address of a cluster that whoever calls has given."""
 SHELL = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
 
 
@@ -159,7 +161,8 @@ def test_no_module_opens_an_address_or_a_shell():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not NETWORK & {name.split(".")[0] for name in names}, path
+            network = NETWORK - ASKS.get(path.relative_to(ROOT / "mmonnx").as_posix(), set())
+            assert not network & {name.split(".")[0] for name in names if name != "urllib.parse"}, path
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 assert called not in SHELL, path

@@ -37,20 +37,22 @@ def run(model: onnx.ModelProto, inputs: Sequence[torch.Tensor]) -> List[np.ndarr
     return session.run(None, {name: np.ascontiguousarray(value.numpy()) for name, value in zip(names, inputs)})
 
 
-def source(name: str, opset: int, **attributes: Any) -> str:
+def source(name: str, opset: int, domain: str = "mmcv", **attributes: Any) -> str:
     """The text of one operator's body."""
-    function = find_function(helper.make_node(name, [], [], domain="mmcv"))
+    function = find_function(helper.make_node(name, [], [], domain=domain))
     assert function is not None
     return function.source(opset, attributes)
 
 
-def run_body(name: str, opset: int, inputs: Sequence[torch.Tensor], **attributes: Any) -> List[np.ndarray]:
+def run_body(
+    name: str, opset: int, inputs: Sequence[torch.Tensor], domain: str = "mmcv", **attributes: Any
+) -> List[np.ndarray]:
     """The outputs of one operator's body, in a model that does not know the size of any axis."""
-    function = onnx.parser.parse_function(source(name, opset, **attributes))
+    function = onnx.parser.parse_function(source(name, opset, domain, **attributes))
     given, made = list(function.input), list(function.output)
     types = [helper.np_dtype_to_tensor_dtype(value.numpy().dtype) for value in inputs]
     graph = helper.make_graph(
-        [helper.make_node(name, given, made, domain="mmcv")],
+        [helper.make_node(name, given, made, domain=domain)],
         "graph",
         [
             helper.make_tensor_value_info(one, kind, [f"{one}_{axis}" for axis in range(value.dim())])
@@ -58,7 +60,7 @@ def run_body(name: str, opset: int, inputs: Sequence[torch.Tensor], **attributes
         ],
         [helper.make_empty_tensor_value_info(one) for one in made],
     )
-    domains = [helper.make_opsetid("", opset), helper.make_opsetid("mmcv", 1)]
+    domains = [helper.make_opsetid("", opset), helper.make_opsetid(domain, 1)]
     model = helper.make_model(graph, opset_imports=domains, functions=[function])
     model.ir_version = 8
     model = onnx.inliner.inline_local_functions(model)

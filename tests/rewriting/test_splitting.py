@@ -8,7 +8,7 @@ from mmonnx import fallback
 from mmonnx.rewriting.lowering import lower
 from mmonnx.rewriting.rewrites import Capabilities, ExportContext
 from mmonnx.rewriting.rewrites.batched import list_detections, multiclass_detections
-from mmonnx.rewriting.rewrites.mmdet.models.dense_heads.rpn_head import select_proposals
+from mmonnx.rewriting.rewrites.proposals import select_proposals
 from mmonnx.rewriting.symbolics.soft_nms import ABSENT
 from mmonnx.runtime.session import Session
 

@@ -1,10 +1,15 @@
 """Pictures on their way: in order, in batches, none held up, no more than so many, and nothing running in the end."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from crowds import together
 
 from mmonnx.runtime.predicting.flow import Flow, Limits, Loaded
 from mmonnx.support.errors import InputError
@@ -76,6 +81,23 @@ def test_batches_fill_while_the_network_is_busy_and_nobody_waits_for_a_full_one(
     assert len(list(alone.results(items_of(3, 3)))) == 3, "one of each size: no batch is ever full"
 
 
+def test_batches_fill_while_all_threads_have_something_to_read():
+    stages = Stages(workers=2, ahead=40)
+    prepare = stages.prepare
+    stages.prepare = lambda item: (time.sleep(0.002), prepare(item))[1]  # the network is far quicker
+    assert len(list(stages.results(items_of(80, 2)))) == 80
+    sizes = Counter(map(len, stages.batches))
+    assert sizes[4] >= 15, "but for the last ones, and where the one who asks was late"
+
+
+@pytest.mark.parametrize("workers, lanes", [(1, 1), (2, 2), (3, 1)])
+def test_a_batch_that_is_not_full_does_not_wait_for_ones_that_cannot_be_read(workers, lanes):
+    stages = Stages(workers=workers, lanes=lanes)
+    stages.broken = set(items_of(30, 3)[3:])
+    (found,) = together([lambda: list(stages.results(items_of(30, 3)))], timeout=60)
+    assert [item[0] for item, _, error in found if error is None] == [0, 1, 2]
+
+
 def test_no_more_are_on_the_way_than_the_queue_is_long():
     stages = Stages(ahead=5)
     for _ in stages.results(items_of(100)):
@@ -119,6 +141,105 @@ def test_any_other_error_ends_it_and_leaves_no_thread(stage):
     with pytest.raises(MemoryError):
         list(stages.results(items_of(50)))
     assert threading.active_count() == before
+
+
+def test_an_error_of_no_stage_ends_it_too():
+    def broken(pixels):
+        raise MemoryError("no more")
+
+    before, stages = threading.active_count(), Stages(batch=broken)
+    with pytest.raises(MemoryError):
+        list(stages.results(items_of(50)))
+    assert threading.active_count() == before
+
+
+def test_a_network_that_leaves_one_out_is_an_error_and_nobody_waits_for_it():
+    stages = Stages()
+    stages.run = lambda values: [f"found {name}" for name, _ in values][1:]
+    with pytest.raises(RuntimeError, match="answers for"):
+        list(stages.results(items_of(50)))
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_thread_that_cannot_be_started_ends_those_that_were(monkeypatch, nth):
+    before, started, start = threading.active_count(), [], threading.Thread.start
+
+    def limited(self):
+        started.append(self)
+        if len(started) == nth:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with pytest.raises(RuntimeError, match="new thread"):
+        list(Stages().results(items_of(50)))
+    assert threading.active_count() == before
+
+
+PREPARED = """
+import random, signal, sys, threading, time
+from mmonnx.runtime.predicting.flow import Flow, Limits, Loaded
+
+def flow(run=list):
+    return Flow(lambda item: Loaded(item, item % 3, 10, 100), run, lambda item, value, found: found, limits)
+
+limits = Limits(2, 2, 100, lambda pixels: 4, 20)
+"""
+
+
+def run_alone(code, *arguments):
+    """In a process of its own, which is killed if it does not end."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-c", PREPARED + code, *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=60)
+    return done.returncode, done.stdout.decode().strip()
+
+
+INTERRUPTED = """
+class Stop(BaseException):
+    pass
+
+def stop(*arguments):
+    raise Stop
+
+signal.signal(signal.SIGALRM, stop)
+moments = random.Random(0)
+stopped = 0
+for _ in range(100):
+    results = flow().results(range(10**6))
+    next(results)  # Python's own start of a thread is no place for this
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0001 + 0.005 * moments.random())
+        for _ in results:
+            pass
+    except Stop:
+        stopped += 1
+    results.close()
+print(stopped)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_it_ends_at_whatever_moment_it_is_interrupted():
+    """Where the caller took the threads' lock, one in 15 of these never did."""
+    assert run_alone(INTERRUPTED) == (0, "100")
+
+
+BEHIND_THE_MAIN_THREAD = """
+def slow(values):
+    time.sleep(0.1)
+    return values
+
+def go():
+    print(len(list(flow(slow).results(range(20)))))
+
+threading.Thread(target=go).start()
+time.sleep(0.05)
+"""
+
+
+def test_it_goes_on_in_a_thread_when_the_main_one_has_ended():
+    assert run_alone(BEHIND_THE_MAIN_THREAD) == (0, "20")
 
 
 def test_whoever_stops_listening_leaves_no_thread():

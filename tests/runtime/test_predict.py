@@ -296,7 +296,7 @@ def test_a_file_with_its_weights_beside_it_answers_the_same(folder, classifier, 
 MEMORY = """
 import sys
 from mmonnx.support import atomic
-from mmonnx.runtime import models
+from mmonnx.runtime import model
 from mmonnx.runtime.predicting import PredictSettings, predict
 
 def resident():
@@ -304,11 +304,11 @@ def resident():
         return int(file.read().split()[1]) * 4096 / 2**20
 
 seen = []
-def counted(path, channels, color=None, original=models.read_picture):
+def counted(path, channels, color=None, original=model.read_picture):
     seen.append(resident())
     return original(path, channels, color)
 
-models.read_picture = counted
+model.read_picture = counted
 atomic._sync = lambda path: None  # the disk is not waited for
 predict(PredictSettings(sys.argv[1], sys.argv[2:], out="drawn", json="found.json"))
 print(len(seen), seen[100], seen[-1])

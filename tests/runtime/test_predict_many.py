@@ -180,7 +180,7 @@ import sys, time
 from mmonnx import cli
 from mmonnx.runtime.predicting import lines
 append = lines.Lines.append
-lines.Lines.append = lambda self, text: (time.sleep(0.01), append(self, text))[1]
+lines.Lines.append = lambda self, text: (time.sleep(0.04), append(self, text))[1]
 sys.exit(cli.main(sys.argv[1:]))
 """
 

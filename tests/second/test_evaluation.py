@@ -16,6 +16,7 @@ pytest.importorskip("mmengine")
 pytest.importorskip("mmdet.registry")
 pytest.importorskip("mmpretrain")
 
+from crowds import wait_for  # noqa: E402
 from sample_sets import CLASSIFIER, weights_of  # noqa: E402
 from second_sets import write_classifier, write_detector, write_detector_weights  # noqa: E402
 
@@ -195,8 +196,7 @@ def in_two_processes(arguments, folder):
     forks = [fork.Process(target=_command, args=(arguments, folder / f"{rank}.out", rank, port)) for rank in (0, 1)]
     for one in forks:
         one.start()
-    for one in forks:
-        one.join(120)
+    wait_for(forks)
     return [(one.exitcode, (folder / f"{rank}.out").read_text()) for rank, one in enumerate(forks)]
 
 

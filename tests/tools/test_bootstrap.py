@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import bootstrap  # noqa: E402
 from bootstrap_parts import interpreters, mmcv_full, stacks  # noqa: E402
 from bootstrap_parts.steps import Steps  # noqa: E402
 
@@ -320,6 +321,19 @@ def test_compiled_is_default_with_mmcv_full_instead_of_mmcv():
     ours, theirs = default.pop("openmmlab"), compiled.pop("openmmlab")
     assert default == compiled and "mmsegmentation" in default["members"]
     assert {**ours, "mmcv-full": ours["mmcv"]} == {**theirs, "mmcv": theirs["mmcv-full"]}
+
+
+@pytest.mark.parametrize(
+    "lacks,fine", [("chumpy", True), ("opencv-python", True), ("torch", False), ("xchumpy", False)]
+)
+def test_an_environment_is_complete_but_for_what_is_not_needed(lacks, fine):
+    line = f"mmpose 0.29.0 requires {lacks}, which is not installed."
+    pip = [sys.executable, "-c", f"print({line!r}); raise SystemExit(1)"]
+    if fine:
+        bootstrap.check_complete(pip)
+    else:
+        with pytest.raises(ValueError, match=lacks):
+            bootstrap.check_complete(pip)
 
 
 def test_an_unknown_marker_is_refused():

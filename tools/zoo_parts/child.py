@@ -23,7 +23,7 @@ from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.runtime.results import LabelMap, RawOutputs, Scores
+from mmonnx.runtime.results import EditedImage, LabelMap, Poses, RawOutputs, Scores
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
@@ -43,6 +43,9 @@ _FEWER = {
     "model.test_cfg.rpn.max_per_img": 150,
     "model.test_cfg.rpn.nms_pre": 300,
     "model.test_cfg.rcnn.max_per_img": 50,
+    # of rotated boxes thousands are asked for
+    "model.test_cfg.nms_pre": 1000,
+    "model.test_cfg.max_per_img": 300,
 }
 """Proposals and detections, fewer than configs ask for: the same graph, in less time."""
 
@@ -113,8 +116,8 @@ def _cheaper(config: str) -> Dict[str, int]:
     node = loading.read(config)[1].model.get("test_cfg") or {}
     found = {}
     for key, value in _FEWER.items():
-        part, name = key.split(".")[2:]
-        settings = node.get(part)
+        *parts, name = key.split(".")[2:]
+        settings = node.get(parts[0]) if parts else node
         if isinstance(settings, dict) and (settings.get(name) or 0) > value:
             found[key] = value
     return found
@@ -166,6 +169,13 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
         gap = float(np.abs(first.probs - second.probs).max())
         alike = gap < 10 * Tolerances().score * float(np.abs(first.probs).max())
         return f"two photographs get the same scores (they differ by {gap:.2g})" if alike else None
+    if isinstance(first, Poses):
+        same = np.array_equal(first.keypoints[..., :2], second.keypoints[..., :2])
+        found = (first.keypoints[..., 2] > 0).any()
+        return "two photographs get the same key points" if same else None if found else "no key point is found"
+    if isinstance(first, EditedImage):
+        alike = first.values.shape == second.values.shape and np.array_equal(first.values, second.values)
+        return "two photographs become the same image" if alike else None
     if isinstance(first, LabelMap):
         if np.array_equal(first.labels, second.labels):
             return "two photographs get the same label map"

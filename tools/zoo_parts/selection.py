@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from mmonnx.environment import compat
 from mmonnx.loading.config import package_configs
@@ -29,6 +29,7 @@ class Codebase:
         shape: (height, width) of the export; None for each config's own.
         shapes: that of configs that need larger ones, by patterns of ``family/name``, the first one counts.
         more: further configs of families that have models of another kind too.
+        family: of a config's path, empty for one of no family; its folder by default.
     """
 
     parts: Tuple[str, ...]
@@ -37,6 +38,22 @@ class Codebase:
     shape: Optional[Shape]
     shapes: Dict[str, Shape]
     more: Tuple[str, ...] = ()
+    family: Callable[[Path], str] = lambda path: path.parts[0] if len(path.parts) == 2 else ""
+
+
+def _family_of_pose(path: Path) -> str:
+    """What finds key points in pictures, by algorithm, backbone, and how the places are refined or learnt."""
+    if len(path.parts) != 5 or not path.parts[1].startswith("2d_kpt"):
+        return ""
+    first, name = path.stem.split("_")[0], path.stem
+    backbone = re.sub(r"^[0-9]x|(?<=[a-z])(16|18|34|50|52|101|152|200|269)$", "", first)
+    kinds = [kind for kind in ("dark", "udp", "regress", "rle") if re.search(rf"_{kind}(_|$)", name)]
+    return "/".join([path.parts[2], "_".join([backbone, *kinds])])
+
+
+def _family_of_editor(path: Path) -> str:
+    """The task, and the folder in it."""
+    return "/".join(path.parts[:2]) if len(path.parts) == 3 else ""
 
 
 CODEBASES = {
@@ -90,6 +107,7 @@ CODEBASES = {
         shape=None,
         shapes={},
     ),
+    "mmrotate": Codebase(parts=("_base_",), skipped=(), representatives={}, shape=(192, 256), shapes={}),
     "mmseg": Codebase(
         parts=("_base_",),
         skipped=(),
@@ -97,6 +115,34 @@ CODEBASES = {
         shape=(96, 128),
         # windows no smaller than their position biases; a mean over 49 cells of an eighth
         shapes={"beit/*": (640, 704), "mae/*": (512, 576), "mobilenet_v3/*": (416, 512)},
+    ),
+    "mmpose": Codebase(
+        parts=("_base_",),
+        skipped=(),
+        representatives={"topdown_heatmap/swin": "swin_t_p4_w7_coco_256x192.py"},
+        shape=(128, 96),
+        # maps that are added to each other after six halvings; means over 4 cells of a 32nd; pictures of several people
+        shapes={
+            "topdown_heatmap/hourglass/*": (256, 256),
+            "topdown_heatmap/scnet/*": (256, 192),
+            "associative_embedding/hourglass/*": (256, 256),
+            "associative_embedding/*": (128, 192),
+        },
+        family=_family_of_pose,
+    ),
+    "mmedit": Codebase(
+        parts=(),
+        # several frames
+        skipped=("video_interpolators",),
+        representatives={},
+        shape=(64, 96),
+        shapes={
+            "restorers/*": (48, 64),
+            "inpainting/deepfill*/*": (96, 128),
+            "inpainting/partial_conv/*": (128, 128),
+            "synthesizers/*": (256, 256),
+        },
+        family=_family_of_editor,
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
@@ -218,8 +264,9 @@ def families(codebase: str) -> List[Entry]:
         return [Entry(codebase, *pair) for pair in torchvision_models.smallest()]
     by_family: Dict[str, List[Path]] = {}
     for path in _configs_of_families(codebase):
-        if len(path.parts) == 2:
-            by_family.setdefault(path.parts[0], []).append(path)
+        family = of(codebase).family(path)
+        if family:
+            by_family.setdefault(family, []).append(path)
     chosen = {family: [min(paths, key=lambda path: _rank(codebase, path))] for family, paths in by_family.items()}
     for name in of(codebase).more:
         chosen[name.split("/")[0]].append(Path(name))
@@ -290,7 +337,7 @@ def _configs_of_families(codebase: str) -> List[Path]:
 
 def _rank(codebase: str, path: Path) -> Tuple[bool, bool, bool, bool, int, str]:
     """What comes first of a family: see :func:`families`."""
-    name, family = path.stem, path.parts[0]
+    name, family = path.stem, of(codebase).family(path) or path.parts[0]
     chosen = of(codebase).representatives.get(family)
     named_after = re.match(family.replace("_", "[_-]?").replace("+", r"\+"), name) is not None
     small = _SMALL.search(name) is not None
@@ -307,4 +354,5 @@ def _split(name: str) -> Tuple[str, Path]:
 
 
 def _entry(codebase: str, path: Path) -> Entry:
-    return Entry(codebase, path.parts[0], f"{codebase}::{path.as_posix()}")
+    family = of(codebase).family(path) or path.parts[0]
+    return Entry(codebase, family, f"{codebase}::{path.as_posix()}")

@@ -10,7 +10,10 @@ _COLUMNS = ("family", "config", "reached", "dynamic", "matched", "nodes", "secon
 _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
+    "mmrotate": "MMRotate",
     "mmseg": "MMSegmentation",
+    "mmpose": "MMPose",
+    "mmedit": "MMEditing",
     "torchvision": "torchvision",
     "": "Other configs",
 }

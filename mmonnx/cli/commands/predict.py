@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from typing import Any
+from typing import Any, Dict, List
 
 # not asked of ``runtime``: that imports OpenCV, for which --help should not wait
 RUNTIMES = "onnxruntime (default), openvino, mnn, opencv, onnxruntime-web, pplnn"
@@ -37,6 +37,20 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="draw detections with at least this score; default: 0.3",
     )
+    add(
+        "--boxes",
+        metavar="FILE",
+        help="pose estimators: boxes, as --json of a detector's file on these images has them",
+    )
+    add("--box-class", metavar="NAME", help="with --boxes: of this class alone, for example person")
+    add(
+        "--with",
+        nargs="+",
+        default=[],
+        dest="beside",
+        metavar="NAME=PATH",
+        help="image editors: what the file takes beside an image, as mask=FILE, trimap=FILE, or a folder of such files",
+    )
     add("--json", metavar="FILE", help="write all answers to this file")
     add("--coco", metavar="FILE", help="write all detections to this file, in COCO format")
     add("--jsonl", metavar="FILE", help="add a line to this file as soon as an image is done")
@@ -47,6 +61,9 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         default="skip",
         help="go on behind an image that cannot be read, with exit status 1 in the end, or stop; default: skip",
     )
+    add("--engine", choices=("threads", "ray"), default="threads", help="ray: on all machines of a cluster, in parts")
+    add("--address", metavar="ADDRESS", help="with --engine ray: the cluster, such as auto; default: start one here")
+    add("--parquet", metavar="DIR", help="with --engine ray: write the answers to this folder, in Parquet")
     add("--debug", action="store_true", help="show tracebacks of errors")
     parser.set_defaults(run=_predict)
 
@@ -55,7 +72,7 @@ def _predict(options: argparse.Namespace) -> int:
     from ...runtime import PredictSettings, predict
     from ...support import InputError
 
-    written = (options.out, options.json, options.coco, options.jsonl)
+    written = (options.out, options.json, options.coco, options.jsonl, options.parquet)
     if not any(written):
         raise InputError(
             "there is nothing to write", "--out DIR, --json FILE, --coco FILE or --jsonl FILE", "give one of them"
@@ -71,14 +88,38 @@ def _predict(options: argparse.Namespace) -> int:
         runtime=options.runtime,
         jsonl=options.jsonl,
         resume=options.resume,
+        boxes=options.boxes,
+        box_class=options.box_class,
         on_error=options.on_error,
         batch_size=options.batch_size,
         threads=options.threads,
+        beside=_beside(options.beside),
         providers=options.providers.split(",") if options.providers else (),
     )
-    done = predict(settings, functools.partial(print, flush=True))
+    tell = functools.partial(print, flush=True)
+    if options.engine == "ray":
+        from ...runtime import predict_with_ray
+
+        done = predict_with_ray(settings, options.address, options.parquet, tell)
+    elif options.address or options.parquet:
+        raise InputError("--address and --parquet are Ray's", "--engine ray beside them", "give it")
+    else:
+        done = predict(settings, tell)
     _print_table(done, ", ".join(path for path in written if path))
     return 1 if done.skipped else 0
+
+
+def _beside(items: List[str]) -> Dict[str, str]:
+    """Paths by what they are; a path may have anything in it."""
+    from ...support import InputError
+
+    found = {}
+    for item in items:
+        name, _, path = item.partition("=")
+        if not name or not path:
+            raise InputError(f"--with {item!r} is no NAME=PATH", "for example mask=masks/", "fix it")
+        found[name] = path
+    return found
 
 
 def _print_table(done: Any, where: str) -> None:

@@ -3,13 +3,21 @@
 In: an ``mmcv.Config`` or a detector. Out: a ``Task``, an ``Evaluator``. Touched: nothing but the model that it builds.
 """
 
-from typing import Any, Tuple
+from typing import TYPE_CHECKING, Any, Tuple
 
+from ...support import lazy
 from .codebase import MMDetection
+from .generations import First, Generation, Meta
+from .rules import RULES
 
-__all__ = ["CODEBASE", "to_detections"]
+if TYPE_CHECKING:
+    from .evaluation import DetectorEvaluator
+
+__all__ = ["CODEBASE", "DetectorEvaluator", "First", "Generation", "Meta", "MMDetection", "RULES", "to_detections"]
 
 CODEBASE = MMDetection()
+
+__getattr__ = lazy(__name__, {"DetectorEvaluator": "evaluation"})
 
 
 def to_detections(result: Any, size: Tuple[int, int]) -> Any:

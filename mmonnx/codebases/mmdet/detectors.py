@@ -42,13 +42,8 @@ DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test", "predict_by_feat", "predict")
 """What gives the answers of a detector or of its head, by the kind of the head."""
-_SAME = np.array([0.01] * 4 + [1e-4])
+_SAME, _SAME_SCORE = 0.01, 1e-4
 """Coordinates, in pixels, and scores that are no further apart are the same."""
-_BOX_LIMITS = {
-    **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
-    "CornerHead": "origin",
-}
-"""What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 
 
 def build_task(
@@ -111,7 +106,7 @@ def describe_by(generation: Generation, task: Task, config: Any, about: Mapping[
 
 def covers(model: nn.Module) -> bool:
     """Whether the rewrites let its own inference be traced: there is a stand-in for what its answers come from."""
-    parts = [getattr(model, name, None) for name in ("rpn_head", "bbox_head", "mask_head", "roi_head")]
+    parts = [getattr(model, name, None) for name in ("rpn_head", "bbox_head", "mask_head", "roi_head", "odm_head")]
     return any(_replaced(part, name) for part in [model, *parts] for name in _ANSWERS)
 
 
@@ -134,13 +129,13 @@ def make_task(
         options: what the task is to be; how to load the model is of no account here.
     """
     model = generation.detector(model)
-    shape, limits = options.shape or DEFAULT_SHAPE, _box_limits(model)
+    shape, limits = options.shape or DEFAULT_SHAPE, generation.box_limits(model)
     place = place_input(limits) if options.image_size and not options.skip_postprocess else None
     prepare = Preparation(model, norm, options.device, place)
     samples = sample_images(options, prepare.channels)
     inputs = prepare.whole([samples[number % len(samples)] for number in range(options.batch)], shape)
     task = Task(
-        codebase="mmdet",
+        codebase=generation.codebase,
         title=title,
         module=DetectorModule(generation, model, options.mask_output, tuple(inputs)[1:]).eval(),
         inputs=inputs,
@@ -165,7 +160,7 @@ def make_task(
         task.dynamic_axes = _dynamic_axes(task, options)
     if not options.skip_postprocess:
         _mind_own_code(task, model, options)
-        task.output_shapes = _output_shapes(task, options)
+        task.output_shapes = _output_shapes(generation, task, options)
     return task
 
 
@@ -203,7 +198,9 @@ def _is_right_for_batches(task: Task, options: LoadOptions) -> bool:
 
 def _is_alike(one: Detections, other: Detections) -> bool:
     ours, theirs = (found.dets[np.lexsort((*found.dets.T, found.labels))] for found in (one, other))
-    return len(ours) == len(theirs) and bool((np.abs(ours - theirs) <= _SAME).all())
+    if len(ours) != len(theirs):
+        return False
+    return bool((np.abs(ours - theirs) <= [_SAME] * (ours.shape[1] - 1) + [_SAME_SCORE]).all())
 
 
 def _output_names(generation: Generation, model: nn.Module) -> List[str]:
@@ -226,17 +223,6 @@ def _test_cfg(model: nn.Module) -> Mapping[str, Any]:
     return test_cfg.get("rcnn") or test_cfg.get("rpn") or test_cfg
 
 
-def _box_limits(model: nn.Module) -> str:
-    """The task's ``box_limits``, by the head that the final boxes are from."""
-    if hasattr(getattr(model, "roi_head", None), "grid_head"):  # it votes the sides, and upstream clips a copy of them
-        return "none"
-    head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
-    head = head[-1] if isinstance(head, nn.ModuleList) else head
-    if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):
-        return "none"
-    return next((_BOX_LIMITS[kind.__name__] for kind in type(head).__mro__ if kind.__name__ in _BOX_LIMITS), "image")
-
-
 def _make_raw(generation: Generation, task: Task, model: nn.Module) -> None:
     """Let the task stop before the post-processing."""
     if getattr(model, "with_rpn", False) and hasattr(model, "roi_head"):
@@ -251,7 +237,7 @@ def _rpn_outputs(model: nn.Module, image: torch.Tensor) -> Any:
     return model.rpn_head(model.extract_feat(image))
 
 
-def _output_shapes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, Union[int, str]]]:
+def _output_shapes(generation: Generation, task: Task, options: LoadOptions) -> Dict[str, Dict[int, Union[int, str]]]:
     """What the outputs' axes are: those that are called as an input's are as long as it, dynamic or not."""
     axes = _dynamic_axes(task, replace(options, dynamic=True))
     sizes = {axes["input"][axis]: int(size) for axis, size in enumerate(task.inputs["input"].shape) if axis != 1}
@@ -260,7 +246,7 @@ def _output_shapes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, Unio
         dynamic = task.dynamic_axes.get(name, {})
         found[name] = {axis: sizes.get(called, called) for axis, called in axes[name].items() if axis not in dynamic}
     if "dets" in found:
-        found["dets"][2] = 5
+        found["dets"][2] = generation.columns + 1
     return found
 
 

@@ -118,7 +118,7 @@ def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:
     dets, labels = outputs["dets"][real].astype(np.float32), outputs["labels"][real]
     shape, original = _pair(meta["img_shape"]), _pair(meta["ori_shape"])
     top, _, left, _ = meta.get("border", (0.0,) * 4)  # of an image in the middle of the input
-    boxes = in_picture(dets[:, :4], file.description.box_limits, shape, meta["scale_factor"], (left, top))
+    boxes = in_picture(dets[:, :-1], file.description.box_limits, shape, meta["scale_factor"], (left, top))
     masks = None
     if "masks" in outputs:
         masks = outputs["masks"][real]
@@ -127,7 +127,7 @@ def _read(outputs: Outputs, meta: Dict[str, Any], file: OnnxFile) -> Detections:
         else:
             masks = masking.resize(masks, _pair(meta.get("picture_shape", shape)), original)
     mask_scores = outputs["mask_scores"][real] if "mask_scores" in outputs else None
-    return Detections(np.concatenate([boxes, dets[:, 4:]], 1), labels, masks, mask_scores)
+    return Detections(np.concatenate([boxes, dets[:, -1:]], 1), labels, masks, mask_scores)
 
 
 def _pair(shape: Sequence[int]) -> Tuple[int, int]:

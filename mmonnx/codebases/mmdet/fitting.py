@@ -30,13 +30,17 @@ class ResizeToFit(Resize):
         super()._resize_img(results)
 
 
+_RESIZING: Dict[str, Dict[str, Any]] = {"Resize": {}, "RResize": {"keep_ratio": True}}
+"""Transforms that it takes the place of, mmrotate's as well, and what these always do."""
+
+
 def fitted(pipeline: Sequence[Any], size: Size) -> List[Any]:
     """A test pipeline whose images are no larger than (height, width)."""
     found = []
     for step in pipeline:
         step = dict(step)
-        if step.get("type") == "Resize":
-            step.update(type=ResizeToFit, size=size)
+        if step.get("type") in _RESIZING:
+            step.update(_RESIZING[step["type"]], type=ResizeToFit, size=size)
         if step.get("transforms"):
             step["transforms"] = fitted(step["transforms"], size)
         found.append(step)

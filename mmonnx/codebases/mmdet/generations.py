@@ -20,6 +20,11 @@ from .by_class import to_detections
 from .inputs import meta
 
 Meta = Dict[str, Any]
+_LIMITS = {
+    **dict.fromkeys(("CenterNetHead", "TOODHead", "YOLOV3Head", "YOLOXHead"), "none"),
+    "CornerHead": "origin",
+}
+"""What upstream's heads, and those that inherit from them, let boxes reach; the others clip them to the image."""
 
 
 class Traced(NamedTuple):
@@ -39,11 +44,15 @@ class Generation:
     """What mmonnx has to know of a generation; how a model of it is run is all that differs.
 
     Attributes:
+        codebase: what tasks call the toolbox.
+        columns: the numbers of a box.
         pasting: the method of a mask head that gives the masks of an image, pasted into it.
         judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
         text: what a detector that takes text looks for, None for others.
     """
 
+    codebase = "mmdet"
+    columns = 4
     pasting: str = ""
     judges_apart: bool = False
     text: Optional[str] = None
@@ -51,6 +60,16 @@ class Generation:
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
         raise NotImplementedError
+
+    def box_limits(self, model: nn.Module) -> str:
+        """What the final boxes may reach, see ``runtime.boxes``: that of the head that they are from."""
+        if hasattr(getattr(model, "roi_head", None), "grid_head"):  # it votes, and upstream clips a copy of the sides
+            return "none"
+        head = getattr(getattr(model, "roi_head", model), "bbox_head", None)
+        head = head[-1] if isinstance(head, nn.ModuleList) else head
+        if not getattr(getattr(head, "bbox_coder", None), "clip_border", True):
+            return "none"
+        return next((_LIMITS[kind.__name__] for kind in type(head).__mro__ if kind.__name__ in _LIMITS), "image")
 
     def detector(self, model: nn.Module) -> nn.Module:
         """The detector whose answers those of the model are: itself, or one of those that it has."""

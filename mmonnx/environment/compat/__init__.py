@@ -24,6 +24,7 @@ from .generations import (
     revert_sync_batchnorm,
     upstream,
 )
+from .refusals import newest_mmcv_taken
 from .scripted import frozen_graph, script_builtins
 from .settings import (
     NOT_DETERMINISTIC,
@@ -85,6 +86,7 @@ __all__ = [
     "no_autocast",
     "no_default_device",
     "no_graph_dump",
+    "newest_mmcv_taken",
     "no_inference_mode",
     "nodes_behind",
     "paths_of",

@@ -3,6 +3,7 @@
 import importlib
 from typing import Any, Iterator
 
+from .refusals import newest_mmcv_taken
 from .versions import installed_version, version_tuple
 
 MOVED = {
@@ -68,7 +69,8 @@ def model_type(package: str, registry: str, name: Any) -> Any:
         name: the ``type``; a lazy config of 2.x has the class itself.
     """
     try:
-        importlib.import_module(f"{package}.models")
+        with newest_mmcv_taken():
+            importlib.import_module(f"{package}.models")
         found = models_of(package, registry)
     except (ImportError, AttributeError):  # AttributeError: another release may lack the registry
         return None

@@ -48,7 +48,12 @@ SUPPORTED = {
     "mmpretrain": Range((1,), (2,), ("mmpretrain", "onedl-mmpretrain")),
 }
 
-MEMBERS = {"mmseg": Range((0, 30), (1,), ("mmsegmentation",))}
+MEMBERS = {
+    "mmedit": Range((0, 16), (1,), ("mmedit",)),
+    "mmpose": Range((0, 29), (1,), ("mmpose",)),
+    "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",)),
+    "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),
+}
 """The same of packages whose releases are of no account but to their own models: nobody else is refused for them."""
 
 

@@ -1,4 +1,4 @@
-"""What happens when somebody calls ``torch.onnx.export`` on a model of mmdet or mmcls while the plugin is enabled.
+"""What happens when somebody calls ``torch.onnx.export`` on a model of OpenMMLab's while the plugin is enabled.
 
 This module imports nothing but the standard library until then.
 """
@@ -9,7 +9,11 @@ from typing import Any, Callable, Protocol, cast
 
 from . import supported
 
-_MODELS = (("mmdet.models.detectors.base", "BaseDetector"), ("mmcls.models.classifiers.base", "BaseClassifier"))
+_MODELS = (
+    ("mmdet.models.detectors.base", "BaseDetector"),
+    ("mmcls.models.classifiers.base", "BaseClassifier"),
+    ("mmpose.models.detectors.base", "BasePose"),
+)
 
 
 class _Exporter(Protocol):
@@ -45,7 +49,7 @@ def undo_fixes() -> None:
 
 
 def _is_upstream(model: Any) -> bool:
-    """Whether it is a detector or a classifier, of a supported release; without mmdet and mmcls nothing is."""
+    """Whether it is a model of these toolboxes, of a supported release; where none is imported, nothing is."""
     for module, name in _MODELS:
         base = getattr(sys.modules.get(module), name, None)
         if base is not None and isinstance(model, base):

@@ -13,4 +13,5 @@ def problem(package: str) -> Optional[str]:
     wrong = compat.unsupported(package)
     if wrong is None:
         return None
-    return f"{wrong}, {package}{compat.SUPPORTED[package]}: importing mmonnx changes nothing in it"
+    wanted = compat.MEMBERS.get(package) or compat.SUPPORTED[package]
+    return f"{wrong}, {package}{wanted}: importing mmonnx changes nothing in it"

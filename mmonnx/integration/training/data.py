@@ -19,6 +19,9 @@ def find_norm(source: Any) -> Optional[Dict[str, Any]]:
         for step in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
             if type(step).__name__ == "Normalize":
                 return dict(type="Normalize", mean=step.mean, std=step.std, to_rgb=step.to_rgb)
+            if type(step).__name__ == "NormalizeTensor":  # mmpose's, behind what brings pictures to 0 to 1
+                mean, std = ([255.0 * float(value) for value in values] for values in (step.mean, step.std))
+                return dict(type="Normalize", mean=mean, std=std, to_rgb=True)
     return None
 
 

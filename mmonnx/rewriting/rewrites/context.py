@@ -15,10 +15,12 @@ class Detections:
     """The detections of a batch, in the two forms that the graph needs.
 
     Attributes:
-        dets: (N, num_dets, 5) padded with zeros; num_dets is the greatest number of detections in an image.
+        dets: (N, num_dets, 5), or 6 of rotated boxes, padded with zeros; num_dets is the greatest number of detections
+            in an image.
         labels: (N, num_dets) int64, -1 where padded.
         valid: (N, num_dets) bool.
-        flat_dets: (K, 5) the real detections, image after image, and a dummy at the end where nothing may be empty.
+        flat_dets: (K, 5), or 6, the real detections, image after image, and a dummy at the end where nothing may be
+            empty.
         flat_labels: (K,) int64.
         flat_rows: (K,) int64, which of the candidates they were, where a suppression chose them.
     """

@@ -44,7 +44,8 @@ def pool(
     Args:
         layers: mmcv's RoIAlign, or any other layer that pools RoIs, of each level.
         feats: per level (N, C, H, W).
-        rois: (K, 5) ``(image, x1, y1, x2, y2)``; K may be 0, and so may the RoIs of any level.
+        rois: (K, 5) ``(image, x1, y1, x2, y2)``, or (K, 6) ``(image, cx, cy, width, height, angle)`` for layers that
+            pool rotated ones; K may be 0, and so may the RoIs of any level.
         target: (K,) int64 the level of each RoI, None when there is one level.
 
     Returns:
@@ -77,7 +78,7 @@ def pool(
 
 
 class _Sorted:
-    """The RoIs in the order in which they are pooled: boxes (K, 4), image (K,), and the row (K,) each had before."""
+    """The RoIs in the order in which they are pooled: boxes (K, D), image (K,), and the row (K,) each had before."""
 
     def __init__(self, boxes: torch.Tensor, image: torch.Tensor, order: torch.Tensor) -> None:
         self._boxes, self._image, self._order = boxes, image, order
@@ -99,7 +100,8 @@ class _Sorted:
             For each group its rows, of which the last is the dummy.
         """
         group = torch.cat([group[self._order], torch.arange(groups, device=group.device)])
-        self._boxes = torch.cat([self._boxes, self._boxes.new_tensor([[0.0, 0.0, _BAND, _BAND]] * groups)])
+        dummy = [0.0, 0.0, _BAND, _BAND] + [0.0] * (int(self._boxes.shape[1]) - 4)
+        self._boxes = torch.cat([self._boxes, self._boxes.new_tensor([dummy] * groups)])
         self._image = torch.cat([self._image, self._image.new_zeros(groups)])
         # a dummy's former row is that of any RoI: what is made of it is thrown away
         self._order = torch.cat([self._order, self._order.new_zeros(groups)])
@@ -126,7 +128,7 @@ def _reading_order(
     """The rows (K,) int64 by group, image, band of the image, and from left to right."""
     if group is not None:
         image = group * context.input.shape[0] + image
-    center = (boxes[:, :2] + boxes[:, 2:]) * 0.5
+    center = boxes[:, :2] if int(boxes.shape[1]) == 5 else (boxes[:, :2] + boxes[:, 2:]) * 0.5
     band = (center[:, 1] * (1 / _BAND)).floor().clamp(min=0, max=_BANDS - 1)
     # less than a half, so that a float32 holds all of it and no RoI is rounded up into the next group
     across = (center[:, 0] * 2.0**-16).clamp(min=0, max=0.5)

@@ -16,6 +16,7 @@ from .operator import Operator
 from .permute_rows import PERMUTE, SELECT, permute_rows, select_rows
 from .roi_align import LEAST_BINS, roi_align, window_lines
 from .roi_align_rotated import roi_align_rotated
+from .rotated_nms import rotated_nms
 from .sampling import HALF_PIXEL_OPSET
 from .set_nms import set_nms
 from .soft_nms import ABSENT, METHODS, soft_nms
@@ -51,6 +52,7 @@ __all__ = [
     "permute_rows",
     "roi_align",
     "roi_align_rotated",
+    "rotated_nms",
     "select_rows",
     "set_nms",
     "soft_nms",

@@ -155,7 +155,7 @@ class Body:
         self,
         trips: Value,
         states: Sequence[Tuple[str, Value]],
-        step: Callable[..., Tuple[Sequence[Value], Sequence[Tuple[str, Value]]]],
+        step: Callable[..., Sequence[Any]],
         scans: int = 0,
     ) -> List[Value]:
         """Repeat a step.
@@ -163,8 +163,8 @@ class Body:
         Args:
             trips: int64 scalar, how often.
             states: what goes from turn to turn, each with its type in ONNX's text form (``float[]``: of any shape).
-            step: gets the number of the turn and the states; returns the next states, and what each turn leaves behind,
-                with types.
+            step: gets the number of the turn and the states; returns the next states, what each turn leaves behind,
+                with types, and, where not every turn is taken, whether to go on (a bool scalar).
             scans: how many values each turn leaves behind.
 
         Returns:
@@ -174,8 +174,8 @@ class Body:
         self._constants.append({})
         turn, going = self._new(), self._new()
         current = [self._new() for _ in states]
-        following, left = step(turn, *current)
-        again = self.op("Identity", going)
+        following, left, *further = step(turn, *current)
+        again = further[0] if further else self.op("Identity", going)
         following, left = list(following), [(kind, self.op("Identity", value)) for kind, value in left]
         lines, self._lines = self._lines, outer
         self._constants.pop()

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import Classifier, Segmentor, open_model, read_image
+from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
+from ..drawing import viewable
 from ..images import find_sources, is_video
 from .tags import tag
 
@@ -52,9 +53,18 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         elif isinstance(model, Segmentor):
             labels = model(image)
             what, canvas = f"{len(np.unique(labels.labels))} classes", model.draw(image, labels)
+        elif isinstance(model, (BottomUpPoseEstimator, PoseEstimator)):
+            poses = model(image)
+            what, canvas = (
+                f"{len(poses.keypoints)} of {poses.keypoints.shape[1]} key points each",
+                model.draw(image, poses),
+            )
+        elif isinstance(model, ImageEditor):
+            made = model(image)
+            what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", viewable(made.pixels)
         else:
             answer = model(image)
-            good = int((answer.dets[:, 4] >= 0.3).sum())
+            good = int((answer.scores >= 0.3).sum())
             what, canvas = f"{good} of {len(answer.labels)} detections have 0.3 or more", model.draw(image, answer)
         found.append(Picture(f"{os.path.basename(name)}: {what}", canvas))
     return found

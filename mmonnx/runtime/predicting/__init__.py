@@ -1,6 +1,26 @@
 """``mmonnx predict``: many pictures through a file, with what they take overlapped, and nothing lost where it ends."""
 
-from .predicting import predict
-from .settings import ON_ERROR, Predicted, PredictSettings
+from .flow import Flow
+from .items import Item
+from .predicting import Tell, predict, tell_nobody
+from .records import Record, kind_of
+from .settings import REASONS, Predicted, PredictSettings
+from .sizing import cores, limits_for
+from .stages import Stages, failed
 
-__all__ = ["ON_ERROR", "PredictSettings", "Predicted", "predict"]
+__all__ = [
+    "Flow",
+    "Item",
+    "PredictSettings",
+    "Predicted",
+    "REASONS",
+    "Record",
+    "Stages",
+    "Tell",
+    "cores",
+    "failed",
+    "kind_of",
+    "limits_for",
+    "predict",
+    "tell_nobody",
+]

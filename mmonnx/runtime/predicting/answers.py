@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, TextIO
 
+import numpy as np
+
+from ..boxes import corners
+from ..results import is_rotated
 from ..rle import area
 from .records import Record, name_of
 
@@ -81,9 +85,18 @@ class CocoFile(JsonFile):
 
 
 def _annotation(found: Dict[str, Any]) -> Dict[str, Any]:
-    x1, y1, x2, y2 = found["box"]
-    entry = {"category_id": found["label"] + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
-    entry.update(score=found["score"], iscrowd=0)
+    entry = {"category_id": found["label"] + 1, **_place(found["box"]), "score": found["score"], "iscrowd": 0}
     if "mask" in found:
         entry.update(segmentation=found["mask"], area=area(found["mask"]))
     return entry
+
+
+def _place(box: List[float]) -> Dict[str, Any]:
+    """Where a detection is: a rotated one is a polygon, as COCO has no other word for it, in an upright box."""
+    if not is_rotated(len(box)):
+        x1, y1, x2, y2 = box
+        return {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+    (outline,) = corners(np.array([box]))
+    (left, top), (right, bottom) = outline.min(0).tolist(), outline.max(0).tolist()
+    upright = [left, top, right - left, bottom - top]
+    return {"bbox": upright, "area": box[2] * box[3], "segmentation": [outline.reshape(-1).tolist()]}

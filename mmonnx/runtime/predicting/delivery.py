@@ -1,7 +1,7 @@
 """Where results go, one after the other: drawings, lines, the files of answers, the counts."""
 
 import contextlib
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -11,24 +11,8 @@ from .items import Item
 from .lines import Lines
 from .progress import Show
 from .records import Record, name_of
-from .settings import Predicted
-
-_REASONS = 20
-"""That are kept to be shown in the end; the answers have all."""
-
-
-class Outcome(NamedTuple):
-    """What the stages make of a picture.
-
-    Attributes:
-        record: what is written of it.
-        text: the same as JSON.
-        drawing: a picture's encoded drawing, or a frame's as BGR; None where nothing is drawn.
-    """
-
-    record: Record
-    text: str
-    drawing: Union[None, bytes, np.ndarray]
+from .settings import REASONS, Predicted
+from .stages import Outcome
 
 
 class Delivery:
@@ -68,7 +52,7 @@ class Delivery:
             file.add(record, text)
         if "error" in record:
             self._skipped += 1
-            self._reasons += [(name_of(record), record["error"])] if self._skipped <= _REASONS else []
+            self._reasons += [(name_of(record), record["error"])] if self._skipped <= REASONS else []
         else:
             self._count += 1
 

@@ -9,13 +9,19 @@ import cv2
 import numpy as np
 
 from ...support import InputError
+from ..editors import ImageEditor
 from ..images import is_video
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 
-def targets(sources: Sequence[str], out: Optional[str]) -> Dict[str, str]:
+def targets(sources: Sequence[str], out: Optional[str], suffix: Optional[str] = None) -> Dict[str, str]:
     """Where the drawing of each source goes: by its name, with a number where two have the same.
+
+    Args:
+        sources: pictures and videos.
+        out: the folder, None for no drawings.
+        suffix: see ``suffix_of``.
 
     Raises:
         InputError: one would take the place of a source.
@@ -23,11 +29,10 @@ def targets(sources: Sequence[str], out: Optional[str]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     taken = set()
     for source in sources if out is not None else ():
-        stem, suffix = os.path.splitext(os.path.basename(source))
-        suffix = suffix_of(source)
-        name, number = stem + suffix, 1
+        stem, ending = os.path.splitext(os.path.basename(source))[0], suffix_of(source, suffix)
+        name, number = stem + ending, 1
         while name in taken:
-            name, number = f"{stem}_{number}{suffix}", number + 1
+            name, number = f"{stem}_{number}{ending}", number + 1
         taken.add(name)
         found[source] = os.path.join(str(out), name)
         if os.path.realpath(found[source]) == os.path.realpath(source):
@@ -35,10 +40,20 @@ def targets(sources: Sequence[str], out: Optional[str]) -> Dict[str, str]:
     return found
 
 
-def suffix_of(source: str) -> str:
-    """How the name of a source's drawing ends."""
-    suffix = os.path.splitext(source)[1]
-    return ".mp4" if is_video(source) else suffix if suffix.lower() in _PICTURES else ".png"
+def suffix_for(model: Any) -> Optional[str]:
+    """How the names of a model's drawings end, None for as those of the pictures do.
+
+    What an editor makes is to stay as it is.
+    """
+    return ".png" if isinstance(model, ImageEditor) else None
+
+
+def suffix_of(source: str, suffix: Optional[str] = None) -> str:
+    """How the name of a source's drawing ends; ``suffix`` is of all pictures', None for each as its source's."""
+    if is_video(source):
+        return ".mp4"
+    own = os.path.splitext(source)[1]
+    return suffix or (own if own.lower() in _PICTURES else ".png")
 
 
 def encoded(image: np.ndarray, suffix: str) -> bytes:

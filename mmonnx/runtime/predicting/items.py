@@ -1,7 +1,7 @@
 """The pictures of a run, in order: files, and the frames of videos, without those that an earlier run has done."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Set
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Item(NamedTuple):
         rate: of the video, frames a second.
         answered: an earlier run did, and it is there to be drawn again.
         error: why it cannot be read, where that is known.
+        content: gives what is in its file, where that is not on a disk; raises what ``Detector.read`` does.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Item(NamedTuple):
     rate: float = 0.0
     answered: bool = False
     error: Optional[InputError] = None
+    content: Optional[Callable[[], bytes]] = None
 
     @property
     def key(self) -> Key:

@@ -1,26 +1,29 @@
 """``mmonnx predict``: pictures in, drawn pictures and answers out."""
 
 import contextlib
-import json
 import sys
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional
 
 import cv2
-import numpy as np
 
 from ...support import InputError, check_writable, replacing_many
+from ..editors import ImageEditor
+from ..estimators import PoseEstimator
 from ..images import find_sources
-from ..models import Detector, Ready, open_model
+from ..models import Detector, open_model
 from .answers import CocoFile, JsonFile
-from .delivery import Delivery, Outcome
-from .drawings import encoded, suffix_of, targets
-from .flow import Flow, Limits, Loaded
-from .items import Done, Item, items
+from .beside import Beside
+from .boxes import Boxes
+from .delivery import Delivery
+from .drawings import suffix_for, targets
+from .flow import Flow, Limits
+from .items import Done, items
 from .lines import Lines
 from .progress import progress
-from .records import check_same, failure_of, record_of
+from .records import check_same
 from .settings import Predicted, PredictSettings
 from .sizing import limits_for
+from .stages import Stages, failed
 
 _LOG_ERRORS = 2
 _cv2: Any = cv2  # OpenCV 5 has elsewhere what mypy knows of OpenCV 4
@@ -30,11 +33,11 @@ _set_log_level = _cv2.setLogLevel if hasattr(_cv2, "setLogLevel") else _cv2.util
 Tell = Callable[[str], Any]
 
 
-def _tell_nobody(line: str) -> None:
-    pass
+def tell_nobody(line: str) -> None:
+    """Where nobody wants to know."""
 
 
-def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
+def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
     """Run a file on pictures.
 
     Args:
@@ -51,11 +54,13 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
     # what OpenCV warns of (a file that ends early) is said in the error as well
     _set_log_level(_LOG_ERRORS)
     sources = find_sources(settings.sources)
-    drawn = targets(sources, settings.out)
-    for path in (*drawn.values(), settings.json, settings.coco, settings.jsonl):
+    for path in (settings.json, settings.coco, settings.jsonl):
         if path is not None:
             check_writable(path)
     model = _model(settings)
+    drawn = targets(sources, settings.out, suffix_for(model))
+    for path in drawn.values():
+        check_writable(path)
     limits = limits_for(model, settings.threads, settings.batch_size)
     tell(_started(model, limits))
     with contextlib.ExitStack() as stack:
@@ -65,7 +70,8 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
         show = stack.enter_context(progress(len(sources)))
         delivery = stack.enter_context(Delivery(place, drawn, lines, files, show))
         done = _replay(lines, delivery, model)
-        stages = _Stages(model, settings.score_thr, bool(settings.out))
+        boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
+        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, Beside(settings.beside))
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, draws=bool(settings.out)))
         stack.enter_context(contextlib.closing(results))
@@ -74,7 +80,7 @@ def predict(settings: PredictSettings, tell: Tell = _tell_nobody) -> Predicted:
             if error is not None and settings.on_error == "stop":
                 raise error
             first = first or error
-            delivery.add(item, outcome or _failed(item, error))
+            delivery.add(item, outcome or failed(item, error))
         if first is not None and not delivery.summary.count:
             raise first
     return delivery.summary
@@ -92,6 +98,10 @@ def _model(settings: PredictSettings) -> Any:
     )
     if settings.coco and not isinstance(model, Detector):
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
+    if settings.boxes and not isinstance(model, PoseEstimator):
+        raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
+    if settings.beside and not isinstance(model, ImageEditor):
+        raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     return model
@@ -111,52 +121,6 @@ def _replay(lines: Optional[Lines], delivery: Delivery, model: Any) -> Done:
         done.add(record)
         delivery.replay(record, text)
     return done
-
-
-class _Picture(NamedTuple):
-    """A picture on its way: the image where it is to be drawn, its (height, width), and what the network gets."""
-
-    image: Optional[np.ndarray]
-    size: Tuple[int, int]
-    ready: Ready
-
-
-class _Stages:
-    """What is done to each picture; called from several threads."""
-
-    def __init__(self, model: Any, score_thr: float, draws: bool) -> None:
-        self._model, self._score_thr, self._draws = model, score_thr, draws
-
-    def prepare(self, item: Item) -> Loaded:
-        if item.error is not None:
-            raise item.error
-        image = self._model.read(item.path if item.image is None else item.image)
-        ready = self._model.ready(image)
-        kept = image if self._draws else None
-        size = ready.feed.nbytes + (0 if kept is None else kept.nbytes)
-        picture = _Picture(kept, (image.shape[0], image.shape[1]), ready)
-        return Loaded(picture, ready.group, ready.feed.shape[2] * ready.feed.shape[3], size)
-
-    def run(self, pictures: Sequence[_Picture]) -> List[Any]:
-        return list(self._model.run([picture.ready for picture in pictures]))
-
-    def finish(self, item: Item, picture: _Picture, outputs: Any) -> Outcome:
-        found = self._model.read_answer(picture.ready, outputs)
-        record = record_of(self._model, item.key, picture.size, found)
-        if item.frame is not None and item.last:
-            record["last"] = True
-        drawing: Any = None
-        if picture.image is not None:
-            drawing = self._model.draw(picture.image, found, self._score_thr)
-            drawing = encoded(drawing, suffix_of(item.path)) if item.frame is None else drawing
-        return Outcome(record, json.dumps(record), drawing)
-
-
-def _failed(item: Item, error: InputError) -> Outcome:
-    record = failure_of(item.key, error.what)
-    if item.frame is not None and item.last:
-        record["last"] = True
-    return Outcome(record, json.dumps(record), None)
 
 
 def _started(model: Any, limits: Limits) -> str:

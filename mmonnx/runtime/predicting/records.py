@@ -5,9 +5,19 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from ...support import InputError
+from ..editors import ImageEditor
+from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
-from ..results import Detections, LabelMap, Scores
+from ..results import Detections, EditedImage, LabelMap, Poses, Scores
 from ..rle import encode
+
+_KINDS = {
+    Classifier: "classes",
+    Segmentor: "segments",
+    PoseEstimator: "poses",
+    BottomUpPoseEstimator: "poses",
+    ImageEditor: "image",
+}
 
 Record = Dict[str, Any]
 Key = Tuple[str, Optional[int]]
@@ -17,7 +27,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor`` or ``Classifier`` that gave them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -28,12 +38,22 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
         return {**record, "classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
     if isinstance(found, LabelMap):
         return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}
+    if isinstance(found, Poses):
+        return {**record, "poses": [_pose(model, found, index) for index in range(len(found.keypoints))]}
+    if isinstance(found, EditedImage):
+        height, width = found.values.shape[1:]
+        return {**record, "image": {"height": height, "width": width, "channels": len(found.values)}}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
 def failure_of(key: Key, reason: str) -> Record:
     """What is written of a picture without answers."""
     return {**_named(key), "error": reason}
+
+
+def kind_of(model: Any) -> str:
+    """Where a model's answers are in a record."""
+    return _KINDS.get(type(model), "detections")
 
 
 def key_of(record: Record) -> Key:
@@ -55,9 +75,10 @@ def check_same(record: Record, model: Any) -> None:
     """
     if "error" in record:
         return
-    kinds = {Classifier: "classes", Segmentor: "segments"}
-    kind = kinds.get(type(model), "detections")
-    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in record[kind]):
+    kind = kind_of(model)
+    answers = record.get(kind, ()) if kind != "image" else ()
+    named = [point for one in answers for point in one.get("keypoints", [one])]
+    if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(
             f"the lines of {name_of(record)!r} are the answers of another file",
             "the file that wrote them",
@@ -75,10 +96,20 @@ def _segment(model: Any, labels: np.ndarray, label: int) -> Dict[str, Any]:
     return {"label": label, "name": model.class_name(label), "area": int(mask.sum()), "mask": encode(mask)}
 
 
+def _pose(model: Any, found: Poses, index: int) -> Dict[str, Any]:
+    points = [
+        {"label": label, "name": model.class_name(label), "x": x, "y": y, "score": score}
+        for label, (x, y, score) in enumerate(found.keypoints[index].tolist())
+    ]
+    box = {} if found.boxes is None else {"box": found.boxes[index].tolist()}
+    score = {} if found.scores is None else {"score": float(found.scores[index])}
+    return {**box, **score, "keypoints": points}
+
+
 def _detection(model: Any, found: Detections, index: int) -> Dict[str, Any]:
     label = int(found.labels[index])
     entry: Dict[str, Any] = {"label": label, "name": model.class_name(label)}
-    entry.update(box=found.dets[index, :4].tolist(), score=float(found.dets[index, 4]))
+    entry.update(box=found.boxes[index].tolist(), score=float(found.scores[index]))
     if found.masks is not None:
         entry["mask"] = encode(found.masks[index])
     return entry

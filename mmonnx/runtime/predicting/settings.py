@@ -1,13 +1,15 @@
 """What ``mmonnx predict`` is asked for, and what came of it."""
 
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Tuple
 
 from ...support import InputError
 from ..engines import DEFAULT
 
 ON_ERROR = ("skip", "stop")
 _MOST = 1024
+REASONS = 20
+"""That are kept to be shown in the end; the answers have all."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class PredictSettings:
         on_error: ``skip`` goes on behind what cannot be read or run, and tells of it in the answers; ``stop`` ends.
         batch_size: the greatest number of pictures in a batch, None for what suits the file and the device.
         threads: that read pictures and run the network on the CPU, None for one per core.
+        boxes: the answers of a detector, for whose boxes a pose estimator is to find key points; None for a box around
+            each picture.
+        box_class: the name of the class whose boxes count, None for all.
+        beside: what the file takes beside each picture, such as ``{"mask": PATH}``: a file for all of them, or a folder
+            with one of the picture's name each, whatever it ends in.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
     """
 
@@ -44,6 +51,9 @@ class PredictSettings:
     on_error: str = "skip"
     batch_size: Optional[int] = None
     threads: Optional[int] = None
+    boxes: Optional[str] = None
+    box_class: Optional[str] = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     providers: Sequence[str] = ()
 
     def check(self) -> None:
@@ -56,6 +66,8 @@ class PredictSettings:
             raise InputError(f"--on-error {self.on_error!r} is unknown", " or ".join(ON_ERROR), "give one of these")
         if self.resume and not self.jsonl:
             raise InputError("--resume has no lines to go on behind", "--jsonl FILE beside it", "give it")
+        if self.box_class is not None and not self.boxes:
+            raise InputError("--box-class has no boxes to choose from", "--boxes FILE beside it", "give it")
         for name, value in (("--batch-size", self.batch_size), ("--threads", self.threads)):
             if value is not None and not 1 <= value <= _MOST:
                 raise InputError(f"{name} {value} is out of range", f"1 to {_MOST}", "give such a number")

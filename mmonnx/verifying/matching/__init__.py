@@ -3,13 +3,15 @@
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 from .arrays import compare_raw, match_raw, match_scores, raw_tolerance
 from .detections import DetectionMatcher
+from .images import match_images
 from .label_maps import match_label_maps
 from .noise import Noise, noise_of
 from .pairing import assign
 from .panoptic import match_panoptic
+from .poses import match_poses
 from .types import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
 __all__ = [
@@ -39,6 +41,8 @@ _MATCHERS: Dict[type, Callable[[Any, Any, _Asked], Match]] = {
     Detections: lambda expected, actual, asked: DetectionMatcher(expected, actual, *asked).match(),
     Panoptic: lambda one, other, asked: match_panoptic(one, other, asked.tolerances, asked.limit, asked.noise),
     LabelMap: lambda one, other, asked: match_label_maps(one, other, asked.tolerances, asked.noise),
+    Poses: lambda one, other, asked: match_poses(one, other, asked.tolerances, asked.noise),
+    EditedImage: lambda one, other, asked: match_images(one, other, asked.tolerances, asked.noise),
     Scores: lambda one, other, asked: match_scores(one, other, asked.tolerances, asked.noise),
     RawOutputs: lambda one, other, asked: match_raw(one, other, asked.tolerances, asked.noise),
 }

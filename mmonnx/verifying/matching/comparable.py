@@ -4,15 +4,15 @@ from typing import Optional
 
 import numpy as np
 
-from ...runtime import Detections
+from ...runtime import ROTATED, Detections
 from .arrays import unlike
 
 
 def incomparable(expected: Detections, actual: Detections) -> Optional[str]:
     """Say in a line why PyTorch's and the runtime's detections cannot be compared; None if they can."""
     for result, name in ((actual, "the runtime"), (expected, "PyTorch")):
-        if result.dets.ndim != 2 or result.dets.shape[1] != 5:
-            return f"dets: {name} gives the shape {result.dets.shape}, not (n, 5)"
+        if result.dets.ndim != 2 or result.dets.shape[1] != _columns(expected):
+            return f"dets: {name} gives the shape {result.dets.shape}, not (n, {_columns(expected)})"
         if result.labels.shape != result.dets.shape[:1]:
             return f"labels: {name} gives the shape {result.labels.shape} for {len(result.dets)} detections"
         if not np.isfinite(result.dets).all():
@@ -22,6 +22,11 @@ def incomparable(expected: Detections, actual: Detections) -> Optional[str]:
         if ours != theirs:
             return f"{name}: the runtime gives {theirs}, PyTorch {ours}"
     return _masks(expected, actual) or _more(expected, actual)
+
+
+def _columns(expected: Detections) -> int:
+    """The numbers of a detection: PyTorch says whether boxes are rotated."""
+    return ROTATED + 1 if expected.dets.ndim == 2 and expected.rotated else 5
 
 
 def _masks(expected: Detections, actual: Detections) -> Optional[str]:

@@ -96,7 +96,7 @@ class DetectionMatcher:
         return assign(fits, closeness, needed)
 
     def _at_threshold(self, result: Detections) -> np.ndarray:
-        scores = result.dets[:, 4].astype(np.float64)
+        scores = result.scores.astype(np.float64)
         noise = 0.0 if self.noise is None else NOISE_MARGIN * self.noise.typical_score
         return (np.abs(scores - self.score_thr) <= max(self.tolerances.threshold, noise)) & (self.score_thr > 0)
 
@@ -133,7 +133,7 @@ class DetectionMatcher:
         """
         if self.limit is None or len(self.actual.dets) < self.limit or not len(steady):
             return steady
-        low = self.expected.dets[steady, 4] <= self.actual.dets[:, 4].min()
+        low = self.expected.scores[steady] <= self.actual.scores.min()
         return steady[: max(int((~low).sum()), len(steady) - accidents)]
 
     def _tied(self, i: int, j: int) -> bool:
@@ -147,10 +147,10 @@ class DetectionMatcher:
         one, two = self.expected.dets[i], self.actual.dets[j]
         if self.gaps.same[i, j] and box_iou(one, two) > 0.9:
             return False
-        ours, theirs = self.expected.dets[:, 4], self.actual.dets[:, 4]
-        visible = max((np.abs(ours - one[4]) <= tie).sum(), (np.abs(theirs - two[4]) <= tie).sum()) > 1
+        ours, theirs = self.expected.scores, self.actual.scores
+        visible = max((np.abs(ours - one[-1]) <= tie).sum(), (np.abs(theirs - two[-1]) <= tie).sum()) > 1
         full = self.limit is not None and min(len(ours), len(theirs)) >= self.limit
-        last = one[4] - ours.min() <= tie and two[4] - theirs.min() <= tie
+        last = one[-1] - ours.min() <= tie and two[-1] - theirs.min() <= tie
         return bool(visible or (full and last))
 
     def _near(self, rest: np.ndarray, extra: np.ndarray) -> Pairs:
@@ -200,7 +200,7 @@ class DetectionMatcher:
         """Say where the pairs are in another order on the two sides, though their scores are not equal."""
         if not self.ordered:
             return []
-        scores = self.expected.dets[:, 4].astype(np.float64)
+        scores = self.expected.scores.astype(np.float64)
         ours = scores[[i for i, _ in sorted(pairs)]]
         theirs = scores[[i for i, _ in sorted(pairs, key=lambda pair: pair[1])]]
         tie = 2 * self.allowed_score.max(initial=0.0)
@@ -212,8 +212,8 @@ class DetectionMatcher:
 
     @staticmethod
     def _name(result: Detections, index: int) -> str:
-        box = ", ".join(f"{value:.1f}" for value in result.dets[index, :4])
-        return f"label {int(result.labels[index])} at ({box}) score {result.dets[index, 4]:.4f}"
+        box = ", ".join(f"{value:.1f}" for value in result.boxes[index])
+        return f"label {int(result.labels[index])} at ({box}) score {result.scores[index]:.4f}"
 
     def _lines(self, rest: np.ndarray, extra: np.ndarray, near: Dict[int, int]) -> List[str]:
         lines = []

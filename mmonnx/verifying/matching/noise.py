@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, LabelMap, Panoptic, RawOutputs, Result, Scores
+from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
 
@@ -143,21 +143,58 @@ def logits_of(result: LabelMap) -> np.ndarray:
     return np.concatenate([-over / 2, over / 2])
 
 
-class ArrayNoise:
-    """The noise of class probabilities or raw outputs.
+class PoseNoise:
+    """The noise of one image's key points.
 
     Attributes:
-        greatest: how far a value moved at most, by output; of probabilities by ``probs``. A value that a choice made
-            another one has not moved.
+        moved: (n, K) how far each key point moved at most, in pixels, where it stayed the same one.
+        score: how far a score moved at most.
+    """
+
+    def __init__(self, expected: Poses) -> None:
+        self._expected = expected
+        self._heats = None if expected.heats is None else np.zeros(expected.heats.shape)
+        self._places: List[np.ndarray] = []
+        self.moved = np.zeros(expected.keypoints.shape[:2])
+        self.score = 0.0
+
+    def add(self, again: Poses) -> None:
+        """Take a further run's key points into account."""
+        if again.keypoints.shape != self._expected.keypoints.shape:
+            return
+        gaps = np.abs(again.keypoints.astype(np.float64) - self._expected.keypoints)
+        apart = gaps[..., :2].max(-1)
+        self.moved = np.where(apart <= _SAME.box, np.maximum(self.moved, apart), self.moved)
+        self.score = max(self.score, float(gaps[..., 2].max(initial=0.0)))
+        self._places.append(again.keypoints[..., :2])
+        if self._heats is not None and again.heats is not None and again.heats.shape == self._heats.shape:
+            self._heats = np.maximum(self._heats, np.abs(again.heats - self._expected.heats))
+
+    def has(self, places: np.ndarray, tolerance: float) -> np.ndarray:
+        """(n, K, 2) bool, the coordinates that a further run gives as well."""
+        runs = [np.abs(places - other) <= np.maximum(tolerance, self.moved)[..., None] for other in self._places]
+        return np.any(runs, axis=0) if runs else np.zeros(places.shape, bool)
+
+    def heat(self, row: int, point: int) -> float:
+        """How far the heats of a key point's map moved at most."""
+        return 0.0 if self._heats is None else float(self._heats[row, point].max(initial=0.0))
+
+
+class ArrayNoise:
+    """The noise of class probabilities, raw outputs or images.
+
+    Attributes:
+        greatest: how far a value moved at most, by output; of probabilities by ``probs``, of an image by
+            ``image``. A value that a choice made another one has not moved.
         runs: the arrays of the further runs in which a choice did.
     """
 
-    def __init__(self, expected: Union[Scores, RawOutputs]) -> None:
+    def __init__(self, expected: Union[Scores, EditedImage, RawOutputs]) -> None:
         self._expected = expected
         self.greatest: Dict[str, float] = {}
         self.runs: Dict[str, List[np.ndarray]] = {}
 
-    def add(self, again: Union[Scores, RawOutputs]) -> None:
+    def add(self, again: Union[Scores, EditedImage, RawOutputs]) -> None:
         """Take a further run's arrays into account."""
         for name, ours in _floats(self._expected).items():
             theirs = _floats(again)[name]
@@ -170,18 +207,21 @@ class ArrayNoise:
                     self.runs.setdefault(name, []).append(theirs)
 
 
-def _floats(result: Union[Scores, RawOutputs]) -> Dict[str, np.ndarray]:
+def _floats(result: Union[Scores, EditedImage, RawOutputs]) -> Dict[str, np.ndarray]:
+    if isinstance(result, EditedImage):
+        return {"image": result.values}
     arrays = {"probs": result.probs} if isinstance(result, Scores) else result.values
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
-Noise = Union[DetectionNoise, PanopticNoise, LabelMapNoise, ArrayNoise]
+Noise = Union[DetectionNoise, PanopticNoise, LabelMapNoise, PoseNoise, ArrayNoise]
 
 
 _NOISES: Dict[type, Callable[[Any], Noise]] = {
     Detections: DetectionNoise,
     LabelMap: LabelMapNoise,
     Panoptic: PanopticNoise,
+    Poses: PoseNoise,
 }
 
 

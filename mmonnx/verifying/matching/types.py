@@ -56,6 +56,7 @@ class Match:
         missing: indices of PyTorch's detections without a counterpart, or with another mask, the excused ones too.
         allowed: what was allowed where the tolerances did not serve, by the noise of PyTorch itself: the greatest gap
             of a box in pixels, and of a score; 0.0 for none.
+        psnr: peak signal-to-noise ratio of two images, in dB; None without images, or where they are equal.
     """
 
     matched: int
@@ -68,3 +69,4 @@ class Match:
     ok: bool = True
     missing: List[int] = field(default_factory=list)
     allowed: Tuple[float, float] = (0.0, 0.0)
+    psnr: Optional[float] = None

@@ -8,6 +8,7 @@ from ...symbolics import ABSENT
 from .detections import list_detections, multiclass_detections
 from .indices import clip_k, divide, image_numbers, inside, longest, rows_of
 from .lists import compact, flat_detections, gather_detections, top_per_image
+from .rotated import rotated_detections
 from .suppression import Survivors, suppress
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "list_detections",
     "longest",
     "multiclass_detections",
+    "rotated_detections",
     "rows_of",
     "suppress",
     "top_per_image",

@@ -67,7 +67,7 @@ def gather_detections(
     """Sort the survivors of NMS into images.
 
     Args:
-        boxes: (S, 4) the candidates.
+        boxes: (S, 4) the candidates, or (S, 5) of rotated ones.
         scores: (S,), labels: (S,) int64, image: (S,) int64.
         limit: the greatest number per image, None for all.
         end: of the slice that is left of them, see :func:`cut`.
@@ -84,7 +84,7 @@ def gather_detections(
     # row S, behind the candidates, is what an absent detection looks like
     # counted by the labels: torch 1.13 takes the number of scores, which GatherND gives, for a constant
     end = torch.as_tensor(labels.shape[0], device=index.device)
-    rows = torch.cat([torch.cat([boxes, scores[:, None]], 1), boxes.new_zeros(1, 5)])
+    rows = torch.cat([torch.cat([boxes, scores[:, None]], 1), boxes.new_zeros(1, int(boxes.shape[1]) + 1)])
     labels = torch.cat([labels, labels.new_full((1,), -1)])
     padded = torch.where(present, index, end)
     flat = padded.reshape(-1)[compact(context, values)]
@@ -94,7 +94,7 @@ def gather_detections(
 
 
 def flat_detections(context: ExportContext, rows: torch.Tensor, labels: torch.Tensor) -> Detections:
-    """Both forms of detections (K, 5) and labels (K,) that are flat already, image after image."""
+    """Both forms of detections (K, 5 or 6) and labels (K,) that are flat already, image after image."""
     index = context.image_index
     count = (index == image_numbers(context)[:, None]).long().sum(1)
     valid = torch.arange(longest(context, count), device=count.device) < count[:, None]

@@ -9,7 +9,7 @@ from typing import Any, Tuple
 
 import torch
 
-from ....symbolics import mmcv_nms, mmcv_soft_nms, non_zero
+from ....symbolics import mmcv_nms, mmcv_soft_nms, non_zero, rotated_nms
 from ...context import ExportContext
 from ...registry import rewrite
 
@@ -42,6 +42,23 @@ def soft_nms(context: ExportContext, original: Any, boxes: Any, scores: Any, *ar
     if not (isinstance(boxes, torch.Tensor) and isinstance(scores, torch.Tensor)):
         return original(boxes, scores, *settings)
     return mmcv_soft_nms(boxes, scores, *settings)
+
+
+@rewrite("mmcv.ops.nms.nms_rotated")
+def nms_rotated(
+    context: ExportContext,
+    original: Any,
+    dets: Any,
+    scores: Any,
+    iou_threshold: float,
+    labels: Any = None,
+    clockwise: bool = True,
+) -> Found:
+    """Suppress rotated boxes (K, 5): (S, 6) boxes with scores, and (S,) which these are; labels play no part."""
+    order = scores.topk(scores.shape[0])[1]
+    boxes = dets[order] if clockwise else torch.cat([dets[order][:, :4], -dets[order][:, 4:]], 1)
+    kept = order[rotated_nms(boxes, torch.zeros_like(order), iou_threshold)]
+    return torch.cat([dets[kept], scores[kept].reshape(-1, 1)], 1), kept
 
 
 def _settings(names: Tuple[str, ...], defaults: Tuple[Any, ...], args: Tuple[Any, ...], kwargs: Any) -> Tuple[Any, ...]:

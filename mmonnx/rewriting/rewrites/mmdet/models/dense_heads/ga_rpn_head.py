@@ -7,8 +7,9 @@ import torch
 from ....batched import ABSENT
 from ....context import ExportContext
 from ....instances import as_instances
+from ....proposals import best_of_levels, select_proposals
 from ....registry import rewrite
-from .rpn_head import best_of_levels, large_enough, select_proposals
+from .rpn_head import large_enough
 
 _HEAD = "mmdet.models.dense_heads.ga_rpn_head.GARPNHead."
 

@@ -1,0 +1,115 @@
+"""Pose estimators of MMPose 0.x, from their configs or as they are, as tasks."""
+
+import importlib
+import warnings
+from dataclasses import replace
+from functools import partial
+from typing import Any, Dict, Optional
+
+from torch import nn
+
+from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images, test_pipeline
+from ...support import InputError
+from . import bottom_up, top_down
+from .keypoints import describe, image_size, norm_of
+
+DEFAULT_SHAPE = (256, 192)
+"""(height, width) where the config says nothing of a size, as upstream's own tool has it."""
+_OTHERS = {
+    "PoseLifter": "it lifts key points to three dimensions",
+    "ParametricMesh": "it gives a mesh",
+    "Interhand3D": "its key points have three dimensions",
+    "DetectAndRegress": "it takes several views, and gives three dimensions",
+    "VoxelSinglePose": "it takes voxels of several views",
+    "VoxelCenterDetector": "it takes voxels of several views",
+    "GestureRecognizer": "it says what gesture a film shows",
+    "PoseWarper": "it takes several frames of a film",
+    "CID": "it runs a part of its network once for each person that it has found, one picture at a time",
+    "DisentangledKeypointRegressor": "its poses are chosen and judged among each other, by code outside of its network",
+}
+"""What other models of mmpose's do, by their classes' names."""
+
+
+def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+    """Build the pose estimator of a config and make it a task; see ``Codebase.build``.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the checkpoint, the device, the image or an option is wrong, or it is no model of 2D key points.
+        ExportError: the model cannot be built.
+    """
+    if options.topk is not None or not options.softmax:
+        fix = "leave it out; --skip-postprocess gives heat maps"
+        raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", fix)
+    kind = str(config.model.type)
+    if kind in _OTHERS:
+        raise _refused(title, f"a {kind}: {_OTHERS[kind]}")
+    device = check_device(options.device)
+    norm, size = norm_of(test_pipeline(config)), image_size(config)
+    options = replace(options, shape=options.shape or (size[::-1] if size else DEFAULT_SHAPE))
+    model = build(config, _built, options).to(device)
+    task = make_task(model, f"{title} ({_kind(model)})", norm, options)
+    assert task.preprocess is not None  # ``make_task`` gives one
+    if options.sample_channels not in (None, task.channels):
+        raise InputError(
+            f"--shape says {options.sample_channels} channels, and {title} takes {task.channels}",
+            "batch, channels, height and width",
+            "give these, or height and width alone",
+        )
+    pictures = (sample_images(options, task.channels) * 2)[:2]
+    run = partial(task.predict, task.preprocess(pictures, task.shape))
+    _, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
+    describe(task, config)
+    task.notes += notes
+    return task
+
+
+def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+    """Make a built pose estimator, in eval mode and on the device of ``options``, a task; see ``Codebase.task_of``.
+
+    Raises:
+        FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
+        InputError: the size is not one of the model's, or it is no model of 2D key points.
+    """
+    options = replace(options, shape=options.shape or DEFAULT_SHAPE)
+    if is_top_down(model):
+        return top_down.make_task(model, title, norm, options)
+    if is_bottom_up(model):
+        return bottom_up.make_task(model, title, norm, options)
+    kind = type(model).__name__
+    raise _refused(title, f"a {kind}" + (f": {_OTHERS[kind]}" if kind in _OTHERS else ""))
+
+
+def is_top_down(model: Any) -> bool:
+    """Whether a model gets a crop and gives the key points of what it shows; those of films inherit from these."""
+    kind = importlib.import_module("mmpose.models").TopDown
+    return isinstance(model, kind) and hasattr(model, "keypoint_head") and not _is_other(model)
+
+
+def is_bottom_up(model: Any) -> bool:
+    """Whether a model gives maps of which all people's key points are read, and of tags that tell whose they are."""
+    kind = importlib.import_module("mmpose.models").AssociativeEmbedding
+    return isinstance(model, kind) and hasattr(model, "keypoint_head")
+
+
+def _is_other(model: Any) -> bool:
+    return any(base.__name__ in _OTHERS for base in type(model).__mro__)
+
+
+def _refused(title: str, what: str) -> InputError:
+    return InputError(
+        f"{title} is {what}",
+        "a TopDown or an AssociativeEmbedding of mmpose, or a model that inherits from one",
+        "export its network: give it to mmonnx.export as a plain module",
+    )
+
+
+def _built(config: Any) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what upstream says of keys that are called otherwise now
+        return importlib.import_module("mmpose.models").build_posenet(config.model)
+
+
+def _kind(model: Any) -> str:
+    """What a model is, for messages: the types of its backbone and of its head."""
+    return f"{type(model.backbone).__name__}, {type(model.keypoint_head).__name__}"

@@ -1,0 +1,61 @@
+"""MMPose 0.x."""
+
+import importlib
+import sys
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, Optional
+
+from torch import nn
+
+from ...environment import compat
+from ...loading import LoadOptions, OpenMMLabCodebase, Task
+from . import building
+from .keypoints import describe
+from .rules import RULES
+
+
+class MMPose(OpenMMLabCodebase):
+    """MMPose 0.x. Its stand-ins are in ``rewriting/rewrites/mmpose``."""
+
+    name = package = "mmpose"
+    registry, base = "POSENETS", "BasePose"
+    makes = "a pose estimator of mmpose"
+    parts = ("keypoint_head",)
+    own_options = MappingProxyType({"sample_channels": "--shape of four numbers"})
+    default_shape = building.DEFAULT_SHAPE
+    rules = RULES
+
+    def owns(self, settings: Any) -> bool:
+        """Whether the config's model is one of mmpose's; its registry has backbones and heads as well."""
+        if compat.is_second_generation():  # whose mmpose is not known
+            return False
+        found = compat.model_type(self.package, self.registry, settings.model.type)
+        models = importlib.import_module(f"{self.package}.models") if found is not None else None
+        return models is not None and isinstance(found, type) and issubclass(found, models.detectors.base.BasePose)
+
+    def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
+        """Build the pose estimator of a config and make it a task; see ``Codebase.build``."""
+        compat.check_version(self.package)
+        return building.build_task(self, settings, title, checkpoint, options)
+
+    def owns_model(self, model: nn.Module) -> bool:
+        """Whether it inherits from mmpose's base class."""
+        # nobody has one who has not imported the toolbox
+        base = sys.modules.get(f"{self.package}.models.detectors.base")
+        return base is not None and isinstance(model, base.BasePose)
+
+    def covers(self, model: nn.Module) -> bool:
+        """Whether it finds key points in crops, or maps of those of all people: others have code of their own."""
+        return self.owns_model(model) and (building.is_top_down(model) or building.is_bottom_up(model))
+
+    def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
+        """A built pose estimator as a task; see ``Codebase.task_of``."""
+        return building.make_task(model, title, norm, options)
+
+    def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
+        """Let a task know what its config says of the key points and of the pictures."""
+        describe(task, settings)
+
+    def evaluator(self) -> Any:
+        """Key points as mmpose's datasets evaluate them."""
+        return importlib.import_module(f"{__package__}.evaluation").PoseEvaluator()

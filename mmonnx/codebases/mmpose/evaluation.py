@@ -1,0 +1,98 @@
+"""Pose estimators: the file's key points, and PyTorch's own inference, as mmpose's datasets evaluate them."""
+
+import os
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from ...evaluation import Evaluator, Group, OnnxFile
+from ...loading import Task
+from ...runtime import Crop, Poses
+from ...support import InputError
+from .module import one_pass
+
+_UNIT = 200.0
+
+
+class PoseEvaluator(Evaluator):
+    """Key points as mmpose's datasets evaluate them, in pixels of the pictures; what it counts are crops."""
+
+    package = "mmpose"
+    batch_of_training = True
+
+    def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
+        """The numbers of the key points: a dataset does not keep their names."""
+        return tuple(map(str, range(dataset.ann_info["num_joints"]))), ()
+
+    def check(self, file: OnnxFile, metrics: Sequence[str], options: Mapping[str, Any], num_classes: int) -> None:
+        """Refuse a file that does not give what the metrics need.
+
+        Raises:
+            InputError: it has no key points, or another number of them than the dataset.
+        """
+        if "keypoints" not in file.outputs:
+            raise InputError(
+                f"'{file.path}' gives {', '.join(file.outputs)}", "keypoints", "export it without --skip-postprocess"
+            )
+        known = len(file.description.classes) or num_classes
+        if known != num_classes:
+            raise InputError(
+                f"'{file.path}' has {known} key points, the test set {num_classes}",
+                "a test set with the file's key points",
+                "give the file's own config",
+            )
+
+    def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
+        """What gives the file's key points."""
+        udp = bool((config.model.get("test_cfg") or {}).get("use_udp", False))
+
+        def run(group: Group) -> List[Any]:
+            size = (group.images.shape[2], group.images.shape[3])
+            found = []
+            for outputs, meta in zip(file(group.images.numpy(), size), group.metas):
+                crop = Crop(meta["center"], meta["scale"], udp, np.zeros(4, np.float32))
+                places = crop.in_picture(outputs["keypoints"][:, :2], file.size or size)
+                found.append(_result(np.concatenate([places, outputs["keypoints"][:, 2:]], 1), meta))
+            return found
+
+        return run
+
+    def run_pytorch(self, task: Task) -> Callable[[Group], List[Any]]:
+        """What gives the pose estimator's own key points, as upstream's test tools get them, without flipped copies."""
+        model = task.module.model
+        device = task.inputs["input"].device
+
+        def run(group: Group) -> List[Any]:
+            with torch.no_grad(), one_pass(model):
+                found = model(return_loss=False, img=group.images.to(device), img_metas=group.metas)
+            return [_result(pose, meta) for pose, meta in zip(found["preds"], group.metas)]
+
+        return run
+
+    def drawable(self, result: Any, meta: Dict[str, Any]) -> Poses:
+        """One result for a picture."""
+        centre, half = meta["center"], meta["scale"] * _UNIT / 2
+        # of a picture with several crops each has a drawing of its own
+        stem, suffix = os.path.splitext(os.path.basename(meta["image_file"]))
+        meta.update(filename=meta["image_file"], ori_filename=f"{stem}_{meta.get('bbox_id', 0)}{suffix}")
+        return Poses(result["preds"], np.concatenate([centre - half, centre + half])[None].astype(np.float32))
+
+
+def _result(pose: np.ndarray, meta: Dict[str, Any]) -> Dict[str, Any]:
+    """What upstream's own inference gives of one crop.
+
+    Args:
+        pose: (K, 3) in pixels of the picture.
+        meta: the crop's.
+    """
+    scale = meta["scale"]
+    score = float(np.array(meta.get("bbox_score", 1.0)).reshape(-1)[0])
+    box = [*meta["center"], *scale, np.prod(scale * _UNIT), score]
+    return {
+        "preds": pose[None].astype(np.float32),
+        "boxes": np.array([box], np.float32),
+        "image_paths": [meta["image_file"]],
+        "bbox_ids": [meta.get("bbox_id", 0)],
+        "output_heatmap": None,
+    }

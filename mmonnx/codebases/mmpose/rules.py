@@ -1,0 +1,21 @@
+"""How the layers of mmpose's heads get random weights that find something, by the names that mmpose gives them."""
+
+import re
+
+from ...loading import CONTEXT, OFFSETS, Rule
+
+_HEAT = 0.25
+"""Standard deviation of heats, which are 1 where a key point is."""
+_HEAT_OF_BYTES = 64.0
+"""The same of heads that are trained on heats of up to 255, as MSPN and RSN are."""
+_AWAY = 0.2
+"""The same of where a key point is, as a share of the picture's width and height."""
+
+RULES = (
+    OFFSETS,
+    CONTEXT,
+    Rule(re.compile(r"keypoint_head\.\w*final_layers?(\.\d+)*$"), _HEAT),
+    Rule(re.compile(r"keypoint_head\.predict_layers\.\d+\.conv_layers\.1\.conv$"), _HEAT_OF_BYTES),
+    Rule(re.compile(r"keypoint_head\.fc$"), _AWAY, bias=0.5),
+)
+"""In the order in which a pose estimator runs them."""

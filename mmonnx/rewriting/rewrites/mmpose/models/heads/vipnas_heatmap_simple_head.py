@@ -1,0 +1,14 @@
+"""Stand-ins for the head of ViPNAS."""
+
+from typing import Any
+
+import torch
+
+from ....context import ExportContext
+from ....registry import rewrite
+
+
+@rewrite("mmpose.models.heads.vipnas_heatmap_simple_head.ViPNASHeatmapSimpleHead.inference_model")
+def inference_model(context: ExportContext, original: Any, self: Any, x: Any, flip_pairs: Any = None) -> torch.Tensor:
+    """Heat maps (N, K, H, W) of features; upstream has them in numpy, and those of flipped pictures as well."""
+    return self.forward(x)

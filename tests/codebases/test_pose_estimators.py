@@ -1,0 +1,208 @@
+"""Pose estimators from config to file: every way of decoding, maps of several people; and what is refused by name."""
+
+import copy
+import importlib.util
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("poses")
+
+from models import load_small
+from poses import BOTTOM_UP, KINDS, RESNET, SHAPE, SMALL, small_config, small_pose_estimator
+
+from mmonnx import cli
+from mmonnx.environment import compat
+from mmonnx.loading import LoadOptions, owner_of
+from mmonnx.loading.images import photographs
+from mmonnx.rewriting.lowering import lower
+from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.runtime.session import Session
+from mmonnx.tracing import faults_of
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import make_cases, verify
+
+pytestmark = pytest.mark.once  # mmpose is on the default stack alone
+DETECTOR = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
+PLAINEST = ("dark", "udp")
+MPOSE = "mmpose::body"
+
+
+def check(task, batch=1):
+    """The file of a task gives PyTorch's answers on every case, and nothing of the sample is in its trace."""
+    context = ExportContext()
+    cases = make_cases(task, None, task.shape, batch)
+    session = Session(lower(trace(task, 11, context)))
+    assert not faults_of(task, context, [case.feeds for case in cases[1:]])
+    results = verify(task, session.run, cases)
+    assert all(result.ok for result in results), [(one.name, one.problems) for one in results if not one.ok]
+    return session, results
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in PLAINEST else pytest.mark.long) for kind in KINDS]
+)
+def test_it_gives_the_key_points_of_pytorch_at_any_size(tmp_path, kind):
+    task = small_pose_estimator(KINDS[kind][0], tmp_path, KINDS[kind][1], dynamic=True)
+    _, results = check(task)
+    assert len({result.shape for result in results}) == 3 and any(result.batch == 2 for result in results)
+    assert all(result.total == 17 * result.batch and result.excused <= 2 for result in results)
+    one, other = task.predict(task.preprocess(photographs()[:2], task.shape))
+    assert (one.keypoints[0, :, :2] != other.keypoints[0, :, :2]).mean() > 0.5
+    height, width = task.shape
+    inside = (one.keypoints[0, :, :2] >= -20) & (one.keypoints[0, :, :2] <= [width + 20, height + 20])
+    assert inside.mean() > 0.5 and (one.keypoints[0, :, 2] > 0).mean() > 0.5
+
+
+@pytest.mark.long
+def test_fixed_axes_and_a_batch_that_is_dynamic(tmp_path):
+    session, _ = check(small_pose_estimator(RESNET, tmp_path, SMALL, batch=2), batch=2)
+    assert session.input_shape("input") == [2, 3, *SHAPE]
+    batch = small_pose_estimator(RESNET, tmp_path, SMALL, dynamic_batch=True)
+    _, results = check(batch)
+    assert any(result.batch == 2 for result in results) and "96x64" in " ".join(batch.notes)
+
+
+@pytest.mark.long
+def test_raw_outputs_are_heat_maps(tmp_path):
+    task = small_pose_estimator(RESNET, tmp_path, SMALL, dynamic=True, skip_postprocess=True)
+    check(task)
+    (raw,) = task.predict(task.inputs)
+    heats = raw.values["output_0"]
+    assert heats.shape == (1, 17, SHAPE[0] // 4, SHAPE[1] // 4)
+    (found,) = small_pose_estimator(RESNET, tmp_path, SMALL).predict(task.inputs)
+    np.testing.assert_array_equal(found.heats, heats)
+    np.testing.assert_array_equal(found.keypoints[..., 2], heats.max((2, 3)))
+
+
+@pytest.mark.long
+def test_raw_outputs_of_a_regression(tmp_path):
+    task = small_pose_estimator(*KINDS["rle"][:1], tmp_path, KINDS["rle"][1], dynamic=True, skip_postprocess=True)
+    check(task)
+    assert task.predict(task.inputs)[0].values["output_0"].shape == (1, 17, 4)
+
+
+def test_maps_of_several_people(tmp_path):
+    task = small_pose_estimator(BOTTOM_UP, tmp_path, SMALL, dynamic=True, shape=(64, 128))
+    assert task.output_names == ["heatmaps", "tags"] and task.grouping["max_num_people"] == 30
+    session, results = check(task)
+    assert any(result.name.startswith("photograph") and result.name.endswith("batch 2") for result in results)
+    feeds = task.preprocess(photographs()[:2], (64, 192))
+    found = session.run({name: value.numpy() for name, value in feeds.items()})
+    assert found["heatmaps"].shape == found["tags"].shape == (2, 17, 64, 192)
+
+
+def test_the_file_says_what_it_is(tmp_path):
+    config = small_config(RESNET, tmp_path, copy.deepcopy(SMALL))
+    path = str(tmp_path / "x.onnx")
+    command = ["export", config, "--shape", "2", "3", "96", "64", "--output-file", path, "--dynamic-export"]
+    assert cli.main([*command, "--simplify", "--verify"]) == 0
+    model = onnx.load(path)
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert said["mmonnx.task"] == '"pose estimation"' and json.loads(said["mmonnx.classes"])[:2] == ["nose", "left_eye"]
+    assert json.loads(said["mmonnx.skeleton"])[0] == {"link": [15, 13], "color": [0, 255, 0]}
+    assert json.loads(said["mmonnx.palette"])[0] == [255, 153, 51]  # which mmpose has blue first
+    person, normalize = json.loads(said["mmonnx.pipeline"])
+    assert person == {"type": "person", "padding": 1.25, "udp": False, "size": [256, 192]} and normalize["unit"]
+    assert "mmpose" in said["mmonnx.versions"] and said["mmonnx.grouping"] == "null"
+    (output,) = model.graph.output
+    assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == ["batch", 17, 3]
+
+
+def test_flipped_copies_are_left_out_with_a_note_and_the_model_keeps_its_settings(tmp_path):
+    task = small_pose_estimator(RESNET, tmp_path, SMALL)
+    assert any("flipped copies" in note and "one pass" in note for note in task.notes)
+    task.predict(task.inputs)
+    assert task.module.model.test_cfg["flip_test"] is True
+
+
+@pytest.mark.long
+def test_a_model_that_is_there_already(tmp_path):
+    model = small_pose_estimator(RESNET, tmp_path, SMALL).module.model
+    owner = owner_of(model)
+    assert owner.name == "mmpose" and owner.covers(model)
+    assert owner.task_of(model, "mine", None, LoadOptions(shape=SHAPE)).output_names == ["keypoints"]
+
+
+@pytest.mark.parametrize(
+    "arguments,said",
+    [
+        ([DETECTOR, "--shape", "1", "3", "64", "64"], "--shape of four numbers is for a pose estimator of mmpose"),
+        ([RESNET, "--shape", "1", "5", "64", "64"], "--shape says 5 channels, and res50_coco_256x192 takes 3"),
+        ([RESNET, "--shape", "2", "3", "64", "64", "--batch", "3"], "--batch 3 and --shape 2 3 64 64 say the same"),
+        ([RESNET, "--topk", "5", "--shape", "64"], "--topk and --no-softmax are for classifiers"),
+        ([RESNET, "--seg-logits", "--shape", "64"], "--seg-logits is for a segmentor of mmseg"),
+        (["mmpose::body/none.py"], "is not in the installed mmpose"),
+        ([f"{MPOSE}/3d_kpt_sview_rgb_img/pose_lift/h36m/simplebaseline3d_h36m.py"], "lifts key points to three"),
+        ([f"{MPOSE}/2d_kpt_sview_rgb_img/cid/coco/hrnet_w32_coco_512x512.py"], "once for each person"),
+        ([f"{MPOSE}/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"], "chosen and judged among each other"),
+        (
+            ["mmpose::hand/3d_kpt_sview_rgb_img/internet/interhand3d/res50_interhand3d_all_256x256.py"],
+            "three dimensions",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(tmp_path, capsys, arguments, said):
+    assert cli.main(["export", *arguments, "--output-file", str(tmp_path / "x.onnx")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error and "\n" not in error and not list(tmp_path.iterdir())
+
+
+def test_a_missing_toolbox_is_told_with_what_to_install(tmp_path, capsys, monkeypatch):
+    config = small_config(RESNET, tmp_path, copy.deepcopy(SMALL))
+    for owner, name in ((importlib.util, "find_spec"), (compat, "model_type")):
+        own = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda asked, *more, own=own: None if asked == "mmpose" else own(asked, *more))
+    assert cli.main(["export", config, "--output-file", str(tmp_path / "x.onnx")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "has a model of mmpose, which is not installed" in error and "pip install 'mmpose>=0.29,<1'" in error
+
+
+def test_mmcv_keeps_its_number_and_others_are_not_let_in():
+    import mmcv
+
+    assert mmcv.__version__ == compat.installed_version("mmcv") != "1.7.0"
+
+
+def test_heads_of_mmpose_are_no_pose_estimators(tmp_path):
+    with pytest.raises(Exception, match="model type 'HRFormer'"):
+        load_small(RESNET, tmp_path, {"model": {"_delete_": True, "type": "HRFormer"}})
+
+
+def test_the_hook_exports_what_a_training_has(tmp_path):
+    from mmcv import Config
+    from mmpose.datasets.pipelines import Compose
+
+    from mmonnx.integration.training.data import find_norm
+    from mmonnx.loading import codebases
+
+    class Set:
+        pipeline = Compose([{"type": "NormalizeTensor", "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2]}])
+
+    norm = find_norm(Set())
+    assert norm["to_rgb"] and norm["mean"] == pytest.approx([102.0, 127.5, 153.0])
+    task = small_pose_estimator(RESNET, tmp_path, SMALL)
+    model = task.module.model.train()
+    (codebase,) = [one for one in codebases() if one.name == "mmpose"]
+    again = codebase.task_of(model.eval(), "trained", norm, LoadOptions(shape=SHAPE))
+    codebase.describe(again, Config.fromfile(small_config(RESNET, tmp_path, copy.deepcopy(SMALL))), {})
+    assert list(again.classes) == list(task.classes) and again.pipeline == task.pipeline and again.skeleton
+
+
+def test_the_plugin_exports_what_mmposes_own_tool_does(tmp_path):
+    import torch
+
+    import mmonnx
+
+    model = small_pose_estimator(RESNET, tmp_path, SMALL).module.model
+    model.forward = model.forward_dummy  # as the tool has it
+    image, path = torch.rand(1, 3, *SHAPE), str(tmp_path / "x.onnx")
+    mmonnx.enable()  # and left so, as configs of other tests expect it
+    torch.onnx.export(model, image, path, export_params=True, keep_initializers_as_inputs=True, opset_version=11)
+    with torch.no_grad():
+        expected = model(image).numpy()
+    session = Session(path)
+    (found,) = session.run({session.input_names[0]: image.numpy()}).values()
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,0 +1,75 @@
+"""A pose estimator's file on a set of boxes has PyTorch's own AP."""
+
+import copy
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("poses")
+
+from poses import RESNET, SMALL, small_config
+
+from mmonnx import cli, loading
+from mmonnx.evaluation import EvaluationSettings, evaluate
+from mmonnx.loading.images import photographs
+from mmonnx.pipeline import ExportSettings, export
+from mmonnx.support.errors import InputError
+
+pytestmark = pytest.mark.once  # mmpose is on the default stack alone
+
+
+def made(folder):
+    """A config with a set of nine boxes, whose true key points are in part the model's own, a checkpoint and a file."""
+    from mmpose.apis import inference_top_down_pose_model
+    from mmpose.datasets import DatasetInfo
+
+    data = {"ann_file": str(folder / "true.json"), "img_prefix": f"{folder}/"}
+    options = {f"data.test.{name}": value for name, value in data.items()}
+    options.update({"data.test.data_cfg.use_gt_bbox": True, "data.test.data_cfg.bbox_file": ""})
+    config = small_config(RESNET, folder, {**copy.deepcopy(SMALL), **options})
+    task = loading.load(config, None, loading.LoadOptions(shape=(256, 192)))
+    model, checkpoint = task.module.model, str(folder / "weights.pth")
+    torch.save({"state_dict": model.state_dict(), "meta": {}}, checkpoint)
+    model.cfg = loading.read(config)[1]
+    model.test_cfg["flip_test"] = False
+    info = DatasetInfo(model.cfg.data.test.dataset_info)
+    random, images, marks = np.random.RandomState(0), [], []
+    for number, picture in enumerate(photographs()[:3]):
+        cv2.imwrite(str(folder / f"{number}.png"), picture)
+        height, width = picture.shape[:2]
+        images.append({"id": number, "file_name": f"{number}.png", "height": height, "width": width})
+        for _ in range(3):
+            box = [*random.uniform(0, 100, 2), *random.uniform(60, 180, 2)]
+            (found,), _ = inference_top_down_pose_model(model, picture, [{"bbox": np.array(box)}], dataset_info=info)
+            points = found["keypoints"].copy()
+            points[::4, :2] += random.uniform(0, 15, points[::4, :2].shape)
+            points[:, 2] = 2
+            mark = {"id": len(marks), "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": box}
+            mark.update(area=box[2] * box[3], num_keypoints=17, keypoints=points.reshape(-1).tolist())
+            marks.append(mark)
+    kinds = [{"id": 1, "name": "person"}]
+    (folder / "true.json").write_text(json.dumps({"images": images, "annotations": marks, "categories": kinds}))
+    return config, checkpoint
+
+
+def test_it_has_the_scores_of_pytorch_side_by_side(tmp_path, capsys, monkeypatch):
+    config, checkpoint = made(tmp_path)
+    path = str(tmp_path / "x.onnx")
+    export(ExportSettings(config, checkpoint, output_file=path, load=loading.LoadOptions(dynamic=True)))
+    found = evaluate(EvaluationSettings(config, path, ["mAP"], compare_with=checkpoint, workers=0))
+    assert 0.2 < found.reference["AP"] < 0.99 and found.scores == pytest.approx(found.reference, abs=2e-3)
+    assert len(found.results) == 9 and found.results[0]["preds"].shape == (1, 17, 3)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["test", config, path, "--eval", "mAP", "--show-dir", "shown", "--out", "x.pkl"]) == 0
+    assert len(list((tmp_path / "shown").rglob("*.png"))) == 9
+    capsys.readouterr()
+    assert cli.main(["test", config, path, "--eval", "bbox"]) == 2
+    assert "mAP, PCK, AUC, EPE, NME of a pose estimator's" in capsys.readouterr().err
+    raw = str(tmp_path / "raw.onnx")
+    load = loading.LoadOptions(dynamic=True, skip_postprocess=True)
+    export(ExportSettings(config, checkpoint, output_file=raw, load=load))
+    with pytest.raises(InputError, match="gives output_0; expected keypoints; export it without --skip-postprocess"):
+        evaluate(EvaluationSettings(config, raw, ["mAP"]))
