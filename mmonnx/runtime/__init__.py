@@ -25,6 +25,7 @@ from .grouping import Grouping
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
+from .texts import CHAR_MAPS, CHAR_SCORES, FINDERS, MAPS, READERS, TextDetector, TextRecognizer, read_text, regions_of, steps_of
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
@@ -40,12 +41,28 @@ from .results import (
     RawOutputs,
     Result,
     Scores,
+    Text,
+    TextMaps,
+    TextRegions,
     is_rotated,
 )
 from .session import Session, check_operator_library, mmcv_operator_library
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "CHAR_MAPS",
+    "FINDERS",
+    "READERS",
+    "CHAR_SCORES",
+    "MAPS",
+    "Text",
+    "TextDetector",
+    "TextMaps",
+    "TextRecognizer",
+    "TextRegions",
+    "read_text",
+    "regions_of",
+    "steps_of",
     "BatchDetector",
     "Benchmark",
     "BottomUpPoseEstimator",
