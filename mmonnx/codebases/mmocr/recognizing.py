@@ -109,6 +109,8 @@ def make_task(
         task.texts = None
         give_raw(task, module, raw_names(module, task.inputs["input"]))
     name_axes(task, options, sizes.sides, maps)
+    if how["how"] == "ctc" and sizes.sides:
+        task.dynamic_axes[task.output_names[0]][1] = "steps"
     return task
 
 
