@@ -21,6 +21,7 @@ CRNN = "mmocr::textrecog/crnn/crnn_academic_dataset.py"
 CRNN_OPTIONS = {}
 DB = "mmocr::textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py"
 DB_OPTIONS = {
+    "data.test.pipeline.1.img_scale": (320, 224),
     "model.backbone.base_channels": 16,
     "model.neck.in_channels": [16, 32, 64, 128],
     "model.neck.lateral_channels": 64,

@@ -11,6 +11,7 @@ from ...evaluation import Evaluator, Group, OnnxFile
 from ...loading import Task
 from ...runtime import CHAR_MAPS, CHAR_SCORES, READERS, Text, TextRegions, read_text, regions_of
 from ...support import InputError
+from . import recognizing
 from .test_sets import TextSets
 
 
@@ -46,7 +47,11 @@ class TextEvaluator(Evaluator):
             )
 
     def ask(self, dataset: Any, metric: str) -> None:
-        """See ``Evaluator.ask``; of nothing mmocr evaluates nothing."""
+        """See ``Evaluator.ask``; of nothing mmocr evaluates nothing.
+
+        Raises:
+            InputError: the dataset has another kind of metrics.
+        """
         known = _metrics(dataset)
         if metric not in known:
             raise InputError(
@@ -84,7 +89,10 @@ class TextEvaluator(Evaluator):
             found: List[Any] = []
             with torch.no_grad(), compat.old_numpy_names():
                 for image, meta in zip(group.images.to(device), group.metas):
-                    found += model(return_loss=False, rescale=True, img=image[None], img_metas=[meta])
+                    feed = {"img": image[None], "img_metas": [meta]}
+                    if not recognizing.is_one(model):  # of a detector the outer lists are of passes
+                        feed = {name: [value] for name, value in feed.items()}
+                    found += model(return_loss=False, rescale=True, **feed)
             return found
 
         return run
