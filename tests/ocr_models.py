@@ -28,6 +28,11 @@ DB_OPTIONS = {
     "model.neck.out_channels": 16,
     "model.bbox_head.in_channels": 64,
 }
+MODELS = {
+    "textrecog/crnn/crnn_academic_dataset.py": ({}, (32, 100), {}),
+    "textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py": (DB_OPTIONS, (96, 128), {}),
+}
+"""Small models by config: options, (height, width), and how they are loaded where not for any size."""
 WORDS = ("photograph", "cup", "a cat", "rocket")
 """What is written on the pictures of words."""
 
@@ -83,6 +88,7 @@ __all__ = [
     "CRNN_OPTIONS",
     "DB",
     "DB_OPTIONS",
+    "MODELS",
     "WORDS",
     "inferred",
     "made",

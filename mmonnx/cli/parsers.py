@@ -115,16 +115,16 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::..., mmocr::... "
-        "for an installed package's; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::..., "
+        "mmocr::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
         "model_type",
         nargs="?",
         metavar="MODEL_TYPE",
-        help="models of mmedit (restorer, inpainting, mattor, synthesizer) and of mmocr (recog, det), as their tools have "
-        "it; the config says it too",
+        help="models of mmedit (restorer, inpainting, mattor, synthesizer) and of mmocr (recog, det), as their tools "
+        "have it; the config says it too",
     )
     add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's and mmocr's tools)")
     add(
@@ -212,7 +212,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr, not the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr, not what is installed",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")

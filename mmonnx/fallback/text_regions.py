@@ -30,5 +30,12 @@ def pixel_group(
     distance_threshold: float,
 ) -> List[List[float]]:
     """The pixels of each text, see ``flooding.pixel_group``."""
-    maps = (one.cpu().numpy() for one in (score, mask, embedding, kernel_label, kernel_contour))
-    return _group(*maps, kernel_region_num, distance_threshold)
+    return _group(
+        score.cpu().numpy(),
+        mask.cpu().numpy(),
+        embedding.cpu().numpy(),
+        kernel_label.cpu().numpy(),
+        kernel_contour.cpu().numpy(),
+        kernel_region_num,
+        distance_threshold,
+    )

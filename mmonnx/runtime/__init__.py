@@ -25,10 +25,10 @@ from .grouping import Grouping
 from .images import check_picture, count_channels, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
-from .texts import CHAR_MAPS, CHAR_SCORES, FINDERS, MAPS, READERS, TextDetector, TextRecognizer, read_text, regions_of, steps_of
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
+from .pipeline import prepared_size
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
 from .results import (
@@ -47,6 +47,18 @@ from .results import (
     is_rotated,
 )
 from .session import Session, check_operator_library, mmcv_operator_library
+from .texts import (
+    CHAR_MAPS,
+    CHAR_SCORES,
+    FINDERS,
+    MAPS,
+    READERS,
+    TextDetector,
+    TextRecognizer,
+    read_text,
+    regions_of,
+    steps_of,
+)
 from .transforms import from_config, main_ratio
 
 __all__ = [
@@ -119,6 +131,7 @@ __all__ = [
     "page",
     "placing",
     "predict",
+    "prepared_size",
     "predict_with_ray",
     "read_companion",
     "read_image",

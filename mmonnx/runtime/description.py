@@ -23,6 +23,16 @@ TASKS = (
     "classification",
     "raw",
 )
+_OF_MAPS = ("settings", "downsample")
+_TEXTS: Dict[str, Tuple[str, ...]] = {
+    "ctc": ("blank",),
+    "attention": ("end", "padding"),
+    "segments": ("unknown",),
+    "masks": ("settings",),
+    "fce": (*_OF_MAPS, "scales"),
+    **dict.fromkeys(("db", "pan", "pse", "textsnake"), _OF_MAPS),
+}
+"""What each way of reading text needs, see ``runtime.texts``."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +42,9 @@ class Description:
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
-            people are read), ``text detection`` (maps or masks of which its boundaries are read),
-            ``text recognition`` (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of what
-            to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
+            people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
+            (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
+            what to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
             post-processing).
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
@@ -124,6 +134,9 @@ def _check(found: Description) -> None:
     float(found.score_thr), float(found.mask_thr)
     if found.task in ("image editing", "inpainting"):
         float(found.image_values["low"]), float(found.image_values["high"]), bool(found.image_values["rgb"])
+    if found.texts is not None:
+        for name in _TEXTS[found.texts["how"]]:
+            found.texts[name]
     for companion in found.companions.values():
         if companion["read"] not in KINDS or not isinstance(companion["of"], str):
             raise ValueError("companions")

@@ -9,8 +9,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``, or the last ones where ``rounding`` is
   ``down``), ``factor`` (by ``factor``, in steps of whole sizes as mmdet has it), ``times`` (by ``factor``), or
   ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
-- ``line``: a line of text becomes ``height`` high and as wide as goes with that, in multiples of ``multiple``; ``least``
-  wide at least, and filled up with ``value`` to ``most``, which it has at most (null for any width);
+- ``line``: a line of text becomes ``height`` high and as wide as goes with that, in multiples of ``multiple``,
+  ``least``   wide at least; it is filled up with ``value`` to ``most``, and has no more (null for any width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
@@ -322,6 +322,12 @@ def _divided(image: np.ndarray, step: Step) -> np.ndarray:
 
 def _grey(image: np.ndarray) -> np.ndarray:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+def prepared_size(steps: Sequence[Step], image: np.ndarray) -> Size:
+    """(height, width) of what a pipeline makes of an image, padding included; arguments and errors as of ``apply``."""
+    height, width = apply([step for step in steps if step["type"] != "normalize"], image).image.shape[:2]
+    return height, width
 
 
 def reading(steps: Sequence[Step]) -> Step:

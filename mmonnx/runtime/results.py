@@ -191,6 +191,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[
-    Detections, Panoptic, LabelMap, Poses, EditedImage, Text, TextRegions, TextMaps, Scores, RawOutputs
-]
+Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Text, TextRegions, TextMaps, Scores, RawOutputs]

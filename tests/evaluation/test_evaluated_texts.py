@@ -28,7 +28,7 @@ def set_of_words(folder, rows, kind="OCRDataset"):
 
 @pytest.fixture(scope="module")
 def crnn(tmp_path_factory):
-    """A config with a set of three words, of which the model reads two as they are labelled; its checkpoint and file."""
+    """A config with a set of three words, of which the model reads two as labelled; its checkpoint and file."""
     folder = tmp_path_factory.mktemp("crnn")
     config, checkpoint, path = made(CRNN, folder, CRNN_OPTIONS, "--dynamic-export")
     model = upstream(config, checkpoint)

@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, List, Optional
 
@@ -39,10 +40,15 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     model = build(config, _built, options).to(device)
     if options.model_type is not None:
         _check_type(model, title, options.model_type)
-    task = _make_task(model, f"{title} ({kind})", pipelines.test_pipeline(config), None, options)
+    transforms = pipelines.test_pipeline(config)
+    if options.image is not None and options.shape is None:
+        options = replace(options, shape=pipelines.size_of(transforms, options.image))
+    task = _make_task(model, f"{title} ({kind})", transforms, None, options)
     assert task.preprocess is not None  # ``make_task`` gives one
     pictures = (sample_images(options, task.channels) * 2)[:2]
-    _, notes = codebase.give_weights(model, checkpoint, options, partial(task.predict, task.preprocess(pictures, task.shape)))
+    _, notes = codebase.give_weights(
+        model, checkpoint, options, partial(task.predict, task.preprocess(pictures, task.shape))
+    )
     describe(task, config)
     task.notes += notes
     return task

@@ -10,7 +10,7 @@ from torch import nn
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import building
-from .convertors import likely_of
+from .convertors import is_upstreams, likely_of
 from .rules import RULES, settle
 
 
@@ -21,9 +21,7 @@ class MMOCR(OpenMMLabCodebase):
     registry = "DETECTORS"  # which is that of all of its models
     makes = "a text detector or a text recognizer of mmocr"
     parts = ("label_convertor",)
-    own_options = MappingProxyType(
-        {"model_type": "a model type", "device_id": "--device-id", "verbose": "--verbose"}
-    )
+    own_options = MappingProxyType({"model_type": "a model type", "device_id": "--device-id", "verbose": "--verbose"})
     default_shape = building.DEFAULT_SHAPE
     rules = RULES
 
@@ -58,7 +56,11 @@ class MMOCR(OpenMMLabCodebase):
     def owns_model(self, model: nn.Module) -> bool:
         """Whether its class is mmocr's, or inherits from one."""
         # nobody has one who has not imported the toolbox
-        return f"{self.package}.models" in sys.modules and self._is_nearest(type(model)) and _is_of_mmocr(type(model))
+        return (
+            f"{self.package}.models" in sys.modules
+            and self._is_nearest(type(model))
+            and any(map(is_upstreams, type(model).__mro__))
+        )
 
     def covers(self, model: nn.Module) -> bool:
         """Whether it is of a family that is known."""
@@ -75,7 +77,3 @@ class MMOCR(OpenMMLabCodebase):
     def evaluator(self) -> Any:
         """Text as mmocr's datasets evaluate it."""
         return importlib.import_module(f"{__package__}.evaluation").TextEvaluator()
-
-
-def _is_of_mmocr(kind: Any) -> bool:
-    return any(base.__module__.partition(".")[0] == "mmocr" for base in kind.__mro__)

@@ -6,10 +6,15 @@ from typing import Any, Dict, List, Optional
 import torch
 
 
+def is_upstreams(kind: Any) -> bool:
+    """Whether a class is mmocr's own: one of a user's may read its maps or scores otherwise."""
+    return str(kind.__module__).partition(".")[0] in ("mmocr",)
+
+
 def texts_of(convertor: Any) -> Optional[Dict[str, Any]]:
     """How the text is read, see ``runtime.texts``; None of a convertor that reads it otherwise."""
     known = importlib.import_module("mmocr.models.textrecog.convertors")
-    if type(convertor).__module__.partition(".")[0] != "mmocr":
+    if not is_upstreams(type(convertor)):
         return None
     if isinstance(convertor, known.CTCConvertor):
         return {"how": "ctc", "blank": int(convertor.blank_idx)}

@@ -34,6 +34,7 @@ from ...loading import (
 )
 from ...rewriting import current
 from ...runtime import FINDERS, MAPS, TextMaps
+from .convertors import is_upstreams
 from .inputs import Shape, name_axes
 from .pipelines import Transforms
 
@@ -128,7 +129,7 @@ def texts_of(model: Any) -> Optional[Dict[str, Any]]:
     head = _head(model)
     kind = type(head.postprocessor)
     how = _SUFFIX.sub("", kind.__name__).lower()
-    if how not in FINDERS or kind.__module__.partition(".")[0] != "mmocr":
+    if how not in FINDERS or not is_upstreams(kind):
         return None
     settings = {name: value for name, value in vars(head.postprocessor).items() if isinstance(value, (int, float, str))}
     found: Dict[str, Any] = {"how": how, "settings": settings, "downsample": float(head.downsample_ratio)}

@@ -65,7 +65,9 @@ class TextEvaluator(Evaluator):
         found = dataset.evaluate(results, metric=list(metrics), **options)
         flat: Dict[str, Any] = {}
         for name, value in found.items():
-            flat.update({f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value})
+            flat.update(
+                {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+            )
         return flat
 
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:

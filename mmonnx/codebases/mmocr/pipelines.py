@@ -1,13 +1,14 @@
 """The test pipelines of mmocr's configs, as data."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...loading import find_transform
-from ...runtime import from_config
+from ...runtime import from_config, prepared_size, read_picture
 
 Step = Dict[str, Any]
 Transforms = Sequence[Mapping[str, Any]]
 
+_COLORS = 3
 _BYTES = 255.0
 _TURNING = "MultiRotateAugOCR"
 _LINE = "ResizeOCR"
@@ -72,6 +73,18 @@ def steps_of(transforms: Transforms, channels: int) -> Optional[List[Step]]:
     color = any(step["type"] == "load" for step in found)
     at = 1 if color else 0
     return [*found[:at], {"type": "grey"}, *found[at:]] if channels == 1 and not color else found
+
+
+def size_of(transforms: Transforms, path: str) -> Optional[Tuple[int, int]]:
+    """(height, width) that a pipeline makes of a picture, as mmocr's own tool has its sample; None for no pipeline.
+
+    Raises:
+        InputError: the picture cannot be read, or has no such size.
+    """
+    steps = steps_of(transforms, _COLORS)
+    if steps is None or any(step["type"] == "unknown" for step in steps):
+        return None
+    return prepared_size(steps, read_picture(path, _COLORS))
 
 
 def _steps(transform: Mapping[str, Any]) -> List[Step]:

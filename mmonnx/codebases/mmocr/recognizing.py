@@ -34,7 +34,7 @@ _USUAL = (32, 160)
 
 
 class RecognizerModule(nn.Module):
-    """(N, C, H, W) -> the scores of characters, (N, T, K), or maps of them. It has to be called inside ``rewriting``."""
+    """(N, C, H, W) -> scores of characters, (N, T, K), or maps of them. It has to be called inside ``rewriting``."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How the layers of mmocr's models get random weights that read and find something, by the names that mmocr gives them."""
+"""How the layers of mmocr's models get random weights that read or find something, by the names that mmocr gives."""
 
 import re
 from typing import Any, Callable, List, Optional
@@ -9,7 +9,7 @@ from torch import nn
 from ...loading import CONTEXT, OFFSETS, Rule
 
 _LOGITS = 2.5
-"""Standard deviation of logits of characters: the best one is far from most others, and another one at the next step."""
+"""Standard deviation of logits of characters: the best one is far from most others, and another at the next step."""
 _MAPS = 2.0
 """The same of maps, which are probabilities then, some of them on either side of thresholds."""
 _OFTEN = 0.6

@@ -9,8 +9,8 @@ How it is read is data that the file keeps, a dict of which ``how`` is one of
   upstream's own post-processing; the maps are ``downsample`` times the input's size, or have ``scales``;
 - ``masks``: the boundaries of a detector's masks, with ``settings`` alike.
 
-In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db``, shapely for ``fce``
-and scikit-image for ``textsnake``, which say so.
+In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db``, shapely for
+``fce`` and scikit-image for ``textsnake``, which say so.
 """
 
 from .detectors import TextDetector

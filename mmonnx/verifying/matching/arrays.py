@@ -8,7 +8,6 @@ from ...runtime import RawOutputs, Scores, TextMaps
 from .noise import ArrayNoise, greatest_of, runs_of
 from .types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
-
 Arrays = Union[RawOutputs, TextMaps]
 
 
@@ -71,9 +70,7 @@ def _match_labels(
     return lines[:MAX_LINES]
 
 
-def match_raw(
-    expected: Arrays, actual: Arrays, tolerances: Tolerances, noise: Optional[ArrayNoise] = None
-) -> Match:
+def match_raw(expected: Arrays, actual: Arrays, tolerances: Tolerances, noise: Optional[ArrayNoise] = None) -> Match:
     """Compare raw outputs, or maps of one image; see :func:`mmonnx.verifying.matching.match`."""
     lines, differences, excused, most = [], [], 0, 0.0
     for name in sorted(set(expected.values) | set(actual.values)):
