@@ -9,6 +9,8 @@ import numpy as np
 from ..results import Text
 
 CHAR_SCORES, CHAR_MAPS = "char_scores", "char_maps"
+VALID_WIDTH = "valid_width"
+"""(N,) int64, an input: how wide each picture is in the network's input, in pixels; what is right of it is padding."""
 _LEAST_AREA = 20
 """Of a character in a map, in its pixels."""
 How = Mapping[str, Any]

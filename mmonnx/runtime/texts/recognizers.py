@@ -7,13 +7,18 @@ import numpy as np
 from .. import drawing
 from ..model import Model, Picture, Ready, as_exported
 from ..results import Text
-from .reading import CHAR_MAPS, CHAR_SCORES, read_text
+from .reading import CHAR_MAPS, CHAR_SCORES, VALID_WIDTH, read_text
 
 
 class TextRecognizer(Model):
     """Reads the text of a picture, as mmocr's ``model_inference`` of a recognizer."""
 
     tasks = ("text recognition",)
+
+    @property
+    def stretches(self) -> bool:  # type: ignore[override]
+        """See ``Model``; a file that cannot be told where a picture ends would read what it was filled up with."""
+        return VALID_WIDTH not in self._session.input_names
 
     def __call__(self, picture: Picture) -> Text:
         """Read what is written.
