@@ -10,6 +10,7 @@ from .lowering import CUSTOM_OPS, custom_operators, lower
 from .rewrites import REGISTRY, ExportContext, Rewrite, current, rewrite, rewriting
 from .rewrites.batched import ABSENT, compact, flat_detections
 from .rewrites.instances import of_instances
+from .rewrites.lines import VALID_WIDTH
 from .rewrites.mmpose import POSE_MAPS
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
@@ -43,6 +44,7 @@ __all__ = [
     "POSE_MAPS",
     "rewrite",
     "rewriting",
+    "VALID_WIDTH",
     "trust",
     "watching",
 ]
