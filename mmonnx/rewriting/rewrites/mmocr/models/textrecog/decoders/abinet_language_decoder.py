@@ -18,4 +18,5 @@ def get_length(context: ExportContext, original: Any, self: Any, logit: torch.Te
     """
     ends = (logit.argmax(-1) == self.pad_idx).long()
     before = (ends.cumsum(dim) == 0).long().sum(dim)
-    return before + (ends.sum(dim) > 0).long()
+    # float: what upstream bounds, which opset 11 has for no int64
+    return (before + (ends.sum(dim) > 0).long()).float()
