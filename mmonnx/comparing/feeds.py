@@ -75,6 +75,8 @@ def _dims(value: onnx.ValueInfoProto) -> List[Any]:
 def _feed(value: onnx.ValueInfoProto, known: Any, make: Any, size: Size, batch: int) -> np.ndarray:
     """What is fed to one input."""
     dims, kind = _dims(value), onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    if known is not None and known.description.companions.get(value.name, {}).get("read") == "width":
+        return np.full(_fixed(dims)[0] or batch, size[1], kind)  # the picture fills the input
     if len(dims) != 4 or kind.kind != "f":
         return _values([dim or (batch if axis == 0 else _OTHER) for axis, dim in enumerate(_fixed(dims))], kind)
     count, channels, height, width = (fixed or other for fixed, other in zip(_fixed(dims), (batch, 3, *size)))

@@ -18,8 +18,9 @@ from .images import check_array, read_picture
 
 Companion = Mapping[str, Any]
 
-KINDS = ("mask", "trimap", "picture")
-"""A mask is (H, W) of 1 where the first channel is not 0; a trimap is grey, 0 where nothing and 255 where all is."""
+KINDS = ("mask", "trimap", "picture", "width")
+"""A mask is (H, W) of 1 where the first channel is not 0; a trimap is grey, 0 where nothing and 255 where all is.
+A width is how much of the network's input is the picture, from its left, in pixels."""
 _COLORS = {"mask": "unchanged", "trimap": "grayscale", "picture": "color"}
 
 

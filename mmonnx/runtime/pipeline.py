@@ -11,6 +11,7 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
 - ``line``: a line of text becomes ``height`` high and as wide as goes with that, in multiples of ``multiple``,
   ``least``   wide at least; it is filled up with ``value`` to ``most``, and has no more (null for any width);
+- ``turn``: a picture that is higher than wide, or ``always`` each, is read turned by all ``degrees`` to the left;
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
@@ -209,13 +210,18 @@ def _check_size(before: Sequence[int], size: Sequence[int]) -> None:
         )
 
 
-def _apply_line(step: Step, prepared: Prepared) -> Prepared:
-    before, high, multiple, most = prepared.image.shape[:2], step["height"], step["multiple"], step["most"]
-    wide = math.ceil(float(high) / before[0] * before[1])
+def line_width(step: Step, size: Size) -> int:
+    """How wide a line step makes an image of (height, width), without what it is filled up with."""
+    wide, multiple = math.ceil(float(step["height"]) / size[0] * size[1]), step["multiple"]
     if wide % multiple:
         wide = round(wide / multiple) * multiple
     wide = max(wide, step["least"] or 0)
-    wide = wide if most is None else min(wide, most)
+    return wide if step["most"] is None else min(wide, step["most"])
+
+
+def _apply_line(step: Step, prepared: Prepared) -> Prepared:
+    before, high, most = prepared.image.shape[:2], step["height"], step["most"]
+    wide = step.get("width") or line_width(step, (before[0], before[1]))
     _check_size(before, (high, wide))
     image = _resize_to(prepared.image, (high, wide), step)
     scale = (prepared.scale[0] * wide / before[1], prepared.scale[1] * high / before[0])

@@ -11,6 +11,7 @@ from torch import nn
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images
 from ...support import InputError
 from . import detecting, pipelines, recognizing
+from .steps import few_steps
 
 DEFAULT_SHAPE = detecting.DEFAULT_SHAPE
 _OTHERS = {
@@ -46,9 +47,9 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     task = _make_task(model, f"{title} ({kind})", transforms, None, options)
     assert task.preprocess is not None  # ``make_task`` gives one
     pictures = (sample_images(options, task.channels) * 2)[:2]
-    _, notes = codebase.give_weights(
-        model, checkpoint, options, partial(task.predict, task.preprocess(pictures, task.shape))
-    )
+    run = partial(task.predict, task.preprocess(pictures, task.shape))
+    with few_steps(model):
+        _, notes = codebase.give_weights(model, checkpoint, options, run)
     describe(task, config)
     task.notes += notes
     return task

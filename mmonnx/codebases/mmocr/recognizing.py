@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ...environment import inference
 from ...loading import (
@@ -24,27 +25,32 @@ from ...loading import (
     raw_names,
     sample_images,
 )
-from ...rewriting import current
+from ...rewriting import VALID_WIDTH, current
 from ...runtime import CHAR_MAPS, CHAR_SCORES, Text, TextMaps, read_text
 from .convertors import characters_of, scores_of, texts_of
 from .inputs import Shape, line_sizes, name_axes
-from .pipelines import Transforms, line_of
+from .pipelines import Transforms, is_filled_up, line_of
+from .steps import few_steps
 
 _USUAL = (32, 160)
 
 
 class RecognizerModule(nn.Module):
-    """(N, C, H, W) -> scores of characters, (N, T, K), or maps of them. It has to be called inside ``rewriting``."""
+    """(N, C, H, W) -> scores of characters, (N, T, K), or maps of them. It has to be called inside ``rewriting``.
+
+    A second input are the pictures' own widths in it, (N,) int64, of those whose answers depend on these.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor, valid_width: Optional[torch.Tensor] = None) -> torch.Tensor:
         """Run the recognizer on a batch."""
         context = current()
         assert context is not None  # it is called inside ``rewriting``
         context.start(input)
+        context.extras[VALID_WIDTH] = valid_width
         return _scores(self.model, input)
 
 
@@ -76,13 +82,23 @@ def make_task(
     pictures = [samples[number % len(samples)] for number in range(options.batch)]
     device = torch.device(options.device)
 
+    def prepare_padded(images: Sequence[np.ndarray], size: Shape, part: Shape) -> Feeds:
+        shown = make_input(images, (size[0], part[1]), norm, channels)
+        filled = functional.pad(shown, (0, size[1] - part[1]))
+        return {"input": filled.to(device), VALID_WIDTH: torch.full((len(images),), part[1], device=device)}
+
     def prepare(images: Sequence[np.ndarray], size: Shape) -> Feeds:
-        return {"input": make_input(images, size, norm, channels).to(device)}
+        feeds = prepare_padded(images, size, size)
+        return feeds if told else {"input": feeds["input"]}
+
+    told = False
 
     def run(size: Shape) -> Any:
-        return _predict(model, prepare(samples[:1], size))
+        with few_steps(model):
+            return _predict(model, prepare(samples[:1], size))
 
     check_size(title, shape, run, replace(options, dynamic=False))
+    told = is_filled_up(transforms) and _depends_on_width(model, prepare(samples[:1], shape)["input"])
     sizes = line_sizes(title, shape, run, options)
     how = texts_of(model.label_convertor)
     assert how is not None  # ``is_one`` has asked
@@ -98,6 +114,8 @@ def make_task(
         predict=partial(_predict, model),
         read=partial(_read, how, characters),
         preprocess=prepare,
+        preprocess_padded=prepare_padded if told else None,
+        companions={VALID_WIDTH: {"of": "input", "read": "width", "steps": []}} if told else {},
         other_shape=sizes.other,
         larger_shape=sizes.larger,
         classes=characters,
@@ -125,15 +143,26 @@ def _own_shape(transforms: Transforms) -> Shape:
     return int(height), int(width or _USUAL[1])
 
 
-def _metas(image: torch.Tensor) -> List[Dict[str, Any]]:
-    return [{"filename": "", "resize_shape": tuple(image.shape[2:])} for _ in range(len(image))]
+def _metas(image: torch.Tensor, widths: Optional[torch.Tensor] = None) -> List[Dict[str, Any]]:
+    """The meta data of pictures, which fill the input where nobody says how wide they are."""
+    height, width = image.shape[2:]
+    own = [width] * len(image) if widths is None else widths.tolist()
+    return [{"filename": "", "resize_shape": (height, one)} for one in own]
 
 
-def _scores(model: Any, image: torch.Tensor) -> torch.Tensor:
+def _depends_on_width(model: Any, image: torch.Tensor) -> bool:
+    """Whether other scores come of it where a part of the input is no picture."""
+    half = torch.full((len(image),), image.shape[3] // 2)
+    with inference(model), few_steps(model):
+        whole, part = _scores(model, image), _scores(model, image, half)
+    return whole.shape == part.shape and not torch.equal(whole, part)
+
+
+def _scores(model: Any, image: torch.Tensor, widths: Optional[torch.Tensor] = None) -> torch.Tensor:
     """What the characters of a batch are read of."""
     found: List[torch.Tensor] = []
     with _reading_left_out(model.label_convertor, found):
-        model.simple_test(image, _metas(image))
+        model.simple_test(image, _metas(image, widths))
     (values,) = found
     return scores_of(model.label_convertor, values)
 
@@ -144,7 +173,7 @@ def _predict(model: Any, batch: Feeds) -> List[Any]:
     convertor = model.label_convertor
     found: List[torch.Tensor] = []
     with inference(model), _reading_seen(convertor, found):
-        texts = model.simple_test(image, _metas(image))
+        texts = model.simple_test(image, _metas(image, batch.get(VALID_WIDTH)))
         (values,) = (scores_of(convertor, one) for one in found)
     how = texts_of(convertor)
     assert how is not None  # ``is_one`` has asked

@@ -23,7 +23,8 @@ def valid_columns(context: ExportContext, columns: Any) -> Optional[torch.Tensor
     wanted = share * columns
     whole = wanted.long()
     rounded = whole + (wanted > whole.double()).long()
-    return rounded - (rounded - columns).clamp(min=0)
+    # opset 11 bounds no int64
+    return torch.where(rounded > columns, torch.ones_like(rounded) * columns, rounded)
 
 
 def beyond(context: ExportContext, columns: Any) -> Optional[torch.Tensor]:

@@ -306,9 +306,7 @@ def _layer(
     return x if before else normed(x, 2)
 
 
-_GREEDY = Operator(
-    "GreedyTransformer", Weights._fields, _compute, _write, outputs=((torch.float32, 3),), domain=DOMAIN
-)
+_GREEDY = Operator("GreedyTransformer", Weights._fields, _compute, _write, outputs=((torch.float32, 3),), domain=DOMAIN)
 
 
 def greedy_transformer(weights: Weights, **settings: Any) -> torch.Tensor:

@@ -14,7 +14,7 @@ In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper
 """
 
 from .detectors import TextDetector
-from .reading import CHAR_MAPS, CHAR_SCORES, READERS, read_text, steps_of
+from .reading import CHAR_MAPS, CHAR_SCORES, READERS, VALID_WIDTH, best_of, read_text, steps_of
 from .recognizers import TextRecognizer
 from .regions import FINDERS, MAPS, regions_of
 
@@ -26,6 +26,8 @@ __all__ = [
     "READERS",
     "TextDetector",
     "TextRecognizer",
+    "VALID_WIDTH",
+    "best_of",
     "read_text",
     "regions_of",
     "steps_of",

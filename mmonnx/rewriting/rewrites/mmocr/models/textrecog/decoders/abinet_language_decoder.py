@@ -8,7 +8,6 @@ from .....context import ExportContext
 from .....registry import rewrite
 
 
-
 @rewrite("mmocr.models.textrecog.decoders.abinet_language_decoder.ABILanguageDecoder._get_length")
 def get_length(context: ExportContext, original: Any, self: Any, logit: torch.Tensor, dim: int = -1) -> torch.Tensor:
     """(N,), the first step that ends a text, counted from one, or all steps; ONNX adds up no bools.

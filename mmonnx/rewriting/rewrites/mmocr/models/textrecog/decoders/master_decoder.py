@@ -19,8 +19,8 @@ def forward_test(
 ) -> torch.Tensor:
     """A loop of the graph: upstream appends to the text, and runs all layers on all of it, again and again.
 
-    What it gives are the scores of the last run. A text may have the padding's token inside of it, which sees what comes
-    behind as well.
+    What it gives are the scores of the last run. A text may have the padding's token inside of it, which sees what
+    comes behind as well.
     """
     layers = list(self.decoder_layers)
     acts = [layer.ffns[0].layers[0][1] for layer in layers]

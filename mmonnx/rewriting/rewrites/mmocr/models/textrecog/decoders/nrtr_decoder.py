@@ -32,7 +32,9 @@ def forward_test(
             self.position_enc.position_table[0],
             *(torch.stack([_by_head(layer.enc_attn, name, out_enc) for layer in layers]) for name in ("k", "v")),
             seen,
-            torch.stack([torch.stack([of_norm(getattr(layer, f"norm{one}")) for layer in layers]) for one in (1, 2, 3)]),
+            torch.stack(
+                [torch.stack([of_norm(getattr(layer, f"norm{one}")) for layer in layers]) for one in (1, 2, 3)]
+            ),
             *stacked([[_linear(layer.self_attn, one) for one in "qkv"] for layer in layers]),
             *stacked([[layer.self_attn.fc] for layer in layers]),
             *stacked([[layer.enc_attn.linear_q] for layer in layers]),
@@ -63,9 +65,9 @@ def _linear(attention: Any, one: str) -> nn.Linear:
 def _by_head(attention: Any, one: str, memory: torch.Tensor) -> torch.Tensor:
     """(N, H, S, d), keys or values of what is looked at."""
     found = _linear(attention, one)(memory)
-    return found.reshape(found.shape[0], -1, int(attention.n_head), int(found.shape[2]) // int(attention.n_head)).transpose(
-        1, 2
-    )
+    return found.reshape(
+        found.shape[0], -1, int(attention.n_head), int(found.shape[2]) // int(attention.n_head)
+    ).transpose(1, 2)
 
 
 def of_norm(norm: nn.LayerNorm) -> torch.Tensor:
