@@ -1,6 +1,7 @@
 """The file's texts and boundaries, and PyTorch's own inference, as mmocr's datasets evaluate them."""
 
 import importlib
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from ...environment import compat
 from ...evaluation import Evaluator, Group, OnnxFile
 from ...loading import Task
-from ...runtime import CHAR_MAPS, CHAR_SCORES, READERS, Text, TextRegions, read_text, regions_of
+from ...rewriting import VALID_WIDTH
+from ...runtime import CHAR_MAPS, CHAR_SCORES, READERS, Text, TextRegions, best_of, read_text, regions_of
 from ...support import InputError
 from . import recognizing
 from .test_sets import TextSets
@@ -73,36 +75,32 @@ class TextEvaluator(Evaluator):
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's texts, or boundaries."""
         texts: Any = file.description.texts
-        read = _texts if texts["how"] in READERS else _regions
-
-        def run(group: Group) -> List[Any]:
-            size = (int(group.images.shape[2]), int(group.images.shape[3]))
-            outputs = file(group.images.numpy(), size)
-            return [read(file, one, meta, size) for one, meta in zip(outputs, group.metas)]
-
-        return run
+        return partial(_read if texts["how"] in READERS else _find, file)
 
     def run_pytorch(self, task: Task) -> Callable[[Group], List[Any]]:
         """What gives the model's own answers, as upstream's test tools get them."""
         model = task.module.model
         device = task.inputs["input"].device
+        reads = recognizing.is_one(model)
 
         def run(group: Group) -> List[Any]:
-            found: List[Any] = []
+            if group.samples:
+                turns = [(image.to(device), [meta]) for image, meta in group.samples]
+                feeds = [{"img": [image for image, _ in turns], "img_metas": [metas for _, metas in turns]}]
+            else:
+                pairs = zip(group.images.to(device), group.metas)
+                feeds = [{"img": image[None], "img_metas": [meta]} for image, meta in pairs]
+                # of a detector the outer lists are of passes
+                feeds = feeds if reads else [{name: [one[name]] for name in one} for one in feeds]
             with torch.no_grad(), compat.old_numpy_names():
-                for image, meta in zip(group.images.to(device), group.metas):
-                    feed = {"img": image[None], "img_metas": [meta]}
-                    if not recognizing.is_one(model):  # of a detector the outer lists are of passes
-                        feed = {name: [value] for name, value in feed.items()}
-                    found += model(return_loss=False, rescale=True, **feed)
-            return found
+                return [one for feed in feeds for one in model(return_loss=False, rescale=True, **feed)]
 
         return run
 
     def drawable(self, result: Dict[str, Any], meta: Dict[str, Any]) -> Any:
         """One result for a picture."""
         if "text" in result:
-            return Text(result["text"], np.array(result["score"], np.float32))
+            return Text(result["text"], np.array(result["score"], np.float32).reshape(-1))
         boundaries = result["boundary_result"]
         points = [np.array(one[:-1], np.float64) for one in boundaries]
         return TextRegions(points, np.array([one[-1] for one in boundaries], np.float64))
@@ -116,15 +114,34 @@ def _metrics(dataset: Any) -> Sequence[str]:
     return (*known, "one_minus_ned") if text else ("hmean-iou", "hmean-ic13")
 
 
-def _texts(file: OnnxFile, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: Tuple[int, int]) -> Any:
+def _read(file: OnnxFile, group: Group) -> List[Any]:
+    """The texts of a group's pictures, or of one that is read in several turns."""
+    if group.samples:
+        turns = [found for image, meta in group.samples for found in _texts(file, image, [meta])]
+        best = best_of(turns)
+        return [{"text": best.text, "score": float(best.scores.sum()) / max(1, len(best.text))}]
+    found = _texts(file, group.images, group.metas)
+    return [{"text": one.text, "score": one.scores.tolist()} for one in found]
+
+
+def _texts(file: OnnxFile, images: torch.Tensor, metas: Sequence[Mapping[str, Any]]) -> List[Text]:
     texts: Any = file.description.texts
-    values = outputs[CHAR_SCORES if CHAR_SCORES in outputs else CHAR_MAPS]
-    share = min(1.0, 1.0 * meta["resize_shape"][1] / size[1]) if "resize_shape" in meta else 1.0
-    found = read_text(values, texts, file.description.classes, share)
-    return {"text": found.text, "score": found.scores.tolist()}
+    size = (int(images.shape[2]), int(images.shape[3]))
+    widths = [min(int(meta["resize_shape"][1]) if "resize_shape" in meta else size[1], size[1]) for meta in metas]
+    told = VALID_WIDTH in file.description.companions
+    outputs = file(images.numpy(), size, beside={VALID_WIDTH: np.array(widths, np.int64)} if told else {})
+    name = CHAR_SCORES if CHAR_SCORES in file.outputs else CHAR_MAPS
+    pairs = zip(outputs, widths)
+    return [read_text(one[name], texts, file.description.classes, wide / size[1]) for one, wide in pairs]
 
 
-def _regions(file: OnnxFile, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any], size: Tuple[int, int]) -> Any:
+def _find(file: OnnxFile, group: Group) -> List[Any]:
+    """The boundaries of a group's pictures."""
+    outputs = file(group.images.numpy(), (int(group.images.shape[2]), int(group.images.shape[3])))
+    return [_boundaries(file, one, meta) for one, meta in zip(outputs, group.metas)]
+
+
+def _boundaries(file: OnnxFile, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Dict[str, Any]:
     found = regions_of(outputs, file.description.texts or {}, tuple(meta["scale_factor"][:2]))
     pairs = zip(found.boundaries, found.scores.tolist())
     return {"boundary_result": [[*points.tolist(), score] for points, score in pairs], "filename": meta["filename"]}

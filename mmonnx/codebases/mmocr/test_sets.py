@@ -1,9 +1,12 @@
-"""Test sets of mmocr: several with one pipeline."""
+"""Test sets of mmocr: several with one pipeline, and pictures that are read in several turns."""
 
 import copy
-from typing import Any, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Iterator, List, Optional, Tuple
 
-from ...evaluation import FirstSets
+import torch
+
+from ...evaluation import Batch, FirstSets
 
 
 class TextSets(FirstSets):
@@ -15,6 +18,36 @@ class TextSets(FirstSets):
         if isinstance(test, dict) and test.get("pipeline") and test.get("datasets"):
             _share(test, test.pop("pipeline"), bool(test.pop("force_apply", False)))
         return super().build(config, name, size)
+
+    def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
+        """See ``TestSets.batches``; ``samples`` of a group are the turns of its picture, an image and a meta each."""
+        seen = _Seen(loader)
+        for batch in super().batches(config, dataset, seen):
+            turns = _turns(seen.content)
+            if len(turns) > 1:
+                batch = replace(batch, groups=[replace(group, samples=turns) for group in batch.groups])
+            yield batch
+
+
+class _Seen:
+    """A loader whose latest batch is kept."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self.content: Any = {}
+
+    def __iter__(self) -> Iterator[Any]:
+        for content in self._loader:
+            self.content = content
+            yield content
+
+
+def _turns(content: Any) -> List[Tuple[torch.Tensor, Any]]:
+    """Each image of a batch of one picture, with its meta data; none of other batches."""
+    images, metas = content["img"], content["img_metas"]
+    if not isinstance(images, list) or len(images) < 2 or not isinstance(images[0], torch.Tensor):
+        return []
+    return [(image, meta.data[0][0]) for image, meta in zip(images, metas)]
 
 
 def _share(test: Any, pipeline: Any, force: bool) -> None:

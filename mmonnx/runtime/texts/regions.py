@@ -152,8 +152,159 @@ def needed(module: str, distribution: str) -> Any:
         ) from error
 
 
+def _of_textsnake(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
+    maps, settings = values[MAPS].astype(np.float32), texts["settings"]
+    morphology = needed("skimage.morphology", "scikit-image")
+    score, centre = _sigmoid(maps[0]), _sigmoid(maps[1])
+    centre = centre * score
+    length = np.sqrt(1.0 / (maps[2] ** 2 + maps[3] ** 2 + 1e-8))
+    sin, cos, radii = maps[2] * length, maps[3] * length, maps[4]
+    mask = _filled(centre > settings["min_center_region_confidence"]).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    found = []
+    for contour in contours:
+        if cv2.contourArea(contour) < settings["min_center_area"]:
+            continue
+        inside = np.zeros(mask.shape, np.uint8)
+        cv2.drawContours(inside, [contour], -1, (1,), -1)
+        places = np.argwhere(morphology.skeletonize(inside) > 0)
+        at = tuple(places.T)
+        # across the text: the sine of the normal is the text's cosine
+        way = np.hstack([cos[at][:, None], -sin[at][:, None]])
+        line = _centred(places, way * (_STEP * radii[at][:, None]), inside)
+        at = tuple(line.T)
+        radius = radii[at] * settings["radius_shrink_ratio"]
+        disks = np.hstack([np.fliplr(line), radius[:, None], centre[at][:, None]])
+        drawn = np.zeros(mask.shape, np.uint8)
+        for x, y, wide, _ in _merged(disks, settings["disk_overlap_thr"]):
+            if wide > 1:
+                cv2.circle(drawn, (int(x), int(y)), int(wide), (1,), -1)
+        outlines, _ = cv2.findContours(drawn, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+        mean = float(np.sum(drawn * score) / (np.sum(drawn) + 1e-8))
+        if outlines and cv2.contourArea(outlines[0]) > 0 and outlines[0].size > _LEAST_NUMBERS:
+            found.append((outlines[0].reshape(-1), mean))
+    return found
+
+
+_STEP = 0.03
+"""How far the middle of a text is looked for at a time, as a share of its radius."""
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool without holes: what a flood from outside of the picture does not reach."""
+    height, width = mask.shape
+    canvas = np.zeros((height + 2, width + 2), np.uint8)
+    canvas[1:-1, 1:-1] = mask
+    cv2.floodFill(canvas, np.zeros((height + 4, width + 4), np.uint8), (0, 0), (1,))
+    return np.asarray((canvas[1:-1, 1:-1] == 0) | mask)
+
+
+def _centred(places: np.ndarray, step: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The middles between the borders of an area that are found on either side of places (n, 2), in steps (n, 2)."""
+    ends = [_walked(places, way, inside) for way in (step, -step)]
+    return np.array((ends[0] + ends[1]) * 0.5, np.int32)
+
+
+def _walked(places: np.ndarray, step: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    height, width = inside.shape
+    at, going = places, np.ones(len(places), bool)
+    while going.any():
+        row, column = np.array(at + step, np.int32).T
+        going = (row >= 0) & (row < height) & (column > 0) & (column < width)
+        going &= inside[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)] > 0
+        at = at + going[:, None] * step
+    return at
+
+
+def _merged(disks: np.ndarray, least: float) -> np.ndarray:
+    """Disks (n, 4) of x, y, radius and score, those near a better one merged with it."""
+    order, found = disks[:, 3].argsort()[::-1], []
+    while len(order):
+        first, rest = disks[order[0]], disks[order[1:]]
+        apart = np.linalg.norm(first[:2] - rest[:, :2], axis=1)
+        near = apart <= (first[2] + rest[:, 2]) * least
+        group = disks[np.hstack([order[0], order[1:][near]])]
+        found.append(group.mean(0) if near.any() else first)
+        order = order[1:][~near]
+    return np.vstack(found)
+
+
+def _of_fce(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
+    settings, found = texts["settings"], []
+    for number, scale in enumerate(texts["scales"]):
+        maps = [values[f"{MAPS}_{2 * number + one}"].astype(np.float32) for one in range(2)]
+        found += _of_level(maps[0], maps[1], settings, scale)
+    return _suppressed(found, settings["nms_thr"])
+
+
+def _of_level(classes: np.ndarray, coefficients: np.ndarray, settings: How, scale: float) -> List[Boundary]:
+    """The texts of one level, whose outlines are given by Fourier coefficients at each place."""
+    degree = int(settings["fourier_degree"])
+    text, middle = _softmax(classes[:2])[1], _softmax(classes[2:])[1]
+    score = (text ** settings["alpha"]) * (middle ** settings["beta"])
+    mask = _filled(score > settings["score_thr"])
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    found: List[Boundary] = []
+    for contour in contours:
+        area = np.zeros(mask.shape, np.int8)
+        cv2.drawContours(area, [contour], -1, (1,), -1)
+        shown = score * area
+        chosen = shown > 0
+        rows, columns = np.nonzero(chosen)
+        x, y = coefficients[: 2 * degree + 1, rows, columns].T, coefficients[2 * degree + 1 :, rows, columns].T
+        terms = x + y * 1j
+        terms[:, degree] = terms[:, degree] + (columns + rows * 1j)
+        outlines = _outlines(terms * scale, int(settings["num_reconstr_points"]))
+        found += _suppressed(list(zip(outlines, shown[chosen].tolist())), settings["nms_thr"])
+    # rectangles, which a config may ask for, upstream makes and does not give
+    return _suppressed(found, settings["nms_thr"])
+
+
+def _outlines(terms: np.ndarray, count: int) -> np.ndarray:
+    """(n, 2 * count) whole numbers, the outlines of Fourier series with terms (n, 2k + 1), the middle one constant."""
+    degree = (terms.shape[1] - 1) // 2
+    spectrum = np.zeros((len(terms), count), complex)
+    spectrum[:, : degree + 1], spectrum[:, -degree:] = terms[:, degree:], terms[:, :degree]
+    points = np.fft.ifft(spectrum) * count
+    return np.stack([points.real, points.imag], 2).astype(np.int32).reshape(len(terms), -1)
+
+
+def _suppressed(found: List[Boundary], most: float) -> List[Boundary]:
+    """The boundaries that overlap no better one by more than a share, the best first."""
+    geometry = needed("shapely.geometry", "shapely")
+    left = sorted(found, key=lambda one: one[1])
+    shapes = [_polygon(geometry, points) for points, _ in left]
+    kept: List[Boundary] = []
+    while left:
+        best, shape = left.pop(), shapes.pop()
+        kept.append(best)
+        stays = [not _overlap(shape, other) > most for other in shapes]
+        left = [one for one, stay in zip(left, stays) if stay]
+        shapes = [one for one, stay in zip(shapes, stays) if stay]
+    return kept
+
+
+def _polygon(geometry: Any, points: np.ndarray) -> Any:
+    return geometry.Polygon(np.array(points).reshape(-1, 2))
+
+
+def _overlap(one: Any, other: Any) -> float:
+    """The intersection over the union of two polygons; those that cross themselves are taken as what they enclose."""
+    one, other = (shape if shape.is_valid else shape.buffer(0) for shape in (one, other))
+    shared = one.intersection(other).area
+    union = one.area + other.area - shared
+    return float(shared / union) if union else 1.0
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    raised = np.exp(values - values.max(0, keepdims=True))
+    return raised / raised.sum(0, keepdims=True)
+
+
 FINDERS: Dict[str, Callable[[Mapping[str, np.ndarray], How], List[Boundary]]] = {
     "db": _of_db,
     "pan": _of_pan,
     "pse": _of_pse,
+    "textsnake": _of_textsnake,
+    "fce": _of_fce,
 }
