@@ -28,10 +28,103 @@ DB_OPTIONS = {
     "model.neck.out_channels": 16,
     "model.bbox_head.in_channels": 64,
 }
-MODELS = {
-    "textrecog/crnn/crnn_academic_dataset.py": ({}, (32, 100), {}),
-    "textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py": (DB_OPTIONS, (96, 128), {}),
+_SCALE = {"data.test.pipeline.1.img_scale": (320, 224)}
+_NARROW = {**_SCALE, "model.backbone.base_channels": 16}
+_R31 = {"model.backbone.channels": [8, 16, 32, 32, 32, 32], "model.max_seq_len": 8}
+_SAR = {
+    **_R31,
+    **{f"model.{part}.{name}": 32 for part in ("encoder", "decoder") for name in ("d_model", "d_enc")},
+    "model.decoder.d_k": 32,
 }
+SAR = "mmocr::textrecog/sar/sar_r31_parallel_decoder_academic.py"
+SAR_OPTIONS = _SAR
+DETECTORS = {
+    "textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py": DB_OPTIONS,
+    "textdet/dbnetpp/dbnetpp_r50dcnv2_fpnc_1200e_icdar2015.py": {
+        **_NARROW,
+        "model.neck.in_channels": [64, 128, 256, 512],
+        "model.neck.lateral_channels": 64,
+        "model.neck.out_channels": 16,
+        "model.bbox_head.in_channels": 64,
+    },
+    "textdet/psenet/psenet_r50_fpnf_600e_icdar2015.py": {
+        **_NARROW,
+        "model.neck.in_channels": [64, 128, 256, 512],
+        "model.bbox_head.postprocessor.min_text_avg_confidence": 0.5,
+    },
+    "textdet/panet/panet_r18_fpem_ffm_600e_icdar2015.py": {
+        **_NARROW,
+        "model.neck.in_channels": [16, 32, 64, 128],
+        "model.bbox_head.postprocessor.min_text_avg_confidence": 0.6,
+    },
+    "textdet/textsnake/textsnake_r50_fpn_unet_1200e_ctw1500.py": {
+        **_NARROW,
+        "model.neck.in_channels": [64, 128, 256, 512],
+        "model.bbox_head.postprocessor.min_center_area": 8,
+    },
+    "textdet/fcenet/fcenet_r50_fpn_1500e_icdar2015.py": {
+        **_NARROW,
+        "model.neck.in_channels": [128, 256, 512],
+        "model.neck.out_channels": 64,
+        "model.bbox_head.in_channels": 64,
+    },
+}
+RECOGNIZERS = {
+    "textrecog/crnn/crnn_academic_dataset.py": ({}, (32, 100), {}),
+    "textrecog/tps/crnn_tps_academic_dataset.py": ({}, (32, 100), {}),
+    "textrecog/sar/sar_r31_parallel_decoder_academic.py": (_SAR, (48, 160), {}),
+    "textrecog/sar/sar_r31_sequential_decoder_academic.py": (_SAR, (48, 160), {}),
+    "textrecog/robust_scanner/robustscanner_r31_academic.py": (
+        {
+            **_R31,
+            "model.encoder.in_channels": 32,
+            "model.encoder.out_channels": 32,
+            "model.decoder.dim_input": 32,
+            "model.decoder.dim_model": 32,
+        },
+        (48, 160),
+        {},
+    ),
+    "textrecog/nrtr/nrtr_modality_transform_academic.py": (
+        {"model.encoder.n_layers": 1, "model.decoder.n_layers": 2, "model.max_seq_len": 8},
+        (32, 96),
+        {},
+    ),
+    "textrecog/satrn/satrn_small.py": (
+        {"model.encoder.n_layers": 1, "model.decoder.n_layers": 2, "model.max_seq_len": 8},
+        (32, 100),
+        {},
+    ),
+    "textrecog/master/master_r31_12e_ST_MJ_SA.py": (
+        {
+            "model.backbone.stem_channels": [8, 16],
+            "model.backbone.arch_channels": [16, 16, 32, 32],
+            "model.decoder.d_model": 32,
+            "model.decoder.d_inner": 64,
+            "model.decoder.n_head": 4,
+            "model.max_seq_len": 8,
+        },
+        (48, 160),
+        {},
+    ),
+    # its features have one size
+    "textrecog/abinet/abinet_academic.py": (
+        {"model.encoder.encoder.n_layers": 1, "model.decoder.n_layers": 1, "model.iter_size": 2},
+        (32, 128),
+        {"dynamic_batch": True},
+    ),
+    "textrecog/seg/seg_r31_1by16_fpnocr_academic.py": (
+        {
+            "model.backbone.channels": [8, 8, 16, 32, 32, 32],
+            "model.neck.in_channels": [16, 32, 32, 32],
+            "model.neck.out_channels": 16,
+            "model.head.in_channels": 16,
+        },
+        (64, 128),
+        {},
+    ),
+}
+MODELS = {**RECOGNIZERS, **{name: (options, (96, 128), {}) for name, options in DETECTORS.items()}}
 """Small models by config: options, (height, width), and how they are loaded where not for any size."""
 WORDS = ("photograph", "cup", "a cat", "rocket")
 """What is written on the pictures of words."""
@@ -88,7 +181,11 @@ __all__ = [
     "CRNN_OPTIONS",
     "DB",
     "DB_OPTIONS",
+    "DETECTORS",
     "MODELS",
+    "RECOGNIZERS",
+    "SAR",
+    "SAR_OPTIONS",
     "WORDS",
     "inferred",
     "made",

@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 
@@ -54,7 +55,8 @@ def test_it_gives_the_answers_of_pytorch_at_any_size(tmp_path, name, options, sh
     assert load or len({result.shape for result in results}) >= 2
     one, other = task.predict(task.preprocess(photographs()[:2], task.shape))
     if isinstance(one, Text):
-        assert one.text != other.text and len(set(one.text + other.text)) > 2 and len(one.scores) == len(one.text)
+        assert len(set(one.text + other.text)) > 2 and len(one.scores) == len(one.text.replace("<UKN>", "?"))
+        assert np.abs(one.steps[0] - other.steps[0]).max() > 0.01  # MASTER's features hardly differ
     else:
         assert all(values.std() > 0.01 for values in one.values.values())
 
@@ -97,6 +99,10 @@ def test_a_model_that_is_there_already(tmp_path):
         ([CRNN, "--device-id", "0"], "a GPU that torch sees"),
         (["mmocr::textrecog/crnn/none.py"], "is not in the installed mmocr"),
         (["mmocr::textdet/drrg/drrg_r50_fpn_unet_1200e_ctw1500.py"], "is a DRRG: a graph of the texts' parts is built"),
+        (
+            ["mmocr::textdet/maskrcnn/mask_rcnn_r50_fpn_160e_icdar2015.py"],
+            "is a OCRMaskRCNN: its boundaries are read of",
+        ),
         (["mmocr::kie/sdmgr/sdmgr_unet16_60e_wildreceipt.py"], "is a SDMGR: it takes boxes and texts"),
         (["mmocr::ner/bert_softmax/bert_softmax_cluener_18e.py"], "is a NerClassifier: it takes no picture"),
     ],

@@ -8,7 +8,20 @@ import pytest
 
 pytest.importorskip("ocr_models")
 
-from ocr_models import CRNN, CRNN_OPTIONS, DB, DB_OPTIONS, WORDS, inferred, made, upstream, word, written
+from ocr_models import (
+    CRNN,
+    CRNN_OPTIONS,
+    DB,
+    DB_OPTIONS,
+    SAR,
+    SAR_OPTIONS,
+    WORDS,
+    inferred,
+    made,
+    upstream,
+    word,
+    written,
+)
 
 from mmonnx import cli
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -50,6 +63,18 @@ def test_the_accuracy_is_pytorchs(crnn, tmp_path):
     command = ["test", config, path, "--eval", "word_acc", "--show-dir", str(drawn), "--workers", "0"]
     assert cli.main(command) == 0
     assert len(list(drawn.rglob("*.png"))) == 3
+
+
+def test_turned_pictures_count_as_pytorch_reads_them(tmp_path):
+    rows = []
+    for number, size in enumerate([(40, 60), (90, 40), (40, 170)]):
+        written(tmp_path, number, size, f"{number}.png")
+        rows.append((f"{number}.png", WORDS[0]))
+    options = {**SAR_OPTIONS, "data.test.datasets": set_of_words(tmp_path, rows)}
+    config, checkpoint, path = made(SAR, tmp_path, options, "--dynamic-export")
+    metrics = ["char_recall", "char_precision", "one_minus_ned"]
+    found = evaluate(EvaluationSettings(config, path, metrics, compare_with=checkpoint, workers=0))
+    assert len(found.scores) == 3 and found.scores == found.reference
 
 
 def test_an_unknown_metric_of_text_is_one_line(crnn, capsys):

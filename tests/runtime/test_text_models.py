@@ -8,12 +8,27 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+import torch
 
 pytest.importorskip("ocr_models")
 
-from ocr_models import CRNN, CRNN_OPTIONS, DB, DB_OPTIONS, inferred, made, upstream, word, written
+from ocr_models import (
+    CRNN,
+    CRNN_OPTIONS,
+    DB,
+    DB_OPTIONS,
+    DETECTORS,
+    SAR,
+    SAR_OPTIONS,
+    inferred,
+    made,
+    upstream,
+    word,
+    written,
+)
 
 from mmonnx import cli
+from mmonnx.environment import compat
 from mmonnx.runtime import TextDetector, TextRecognizer, drawing, open_model
 
 pytestmark = pytest.mark.once  # mmocr is on the default stack alone
@@ -86,6 +101,62 @@ def test_boundaries_as_polygons_are_upstreams(tmp_path):
     assert len(expected) == len(found.boundaries) > 2 and any(len(row) != 9 for row in expected)
     for row, boundary in zip(expected, found.boundaries):
         np.testing.assert_allclose(boundary, row[:-1], atol=1e-3)
+
+
+def parameters():
+    for name, options in DETECTORS.items():
+        quick = any(part in name for part in ("panet", "textsnake"))
+        yield pytest.param(name, options, id=name.split("/")[1], marks=() if quick else pytest.mark.long)
+
+
+@pytest.mark.parametrize("name,options", list(parameters()))
+def test_boundaries_of_the_same_maps_are_upstreams(tmp_path, name, options):
+    config, checkpoint, path = made(f"mmocr::{name}", tmp_path, options, "--dynamic-export", shape=(96, 128))
+    model, head, counts = open_model(path), upstream(config, checkpoint).bbox_head, []
+    for number, size in enumerate([(96, 200), (150, 150)]):
+        ready = model.ready(written(tmp_path, number, size))
+        (outputs,) = model.run([ready])
+        maps = [torch.from_numpy(value)[None].clone() for value in outputs.values()]
+        scale = np.array([*ready.prepared.scale, *ready.prepared.scale], np.float32)
+        meta = [{"filename": "", "scale_factor": scale}]
+        pairs = [maps[place : place + 2] for place in range(0, len(maps), 2)]
+        with compat.old_numpy_names():
+            expected = head.get_boundary(maps[0] if len(maps) == 1 else pairs, meta, True)["boundary_result"]
+        found = model.read_answer(ready, outputs)
+        assert len(found.boundaries) == len(expected)
+        counts.append(len(expected))
+        for row, boundary, score in zip(expected, found.boundaries, found.scores):
+            np.testing.assert_allclose(boundary, row[:-1], atol=1e-3)
+            assert score == pytest.approx(row[-1], abs=1e-5)
+    assert sum(counts) > 3
+
+
+@pytest.fixture(scope="module")
+def sar(tmp_path_factory):
+    return made(SAR, tmp_path_factory.mktemp("sar"), SAR_OPTIONS, "--dynamic-export")
+
+
+def test_narrow_and_turned_pictures_are_read_as_upstream_reads_them(sar, tmp_path):
+    config, checkpoint, path = sar
+    theirs, model, texts = upstream(config, checkpoint), open_model(path), []
+    assert "valid_width" in model.session.input_names
+    files = [written(tmp_path, number, size, f"{number}.png") for number, size in enumerate([(40, 60), (90, 40)])]
+    files.append(written(tmp_path, 2, (40, 170), "2.png"))
+    for file in files:  # filled up, turned, squeezed
+        expected, found = inferred(theirs, file), model(file)
+        assert found.text == expected["text"]
+        assert found.scores.sum() / max(1, len(found.text)) == pytest.approx(expected["score"], abs=1e-4)
+        texts.append(found.text)
+    assert len(set(texts)) > 1
+    arguments = ["--json", str(tmp_path / "x.json"), "--batch-size", "2"]
+    assert cli.main(["predict", path, *files, *arguments]) == 0
+    records = json.loads((tmp_path / "x.json").read_text())
+    assert [record["text"]["characters"] for record in records] == texts
+    # where the file is told that the padding is picture, others come of it
+    ready = model.ready(files[0])
+    told = model.run([ready])[0]["char_scores"]
+    wide = {"valid_width": np.full_like(ready.beside["valid_width"], 160)}
+    assert np.abs(model.run([ready._replace(beside=wide)])[0]["char_scores"] - told).max() > 1e-3
 
 
 def test_no_package_of_openmmlab_is_needed(crnn, db, tmp_path):

@@ -9,9 +9,9 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import building
+from . import building, detecting
 from .convertors import is_upstreams, likely_of
-from .rules import RULES, settle
+from .rules import RULES, settle, settle_maps
 
 
 class MMOCR(OpenMMLabCodebase):
@@ -51,6 +51,8 @@ class MMOCR(OpenMMLabCodebase):
         loaded = super().give_weights(model, checkpoint, options, run, config)
         if checkpoint is None and hasattr(model, "label_convertor"):
             settle(model, likely_of(model.label_convertor), run)
+        elif checkpoint is None and detecting.is_one(model):
+            settle_maps(model.bbox_head, (detecting.texts_of(model) or {}).get("how", ""))
         return loaded
 
     def owns_model(self, model: nn.Module) -> bool:

@@ -21,12 +21,30 @@ _CHARACTERS = re.compile(
 )
 """Layers that give logits of characters, in the order in which a recognizer runs them."""
 
+_OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0)}
+"""The first channel, factor and bias of radii, in pixels, and of embeddings, which are near within a text."""
+
 RULES = (
     OFFSETS,
     CONTEXT,
     Rule(re.compile(r"bbox_head\.(out_conv|out_conv_cls|binarize\.6|threshold\.6)$"), _MAPS),
 )
 """In the order in which a model runs them."""
+
+
+def settle_maps(head: Any, how: str) -> None:
+    """Let what is no probability in a detector's maps be as large as what its post-processing reads of it.
+
+    Args:
+        head: of random weights, is changed.
+        how: see ``runtime.texts``.
+    """
+    first, factor, bias = _OTHERS.get(how, (None, 1.0, 0.0))
+    if first is None:
+        return
+    with torch.no_grad():
+        head.out_conv.weight[first:] *= factor
+        head.out_conv.bias[first:] = bias
 
 
 def settle(model: nn.Module, likely: Optional[int], run: Callable[[], Any]) -> None:

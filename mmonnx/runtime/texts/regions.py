@@ -188,6 +188,8 @@ def _of_textsnake(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary
 
 _STEP = 0.03
 """How far the middle of a text is looked for at a time, as a share of its radius."""
+_MOST_STEPS = 10_000
+"""Upstream knows no end, where a radius is next to nothing."""
 
 
 def _filled(mask: np.ndarray) -> np.ndarray:
@@ -207,8 +209,9 @@ def _centred(places: np.ndarray, step: np.ndarray, inside: np.ndarray) -> np.nda
 
 def _walked(places: np.ndarray, step: np.ndarray, inside: np.ndarray) -> np.ndarray:
     height, width = inside.shape
-    at, going = places, np.ones(len(places), bool)
-    while going.any():
+    at, going, count = places, np.ones(len(places), bool), 0
+    while going.any() and count < _MOST_STEPS:
+        count += 1
         row, column = np.array(at + step, np.int32).T
         going = (row >= 0) & (row < height) & (column > 0) & (column < width)
         going &= inside[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)] > 0
