@@ -63,7 +63,7 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit)\b")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmaction)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 

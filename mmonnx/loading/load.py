@@ -147,7 +147,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmaction)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

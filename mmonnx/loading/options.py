@@ -33,6 +33,9 @@ class LoadOptions:
         model_type: what mmedit's own tool is told of a model, None for not told.
         trimap: path of a mattor's sample trimap, None for a drawn one.
         text: what a detector that takes text is to look for, as ``"person . car ."``; the file then has it fixed.
+        sample_shape: all axes of the sample input of a model of clips, the batch first; None for the model's own.
+        is_localizer: mmaction2's own tool is told that a model is one.
+        add_softmax: a recognizer gives probabilities, where its own test gives other scores.
         seed: of the random weights that stand in for a checkpoint.
     """
 
@@ -59,4 +62,7 @@ class LoadOptions:
     model_type: Optional[str] = None
     trimap: Optional[str] = None
     text: Optional[str] = None
+    sample_shape: Optional[Tuple[int, ...]] = None
+    is_localizer: bool = False
+    add_softmax: bool = False
     seed: int = 0

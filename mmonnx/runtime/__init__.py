@@ -30,6 +30,7 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
+from .recognizers import Recognizer
 from .results import (
     ROTATED,
     Detections,
@@ -75,6 +76,7 @@ __all__ = [
     "Predicted",
     "ROTATED",
     "RawOutputs",
+    "Recognizer",
     "Result",
     "Scores",
     "Segmentor",

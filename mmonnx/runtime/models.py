@@ -13,6 +13,7 @@ from .engines import DEFAULT
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
+from .recognizers import Recognizer
 from .results import Detections, LabelMap, Scores
 
 
@@ -157,7 +158,7 @@ class Classifier(Model):
         return np.vstack([canvas, bars])
 
 
-AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier]
+AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier, Recognizer]
 
 
 def open_model(
@@ -169,7 +170,7 @@ def open_model(
     providers: Sequence[str] = (),
     sharing: bool = False,
 ) -> AnyModel:
-    """A detector, a segmentor, a pose estimator, an image editor or a classifier, as the file says.
+    """A detector, a segmentor, a pose estimator, an image editor, a classifier or a recognizer, as the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -184,7 +185,8 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = description(session, os.fspath(path)).task
-    kinds: Sequence[Type[AnyModel]] = (Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier)
+    others = (Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier, Recognizer)
+    kinds: Sequence[Type[AnyModel]] = others
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)

@@ -49,6 +49,7 @@ SUPPORTED = {
 }
 
 MEMBERS = {
+    "mmaction": Range((0, 24), (1,), ("mmaction2",)),
     "mmedit": Range((0, 16), (1,), ("mmedit",)),
     "mmpose": Range((0, 29), (1,), ("mmpose",)),
     "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",)),

@@ -8,6 +8,7 @@ from ...support import InputError
 from ..editors import ImageEditor
 from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
+from ..recognizers import Recognizer
 from ..results import Detections, EditedImage, LabelMap, Poses, Scores
 from ..rle import encode
 
@@ -17,6 +18,7 @@ _KINDS = {
     PoseEstimator: "poses",
     BottomUpPoseEstimator: "poses",
     ImageEditor: "image",
+    Recognizer: "classes",
 }
 
 Record = Dict[str, Any]
@@ -27,7 +29,8 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor`` or ``Classifier`` that gave them.
+        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor``, ``Classifier`` or ``Recognizer`` that gave
+            them.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
