@@ -28,7 +28,7 @@ from ...loading import (
 from ...runtime import Scores
 from ...support import InputError
 from .families import Family, draws, family_of
-from .layouts import DEFAULT_SHAPE, Layout, Shape, Transforms, layout_of, views_of
+from .layouts import DEFAULT_SHAPE, Layout, Shape, Transforms, layout_of
 from .module import RecognizerModule
 from .pipelines import steps_of
 from .skeletons import make_skeleton_task
@@ -49,6 +49,9 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     """
     if options.topk is not None or not options.softmax:
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
+    if options.skip_postprocess or options.sample_channels is not None:
+        flag = "--skip-postprocess" if options.skip_postprocess else "--shape of 4 numbers"
+        raise InputError(f"{flag} is not for models of films", f"no such option for {title}", "leave it out")
     check_device(options.device)
     model = build(config, _built, options, initialised=True).to(options.device)
     task = _make_task(model, f"{title} ({_kind(model)})", test_pipeline(config), options)
@@ -73,15 +76,7 @@ def describe(task: Task, config: Any) -> None:
     module: Any = task.module
     if getattr(module, "layout", None) is None:
         return
-    transforms = test_pipeline(config)
     task.pipeline = steps_of(config, module.layout.frames)
-    views = views_of(transforms, module.layout.frames)
-    clips = next(iter(task.inputs.values())).shape[1]
-    if views and views != clips and not task.dynamic_axes.get("input", {}).get(1):
-        task.notes.append(
-            f"the file takes {clips} clip{'s' if clips > 1 else ''} of a film, and the config's test pipeline makes "
-            f"{views}: with --dynamic-export or --dynamic-batch it takes any number"
-        )
 
 
 def _make_task(model: Any, title: str, transforms: Transforms, options: LoadOptions) -> Task:
@@ -93,7 +88,7 @@ def _make_task(model: Any, title: str, transforms: Transforms, options: LoadOpti
             "give its network to mmonnx.export",
         )
     if options.is_localizer:
-        raise InputError("--is-localizer", f"{title} is a recognizer", "leave it out")
+        raise InputError(f"--is-localizer: {title} is a recognizer", "a localizer", "leave it out")
     if not family.of_clips:
         return make_skeleton_task(model, family, title, transforms, options)
     return _clip_task(model, family, title, layout_of(model, transforms, options, title), options)

@@ -116,20 +116,6 @@ def is_of_frames(model: Any) -> bool:
     return any(base.__name__ in ("Recognizer2D", "AudioRecognizer") for base in type(model).__mro__)
 
 
-def views_of(transforms: Transforms, frames: Optional[int]) -> int:
-    """M of what a test pipeline makes; 0 where it does not say."""
-    sampler = _sampler(transforms)
-    if sampler is None:
-        return 0
-    crops = {"ThreeCrop": 3, "TenCrop": 10}
-    count = int(sampler.get("num_clips", 1))
-    for transform in transforms:
-        count *= crops.get(str(transform["type"]), 1) * (2 if transform.get("double") else 1)
-    count *= 2 if sampler.get("twice_sample") else 1
-    count *= int(sampler.get("num_sample_positions", 10)) if sampler["type"] == "DenseSampleFrames" else 1
-    return count if frames is not None or _joins_frames(transforms) else count * int(sampler.get("clip_len", 1))
-
-
 def norm_of(transforms: Transforms, channels: int) -> Dict[str, Any]:
     """The ``Normalize`` transform for values of 0 to 255; without one, they are brought to 0 to 1."""
     norm = next((one for one in transforms if one["type"] == "Normalize"), None)
