@@ -394,9 +394,9 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
 def _sample(
     values: Optional[List[str]], batch: int
 ) -> Tuple[int, Optional[int], Optional[Tuple[int, ...]], Optional[List[str]]]:
-    """Batch, channels (None where they are not said), all axes of another input than pictures, and sides of ``--shape``.
+    """Batch, channels (None where they are not said), all axes of what is no picture, and sides of ``--shape``.
 
-    mmpose's tool takes all four of pictures, and mmaction2's all of clips and of features.
+    mmpose's tool takes all four axes of pictures, and mmaction2's all of clips and of features.
     """
     if values is None or len(values) < 3 or not all(_WHOLE.fullmatch(value) for value in values):
         return batch, None, None, values

@@ -147,7 +147,9 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmaction)(\..*)?$")
+            warnings.filterwarnings(
+                "ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmaction)(\..*)?$"
+            )
             yield
     finally:
         logger.setLevel(level)

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -153,7 +153,9 @@ def _taken(
 
 def _check_frames(frames: np.ndarray) -> np.ndarray:
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-        raise InputError(f"a film is {frames.dtype} {frames.shape}", "uint8 (frames, height, width, 3), BGR", "convert it")
+        raise InputError(
+            f"a film is {frames.dtype} {frames.shape}", "uint8 (frames, height, width, 3), BGR", "convert it"
+        )
     return frames
 
 
@@ -211,7 +213,7 @@ class _Reader:
         self._capture.release()
 
 
-def check_step(step: Dict[str, Any]) -> None:
+def check_step(step: Step) -> None:
     """Raise KeyError, TypeError or ValueError where a step of the type ``frames`` cannot be one that mmonnx wrote."""
     numbers = ["clip_len", "interval", "clips", "first", *(["range", "positions"] if step["how"] == "dense" else [])]
     if any(int(step[name]) < (0 if name == "first" else 1) for name in numbers) or step["how"] not in ("even", "dense"):

@@ -37,7 +37,8 @@ class Recognizer(Model):
         Raises:
             InputError: it cannot be read, or not be brought into the network's size.
         """
-        return self.read_answer(*self._answer(film))  # type: ignore[arg-type]  # films are no pictures
+        ready = self.ready(film)
+        return self.read_answer(ready, self.run([ready])[0])
 
     def read(self, film: AnyFilm) -> Film:  # type: ignore[override]
         """What the file's test pipeline sees of a film: frames of the size that it makes of them.
@@ -53,7 +54,7 @@ class Recognizer(Model):
             raise InputError(f"'{self._path}' does not say which frames it sees", "a whole pipeline", "export it again")
         return read_film(film, sampling, lambda frame: pipeline.apply(resizing, frame).image)
 
-    def ready(self, film: AnyFilm) -> Ready:  # type: ignore[override]
+    def ready(self, film: AnyFilm) -> Ready:
         """A film as the network takes it; errors as of a call."""
         found = self.read(film)
         with as_exported(self._path, "has a test pipeline that cannot be applied"):
@@ -101,7 +102,7 @@ class Recognizer(Model):
         best = np.argsort(-found.probs, kind="stable")[:count].tolist()
         return [(label, self.class_name(label), float(found.probs[label])) for label in best]
 
-    def draw(self, film: AnyFilm, found: Scores, score_thr: float = 0.0) -> np.ndarray:  # type: ignore[override]
+    def draw(self, film: AnyFilm, found: Scores, score_thr: float = 0.0) -> np.ndarray:
         """A frame out of the middle above bars of the best classes, BGR; scores below the threshold are left out."""
         canvas = drawing.enlarged(self.read(film).middle)[0]
         kept = found.probs >= score_thr

@@ -110,7 +110,7 @@ def _clip_task(model: Any, family: Family, title: str, layout: Layout, options: 
     check_size(title, layout.size, run, replace(options, dynamic=False))
     many = (layout.frames or 1) * layout.clips * layout.size[0] * layout.size[1] > _MANY_VALUES
     module = RecognizerModule(model, family, softmax).eval()
-    module.layout = layout  # type: ignore[assignment]  # for ``describe``
+    module.layout = layout  # for ``describe``
     task = Task(
         codebase="mmaction",
         title=title,

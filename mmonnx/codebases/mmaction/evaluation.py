@@ -86,4 +86,6 @@ class RecognizerEvaluator(Evaluator):
         Raises:
             InputError: films are no pictures.
         """
-        raise InputError("--show-dir draws on pictures", "a test set of pictures", "leave it out, or use mmonnx predict")
+        raise InputError(
+            "--show-dir draws on pictures", "a test set of pictures", "leave it out, or use mmonnx predict"
+        )

@@ -155,8 +155,8 @@ def _frames(model: Any, transforms: Transforms) -> int:
 
 def _unit(model: Any) -> int:
     """What the number of a film's frames is a multiple of, as the layers of a model of frames have them built in."""
-    parts = (model.backbone, getattr(model, "cls_head", None))
-    return next((int(part.num_segments) for part in parts if getattr(part, "num_segments", None)), 1)
+    known = [getattr(part, "num_segments", None) for part in (model.backbone, getattr(model, "cls_head", None))]
+    return next((int(one) for one in known if one), 1)
 
 
 def _channels(model: Any) -> int:

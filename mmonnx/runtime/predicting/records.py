@@ -29,8 +29,8 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor``, ``Classifier`` or ``Recognizer`` that gave
-            them.
+        model: what gave them, a ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor``, ``Classifier`` or
+            ``Recognizer``.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
