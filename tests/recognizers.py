@@ -52,7 +52,7 @@ TIMESFORMER = {
     "model.cls_head.in_channels": 48,
     **frames(8, 32),
 }
-FIXED = {"shape": None, "dynamic_batch": True}
+FIXED = {"shape": None, "dynamic": False, "dynamic_batch": True}
 SHORT = {"model.backbone.stage_blocks": (1, 1, 1)}
 POSES = {**SHORT, "data.test.pipeline": [{"type": "UniformSampleFrames", "clip_len": 8, "num_clips": 10}]}
 TSN = "mmaction::recognition/tsn/tsn_r50_1x1x3_100e_kinetics400_rgb.py"

@@ -164,8 +164,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others). "
-        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width. Models of films, as mmaction2's "
-        "has it: also batch, clips, channels, frames (where there are some), height and width, or all axes of features",
+        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width. Models of films, as "
+        "mmaction2's has it: also batch, clips, channels, frames (of 3D), height and width; or all axes of features",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")
@@ -233,7 +233,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmaction instead of the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmaction instead of the "
+        "installed package",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")

@@ -33,8 +33,8 @@ class Task:
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(images (H, W, C), of three channels BGR, (height, width)) -> feeds``: resizes each image to
-            exactly that size, gives it the model's number of channels, normalises and stacks; of a model of clips, makes
-            one of each image. None for a model that is no model of images. Nothing is padding.
+            exactly that size, gives it the model's number of channels, normalises and stacks; a model of clips gets one
+            of each image. None for a model that is no model of images. Nothing is padding.
         preprocess_padded: ``(images, (height, width), (height, width) of the pictures) -> feeds``: resizes each image
             to the second size and fills up the first as test pipelines do, with zeros after normalising, right of and
             below the image or, of a model that has it so, around it. None where the model cannot be told the padding,

@@ -122,9 +122,9 @@ def test_views_that_run_a_few_at_a_time_are_those_of_one_run(tmp_path):
         ([DETECTOR, "--shape", "1", "8", "3", "64", "64"], "--shape of so many axes is for a recognizer"),
         ([TSN, "--is-localizer"], "is a recognizer; expected a localizer"),
         ([TSN, "--topk", "5"], "--topk and --no-softmax are for classifiers"),
-        ([TSN, "--skip-postprocess"], "--skip-postprocess is not for models of films"),
+        ([TSN, "--skip-postprocess"], "--skip-postprocess has nothing to skip of tsn_r50"),
         ([TSN, "--seg-logits"], "--seg-logits is for a segmentor of mmseg"),
-        ([TSN, "--shape", "1", "3", "64", "64"], "--shape of 4 numbers is not for models of films"),
+        ([TSN, "--shape", "1", "3", "64", "64"], "--shape of four numbers is for a pose estimator"),
         (
             [TSN, "--shape", "1", "8", "5", "64", "64"],
             "expected batch, clips, channels, height and width, with 3 channels",

@@ -49,9 +49,12 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     """
     if options.topk is not None or not options.softmax:
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", "leave it out")
-    if options.skip_postprocess or options.sample_channels is not None:
-        flag = "--skip-postprocess" if options.skip_postprocess else "--shape of 4 numbers"
-        raise InputError(f"{flag} is not for models of films", f"no such option for {title}", "leave it out")
+    if options.skip_postprocess:
+        raise InputError(
+            f"--skip-postprocess has nothing to skip of {title}",
+            "its scores, as the network gives them",
+            "leave it out",
+        )
     check_device(options.device)
     model = build(config, _built, options, initialised=True).to(options.device)
     task = _make_task(model, f"{title} ({_kind(model)})", test_pipeline(config), options)

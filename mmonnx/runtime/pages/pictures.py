@@ -10,18 +10,10 @@ import cv2
 import numpy as np
 
 from ...support import InputError
-from .. import (
-    BottomUpPoseEstimator,
-    Classifier,
-    ImageEditor,
-    PoseEstimator,
-    Recognizer,
-    Segmentor,
-    open_model,
-    read_image,
-)
+from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
 from ..drawing import viewable
 from ..images import find_sources, is_video
+from ..recognizers import Recognizer
 from .tags import tag
 
 _MAX_SIDE = 1280
