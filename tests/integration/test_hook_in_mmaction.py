@@ -29,7 +29,12 @@ def test_the_weights_of_a_training_are_exported_as_a_file_that_recognizes(tmp_pa
     test = {"type": "VideoDataset", "ann_file": str(tmp_path / "films.txt"), "data_prefix": str(tmp_path)}
     steps = pipeline(1, 3, "ThreeCrop", 36, "NCHW")
     steps[-1] = {"type": "ToTensor", "keys": ["imgs", "label"]}
-    options = {**R18, "model.cls_head.num_classes": 5, "data.test": {**test, "pipeline": steps}}
+    options = {
+        **R18,
+        "model.backbone.pretrained": None,
+        "model.cls_head.num_classes": 5,
+        "data.test": {**test, "pipeline": steps},
+    }
     config = Config.fromfile(small_config(TSN, tmp_path, options))
     loader = build_dataloader(
         build_dataset(config.data.test), 1, 0, dist=False, persistent_workers=False, pin_memory=False
@@ -38,7 +43,7 @@ def test_the_weights_of_a_training_are_exported_as_a_file_that_recognizes(tmp_pa
     meta = {"config": config.pretty_text, "exp_name": "tsn"}
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     runner = IterBasedRunner(model, None, optimizer, str(tmp_path / "work"), logging.getLogger("t"), meta, max_iters=2)
-    runner.register_hook(ONNXExportHook(interval=2, by_epoch=False, shape=(36, 36), dynamic_export=True, strict=True))
+    runner.register_hook(ONNXExportHook(interval=2, by_epoch=False, shape=(36, 36), dynamic=True, strict=True))
     with compat.old_numpy_names():
         runner.run([loader], [("train", 1)])
     recognizer = open_model(str(tmp_path / "work" / "iter_2.onnx"))

@@ -128,7 +128,7 @@ def whole(norm: Mapping[str, Any], channels: int) -> Dict[str, Any]:
     for name in ("mean", "std"):
         values: List[float] = [float(value) for value in norm[name]]
         found[name] = values * (channels // len(values)) if len(values) == 2 else values
-    return {**found, "to_rgb": not norm.get("to_bgr", False)}
+    return {**found, "to_rgb": bool(norm.get("to_rgb", not norm.get("to_bgr", False)))}
 
 
 def _sampler(transforms: Transforms) -> Optional[Mapping[str, Any]]:
