@@ -6,16 +6,7 @@ import cv2
 import numpy as np
 import onnx
 
-from ..runtime import (
-    BottomUpPoseEstimator,
-    Classifier,
-    Detector,
-    ImageEditor,
-    PoseEstimator,
-    Recognizer,
-    Segmentor,
-    open_model,
-)
+from ..runtime import Recognizer, open_model
 from ..support import InputError
 
 Arrays = Dict[str, np.ndarray]
@@ -77,10 +68,7 @@ def _known(path: str) -> Any:
         found = open_model(path, "cpu")
     except InputError:
         return None
-    if isinstance(found, Recognizer):  # which takes films, and no picture
-        return None
-    assert isinstance(found, (BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor))
-    return found
+    return None if isinstance(found, Recognizer) else found  # that takes films, and no picture
 
 
 def _dims(value: onnx.ValueInfoProto) -> List[Any]:

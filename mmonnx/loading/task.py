@@ -53,6 +53,7 @@ class Task:
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, see ``runtime.description``; may be empty.
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
         companions: how inputs beside the picture are prepared, see ``runtime.companions``; may be empty.
         image_values: what is black and what is white in an image that the model makes, see ``runtime.description``.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
@@ -89,6 +90,7 @@ class Task:
     palette: Sequence[Sequence[int]] = ()
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
+    texts: Optional[Dict[str, Any]] = None
     companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image_values: Mapping[str, Any] = field(default_factory=dict)
     pipeline: Optional[List[Dict[str, Any]]] = None
@@ -117,10 +119,9 @@ class Task:
 
     @property
     def dynamic_size(self) -> bool:
-        """Whether height and width of the images are dynamic."""
+        """Whether the images' size is dynamic: height and width, or the width alone of lines of text."""
         name, first = self._first
-        axes = self.dynamic_axes.get(name, {})
-        return self.preprocess is not None and {first.dim() - 2, first.dim() - 1} <= set(axes)
+        return self.preprocess is not None and first.dim() - 1 in self.dynamic_axes.get(name, {})
 
     @property
     def dynamic_batch(self) -> bool:

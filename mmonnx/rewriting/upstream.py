@@ -9,6 +9,7 @@ PACKAGES: Set[str] = {
     "mmdet",
     "mmedit",
     "mmengine",
+    "mmocr",
     "mmpose",
     "mmpretrain",
     "mmrotate",

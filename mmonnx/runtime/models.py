@@ -1,4 +1,4 @@
-"""Detectors, segmentors, pose estimators, image editors and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors and classifiers, and whatever else an exported file that takes pictures is."""
 
 import os
 from typing import Dict, List, Optional, Sequence, Tuple, Type, Union
@@ -15,6 +15,7 @@ from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
 from .recognizers import Recognizer
 from .results import Detections, LabelMap, Scores
+from .texts import TextDetector, TextRecognizer
 
 
 class Detector(Model):
@@ -158,7 +159,17 @@ class Classifier(Model):
         return np.vstack([canvas, bars])
 
 
-AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier, Recognizer]
+AnyModel = Union[
+    Detector,
+    Segmentor,
+    PoseEstimator,
+    BottomUpPoseEstimator,
+    ImageEditor,
+    TextDetector,
+    TextRecognizer,
+    Classifier,
+    Recognizer,
+]
 
 
 def open_model(
@@ -170,7 +181,7 @@ def open_model(
     providers: Sequence[str] = (),
     sharing: bool = False,
 ) -> AnyModel:
-    """A detector, a segmentor, a pose estimator, an image editor, a classifier or a recognizer, as the file says.
+    """A model of the kind that the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -185,8 +196,16 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = description(session, os.fspath(path)).task
-    others = (Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier, Recognizer)
-    kinds: Sequence[Type[AnyModel]] = others
+    kinds: Sequence[Type[AnyModel]] = (
+        Segmentor,
+        PoseEstimator,
+        BottomUpPoseEstimator,
+        ImageEditor,
+        TextDetector,
+        TextRecognizer,
+        Classifier,
+        Recognizer,
+    )
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)

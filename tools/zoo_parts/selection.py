@@ -157,6 +157,15 @@ CODEBASES = {
         shapes={"recognition/c3d/*": (112, 112), "recognition/timesformer/*": (224, 224)},
         family=_family_of_films,
     ),
+    "mmocr": Codebase(
+        parts=("_base_",),
+        # sentences, and boxes and texts beside a picture
+        skipped=("ner", "kie"),
+        representatives={"textdet/fcenet": "fcenet_r50_fpn_1500e_icdar2015.py"},
+        shape=None,
+        shapes={"textdet/*": (320, 448)},
+        family=_family_of_editor,
+    ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 _MMDET = CODEBASES["mmdet"]

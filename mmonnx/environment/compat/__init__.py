@@ -24,7 +24,7 @@ from .generations import (
     revert_sync_batchnorm,
     upstream,
 )
-from .old_names import old_numpy_names
+from .numpy_names import old_numpy_names
 from .refusals import newest_mmcv_taken
 from .scripted import frozen_graph, script_builtins
 from .settings import (
