@@ -1,6 +1,7 @@
 """The test set that a config of the first generation names, and its batches, by upstream's own builders."""
 
 import contextlib
+import copy
 import inspect
 import io
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
@@ -58,6 +59,17 @@ def _parts(test: Any) -> Iterator[Any]:
             yield from _parts(inner)
         else:
             yield part
+
+
+def of_training(config: Any) -> Optional[Any]:
+    """A config whose test set is the training set of another, in the test pipeline; None if that has none."""
+    sets = config.get("data", {})
+    train, test = next(_parts(sets.get("train") or []), None), next(_parts(sets.get("test") or []), None)
+    if not train or not test or "pipeline" not in test:
+        return None
+    result = copy.deepcopy(config)
+    result.data.test = {**copy.deepcopy(dict(train)), "pipeline": copy.deepcopy(test["pipeline"])}
+    return result
 
 
 def batch_size_of(evaluator: "Evaluator", config: Any) -> int:

@@ -29,6 +29,10 @@ class FirstSets(TestSets):
         """See ``TestSets.workers``."""
         return data.workers_of(config)
 
+    def of_training(self, config: Any) -> Optional[Any]:
+        """See ``TestSets.of_training``."""
+        return data.of_training(config)
+
     def is_fitted(self, config: Any, size: Optional[Size]) -> bool:
         """See ``TestSets.is_fitted``."""
         return data.is_fitted(self._evaluator, config, size)

@@ -110,6 +110,10 @@ class TestSets:
         """The workers that upstream's test tools take of a config."""
         raise NotImplementedError
 
+    def of_training(self, config: Any) -> Optional[Any]:
+        """A config whose test set is the training set of this one, in the test pipeline; None if it has none."""
+        raise NotImplementedError
+
     def is_fitted(self, config: Any, size: Optional[Size]) -> bool:
         """Whether images may have to be made smaller than the config says; ask before ``build``."""
         raise NotImplementedError
