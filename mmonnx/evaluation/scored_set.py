@@ -159,5 +159,3 @@ def _limited(dataset: Any, places: List[int]) -> Any:
 
 def _holds(value: Any, count: int) -> bool:
     return isinstance(value, (list, tuple, np.ndarray)) and len(value) == count
-
-

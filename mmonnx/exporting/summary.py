@@ -45,7 +45,8 @@ def summary(
     if nodes_before is not None:
         nodes = f"{nodes_before} before, {nodes} after {simplifier}" if simplifier else f"{nodes}, not simplified"
     rows.append(("nodes", nodes))
-    rows.append(("verified", "not asked for (--verify)" if verified is None else _verdict(verified)))
+    verdict = "not asked for (--verify)" if verified is None else _verdict(verified)
+    rows.append(("verified", f"{verdict}, before it was reduced" if verified and reduced else verdict))
     rows += [] if reduced is None else reduced_rows(reduced)
     return rows + [("note", note) for note in notes]
 

@@ -1,6 +1,6 @@
 """Fewer bits: int8 and float16 by ONNX Runtime's own tools, told what to leave alone, and what that costs, measured.
 
-In: a model in float32, pictures or a config's data set. Out: a ``Reduced``: the model, what it loses, its size and time.
+In: a model in float32, pictures or a config's data set. Out: a ``Reduced``: the model, its loss, size and time.
 Touched: ``quantize`` writes the file; while ONNX Runtime calibrates, which tensors it looks at.
 """
 

@@ -27,7 +27,13 @@ def _found(wanted: Detections, given: Detections) -> int:
 
 
 def match(expected: Detections, actual: Detections) -> Tuple[Tuple[int, int], ...]:
-    """Pairs of detections of one class that overlap by half or more, the best scores first, as COCO counts them."""
+    """Pairs of detections of one class that overlap by half or more, the best scores first, as COCO counts them.
+
+    Raises:
+        InputError: their boxes are rotated.
+    """
+    if expected.rotated:
+        raise InputError("boxes are rotated", "upright ones, or a metric", "give --config with its data set")
     overlaps = iou(expected.dets[:, :4], actual.dets[:, :4])
     overlaps[expected.labels[:, None] != actual.labels[None]] = 0
     pairs = []
@@ -76,7 +82,7 @@ def agreement_of(model: Any) -> Tuple[str, Callable[[Any, Any], Count]]:
     Raises:
         InputError: nothing is known for its kind.
     """
-    if type(model) not in _KINDS or (isinstance(model, Detector) and model.session.output_shape("dets")[-1] == 6):
+    if type(model) not in _KINDS:
         raise InputError(
             f"a loss of {model.description.task} is not known how to be measured on pictures alone",
             "a detector of upright boxes, a classifier or a segmentor, or a data set with a metric",

@@ -2,7 +2,6 @@
 
 import contextlib
 import inspect
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -108,6 +107,7 @@ class Quantizer:
             extra_options={
                 "ActivationSymmetric": self._kernels.symmetric,
                 "MatMulConstBOnly": True,
+                "OpTypesToExcludeOutputQuantization": list(self._kernels.float_results),
                 "CalibStridedMinMax": 1,  # an image at a time, whose tensors are then let go
                 **method.options,
             },

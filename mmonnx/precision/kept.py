@@ -9,17 +9,15 @@ from typing import Dict, Tuple
 
 from ..support import InputError
 
-_CHAINED = (0,)
+_FIRST = """AveragePool BatchNormalization Ceil Clip Conv ConvTranspose DepthToSpace Div Elu Erf Exp Expand Flatten
+Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool GridSample HardSigmoid HardSwish Identity
+InstanceNormalization LayerNormalization LeakyRelu Log MaxPool Mish Neg PRelu Pad Pow ReduceL2 ReduceMax ReduceMean
+ReduceSum Relu Reshape Resize RoiAlign Sigmoid Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Tanh Tile
+Transpose Unsqueeze Upsample"""
+_ALL = "Add Concat Div Max MatMul Min Mul Sub Sum"
 FEATURES: Dict[str, Tuple[int, ...]] = {
-    **dict.fromkeys(
-        """AveragePool BatchNormalization Ceil Clip Conv ConvTranspose DepthToSpace Div Elu Erf Exp Expand Flatten
-        Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool GridSample HardSigmoid HardSwish
-        Identity InstanceNormalization LayerNormalization LeakyRelu Log MatMul MaxPool Mish Neg PRelu Pad Pow
-        ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Resize RoiAlign ScatterElements ScatterND Sigmoid Slice
-        Softmax Softplus SpaceToDepth Split Sqrt Squeeze Tanh Tile Transpose Unsqueeze Upsample""".split(),
-        _CHAINED,
-    ),
-    **dict.fromkeys("Add Concat Div Max MatMul Min Mul Sub Sum".split(), ()),
+    **dict.fromkeys(_FIRST.split(), (0,)),
+    **dict.fromkeys(_ALL.split(), ()),
     "ScatterElements": (0, 2),
     "ScatterND": (0, 2),
     "Where": (1, 2),
@@ -36,6 +34,7 @@ class Kernels:
 
     Attributes:
         layers: operators with weights that it computes in eight bits.
+        float_results: those of them that give float32 of eight bits as fast, so that scores keep all of theirs.
         between: operators between them that it computes in eight bits as well, so that nothing is converted on the way.
         half: whether it takes weights and features in float16.
         not_half: operators that it does not take in float16; those that decode and choose are left out anyway.
@@ -44,6 +43,7 @@ class Kernels:
     """
 
     layers: Tuple[str, ...] = ()
+    float_results: Tuple[str, ...] = ()
     between: Tuple[str, ...] = ()
     half: bool = False
     not_half: Tuple[str, ...] = ("GridSample", "Resize", "RoiAlign", "Softmax", "Upsample")
@@ -51,13 +51,13 @@ class Kernels:
     symmetric: bool = False
 
 
+_BETWEEN = """Add AveragePool Clip Concat Flatten GlobalAveragePool LeakyRelu MaxPool Mul Relu Reshape Resize Sigmoid
+Split Squeeze Transpose Unsqueeze"""
 KERNELS: Dict[str, Kernels] = {
     "onnxruntime": Kernels(
         layers=("Conv", "Gemm", "MatMul"),
-        between=tuple(
-            """Add AveragePool Clip Concat Flatten GlobalAveragePool LeakyRelu MaxPool Mul Relu Reshape Resize Sigmoid
-            Split Squeeze Transpose Unsqueeze""".split()
-        ),
+        float_results=("Gemm", "MatMul"),
+        between=tuple(_BETWEEN.split()),
         half=True,
     ),
 }

@@ -103,7 +103,7 @@ def points(scores: Dict[str, float]) -> Dict[str, float]:
 class Images:
     """The images of a reduction: those that ranges are taken of, and those that the loss is measured on.
 
-    A folder's pictures, or the config's training set, or without one the test set, are what ranges are taken of. The loss
+    Ranges are taken of a folder's pictures, or of the config's training set, or without one of its test set. The loss
     is measured on the test set; without one, on the folder's other pictures. No image is in both.
 
     Args:
@@ -177,8 +177,14 @@ class Images:
 
     def _scored(self, without: int) -> ScoredSet:
         settings = self._settings
-        how = dict(most=settings.measure, without=without, metrics=settings.metrics)
-        return ScoredSet(str(settings.config), self._float32, settings.cfg_options, **how)
+        return ScoredSet(
+            str(settings.config),
+            self._float32,
+            settings.cfg_options,
+            most=settings.measure,
+            without=without,
+            metrics=settings.metrics,
+        )
 
     def _set(self, wanted: int) -> ScoredSet:
         """The training set, or a part of the test set, which is then not measured on."""
@@ -187,7 +193,8 @@ class Images:
             return ScoredSet(config, self._float32, options, of_training=True, most=wanted)
         except InputError as error:
             self._apart = wanted
-            self.notes.append(f"ranges are taken of images of the test set: {error.what}")
+            reason = error.what.replace("the test set", "the training set")
+            self.notes.append(f"ranges are taken of images of the test set: {reason}")
             return ScoredSet(config, self._float32, options, most=wanted)
 
     def _prepared(self, pictures: Sequence[str]) -> List[Feeds]:
@@ -204,5 +211,3 @@ def digest(images: Sequence[Feeds]) -> str:
             found.update(name.encode())
             found.update(np.ascontiguousarray(feeds[name]).tobytes())
     return found.hexdigest()
-
-

@@ -142,9 +142,7 @@ def _timed(
             f"on this machine the {settings.precision} file is slower than the float32 file: {share:.2f} of its time"
         )
     size = large.byte_size(model) / large.byte_size(onnx.load(path))
-    return Reduced(
-        model, settings.precision, loss, layers, kept, calibrated, size, share, (before, after), noise
-    )
+    return Reduced(model, settings.precision, loss, layers, kept, calibrated, size, share, (before, after), noise)
 
 
 def _shared_out(feeds: List[Feeds]) -> Tuple[List[Feeds], List[Feeds]]:

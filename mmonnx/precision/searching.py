@@ -1,4 +1,4 @@
-"""The least that has to stay in float32: layers are ranked by what they cost, and left alone until the loss is small."""
+"""The least that has to stay in float32: layers are left alone by what they cost, until the loss is small."""
 
 import tempfile
 from pathlib import Path
@@ -53,8 +53,8 @@ class Noise:
 
         Args:
             model: quantized.
-            of_regions: take the predictions for regions of interest, where these are those of the float32 model: nothing
-                ahead of them is quantized. Else those ahead of the regions.
+            of_regions: take the predictions for regions of interest, which have to be those of the float32 model:
+                nothing ahead of them is quantized. Else those ahead of the regions.
         """
         if of_regions not in self._expected:
             self._expected[of_regions] = self._run(self._model, of_regions)
@@ -172,5 +172,3 @@ def search(
         else:
             low = middle
     return best
-
-

@@ -119,8 +119,8 @@ class Reduced:
         size: bytes, as a share of the float32 file's.
         time: as a share of the float32 file's, on this machine.
         milliseconds: of the float32 file and of the reduced one.
-        noise: by layer, the noise that it alone brings to what the model predicts, in dB below the signal; of int8, where
-            it was asked for.
+        noise: by layer, the noise that it alone brings to what the model predicts, in dB of the signal; of int8, where
+            layers had to be ranked.
     """
 
     model: onnx.ModelProto

@@ -72,13 +72,13 @@ def constants_of(model: onnx.ModelProto) -> Set[str]:
     return {tensor.name for tensor in model.graph.initializer} | written
 
 
-def _forward(
-    model: onnx.ModelProto, nodes: List[onnx.NodeProto], constants: Set[str]
-) -> Tuple[Set[str], Set[str]]:
+def _forward(model: onnx.ModelProto, nodes: List[onnx.NodeProto], constants: Set[str]) -> Tuple[Set[str], Set[str]]:
     """The nodes that features of the images reach, and those of them that see regions."""
     images = {value.name for value in model.graph.input if len(value.type.tensor_type.shape.dim) > 2} - constants
-    carried, of_regions = set(images), set()
-    reached, regional = set(), set()
+    carried: Set[str] = set(images)
+    of_regions: Set[str] = set()
+    reached: Set[str] = set()
+    regional: Set[str] = set()
     for node in nodes:
         given = set(features(node, constants)) & carried
         if not given or (_picks(node, constants) and not given & of_regions):
@@ -115,8 +115,8 @@ def _backward(nodes: List[onnx.NodeProto], layers: List[onnx.NodeProto], constan
 def in_eight_bits(model: onnx.ModelProto, trunk: Trunk, kernels: Kernels, kept: Set[str]) -> List[str]:
     """The nodes that are computed in eight bits: the target's layers but those that are kept, and what joins them.
 
-    An operator between layers is one of them if all of its features are eight bits already: of one that would have to be
-    converted there and back, nothing is gained.
+    An operator between layers is one of them if all of its features are eight bits already: nothing is gained by one
+    that would have to be converted there and back.
     """
     inside, constants = set(trunk.nodes), constants_of(model)
     layers, reached = set(trunk.layers), set(trunk.reached)
