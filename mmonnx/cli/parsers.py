@@ -45,6 +45,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a command; the exit status: 0 all that was asked for held, 1 it did not, 2 the input is wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _open_closed_streams()
     _print_anything()
     try:
         with ending_signals_exit(), _quiet(not debug):
@@ -75,6 +76,22 @@ def _quiet(wanted: bool) -> Iterator[None]:
             warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
+
+
+def _open_closed_streams() -> None:
+    """Let what goes to a closed stream (``>&-`` in a shell) go nowhere.
+
+    Python has None in its place, and its number would be that of the next file that is opened: what libraries in C
+    print would then be in that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(nowhere, number)
+            setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", encoding="utf-8"))
 
 
 def _print_anything() -> None:

@@ -4,8 +4,9 @@ import contextlib
 import glob
 import logging
 import os
+import threading
 import warnings
-from typing import Any, Iterator, List, Optional, Sequence, Type, cast
+from typing import Any, Iterator, List, Optional, Sequence, cast
 
 import cv2
 import numpy as np
@@ -30,6 +31,9 @@ FLAGS = {
 """The ``color_type`` of a config's ``LoadImageFromFile``, and OpenCV's name of it."""
 _OF_CHANNELS = {1: "grayscale", 3: "color"}
 _NUMBERS = (np.uint8, np.uint16, np.float32)
+_hiding = threading.Lock()
+_hidden: List[int] = []
+_entry: List[Any] = []
 
 
 def read_image(path: str) -> np.ndarray:
@@ -206,7 +210,7 @@ def _check_size(path: str) -> None:
     except ImportError:
         return
     try:
-        with _not_warned(Image.DecompressionBombWarning), quiet(), Image.open(path) as image:
+        with _pillow_not_heard(), quiet(), Image.open(path) as image:
             width, height = image.size
     except Image.DecompressionBombError as error:
         raise _too_large(path, str(error)) from error
@@ -217,18 +221,26 @@ def _check_size(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _not_warned(kind: Type[Warning]) -> Iterator[None]:
-    """Hide one kind of warnings, here of what is large and not refused yet.
+def _pillow_not_heard() -> Iterator[None]:
+    """Hide what Pillow warns of, such as large pictures and damaged EXIF data, while a thread reads a header.
 
-    ``warnings.catch_warnings`` would put back all that was hidden when it began, by an export in another thread say.
+    ``warnings.catch_warnings`` would put back all that was hidden when it began, by an export in another thread say;
+    and what one reader hides is shared by those that come while it reads, so that none makes it heard for another.
     """
-    warnings.simplefilter("ignore", kind)
-    entry = warnings.filters[0]
+    filters = cast(List[Any], warnings.filters)
+    with _hiding:
+        if not _hidden:
+            warnings.filterwarnings("ignore", module=r"PIL\b")
+            _entry[:] = filters[:1]
+        _hidden.append(1)
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # another reader was first
-            cast(List[Any], warnings.filters).remove(entry)
+        with _hiding:
+            _hidden.pop()
+            if not _hidden:
+                with contextlib.suppress(ValueError):  # somebody has reset all of them
+                    filters.remove(_entry[0])
 
 
 def _unreadable(path: str) -> InputError:

@@ -144,7 +144,9 @@ def check_writable(path: PathLike) -> None:
 def _check_kind(target: Path, path: PathLike) -> None:
     if target.is_dir():
         raise InputError(f"'{path}' is a folder", "the path of a file", "give the file's name too")
-    if target.exists() and not target.is_file():  # a file would take the place of /dev/null
+    # A file would take the place of /dev/null. Asked of the path as given, too: what /dev/stdout is a link to may be a
+    # pipe, and of pipes only the link leads there.
+    if any(one.exists() and not one.is_file() for one in (target, Path(path))):
         raise InputError(f"'{path}' is a device or a pipe", "the path of an ordinary file", "give another path")
 
 

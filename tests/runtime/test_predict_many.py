@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,9 +17,11 @@ import cv2
 import numpy as np
 import pytest
 import tiny_files
+from PIL import Image
 
 from mmonnx import cli
 from mmonnx.runtime import Classifier, Detector
+from mmonnx.runtime.images import read_image
 from mmonnx.runtime.predicting.sizing import limits_for
 from mmonnx.runtime.providers import PROVIDERS, parse_providers
 
@@ -293,6 +297,40 @@ def test_settings_are_refused(run, capfd, arguments, words):
     assert run("--json", "x.json", *arguments) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert words in line and not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_goes_nowhere_and_not_into_the_answers(folder, run, closed):
+    assert run("--json", "whole.json") == 0
+    words = f"'{sys.executable}' -m mmonnx predict '{folder / 'detector.onnx'}' '{folder / 'photos'}' --json found.json"
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    done = subprocess.run(["sh", "-c", f"{words} --jsonl found.jsonl {closed}"], env=environment, capture_output=True)
+    assert done.returncode == 0 and not done.stderr
+    assert entries("found.json") == entries("whole.json") == lines("found.jsonl")
+
+
+@pytest.mark.parametrize("option", ["--json", "--jsonl", "--coco"])
+def test_a_pipe_is_not_the_file_of_the_answers(run, capfd, option):
+    os.mkfifo("pipe")
+    os.symlink("pipe", "link")
+    for name in ("pipe", "link", os.devnull):
+        assert run(option, name) == 2
+        assert f"'{name}' is a device or a pipe" in capfd.readouterr().err
+
+
+def test_pillow_is_not_heard_whichever_thread_is_done_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)  # it warns of more, and refuses twice as many
+    names = [str(tmp_path / f"{number}.png") for number in range(40)]
+    for name in names:
+        cv2.imwrite(name, np.zeros((8, 8, 3), np.uint8))
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(names[0]).close()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            assert all(read.shape == (8, 8, 3) for read in pool.map(read_image, names * 5))
+        assert not heard and list(warnings.filters) == before
 
 
 def test_a_file_of_one_batch_gets_full_ones(folder, run, tmp_path, capfd):

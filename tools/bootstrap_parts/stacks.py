@@ -20,7 +20,7 @@ class Stack(NamedTuple):
 
 RECENT = ((3, 12), (3, 11), (3, 10), (3, 9))
 STACKS = {
-    "default": Stack(("default.txt", "members.txt"), RECENT, ".venv", 7),
+    "default": Stack(("default.txt", "members.txt", "ray.txt"), RECENT, ".venv", 8),
     "compiled": Stack(("default.txt", "members.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
     "classic": Stack(("classic.txt",), ((3, 8),), ".venv-classic", 5),
     "openmmlab2": Stack(("default.txt", "openmmlab2.txt"), RECENT[:-1], ".venv-openmmlab2", 7),
@@ -74,7 +74,7 @@ def marker_holds(marker: str, python: Version, platform: str = sys.platform) -> 
 
 
 def read_locks(paths: List[Path], python: Version, platform: str = sys.platform) -> List[Section]:
-    """The sections of the lock files, in order, with the pins that hold for a Python on a platform."""
+    """The sections of the lock files that have pins for a Python on a platform, in order, with these."""
     sections: Dict[str, Section] = {}
     for path in paths:
         section = None
@@ -88,4 +88,4 @@ def read_locks(paths: List[Path], python: Version, platform: str = sys.platform)
                 if marker_holds(marker, python, platform):
                     name, _, version = pin.strip().partition("==")
                     section.pins[name] = version
-    return list(sections.values())
+    return [section for section in sections.values() if section.pins]
