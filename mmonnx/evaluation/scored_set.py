@@ -71,7 +71,7 @@ class ScoredSet:
                 )
             self.places = [free[place] for place in _spread(len(free), most)]
             self._dataset = _limited(self._dataset, self.places)
-        self.title = f"{type(self._dataset).__name__} of {'data.train' if of_training else 'data.test'} of {config}"
+        self.title = f"the {'training' if of_training else 'test'} set of {config} ({type(self._dataset).__name__})"
         self.names: List[str] = []
         self._asked = EvaluationSettings(config, file, metrics or self._evaluator.usual_metrics(self._config))
 

@@ -25,7 +25,7 @@ from mmonnx.support import InputError, LossError  # noqa: E402
 from mmonnx.targets import find_target  # noqa: E402
 from mmonnx.terminal import Report  # noqa: E402
 
-TRAIN, TEST, RANGES = 40, 60, 12
+TRAIN, TEST, RANGES = 90, 60, 12
 
 
 class Digits:
@@ -71,8 +71,8 @@ def test_the_file_says_what_was_done_on_which_images_and_what_was_lost(classifie
     found, path = quantized
     about = inspect(path)["metadata"]["mmonnx.precision"]
     assert about["precision"] == "int8" and about["calibration"]["images"] == RANGES
-    assert "data.train" in about["calibration"]["source"] and len(about["calibration"]["digest"]) == 64
-    assert about["loss"]["figure"] == "accuracy_top-1" and "data.test" in about["loss"]["source"]
+    assert "the training set" in about["calibration"]["source"] and len(about["calibration"]["digest"]) == 64
+    assert about["loss"]["figure"] == "accuracy_top-1" and "the test set" in about["loss"]["source"]
     assert about["loss"]["points"] == pytest.approx(found.loss.points, abs=1e-3) and about["time"] > 0
     # all else that it says of itself is as it was
     before = {entry.key: entry.value for entry in onnx.load(classifier.file).metadata_props}
@@ -130,7 +130,7 @@ def test_pictures_alone_are_half_calibrated_and_half_measured_on(classifier):
 def test_images_of_the_test_set_are_not_measured_on_where_ranges_are_of_them(classifier, capsys):
     gone = {"data.train.data_prefix": "/nowhere"}
     found, _ = classifier.quantize(calibrate=20, cfg_options=gone, max_loss=100.0)
-    assert found.loss.images == TEST - 20 and "data.test" in found.calibrated.source
+    assert found.loss.images == TEST - 20 and "the test set" in found.calibrated.source
     assert "ranges are taken of images of the test set" in capsys.readouterr().out
     first = ScoredSet(classifier.config, classifier.file, most=20)
     rest = ScoredSet(classifier.config, classifier.file, without=20)
