@@ -29,9 +29,21 @@ from bootstrap_parts.steps import Steps
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = "mmonnx-stamp.json"
 
-UNNEEDED = ("opencv-python", "mmcv-full", "chumpy", "cython", "av", "facexlib", "lmdb", "tensorboard")
+UNNEEDED = (
+    "opencv-python",
+    "mmcv-full",
+    "chumpy",
+    "cython",
+    "av",
+    "facexlib",
+    "lmdb",
+    "tensorboard",
+    "imgaug",
+    "lanms-neo",
+)
 """What packages of the stacks ask for, and do without here: of OpenCV there is the headless form, and of mmcv the one
-that is not compiled; mmpose's meshes, mmedit's films and faces, and what xtcocotools is built with are not used."""
+that is not compiled; mmpose's meshes, mmedit's films and faces, mmocr's trainings and DRRG, and what xtcocotools is
+built with are not used."""
 
 
 def stamp_of(stack: str) -> Dict[str, str]:

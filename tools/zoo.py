@@ -31,7 +31,7 @@ from mmonnx.support.errors import InputError, MmonnxError
 from mmonnx.targets import TARGETS
 from mmonnx.terminal.report import Report
 
-_TOOLBOXES = ("mmcv", "mmcv-full", "mmdet", "mmcls", "mmsegmentation", "mmpose", "mmrotate", "mmedit")
+_TOOLBOXES = ("mmcv", "mmcv-full", "mmdet", "mmcls", "mmsegmentation", "mmpose", "mmrotate", "mmedit", "mmocr")
 _PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", *_TOOLBOXES, "timm")
 
 

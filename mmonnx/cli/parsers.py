@@ -73,7 +73,7 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit)\b")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmocr)\b")
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -142,17 +142,18 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "config",
-        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::... for "
-        "an installed package's; MODULE:CALLABLE",
+        help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::..., "
+        "mmocr::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
         "model_type",
         nargs="?",
         metavar="MODEL_TYPE",
-        help="models of mmedit, as its tool has it: restorer, inpainting, mattor, synthesizer; the config says it too",
+        help="models of mmedit (restorer, inpainting, mattor, synthesizer) and of mmocr (recog, det), as their tools "
+        "have it; the config says it too",
     )
-    add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's tool)")
+    add("img_path", nargs="?", metavar="IMG_PATH", help="same as --input-img (as in mmedit's and mmocr's tools)")
     add(
         "--checkpoint",
         dest="checkpoint_option",
@@ -245,7 +246,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate or mmedit instead of the installed package",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr, not what is installed",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -257,6 +258,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="which of several sets of weights in the checkpoint to take, by entry or prefix, such as state_dict_ema",
     )
+    add("--device-id", type=int, metavar="N", help="models of mmocr, as its tool has it: same as --device cuda:N")
+    add("--verbose", action="store_true", help="models of mmocr, as its tool has it: print the graph")
     add("--dataset", help="deprecated, no effect: classes come from the checkpoint")
     add("--mean", nargs=3, type=float, metavar="X", help="deprecated, no effect: taken from the config")
     add("--std", nargs=3, type=float, metavar="X", help="deprecated, no effect: taken from the config")
@@ -348,7 +351,9 @@ def _export(options: argparse.Namespace) -> int:
             sample_channels=channels,
             dynamic=options.dynamic_export,
             dynamic_batch=options.dynamic_batch,
-            device=options.device,
+            device=options.device if options.device_id is None else f"cuda:{options.device_id}",
+            device_id=options.device_id,
+            verbose=options.verbose,
             skip_postprocess=options.skip_postprocess,
             mask_output=options.mask_output,
             topk=options.topk,
@@ -377,7 +382,7 @@ def _export(options: argparse.Namespace) -> int:
         verify_budget=_budget(options.verify_budget),
         strict=options.strict,
         test_image=options.test_img,
-        show_graph=options.show,
+        show_graph=options.show or options.verbose,
         show_dir=show_dir,
         precision=precision_of(options, options.config, options.target, given, options.precision),
     )

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 
-from ..runtime import BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor, open_model
+from ..runtime import open_model
 from ..support import InputError
 
 Arrays = Dict[str, np.ndarray]
@@ -63,9 +63,7 @@ def make_feeds(
 def _known(path: str) -> Any:
     """What prepares pictures for a file, None if it does not say how."""
     try:
-        found = open_model(path, "cpu")
-        assert isinstance(found, (BottomUpPoseEstimator, Classifier, Detector, ImageEditor, PoseEstimator, Segmentor))
-        return found
+        return open_model(path, "cpu")
     except InputError:
         return None
 

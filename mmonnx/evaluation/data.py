@@ -54,6 +54,9 @@ def build_test_set(evaluator: "Evaluator", config: Any, name: str, size: Optiona
 def _parts(test: Any) -> Iterator[Any]:
     """The datasets that a config's wrappers hold."""
     for part in test if isinstance(test, (list, tuple)) else [test]:
+        if isinstance(part, (list, tuple)):  # mmocr has lists of them for each pipeline
+            yield from _parts(part)
+            continue
         inner = part.get("datasets") or part.get("dataset")
         if inner:
             yield from _parts(inner)

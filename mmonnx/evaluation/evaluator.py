@@ -3,6 +3,7 @@
 import importlib
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..environment import compat
 from ..loading import Task
 from .file import OnnxFile
 from .first_generation import FirstSets
@@ -100,4 +101,5 @@ class Evaluator:
 
     def datasets(self) -> Any:
         """The package's ``datasets``."""
-        return importlib.import_module(f"{self.package}.datasets")
+        with compat.newest_mmcv_taken():
+            return importlib.import_module(f"{self.package}.datasets")

@@ -51,6 +51,8 @@ def check_metrics(evaluator: Evaluator, dataset: Any, metrics: Sequence[str]) ->
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 evaluator.ask(dataset, metric)
+            except InputError:
+                raise
             except Exception as error:  # of an evaluation of nothing: one reason alone is of interest
                 if "not supported" in str(error):
                     raise InputError(

@@ -10,7 +10,7 @@ import onnxruntime
 
 from ..environment import compat
 from ..loading import LoadOptions, Task
-from ..runtime import PREFIX, Description, is_rotated
+from ..runtime import PREFIX, READERS, Description, is_rotated
 from ..support import __version__
 from ..verifying import Verification, as_data
 
@@ -24,6 +24,9 @@ _OUTPUTS = {
     "keypoints": "(batch, num_keypoints, 3): x, y in pixels of the input, and the score",
     "heatmaps": "(batch, num_keypoints, height, width): how likely each key point is there",
     "tags": "(batch, num_keypoints or 1, height, width): those of one person's key points are alike",
+    "maps": "(batch, channels, height, width): the maps that the boundaries of text are read of",
+    "char_scores": "(batch, steps, num_characters): scores of the characters",
+    "char_maps": "(batch, num_characters, height, width): scores of the characters at each place",
     "image": "(batch, 3, height, width): the image that is made of the input",
     "alpha": "(batch, 1, height, width): the alpha matte, 0 and 1 where the trimap is 0 and 255",
     "alpha_raw": "(batch, 1, height, width): the same before it is clipped, and before the trimap counts",
@@ -58,6 +61,7 @@ def properties(
         palette=[list(color) for color in task.palette],
         skeleton=list(task.skeleton),
         grouping=task.grouping,
+        texts=task.texts,
         pipeline=task.pipeline,
         companions=task.companions,
         image_values=task.image_values,
@@ -112,6 +116,8 @@ def verification(verified: Optional[Verification]) -> Dict[str, str]:
 
 def _kind(task: Task) -> str:
     names = set(task.output_names)
+    if task.texts is not None:
+        return "text recognition" if task.texts["how"] in READERS else "text detection"
     if {"dets", "labels"} <= names:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:

@@ -60,6 +60,7 @@ _FAMILIES = (
     "rotated",
     "rotated_align",
     "rotated_filter",
+    "text_regions",
     "vertices",
 )
 

@@ -48,12 +48,13 @@ def load(config: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
 
 
 def _check_own_options(owner: Codebase, config: str, options: LoadOptions) -> None:
-    """Refuse options that are for the models of another codebase."""
+    """Refuse options that are for the models of other codebases."""
     usual = LoadOptions()
     for codebase in codebases():
         for name, flag in codebase.own_options.items():
-            if codebase is not owner and getattr(options, name) != getattr(usual, name):
-                raise InputError(f"{flag} is for {codebase.makes}", f"no such option for {config!r}", "leave it out")
+            if name not in owner.own_options and getattr(options, name) != getattr(usual, name):
+                whose = " or ".join(one.makes for one in codebases() if name in one.own_options)
+                raise InputError(f"{flag} is for {whose}", f"no such option for {config!r}", "leave it out")
 
 
 def takes_text(settings: Any) -> bool:
@@ -147,7 +148,7 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit)(\..*)?$")
+            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmocr)(\..*)?$")
             yield
     finally:
         logger.setLevel(level)

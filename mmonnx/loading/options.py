@@ -30,7 +30,9 @@ class LoadOptions:
         image: path of the sample image, None for a photograph that scikit-image ships.
         image_size: a detector's file takes where the picture lies in its input, see ``runtime.placement``, as far as
             the detector's answers depend on it; without, padding is taken for a part of the picture.
-        model_type: what mmedit's own tool is told of a model, None for not told.
+        model_type: what mmedit's and mmocr's own tools are told of a model, None for not told.
+        device_id: the GPU that mmocr's own tool is told, None for not told; ``device`` is that then.
+        verbose: whether mmocr's own tool is told to print the graph.
         trimap: path of a mattor's sample trimap, None for a drawn one.
         text: what a detector that takes text is to look for, as ``"person . car ."``; the file then has it fixed.
         seed: of the random weights that stand in for a checkpoint.
@@ -57,6 +59,8 @@ class LoadOptions:
     image: Optional[str] = None
     image_size: bool = True
     model_type: Optional[str] = None
+    device_id: Optional[int] = None
+    verbose: bool = False
     trimap: Optional[str] = None
     text: Optional[str] = None
     seed: int = 0

@@ -51,6 +51,7 @@ class Task:
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, see ``runtime.description``; may be empty.
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
         companions: how inputs beside the picture are prepared, see ``runtime.companions``; may be empty.
         image_values: what is black and what is white in an image that the model makes, see ``runtime.description``.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
@@ -87,6 +88,7 @@ class Task:
     palette: Sequence[Sequence[int]] = ()
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
+    texts: Optional[Dict[str, Any]] = None
     companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image_values: Mapping[str, Any] = field(default_factory=dict)
     pipeline: Optional[List[Dict[str, Any]]] = None
@@ -114,9 +116,8 @@ class Task:
 
     @property
     def dynamic_size(self) -> bool:
-        """Whether height and width of the images are dynamic."""
-        axes = self.dynamic_axes.get(self._first[0], {})
-        return self.preprocess is not None and 2 in axes and 3 in axes
+        """Whether the images' size is dynamic: height and width, or the width alone of lines of text."""
+        return self.preprocess is not None and 3 in self.dynamic_axes.get(self._first[0], {})
 
     @property
     def dynamic_batch(self) -> bool:

@@ -2,7 +2,18 @@
 
 from typing import Set
 
-PACKAGES: Set[str] = {"mmcls", "mmcv", "mmdet", "mmedit", "mmengine", "mmpose", "mmpretrain", "mmrotate", "mmseg"}
+PACKAGES: Set[str] = {
+    "mmcls",
+    "mmcv",
+    "mmdet",
+    "mmedit",
+    "mmengine",
+    "mmocr",
+    "mmpose",
+    "mmpretrain",
+    "mmrotate",
+    "mmseg",
+}
 """Packages of upstream's: what their own code takes out of a trace, the stand-ins know."""
 
 

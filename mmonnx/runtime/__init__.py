@@ -28,6 +28,7 @@ from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
+from .pipeline import prepared_size
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
 from .results import (
@@ -40,12 +41,40 @@ from .results import (
     RawOutputs,
     Result,
     Scores,
+    Text,
+    TextMaps,
+    TextRegions,
     is_rotated,
 )
 from .session import Session, check_operator_library, mmcv_operator_library
+from .texts import (
+    CHAR_MAPS,
+    CHAR_SCORES,
+    FINDERS,
+    MAPS,
+    READERS,
+    TextDetector,
+    TextRecognizer,
+    read_text,
+    regions_of,
+    steps_of,
+)
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "CHAR_MAPS",
+    "FINDERS",
+    "READERS",
+    "CHAR_SCORES",
+    "MAPS",
+    "Text",
+    "TextDetector",
+    "TextMaps",
+    "TextRecognizer",
+    "TextRegions",
+    "read_text",
+    "regions_of",
+    "steps_of",
     "BatchDetector",
     "Benchmark",
     "BottomUpPoseEstimator",
@@ -103,6 +132,7 @@ __all__ = [
     "pictures_in",
     "placing",
     "predict",
+    "prepared_size",
     "predict_with_ray",
     "read_companion",
     "read_image",

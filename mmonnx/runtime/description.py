@@ -15,12 +15,24 @@ TASKS = (
     "semantic segmentation",
     "pose estimation",
     "bottom-up pose estimation",
+    "text detection",
+    "text recognition",
     "image editing",
     "inpainting",
     "matting",
     "classification",
     "raw",
 )
+_OF_MAPS = ("settings", "downsample")
+_TEXTS: Dict[str, Tuple[str, ...]] = {
+    "ctc": ("blank",),
+    "attention": ("end", "padding"),
+    "segments": ("unknown",),
+    "masks": ("settings",),
+    "fce": (*_OF_MAPS, "scales"),
+    **dict.fromkeys(("db", "pan", "pse", "textsnake"), _OF_MAPS),
+}
+"""What each way of reading text needs, see ``runtime.texts``."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +42,15 @@ class Description:
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
-            people are read), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of what
-            to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
+            people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
+            (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
+            what to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
             post-processing).
-        classes: class names, may be empty; the key points' names where these are found.
+        classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
         max_per_img: the greatest number of detections in an image, None for no limit.
@@ -54,6 +68,7 @@ class Description:
     palette: Sequence[Sequence[int]] = ()
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
+    texts: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
@@ -119,6 +134,9 @@ def _check(found: Description) -> None:
     float(found.score_thr), float(found.mask_thr)
     if found.task in ("image editing", "inpainting"):
         float(found.image_values["low"]), float(found.image_values["high"]), bool(found.image_values["rgb"])
+    if found.texts is not None:
+        for name in _TEXTS[found.texts["how"]]:
+            found.texts[name]
     for companion in found.companions.values():
         if companion["read"] not in KINDS or not isinstance(companion["of"], str):
             raise ValueError("companions")
@@ -130,6 +148,7 @@ def _check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
     for step in steps:
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
+        needed.update(line=("height", "multiple", "least", "most", "value", "backend", "interpolation"))
         needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))
         for name in needed.get(step["type"], ()):
             step[name]

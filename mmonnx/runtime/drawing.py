@@ -7,7 +7,19 @@ import cv2
 import numpy as np
 
 from .boxes import corners
-from .results import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from .results import (
+    Detections,
+    EditedImage,
+    LabelMap,
+    Panoptic,
+    Poses,
+    RawOutputs,
+    Result,
+    Scores,
+    Text,
+    TextMaps,
+    TextRegions,
+)
 
 MAX_BOXES = 30
 # A picture is enlarged until its longer side has this many pixels, so that a caption on it can be read.
@@ -178,6 +190,22 @@ def draw_poses(
     return f"{count} pose{'' if count == 1 else 's'}"
 
 
+def draw_regions(canvas: np.ndarray, result: TextRegions, scale: int, score_thr: float = 0.0) -> str:
+    """Draw the boundaries of text, as mmocr's ``show_result`` has them; the caption's text.
+
+    Args:
+        canvas, scale: see ``draw_detections``.
+        result: in pixels of the picture before it was enlarged.
+        score_thr: those that have no more than this are left out.
+    """
+    for boundary, score in zip(result.boundaries, result.scores.tolist()):
+        if score > score_thr:
+            points = np.nan_to_num(boundary.reshape(-1, 1, 2) * scale).clip(-(2**15), 2**15).astype(np.int32)
+            cv2.polylines(canvas, [points], True, _GREEN, scale)
+    count = len(result.boundaries)
+    return f"{count} text{'' if count == 1 else 's'}"
+
+
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
     """Tint a mask: of the picture's size (before enlargement), or the head's, which covers its box."""
     height, width = canvas.shape[:2]
@@ -228,6 +256,7 @@ def _overlap(one: Field, two: Field) -> bool:
 
 def caption(text: str, width: int) -> np.ndarray:
     """A line of text on paper, larger over large pictures; its height goes by the width alone, so that panels align."""
+    text = text.encode("ascii", "replace").decode()  # OpenCV's fonts hold no more
     font = 0.6 * float(np.clip(width / 900, 1, 2))
     tall = round(font * 50)
     panel = np.full((tall, width, 3), _PAPER, np.uint8)
@@ -336,6 +365,14 @@ def _with_image(canvas: np.ndarray, scale: int, result: Any, classes: Any, palet
     return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), f"{height}x{width}"
 
 
+def _with_regions(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    return canvas, draw_regions(canvas, result, scale)
+
+
+def _with_text(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    return np.vstack([canvas, caption(result.text, canvas.shape[1])]), f"{len(result.text)} characters"
+
+
 def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
     best = label_of(result, int(result.probs.argmax()))
     return np.vstack([canvas, bars(result, canvas.shape[1], classes)]), f"first is {class_name(best, classes)}"
@@ -363,5 +400,8 @@ _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     LabelMap: _with_labels,
     Panoptic: _with_segments,
     Scores: _with_bars,
+    Text: _with_text,
+    TextMaps: _with_listing,
+    TextRegions: _with_regions,
     RawOutputs: _with_listing,
 }

@@ -1,4 +1,4 @@
-"""Detectors, segmentors, pose estimators, image editors and classifiers: an exported file that takes pictures."""
+"""Detectors, segmentors and classifiers, and whatever else an exported file that takes pictures is."""
 
 import os
 from typing import Dict, List, Optional, Sequence, Tuple, Type, Union
@@ -14,6 +14,7 @@ from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
 from .results import Detections, LabelMap, Scores
+from .texts import TextDetector, TextRecognizer
 
 
 class Detector(Model):
@@ -157,7 +158,9 @@ class Classifier(Model):
         return np.vstack([canvas, bars])
 
 
-AnyModel = Union[Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier]
+AnyModel = Union[
+    Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, TextDetector, TextRecognizer, Classifier
+]
 
 
 def open_model(
@@ -169,7 +172,7 @@ def open_model(
     providers: Sequence[str] = (),
     sharing: bool = False,
 ) -> AnyModel:
-    """A detector, a segmentor, a pose estimator, an image editor or a classifier, as the file says.
+    """A model of the kind that the file says.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -184,7 +187,15 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = description(session, os.fspath(path)).task
-    kinds: Sequence[Type[AnyModel]] = (Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, Classifier)
+    kinds: Sequence[Type[AnyModel]] = (
+        Segmentor,
+        PoseEstimator,
+        BottomUpPoseEstimator,
+        ImageEditor,
+        TextDetector,
+        TextRecognizer,
+        Classifier,
+    )
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)

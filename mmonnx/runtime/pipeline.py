@@ -9,6 +9,8 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
   ``exact`` (to ``size``), ``multiple`` (to the next multiples of ``divisor``, or the last ones where ``rounding`` is
   ``down``), ``factor`` (by ``factor``, in steps of whole sizes as mmdet has it), ``times`` (by ``factor``), or
   ``short``, ``long``, ``height``, ``width`` (that side becomes ``size[0]``); sizes are (height, width);
+- ``line``: a line of text becomes ``height`` high and as wide as goes with that, in multiples of ``multiple``,
+  ``least``   wide at least; it is filled up with ``value`` to ``most``, and has no more (null for any width);
 - ``crop``: the middle, of ``size``; with ``padding`` the share size / (size + padding) of the shorter side, resized;
 - ``pad``: right and below, or ``centred`` on all sides, with ``value``: to multiples of ``divisor``, to ``size``, to a
   ``square``, or to sides that have all ``bits``, and ``more`` pixels; the model takes it for image where it ``counts``;
@@ -25,6 +27,7 @@ A pipeline is a list of steps, each a dict that JSON holds; ``type`` is one of
 - ``unknown``: ``what`` cannot be applied here.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -45,6 +48,7 @@ INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "lanczos": cv2.INTER_LANCZOS4,
 }
+_BILINEAR = {"interpolation": "bilinear", "backend": "cv2"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     for step in steps:
         if step["type"] == "resize" and step["rule"] in ("within", "factor", "multiple", "times"):
             step = {**step, "rule": "exact" if stretch else "fit", "size": list(size)}
+        elif step["type"] == "line":
+            step = {**step, "height": size[0], "most": size[1]}
+            if stretch:
+                step = {"type": "resize", "rule": "exact", "size": list(size), **_BILINEAR}
         elif step["type"] == "align":
             step = {**step, "size": list(size), "fixed": True}
         elif step["type"] in ("resize", "crop", "person") and step.get("rule", "exact") == "exact":
@@ -199,6 +207,22 @@ def _check_size(before: Sequence[int], size: Sequence[int]) -> None:
             f"1 to {MAX_PIXELS} pixels",
             "give an image of another size or aspect",
         )
+
+
+def _apply_line(step: Step, prepared: Prepared) -> Prepared:
+    before, high, multiple, most = prepared.image.shape[:2], step["height"], step["multiple"], step["most"]
+    wide = math.ceil(float(high) / before[0] * before[1])
+    if wide % multiple:
+        wide = round(wide / multiple) * multiple
+    wide = max(wide, step["least"] or 0)
+    wide = wide if most is None else min(wide, most)
+    _check_size(before, (high, wide))
+    image = _resize_to(prepared.image, (high, wide), step)
+    scale = (prepared.scale[0] * wide / before[1], prepared.scale[1] * high / before[0])
+    if most is not None and wide < most:
+        _check_size(before, (high, most))
+        image = cv2.copyMakeBorder(image, 0, 0, 0, most - wide, cv2.BORDER_CONSTANT, value=step["value"])
+    return replace(prepared, image=image, shape=(high, wide), scale=scale)
 
 
 def _apply_crop(step: Step, prepared: Prepared) -> Prepared:
@@ -300,6 +324,12 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
+def prepared_size(steps: Sequence[Step], image: np.ndarray) -> Size:
+    """(height, width) of what a pipeline makes of an image, padding included; arguments and errors as of ``apply``."""
+    height, width = apply([step for step in steps if step["type"] != "normalize"], image).image.shape[:2]
+    return height, width
+
+
 def reading(steps: Sequence[Step]) -> Step:
     """The step that says how a picture is read."""
     return next((step for step in steps if step["type"] == "load"), {"type": "load", "color": "color", "to_rgb": False})
@@ -309,6 +339,7 @@ _APPLY = {
     "float": lambda step, prepared: replace(prepared, image=prepared.image.astype(np.float32)),
     "grey": lambda step, prepared: replace(prepared, image=_grey(prepared.image)),
     "resize": _apply_resize,
+    "line": _apply_line,
     "crop": _apply_crop,
     "align": _apply_align,
     "pad": _apply_pad,

@@ -1,7 +1,7 @@
 """What a model finds in one image, whoever ran it: numpy alone, so that it serves where no torch is installed."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -128,6 +128,50 @@ class EditedImage:
 
 
 @dataclass(frozen=True)
+class Text:
+    """What is written in one image.
+
+    Attributes:
+        text: the characters.
+        scores: (n,) float32, one of each character.
+        steps: (T, C) float32, what the characters were chosen by, of the steps that were read; None where that is not
+            known.
+    """
+
+    text: str
+    scores: np.ndarray
+    steps: Optional[np.ndarray] = None
+
+
+@dataclass(frozen=True)
+class TextRegions:
+    """Where text is in one image.
+
+    Attributes:
+        boundaries: x1, y1, x2, y2, ... of the corners of each, (2k,) float64, in pixels of the picture.
+        scores: (n,) float64.
+    """
+
+    boundaries: Sequence[np.ndarray]
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class TextMaps:
+    """The maps of one image that text, or where it is, is read of.
+
+    Attributes:
+        values: (C, h, w) float32 each, by output name.
+        texts: how, see ``runtime.texts``.
+        shape: (height, width) of the network's input.
+    """
+
+    values: Dict[str, np.ndarray]
+    texts: Mapping[str, Any]
+    shape: Tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -147,4 +191,4 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Scores, RawOutputs]
+Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Text, TextRegions, TextMaps, Scores, RawOutputs]

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, Result
+from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, Result, Text, TextMaps, regions_of
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -63,6 +63,9 @@ class Goals:
         self._posed = False
         self._masks = self._clipped = False
         self._grey: Optional[float] = None
+        self._characters: Optional[Set[str]] = None
+        self._longest = 0
+        self._regions: Optional[int] = None
 
     @property
     def lacks_levels(self) -> bool:
@@ -88,6 +91,11 @@ class Goals:
                 self._posed = True
                 # where nothing is hot there is no place to be right or wrong
                 self._points.update(np.flatnonzero((result.keypoints[..., 2] > 0).any(0)).tolist())
+            if isinstance(result, Text):
+                self._characters = (self._characters or set()) | set(result.text)
+                self._longest = max(self._longest, len(result.text))
+            if isinstance(result, TextMaps) and not self._regions:
+                self._regions = len(regions_of(result.values, result.texts).boundaries)
             if isinstance(result, EditedImage):
                 grey = (result.values > result.low) & (result.values < result.high)
                 self._grey = max(self._grey or 0.0, float(grey.mean()))
@@ -134,6 +142,11 @@ class Goals:
             found.append(Goal("levels that regions are pooled from", not self.lacks_levels, note, driven=False))
         if self._grey is not None:
             found.append(Goal("values between black and white", self._grey > 0, f"{self._grey:.0%}"))
+        if self._characters is not None:
+            note = f"{len(self._characters)} different ones, {self._longest} in a text at most"
+            found.append(Goal("characters", len(self._characters) > 1, note))
+        if self._regions is not None:
+            found.append(Goal("texts", self._regions > 0, f"{self._regions} in a picture"))
         found += self._of_detections() if self._counts else []
         found += self._of_maps() if self._together else []
         return found + (self._of_poses() if self._posed else [])

@@ -144,6 +144,15 @@ CODEBASES = {
         },
         family=_family_of_editor,
     ),
+    "mmocr": Codebase(
+        parts=("_base_",),
+        # sentences, and boxes and texts beside a picture
+        skipped=("ner", "kie"),
+        representatives={"textdet/fcenet": "fcenet_r50_fpn_1500e_icdar2015.py"},
+        shape=None,
+        shapes={"textdet/*": (320, 448)},
+        family=_family_of_editor,
+    ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),
 }
 _MMDET = CODEBASES["mmdet"]

@@ -14,6 +14,7 @@ _TITLES = {
     "mmseg": "MMSegmentation",
     "mmpose": "MMPose",
     "mmedit": "MMEditing",
+    "mmocr": "MMOCR",
     "torchvision": "torchvision",
     "": "Other configs",
 }

@@ -24,6 +24,7 @@ from .generations import (
     revert_sync_batchnorm,
     upstream,
 )
+from .numpy_names import old_numpy_names
 from .refusals import newest_mmcv_taken
 from .scripted import frozen_graph, script_builtins
 from .settings import (
@@ -87,6 +88,7 @@ __all__ = [
     "no_default_device",
     "no_graph_dump",
     "newest_mmcv_taken",
+    "old_numpy_names",
     "no_inference_mode",
     "nodes_behind",
     "paths_of",

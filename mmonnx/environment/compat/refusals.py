@@ -6,6 +6,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from typing import Any, Iterator
 
+from .absent import AbsentFinder
 from .versions import installed_version, version_tuple
 
 _NEWEST = {"mmpose": "1.7.0"}
@@ -17,14 +18,16 @@ def newest_mmcv_taken() -> Iterator[None]:
     """Let packages be imported inside the block that refuse the last releases of mmcv 1.x for their number alone.
 
     Such a package is shown the newest release that it takes, while its own ``__init__`` runs and no longer. One that
-    takes the installed release, or that would refuse mmcv 2, is imported as it is.
+    takes the installed release, or that would refuse mmcv 2, is imported as it is. What a package names and does not
+    need may be missing, see ``absent``.
     """
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
+    finders = [_Finder(), AbsentFinder()]
+    sys.meta_path[:0] = finders
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        for finder in finders:
+            sys.meta_path.remove(finder)
 
 
 class _Finder(MetaPathFinder):

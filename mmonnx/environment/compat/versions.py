@@ -50,6 +50,7 @@ SUPPORTED = {
 
 MEMBERS = {
     "mmedit": Range((0, 16), (1,), ("mmedit",)),
+    "mmocr": Range((0, 6), (1,), ("mmocr",)),
     "mmpose": Range((0, 29), (1,), ("mmpose",)),
     "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",)),
     "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),

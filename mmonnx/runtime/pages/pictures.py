@@ -13,6 +13,7 @@ from ...support import InputError
 from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
 from ..drawing import viewable
 from ..images import find_sources, is_video
+from ..texts import TextDetector, TextRecognizer
 from .tags import tag
 
 _MAX_SIDE = 1280
@@ -62,6 +63,12 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         elif isinstance(model, ImageEditor):
             made = model(image)
             what, canvas = f"{made.values.shape[2]}x{made.values.shape[1]}", viewable(made.pixels)
+        elif isinstance(model, TextRecognizer):
+            read = model(image)
+            what, canvas = f"'{read.text}'", model.draw(image, read)
+        elif isinstance(model, TextDetector):
+            regions = model(image)
+            what, canvas = f"{len(regions.boundaries)} texts", model.draw(image, regions)
         else:
             answer = model(image)
             good = int((answer.scores >= 0.3).sum())

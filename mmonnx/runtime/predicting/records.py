@@ -8,8 +8,9 @@ from ...support import InputError
 from ..editors import ImageEditor
 from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
-from ..results import Detections, EditedImage, LabelMap, Poses, Scores
+from ..results import Detections, EditedImage, LabelMap, Poses, Scores, Text, TextRegions
 from ..rle import encode
+from ..texts import TextDetector, TextRecognizer
 
 _KINDS = {
     Classifier: "classes",
@@ -17,7 +18,11 @@ _KINDS = {
     PoseEstimator: "poses",
     BottomUpPoseEstimator: "poses",
     ImageEditor: "image",
+    TextDetector: "texts",
+    TextRecognizer: "text",
 }
+_WITHOUT_NAMES = ("image", "texts", "text")
+"""What has no classes in its answers."""
 
 Record = Dict[str, Any]
 Key = Tuple[str, Optional[int]]
@@ -27,7 +32,7 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     """A picture's answers.
 
     Args:
-        model: the ``Detector``, ``Segmentor``, ``PoseEstimator``, ``ImageEditor`` or ``Classifier`` that gave them.
+        model: what gave them, such as a ``Detector``.
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
@@ -43,6 +48,11 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
     if isinstance(found, EditedImage):
         height, width = found.values.shape[1:]
         return {**record, "image": {"height": height, "width": width, "channels": len(found.values)}}
+    if isinstance(found, Text):
+        return {**record, "text": {"characters": found.text, "scores": found.scores.tolist()}}
+    if isinstance(found, TextRegions):
+        pairs = zip(found.boundaries, found.scores.tolist())
+        return {**record, "texts": [{"boundary": points.tolist(), "score": score} for points, score in pairs]}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -76,7 +86,7 @@ def check_same(record: Record, model: Any) -> None:
     if "error" in record:
         return
     kind = kind_of(model)
-    answers = record.get(kind, ()) if kind != "image" else ()
+    answers = () if kind in _WITHOUT_NAMES else record.get(kind, ())
     named = [point for one in answers for point in one.get("keypoints", [one])]
     if kind not in record or any(model.class_name(one["label"]) != one["name"] for one in named):
         raise InputError(

@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, Text, TextMaps
 from .arrays import compare_raw, match_raw, match_scores, raw_tolerance
 from .detections import DetectionMatcher
 from .images import match_images
@@ -12,6 +12,7 @@ from .noise import Noise, noise_of
 from .pairing import assign
 from .panoptic import match_panoptic
 from .poses import match_poses
+from .texts import match_texts
 from .types import CHANCE, MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
 __all__ = [
@@ -44,6 +45,8 @@ _MATCHERS: Dict[type, Callable[[Any, Any, _Asked], Match]] = {
     Poses: lambda one, other, asked: match_poses(one, other, asked.tolerances, asked.noise),
     EditedImage: lambda one, other, asked: match_images(one, other, asked.tolerances, asked.noise),
     Scores: lambda one, other, asked: match_scores(one, other, asked.tolerances, asked.noise),
+    Text: lambda one, other, asked: match_texts(one, other, asked.tolerances, asked.noise),
+    TextMaps: lambda one, other, asked: match_raw(one, other, asked.tolerances, asked.noise),
     RawOutputs: lambda one, other, asked: match_raw(one, other, asked.tolerances, asked.noise),
 }
 

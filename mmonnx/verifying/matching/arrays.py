@@ -1,12 +1,14 @@
 """Comparing class probabilities and raw outputs."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ...runtime import RawOutputs, Scores
+from ...runtime import RawOutputs, Scores, TextMaps
 from .noise import ArrayNoise, greatest_of, runs_of
 from .types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
+
+Arrays = Union[RawOutputs, TextMaps]
 
 
 def unlike(name: str, expected: np.ndarray, actual: np.ndarray) -> Optional[str]:
@@ -68,10 +70,8 @@ def _match_labels(
     return lines[:MAX_LINES]
 
 
-def match_raw(
-    expected: RawOutputs, actual: RawOutputs, tolerances: Tolerances, noise: Optional[ArrayNoise] = None
-) -> Match:
-    """Compare raw outputs; see :func:`mmonnx.verifying.matching.match`."""
+def match_raw(expected: Arrays, actual: Arrays, tolerances: Tolerances, noise: Optional[ArrayNoise] = None) -> Match:
+    """Compare raw outputs, or maps of one image; see :func:`mmonnx.verifying.matching.match`."""
     lines, differences, excused, most = [], [], 0, 0.0
     for name in sorted(set(expected.values) | set(actual.values)):
         if name not in expected.values or name not in actual.values:

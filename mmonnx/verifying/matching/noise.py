@@ -1,11 +1,11 @@
 """How far PyTorch's answers are from its own when it rounds otherwise: what may be allowed beyond the tolerances."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 
 import numpy as np
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores
+from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, Text, TextMaps
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
 
@@ -180,8 +180,42 @@ class PoseNoise:
         return 0.0 if self._heats is None else float(self._heats[row, point].max(initial=0.0))
 
 
+class TextNoise:
+    """The noise of one image's text.
+
+    Attributes:
+        texts: those that further runs read.
+        greatest: how far a score of a step moved at most, of the steps up to the first that has another character.
+    """
+
+    def __init__(self, expected: Text) -> None:
+        self._expected = expected
+        self.texts: Set[str] = set()
+        self.greatest = 0.0
+
+    def add(self, again: Text) -> None:
+        """Take a further run's text into account."""
+        self.texts.add(again.text)
+        ours, theirs = self._expected.steps, again.steps
+        if ours is None or theirs is None or ours.shape[1:] != theirs.shape[1:]:
+            return
+        count = common_steps(ours, theirs)
+        self.greatest = max(self.greatest, float(np.abs(ours[:count] - theirs[:count]).max(initial=0.0)))
+
+
+def common_steps(one: np.ndarray, other: np.ndarray) -> int:
+    """How many steps (T, C) two texts have in common, and the first one that has another character; all may depend on
+    what the last one was."""
+    count = min(len(one), len(other))
+    unlike = np.flatnonzero(one[:count].argmax(1) != other[:count].argmax(1))
+    return int(unlike[0]) + 1 if len(unlike) else count
+
+
+Arrays = Union[Scores, EditedImage, RawOutputs, TextMaps]
+
+
 class ArrayNoise:
-    """The noise of class probabilities, raw outputs or images.
+    """The noise of class probabilities, raw outputs, maps or images.
 
     Attributes:
         greatest: how far a value moved at most, by output; of probabilities by ``probs``, of an image by
@@ -189,12 +223,12 @@ class ArrayNoise:
         runs: the arrays of the further runs in which a choice did.
     """
 
-    def __init__(self, expected: Union[Scores, EditedImage, RawOutputs]) -> None:
+    def __init__(self, expected: Arrays) -> None:
         self._expected = expected
         self.greatest: Dict[str, float] = {}
         self.runs: Dict[str, List[np.ndarray]] = {}
 
-    def add(self, again: Union[Scores, EditedImage, RawOutputs]) -> None:
+    def add(self, again: Arrays) -> None:
         """Take a further run's arrays into account."""
         for name, ours in _floats(self._expected).items():
             theirs = _floats(again)[name]
@@ -207,14 +241,14 @@ class ArrayNoise:
                     self.runs.setdefault(name, []).append(theirs)
 
 
-def _floats(result: Union[Scores, EditedImage, RawOutputs]) -> Dict[str, np.ndarray]:
+def _floats(result: Arrays) -> Dict[str, np.ndarray]:
     if isinstance(result, EditedImage):
         return {"image": result.values}
     arrays = {"probs": result.probs} if isinstance(result, Scores) else result.values
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
-Noise = Union[DetectionNoise, PanopticNoise, LabelMapNoise, PoseNoise, ArrayNoise]
+Noise = Union[DetectionNoise, PanopticNoise, LabelMapNoise, PoseNoise, TextNoise, ArrayNoise]
 
 
 _NOISES: Dict[type, Callable[[Any], Noise]] = {
@@ -222,6 +256,7 @@ _NOISES: Dict[type, Callable[[Any], Noise]] = {
     LabelMap: LabelMapNoise,
     Panoptic: PanopticNoise,
     Poses: PoseNoise,
+    Text: TextNoise,
 }
 
 
