@@ -23,7 +23,7 @@ from .graph import (
     write_model,
 )
 from .loading import Feeds, Task, deployed, load
-from .precision import Reduced, properties, reduce
+from .precision import Reduced, properties, reduce, show_layers
 from .support import __version__, alone
 from .terminal import Report
 from .verifying import make_cases
@@ -94,6 +94,8 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
     path = settings.output_file if held else ""
+    if reduced is not None:
+        show_layers(reduced, report)
     report.table(summary(file, final.before, tool, verified, path=path, reduced=reduced))
     close(settings, file, verified, held, report)
     results = None if verified is None else verified.results

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import inspect
 import io
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -90,7 +90,7 @@ def workers_of(config: Any) -> int:
     return int(found or 0)
 
 
-def build_loader(evaluator: "Evaluator", dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+def build_loader(evaluator: "Evaluator", dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
     """Upstream's loader of some of a dataset's images, in their order.
 
     Upstream's own way of sharing a set out among processes is not taken: it repeats images to make the shares equal,

@@ -45,7 +45,7 @@ class FirstSets(TestSets):
         """See ``TestSets.classes``."""
         return self._evaluator.classes(dataset)
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """See ``TestSets.loader``."""
         return data.build_loader(self._evaluator, dataset, indices, batch_size, workers)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import os
 import warnings
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -34,7 +35,6 @@ class ScoredSet:
     Attributes:
         title: what the images are of.
         places: the images' places in the set.
-        names: the images' files, as far as they are known.
 
     Raises:
         InputError: there is no such set, its files are missing, or it has no image.
@@ -72,7 +72,6 @@ class ScoredSet:
             self.places = [free[place] for place in _spread(len(free), most)]
             self._dataset = _limited(self._dataset, self.places)
         self.title = f"the {'training' if of_training else 'test'} set of {config} ({type(self._dataset).__name__})"
-        self.names: List[str] = []
         self._asked = EvaluationSettings(config, file, metrics or self._evaluator.usual_metrics(self._config))
 
     def __len__(self) -> int:
@@ -110,12 +109,18 @@ class ScoredSet:
             for batch in self._batches(1):
                 for group in batch.groups:
                     run(group)
-                    self.names += [str(meta.get("ori_filename") or meta.get("filename")) for meta in group.metas]
         return taken
 
-    def _batches(self, size: int) -> Iterator[Any]:
-        sets = self._evaluator.sets
-        loader = sets.loader(self._config, self._dataset, range(len(self._dataset)), size, 0)
+    def pictures(self, most: int) -> List[str]:
+        """The files of some of the pictures, as far as they are files."""
+        with _calm():
+            batches = self._batches(1, _spread(len(self), most))
+            metas = [meta for batch in batches for group in batch.groups for meta in group.metas]
+        return [str(meta["filename"]) for meta in metas if os.path.isfile(str(meta.get("filename")))]
+
+    def _batches(self, size: int, places: Optional[Sequence[int]] = None) -> Iterator[Any]:
+        sets, chosen = self._evaluator.sets, range(len(self)) if places is None else places
+        loader = sets.loader(self._config, self._dataset, chosen, size, 0)
         return sets.batches(self._config, self._dataset, loader)
 
 

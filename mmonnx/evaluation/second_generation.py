@@ -116,7 +116,7 @@ class SecondSets(TestSets):
         classes = tuple(known.get("classes") or ())
         return classes, palette_of(known.get("palette"), classes)
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """See ``TestSets.loader``.
 
         Upstream's sampler is not taken: it repeats images to make the shares of several processes equal.

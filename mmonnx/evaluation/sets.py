@@ -135,7 +135,7 @@ class TestSets:
         """A dataset's class names, and (red, green, blue) of each; empty where it has none."""
         raise NotImplementedError
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """Upstream's loader of some of a dataset's images, in their order."""
         raise NotImplementedError
 

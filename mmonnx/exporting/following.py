@@ -76,6 +76,7 @@ def _precision(settings: ExportSettings) -> List[str]:
     words += _valued("--calibrate", asked.calibrate, default.calibrate)
     words += _valued("--measure", asked.measure, default.measure)
     words += _valued("--max-loss", asked.max_loss, default.max_loss)
+    words += ["--report"] if asked.report else []
     return words + _valued("--eval", list(asked.metrics) or None)
 
 

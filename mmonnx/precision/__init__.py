@@ -7,7 +7,7 @@ Touched: ``quantize`` writes the file; while ONNX Runtime calibrates, which tens
 from .eight import OPSET as CHANNEL_OPSET
 from .kept import kernels_of
 from .quantizing import QuantizeSettings, check_whole, quantize
-from .reducing import properties, reduce, rows
+from .reducing import properties, reduce, rows, show_layers
 from .settings import CALIBRATE, MAX_LOSS, MEASURE, PRECISIONS, Loss, PrecisionSettings, Reduced
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "quantize",
     "reduce",
     "rows",
+    "show_layers",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from ..runtime import Classifier, Detections, Detector, Segmentor
 from ..support import InputError
 
-_SURE, _ALMOST = 0.3, 0.15
+SURE, _ALMOST = 0.3, 0.15
 """A detection that is as sure in one file has to be found in the other one, by half of the score at least."""
 _OVERLAP = 0.5
 Count = Tuple[float, float]
@@ -17,13 +17,13 @@ Count = Tuple[float, float]
 def detections_agree(expected: Detections, actual: Detections) -> Count:
     """Sure detections of either that the other one has as well, at the place of which they overlap by half."""
     found = _found(expected, actual) + _found(actual, expected)
-    total = sum(int((one.scores >= _SURE).sum()) for one in (expected, actual))
+    total = sum(int((one.scores >= SURE).sum()) for one in (expected, actual))
     return float(found), float(total)
 
 
 def _found(wanted: Detections, given: Detections) -> int:
     pairs = match(wanted, given)
-    return sum(wanted.scores[row] >= _SURE and given.scores[other] >= _ALMOST for row, other in pairs)
+    return sum(wanted.scores[row] >= SURE and given.scores[other] >= _ALMOST for row, other in pairs)
 
 
 def match(expected: Detections, actual: Detections) -> Tuple[Tuple[int, int], ...]:
@@ -56,10 +56,11 @@ def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def classes_agree(expected: Any, actual: Any) -> Count:
     """Whether the best class is the same one."""
-    return float(_best(expected) == _best(actual)), 1.0
+    return float(best(expected) == best(actual)), 1.0
 
 
-def _best(scores: Any) -> int:
+def best(scores: Any) -> int:
+    """The class with the best score."""
     place = int(np.argmax(scores.probs))
     return place if scores.labels is None else int(scores.labels[place])
 

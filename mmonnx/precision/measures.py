@@ -149,12 +149,18 @@ class Images:
             return few.feeds(self._float32)
         return self._prepared(self._pictures[:_FEW])
 
+    def shown(self, most: int) -> List[str]:
+        """Some pictures of those that are measured on."""
+        if self._test is not None:
+            return self._test.pictures(most)
+        return self._rest()[:most]
+
     def measure(self) -> Measure:
         """What the loss is measured on."""
         settings = self._settings
         if self._test is not None:
             return ByMetric(self._scored(self._apart), self._float32)
-        rest = self._pictures[1::2] if settings.precision == "int8" else self._pictures
+        rest = self._rest()
         if not rest:
             raise InputError(
                 f"--images {settings.images!r} holds {len(self._pictures)} picture, of which ranges are taken",
@@ -162,6 +168,10 @@ class Images:
                 "put more pictures there",
             )
         return ByAgreement(rest[: settings.measure], str(settings.images), self._float32)
+
+    def _rest(self) -> List[str]:
+        """The pictures that ranges are not taken of."""
+        return self._pictures[1::2] if self._settings.precision == "int8" else self._pictures
 
     def _test_set(self) -> Optional[ScoredSet]:
         """The config's test set; None where there are pictures, and it is not there."""

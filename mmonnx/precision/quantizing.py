@@ -10,7 +10,7 @@ from ..runtime import PREFIX
 from ..support import ExportError, InputError, __version__, alone, check_writable, command_line, path_word
 from ..targets import find_target
 from ..terminal import Report
-from .reducing import properties, reduce, rows
+from .reducing import properties, reduce, rows, show_layers
 from .settings import PrecisionSettings, Reduced
 
 
@@ -56,6 +56,7 @@ def quantize(settings: QuantizeSettings, report: Report) -> Reduced:
     if findings:
         raise ExportError(f"{target.name} does not take the reduced file. {findings[0]}")
     write_model(file, settings.path)
+    show_layers(found, report)
     report.table([("file", f"{settings.path}, {file_size(file)}"), *rows(found)])
     if asked.config:
         words = ["mmonnx", "test", path_word(asked.config), path_word(settings.path)]

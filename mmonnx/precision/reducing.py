@@ -3,7 +3,8 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Tuple
+from types import MappingProxyType
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import onnx
 
@@ -11,16 +12,15 @@ from ..graph import opset_of
 from ..runtime import PREFIX, large
 from ..support import ExportError, LossError
 from ..terminal import Report, Row
+from .changes import MOST, changes
 from .eight import OPSET, Feeds, Quantizer, at_opset
 from .half import in_half
 from .kept import Kernels, kernels_of
-from .measures import Images, Measure, digest
-from .searching import Found, Noise, best_method, ranked, search
+from .measures import Images, digest
+from .searching import Noise, best_method, ranked, search
 from .settings import Calibrated, Loss, PrecisionSettings, Reduced
 from .timing import side_by_side
 from .trunk import Trunk, find_trunk
-
-_FLOAT32 = "float32.onnx"
 
 
 def reduce(model: onnx.ModelProto, settings: PrecisionSettings, report: Report) -> Reduced:
@@ -48,118 +48,136 @@ def reduce(model: onnx.ModelProto, settings: PrecisionSettings, report: Report) 
             "the model has no layer with constant weights that its images reach", "one or more", "leave --precision out"
         )
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / _FLOAT32)
+        work = _Work(model, trunk, kernels, settings, Path(folder), report)
+        found = _eight(work) if settings.precision == "int8" else _half(work)
+        return _finished(work, found)
+
+
+class _Work:
+    """What is worked on: the model and its file, and the images.
+
+    Args:
+        model: in float32.
+        trunk: its layers.
+        kernels: what the target takes.
+        settings: what is asked for.
+        folder: a temporary folder.
+        report: where progress is told.
+    """
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        trunk: Trunk,
+        kernels: Kernels,
+        settings: PrecisionSettings,
+        folder: Path,
+        report: Report,
+    ) -> None:
+        self.model, self.trunk, self.kernels, self.settings = model, trunk, kernels, settings
+        self.folder, self.report = folder, report
+        self.path = self.written(model, "float32.onnx")
+        self.images = Images(settings, self.path)
+
+    def written(self, model: onnx.ModelProto, name: str) -> str:
+        """The path of a model that is put into the folder."""
+        path = str(self.folder / name)
         large.save(model, path)
-        make = _eight if settings.precision == "int8" else _half
-        return make(model, trunk, kernels, settings, path, report)
+        return path
+
+    def losing(self) -> Callable[[onnx.ModelProto], Loss]:
+        """What measures the loss of a model."""
+        measure = self.images.measure()
+        return lambda model: measure.loss(self.written(model, "candidate.onnx"))
 
 
-def _half(
-    model: onnx.ModelProto, trunk: Trunk, kernels: Kernels, settings: PrecisionSettings, path: str, report: Report
-) -> Reduced:
-    with report.stage("reduce") as stage:
-        half = in_half(model, trunk, kernels)
-        stage.note(f"{len(trunk.layers)} layers in float16")
-    images = Images(settings, path)
-    with report.stage("measure") as stage:
-        measure = images.measure()
-        loss = _loss(half, measure, path)
+class _Made(NamedTuple):
+    """A reduced model, and what is known of it."""
+
+    model: onnx.ModelProto
+    layers: int
+    kept: Tuple[str, ...]
+    loss: Loss
+    calibrated: Optional[Calibrated] = None
+    noise: Mapping[str, float] = MappingProxyType({})
+
+
+def _half(work: _Work) -> _Made:
+    with work.report.stage("reduce") as stage:
+        half, count = in_half(work.model, work.trunk, work.kernels), len(work.trunk.layers)
+        stage.note(f"{count} layers in float16")
+    with work.report.stage("measure") as stage:
+        loss = work.losing()(half)
         stage.note(str(loss))
-    _tell(images.notes, report)
-    if loss.points > settings.max_loss:
+    if loss.points > work.settings.max_loss:
         raise LossError(
             f"fp16 loses more than is allowed: {loss}",
-            f"{settings.max_loss:g} points at most",
+            f"{work.settings.max_loss:g} points at most",
             "leave --precision out, or give a larger --max-loss",
         )
-    return _timed(half, (), len(trunk.layers), loss, None, {}, path, images.examples(), settings, report)
+    return _Made(half, count, (), loss)
 
 
-def _eight(
-    model: onnx.ModelProto, trunk: Trunk, kernels: Kernels, settings: PrecisionSettings, path: str, report: Report
-) -> Reduced:
-    images = Images(settings, path)
-    with report.stage("calibrate") as stage:
-        feeds = images.calibration()
+def _eight(work: _Work) -> _Made:
+    trunk = work.trunk
+    with work.report.stage("calibrate") as stage:
+        feeds = work.images.calibration()
         taken, held = _shared_out(feeds)
-        quantizer = Quantizer(model, trunk, kernels, taken, str(Path(path).parent))
-        noise = Noise(model, trunk, held)
+        quantizer = Quantizer(work.model, trunk, work.kernels, taken, str(work.folder))
+        noise = Noise(work.model, trunk, held)
         method, start = best_method(quantizer, noise, stage.show)
-        stage.note(f"{len(feeds)} images of {images.source}, ranges by {method.title}")
-    with report.stage("measure") as stage:
-        measure = images.measure()
+        stage.note(f"{len(feeds)} images of {work.images.source}, ranges by {method.title}")
 
-        def ranks() -> Dict[str, float]:
-            return ranked(quantizer, method, trunk, noise, stage.progress)
+    def ranks() -> Dict[str, float]:
+        return ranked(quantizer, method, trunk, noise, stage.progress)
 
-        def loss_of(candidate: onnx.ModelProto) -> Loss:
-            return _loss(candidate, measure, path)
-
-        found = search(start, quantizer, method, ranks, loss_of, settings.max_loss, stage.show)
+    with work.report.stage("measure") as stage:
+        found = search(start, quantizer, method, ranks, work.losing(), work.settings.max_loss, stage.show)
         stage.note(str(found.loss))
         if found.kept:
             stage.note(f"{len(found.kept)} of {len(quantizer.layers)} layers stay in float32")
-    _tell(images.notes, report)
-    calibrated = Calibrated(len(feeds), images.source, digest(feeds), method.title)
-    return _finished(found, quantizer, trunk, calibrated, path, feeds, settings, report)
-
-
-def _finished(
-    found: Found,
-    quantizer: Quantizer,
-    trunk: Trunk,
-    calibrated: Calibrated,
-    path: str,
-    feeds: List[Feeds],
-    settings: PrecisionSettings,
-    report: Report,
-) -> Reduced:
+    loud = found.noise
+    if work.settings.report and not loud:
+        with work.report.stage("rank") as stage:
+            loud = ranks()
+            stage.note(f"{len(loud)} layers")
     others = tuple(name for name in trunk.layers if name not in quantizer.layers)
+    calibrated = Calibrated(len(feeds), work.images.source, digest(feeds), method.title)
     count = len(quantizer.layers) - len(found.kept)
-    kept = (*found.kept, *others)
-    return _timed(found.model, kept, count, found.loss, calibrated, found.noise, path, feeds, settings, report)
+    return _Made(found.model, count, (*found.kept, *others), found.loss, calibrated, loud)
 
 
-def _timed(
-    model: onnx.ModelProto,
-    kept: Tuple[str, ...],
-    layers: int,
-    loss: Loss,
-    calibrated: "Calibrated | None",
-    noise: Dict[str, float],
-    path: str,
-    images: List[Feeds],
-    settings: PrecisionSettings,
-    report: Report,
-) -> Reduced:
-    reduced = str(Path(path).parent / "reduced.onnx")
-    large.save(model, reduced)
-    with report.stage("time") as stage:
-        before, after, share = side_by_side(path, reduced, images)
+def _finished(work: _Work, made: _Made) -> Reduced:
+    """What was made, timed, and its answers beside those of the float32 file."""
+    precision, report = work.settings.precision, work.report
+    path = work.written(made.model, "reduced.onnx")
+    with report.stage("compare") as stage:
+        before, after, share = side_by_side(work.path, path, work.images.examples())
         stage.note(f"{after:.1f} ms, float32 {before:.1f} ms: {share:.2f}")
+        changed = changes(work.path, path, work.images.shown(MOST))
+    for note in work.images.notes:
+        report.warn(note)
     if share > 1:
-        report.warn(
-            f"on this machine the {settings.precision} file is slower than the float32 file: {share:.2f} of its time"
-        )
-    size = large.byte_size(model) / large.byte_size(onnx.load(path))
-    return Reduced(model, settings.precision, loss, layers, kept, calibrated, size, share, (before, after), noise)
+        report.warn(f"on this machine the {precision} file is slower than the float32 file: {share:.2f} of its time")
+    return Reduced(
+        model=made.model,
+        precision=precision,
+        loss=made.loss,
+        layers=made.layers,
+        kept=made.kept,
+        calibrated=made.calibrated,
+        size=large.byte_size(made.model) / large.byte_size(work.model),
+        time=share,
+        milliseconds=(before, after),
+        noise=dict(made.noise),
+        changes=changed,
+    )
 
 
 def _shared_out(feeds: List[Feeds]) -> Tuple[List[Feeds], List[Feeds]]:
     """Images that ranges are taken of, and others, of which there are fewer, to compare ways to do it on."""
     held = feeds[3::4] or feeds[-1:]
     return [one for place, one in enumerate(feeds) if place % 4 != 3] or feeds, held
-
-
-def _loss(model: onnx.ModelProto, measure: Measure, path: str) -> Loss:
-    candidate = str(Path(path).parent / "candidate.onnx")
-    large.save(model, candidate)
-    return measure.loss(candidate)
-
-
-def _tell(notes: List[str], report: Report) -> None:
-    for note in notes:
-        report.warn(note)
 
 
 def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -184,6 +202,7 @@ def properties(found: Reduced) -> Dict[str, str]:
         "loss": {**vars(found.loss), "points": round(found.loss.points, 4)},
         "size": round(found.size, 4),
         "time": round(found.time, 4),
+        "changes": None if found.changes is None else vars(found.changes),
         "noise": {name: round(value, 2) for name, value in found.noise.items()},
     }
     return {f"{PREFIX}precision": json.dumps(about, ensure_ascii=False)}
@@ -196,7 +215,21 @@ def rows(found: Reduced) -> List[Row]:
         one = found.calibrated
         lines.append(("calibrated", f"{one.images} images of {one.source}, ranges by {one.method}"))
     lines.append(("lost", f"{found.loss}, on {found.loss.images} images of {found.loss.source}"))
+    lines += [] if found.changes is None else found.changes.rows()
     before, after = found.milliseconds
     lines.append(("size", f"{found.size:.3f} of the float32 file"))
     lines.append(("time", f"{after:.1f} ms, float32 {before:.1f} ms: {found.time:.2f}, on this machine"))
     return lines
+
+
+def layer_rows(found: Reduced, most: int = 20) -> List[List[str]]:
+    """The layers that bring most noise: each with its noise and what it is computed in."""
+    kept = set(found.kept)
+    loudest = sorted(found.noise.items(), key=lambda pair: -pair[1])[:most]
+    return [[name, f"{value:.1f} dB", "float32" if name in kept else found.precision] for name, value in loudest]
+
+
+def show_layers(found: Reduced, report: Report) -> None:
+    """Print the table of the layers, where they were ranked."""
+    if found.noise:
+        report.listing(["layer", "noise that it alone brings", "stays in"], layer_rows(found))

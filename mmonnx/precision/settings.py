@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import onnx
 
 from ..support import InputError
+from .changes import Changes
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_LOSS = 0.5
@@ -27,6 +28,7 @@ class PrecisionSettings:
         max_loss: the points of the metric that may be lost.
         metrics: the metrics, None or empty for those of the config.
         target: the runtime that the file is for.
+        report: rank the layers by the noise that each brings, also where none has to stay in float32.
     """
 
     precision: str = "fp32"
@@ -38,6 +40,7 @@ class PrecisionSettings:
     max_loss: float = MAX_LOSS
     metrics: Sequence[str] = ()
     target: str = "onnxruntime"
+    report: bool = False
 
     @property
     def reduces(self) -> bool:
@@ -120,7 +123,8 @@ class Reduced:
         time: as a share of the float32 file's, on this machine.
         milliseconds: of the float32 file and of the reduced one.
         noise: by layer, the noise that it alone brings to what the model predicts, in dB of the signal; of int8, where
-            layers had to be ranked.
+            layers were ranked.
+        changes: what becomes of single answers; None where that is not known how to be told.
     """
 
     model: onnx.ModelProto
@@ -133,4 +137,4 @@ class Reduced:
     time: float
     milliseconds: Tuple[float, float]
     noise: Dict[str, float] = field(default_factory=dict)
-    notes: List[str] = field(default_factory=list)
+    changes: Optional[Changes] = None

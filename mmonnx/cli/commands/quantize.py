@@ -25,6 +25,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     add("--images", metavar="DIR", help="take these pictures for it, not the training set of the config")
     add("--measure", type=int, metavar="N", help="images of the test set that the loss is measured on; default: 200")
     add("--max-loss", type=float, metavar="X", help="points of the metric that may be lost; default: 0.5")
+    add("--report", action="store_true", help="int8: rank the layers by the noise that each brings; a chart in --html")
     add("--eval", dest="metrics", nargs="+", default=[], metavar="METRIC", help="default: the config's own")
 
 
@@ -44,6 +45,7 @@ def precision_of(
         max_loss=MAX_LOSS if options.max_loss is None else options.max_loss,
         metrics=tuple(options.metrics),
         target=target,
+        report=options.report,
     )
 
 
