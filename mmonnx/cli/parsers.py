@@ -31,6 +31,8 @@ from .commands import (
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _SIGPIPE = 13
+_MOST_AXES = 6
+"""Of an input: batch, clips, channels, frames, height and width."""
 _WHOLE = re.compile("[0-9]{1,9}")
 
 
@@ -73,7 +75,9 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmocr)\b")
+            warnings.filterwarnings(
+                "ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmocr|mmaction)\b"
+            )
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -143,7 +147,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "config",
         help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::..., "
-        "mmocr::... for an installed package's; MODULE:CALLABLE",
+        "mmocr::..., mmaction::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
@@ -173,7 +177,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others). "
-        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width",
+        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width. Models of films, as "
+        "mmaction2's has it: also batch, clips, channels, frames (of 3D), height and width; or all axes of features",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")
@@ -229,6 +234,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--topk", type=int, metavar="K", help="classifiers: output the K best scores and their labels, not all scores")
     add("--no-softmax", action="store_true", help="classifiers: output logits, not probabilities")
+    add("--softmax", action="store_true", help="recognizers: output probabilities, where their test gives other scores")
+    add("--is-localizer", action="store_true", help="localizers, as mmaction2's tool has it; the config says it too")
     add("--seg-logits", action="store_true", help="segmentors: output the classes' probabilities beside the label map")
     add(
         "--rescale-shape",
@@ -246,7 +253,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr, not what is installed",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit, mmocr or mmaction, not what is "
+        "installed",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -322,7 +330,7 @@ def _export(options: argparse.Namespace) -> int:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
     if options.img_path and options.input_img:
         raise InputError("the sample image is given twice", "one of IMG_PATH and --input-img", "leave one out")
-    batch, channels, sides = _sample(options.shape, options.batch)
+    batch, channels, whole, sides = _sample(options.shape, options.batch)
     shape, rescaled = _shape(sides, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
         raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
@@ -349,6 +357,9 @@ def _export(options: argparse.Namespace) -> int:
             shape=shape,
             batch=batch,
             sample_channels=channels,
+            sample_shape=whole,
+            is_localizer=options.is_localizer,
+            add_softmax=options.softmax,
             dynamic=options.dynamic_export,
             dynamic_batch=options.dynamic_batch,
             device=options.device if options.device_id is None else f"cuda:{options.device_id}",
@@ -407,16 +418,25 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
     return output, os.path.join(folder, show_dir) if show_dir else None
 
 
-def _sample(values: Optional[List[str]], batch: int) -> Tuple[int, Optional[int], Optional[List[str]]]:
-    """Batch, channels (None where they are not said) and sides of ``--shape``: mmpose's tool takes all four."""
-    if values is None or len(values) != 4 or not all(_WHOLE.fullmatch(value) for value in values):
-        return batch, None, values
+def _sample(
+    values: Optional[List[str]], batch: int
+) -> Tuple[int, Optional[int], Optional[Tuple[int, ...]], Optional[List[str]]]:
+    """Batch, channels (None where they are not said), all axes of what is no picture, and sides of ``--shape``.
+
+    mmpose's tool takes all four axes of pictures, and mmaction2's all of clips and of features.
+    """
+    if values is None or len(values) < 3 or not all(_WHOLE.fullmatch(value) for value in values):
+        return batch, None, None, values
     number = int(values[0])
     if batch not in (1, number):
         raise InputError(
             f"--batch {batch} and --shape {' '.join(values)} say the same", f"--batch {number}", "leave one out"
         )
-    return number, int(values[1]), values[2:]
+    if len(values) == 4:
+        return number, int(values[1]), None, values[2:]
+    if len(values) > _MOST_AXES or "0" in [value.lstrip("0") or "0" for value in values]:
+        return batch, None, None, values
+    return number, None, tuple(map(int, values)), None
 
 
 def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:

@@ -9,6 +9,8 @@ from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
+_RANKS = (4, 5, 6)
+"""The axes of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
 
 
 class OnnxFile:
@@ -54,12 +56,12 @@ class OnnxFile:
         names = self._session.input_names
         known = set(names) <= {"input", *self.description.companions}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
-        if len(shape) != 4:
+        if len(shape) not in _RANKS:
             raise InputError(
                 f"'{self.path}' takes {', '.join(names)}", "one input of images, named input", "give another file"
             )
         size = [side if isinstance(side, int) else None for side in shape]
-        return size[0], None if None in size[2:] else (int(size[2] or 0), int(size[3] or 0))
+        return size[0], None if None in size[-2:] else (int(size[-2] or 0), int(size[-1] or 0))
 
     def last_axis(self, name: str) -> Optional[int]:
         """How long an output's last axis is, None where that is dynamic: of scores, how many classes there are."""
@@ -94,7 +96,8 @@ class OnnxFile:
         """Run on images of one size.
 
         Args:
-            images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below.
+            images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below. Clips,
+                (n, M, C, H, W) or (n, M, C, T, H, W), are not padded.
             size: (height, width) of their part that is no padding.
             offset: (left, top) of that part.
             original: (height, width) of the pictures before they were resized, for files that bring answers to it.
@@ -107,7 +110,7 @@ class OnnxFile:
             InputError: the file does not take images of this size.
         """
         # an image in the middle goes as far as the input does
-        feed = self._padded(images, (images.shape[2], images.shape[3]) if any(offset) else size)
+        feed = self._padded(images, (images.shape[-2], images.shape[-1]) if any(offset) else size)
         found: List[Outputs] = []
         more = {name: list(self._chunks(value)) for name, value in beside.items()}
         for number, chunk in enumerate(self._chunks(feed)):
@@ -123,14 +126,21 @@ class OnnxFile:
                     "a file for the images that the config's test pipeline makes",
                     "export it with --dynamic-export, or change the pipeline with --cfg-options",
                 ) from error
+            answers = max(map(len, outputs.values()))
+            if answers > len(chunk):
+                raise InputError(
+                    f"'{self.path}' gives {answers} answers for {len(chunk)}, as the clips of a film are not averaged",
+                    "one for each",
+                    "export it with --cfg-options model.test_cfg.average_clips=prob",
+                )
             found += [{name: value[row] for name, value in outputs.items()} for row in range(len(chunk))]
         return found[: len(images)]
 
     def _padded(self, images: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
         """The images at the file's own size: with more padding, or less."""
-        if self.size is None or self.size == images.shape[2:]:
+        if self.size is None or self.size == images.shape[-2:]:
             return images
-        if size[0] > self.size[0] or size[1] > self.size[1]:
+        if images.ndim != _RANKS[0] or size[0] > self.size[0] or size[1] > self.size[1]:
             raise InputError(
                 f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
                 f"one of {size[0]}x{size[1]}",

@@ -61,6 +61,7 @@ _FAMILIES = (
     "rotated_align",
     "rotated_filter",
     "text_regions",
+    "tin_shift",
     "vertices",
 )
 

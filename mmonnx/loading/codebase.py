@@ -24,7 +24,7 @@ from .task import Task
 
 _GROUP = "mmonnx.codebases"
 """The entry points by which an installed package brings a codebase: each is a :class:`Codebase` or a class of one."""
-_OWN = ("mmdet", "mmcls", "mmpretrain", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr", "plain")
+_OWN = ("mmdet", "mmcls", "mmpretrain", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr", "mmaction", "plain")
 
 
 class Blame(NamedTuple):

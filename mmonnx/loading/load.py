@@ -148,7 +148,9 @@ def _quiet_imports() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmocr)(\..*)?$")
+            warnings.filterwarnings(
+                "ignore", module=r"(mmcv|mmdet|mmcls|mmpose|mmrotate|mmseg|mmedit|mmocr|mmaction)(\..*)?$"
+            )
             yield
     finally:
         logger.setLevel(level)

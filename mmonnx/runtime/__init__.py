@@ -31,6 +31,7 @@ from .pages.write import page, write_page
 from .pipeline import prepared_size
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
+from .recognizers import Recognizer
 from .results import (
     ROTATED,
     Detections,
@@ -104,6 +105,7 @@ __all__ = [
     "Predicted",
     "ROTATED",
     "RawOutputs",
+    "Recognizer",
     "Result",
     "Scores",
     "Segmentor",
