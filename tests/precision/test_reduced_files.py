@@ -118,6 +118,23 @@ def test_a_detector_in_half_loses_nothing(detector):
     assert [str(one) for one in check_target(onnx.load(path), find_target("pplnn"))]
 
 
+def test_layers_are_ranked_where_that_is_asked_for(classifier, tmp_path, capsys):
+    found, path = classifier.quantize("ranked.onnx", calibrate=4, max_loss=100.0, report=True)
+    assert len(found.noise) == 53 and "noise that it alone brings" in capsys.readouterr().out
+    assert cli.main(["inspect", path, "--html", str(tmp_path / "page.html")]) == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    loudest = max(found.noise, key=lambda name: found.noise[name])
+    assert "Noise by layer" in text and loudest in text and found.loss.source in text
+
+
+def test_single_answers_are_compared(detector):
+    found, path = detector.quantize("half.onnx", "fp16", max_loss=1.0)
+    told = found.changes
+    assert told.pictures == 10 and told.total > 10 and told.kept >= told.total - 1
+    assert told.scores[0] < 0.01 and told.overlaps[0] > 0.99
+    assert inspect(path)["metadata"]["mmonnx.precision"]["changes"]["kept"] == told.kept
+
+
 def test_pictures_alone_are_half_calibrated_and_half_measured_on(classifier):
     folder = str(classifier.folder / "classifier" / "train" / "3")
     for place in range(4):
