@@ -31,7 +31,7 @@ from .families import Family, draws, family_of
 from .layouts import DEFAULT_SHAPE, Layout, Shape, Transforms, layout_of
 from .localizers import kind_of, make_localizer_task
 from .module import RecognizerModule
-from .pipelines import steps_of
+from .pipelines import normalise_in_pipeline, steps_of
 from .skeletons import make_skeleton_task
 
 __all__ = ["DEFAULT_SHAPE", "build_task", "built", "describe", "make_task"]
@@ -58,6 +58,7 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         )
     check_device(options.device)
     _check_known(config, title)
+    normalise_in_pipeline(config)
     model = build(config, built, options, initialised=True).to(options.device)
     task = _make_task(model, f"{title} ({_kind(model)})", test_pipeline(config), options)
     _, notes = codebase.give_weights(model, checkpoint, options, _runs(task, options), config.model)

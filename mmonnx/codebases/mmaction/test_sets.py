@@ -1,12 +1,13 @@
 """Test sets of mmaction2: films, of which each is the clips that the test pipeline takes of it."""
 
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import torch
 
 from ...environment import compat
 from ...evaluation import Batch, FirstSets, Group, reason
 from ...support import InputError
+from .pipelines import normalise_in_pipeline
 
 _INPUTS = ("imgs", "keypoint", "audios", "raw_feature", "bsp_feature")
 """What the tensors of films, of skeletons, of sound, of features and of proposals' features are called."""
@@ -20,6 +21,11 @@ class FilmSets(FirstSets):
         data = config.get("data", {})
         own = data.get("test_dataloader", {}).get("videos_per_gpu")
         return int(own or data.get("videos_per_gpu") or 1)
+
+    def build(self, config: Any, name: str, size: Optional[Tuple[int, int]]) -> Any:
+        """See ``TestSets.build``."""
+        normalise_in_pipeline(config)
+        return super().build(config, name, size)
 
     def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
         """See ``TestSets.batches``."""
