@@ -3,13 +3,12 @@
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ...runtime import Detections
 from .arrays import raw_tolerance
 from .comparable import incomparable
 from .noise import DetectionNoise
-from .pairing import Gaps, assign, box_iou, wrong_pixels
+from .pairing import Gaps, assign, box_iou, heaviest, wrong_pixels
 from .types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
 Pairs = List[Tuple[int, int]]
@@ -120,9 +119,8 @@ class DetectionMatcher:
         if not len(rest) or not len(extra):
             return rest, extra
         tied = np.array([[self._tied(i, j) for j in extra] for i in rest])
-        rows, columns = linear_sum_assignment(tied, maximize=True)
-        gone = tied[rows, columns]
-        return np.delete(rest, rows[gone]), np.delete(extra, columns[gone])
+        gone = [(row, column) for row, column in heaviest(tied) if tied[row, column]]
+        return np.delete(rest, [row for row, _ in gone]), np.delete(extra, [column for _, column in gone])
 
     def _not_crowded_out(self, steady: np.ndarray, accidents: int) -> np.ndarray:
         """Without those for which the runtime's full list has no room: accidents may score higher.
@@ -160,8 +158,7 @@ class DetectionMatcher:
         alike = np.array(
             [[self.gaps.same[i, j] * box_iou(self.expected.dets[i], self.actual.dets[j]) for j in extra] for i in rest]
         )
-        rows, columns = linear_sum_assignment(alike, maximize=True)
-        return [(int(rest[r]), int(extra[c])) for r, c in zip(rows, columns) if alike[r, c] > 0.5]
+        return [(int(rest[r]), int(extra[c])) for r, c in heaviest(alike) if alike[r, c] > 0.5]
 
     def _masks(self, pairs: Pairs) -> Tuple[Dict[int, str], Optional[float]]:
         """Compare the masks of the pairs: by PyTorch's index a line for what differs; 1 - the lowest IoU."""
