@@ -22,7 +22,7 @@ _REASONS = {
     ),
     "mmflow": (
         "its models take two pictures, and have no test pipeline that mmonnx knows",
-        "the network of one, such as RAFT or GMA, as a module",
+        "the network of one, such as RAFT or PWC-Net, as a module",
     ),
     "mmgen": ("its models make pictures of random numbers", "a generator, as a module"),
     "mmdet3d": (
