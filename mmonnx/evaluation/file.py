@@ -1,7 +1,7 @@
 """An ONNX file that takes any number of images, whatever batch and size it was exported for."""
 
 from types import MappingProxyType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class OnnxFile:
         path: the file; what upstream's own tools export is taken as well.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: see ``Session``.
+        watch: gets what the file takes, each time that it is run; None for nobody.
 
     Attributes:
         path: as given.
@@ -34,8 +35,15 @@ class OnnxFile:
         InputError: it does not exist, does not load, or takes something other than images.
     """
 
-    def __init__(self, path: str, device: str = "cpu", num_threads: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        device: str = "cpu",
+        num_threads: Optional[int] = None,
+        watch: Optional[Callable[[Outputs], Any]] = None,
+    ) -> None:
         self.path = path
+        self._watch = watch
         self._session = load_session(path, device, num_threads)
         properties = self._session.properties
         self.described = f"{PREFIX}task" in properties
@@ -109,6 +117,8 @@ class OnnxFile:
         for number, chunk in enumerate(self._chunks(feed)):
             feeds = {"input": chunk, **{name: chunks[number] for name, chunks in more.items()}}
             feeds = {**feeds, **placing(self._session.optional_names, size, offset, original)}
+            if self._watch is not None:
+                self._watch(feeds)
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many
