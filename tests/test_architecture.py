@@ -133,7 +133,7 @@ def test_the_top_has_what_users_import_and_the_way_of_the_data():
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP
 
 
-@pytest.mark.parametrize("toolbox", ["mmdet", "mmcls", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr"])
+@pytest.mark.parametrize("toolbox", ["mmdet", "mmcls", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr", "mmaction"])
 def test_no_room_but_its_own_asks_whose_a_model_is(toolbox):
     """A new toolbox is a new folder: nothing compares with the name of one."""
     asked = re.compile(rf"[=!]= *[\"']{toolbox}[\"']|[\"']{toolbox}[\"'] *[=!]=|startswith\([\"']{toolbox}")

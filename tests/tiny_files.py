@@ -76,6 +76,24 @@ def inpaintor(path):
     return _written(path, nodes, inputs, outputs, {"grey": np.float32(0.5)}, about)
 
 
+def recognizer(path):
+    """Three classes of films: how red, green and blue their frames are."""
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["colors"], axes=[1, 3, 4], keepdims=0),
+        helper.make_node("Softmax", ["colors"], ["probs"], axis=1),
+    ]
+    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", "clips", 3, "height", "width"])]
+    outputs = [helper.make_tensor_value_info("probs", TensorProto.FLOAT, ["batch", 3])]
+    frames = {"type": "frames", "how": "even", "clip_len": 1, "interval": 1, "clips": 2, "past_end": "loop"}
+    steps = [
+        {**frames, "template": "img_{:05}.jpg", "first": 1},
+        {"type": "normalize", "mean": [0.0] * 3, "std": [64.0] * 3, "to_rgb": True},
+    ]
+    return _written(
+        path, nodes, inputs, outputs, {}, Description("action recognition", ["r", "g", "b"], pipeline=steps)
+    )
+
+
 def _drawn(*shape):
     return np.random.RandomState(sum(shape)).randn(*shape).astype(np.float32)
 

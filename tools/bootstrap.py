@@ -31,6 +31,7 @@ STAMP = "mmonnx-stamp.json"
 
 UNNEEDED = (
     "opencv-python",
+    "opencv-contrib-python",
     "mmcv-full",
     "chumpy",
     "cython",
@@ -40,10 +41,11 @@ UNNEEDED = (
     "tensorboard",
     "imgaug",
     "lanms-neo",
+    "decord",
 )
 """What packages of the stacks ask for, and do without here: of OpenCV there is the headless form, and of mmcv the one
-that is not compiled; mmpose's meshes, mmedit's films and faces, mmocr's trainings and DRRG, and what xtcocotools is
-built with are not used."""
+that is not compiled; mmpose's meshes, mmedit's films and faces, mmocr's trainings and DRRG, what mmaction2 reads
+videos with beside OpenCV, and what xtcocotools is built with are not used."""
 
 
 def stamp_of(stack: str) -> Dict[str, str]:

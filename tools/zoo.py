@@ -31,7 +31,18 @@ from mmonnx.support.errors import InputError, MmonnxError
 from mmonnx.targets import TARGETS
 from mmonnx.terminal.report import Report
 
-_TOOLBOXES = ("mmcv", "mmcv-full", "mmdet", "mmcls", "mmsegmentation", "mmpose", "mmrotate", "mmedit", "mmocr")
+_TOOLBOXES = (
+    "mmcv",
+    "mmcv-full",
+    "mmdet",
+    "mmcls",
+    "mmsegmentation",
+    "mmpose",
+    "mmrotate",
+    "mmedit",
+    "mmocr",
+    "mmaction2",
+)
 _PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", *_TOOLBOXES, "timm")
 
 

@@ -18,10 +18,21 @@ from ..support import (
     parse,
     type_and_line,
 )
-from .commands import add_compare, add_inspect, add_predict, add_test, add_triton
+from .commands import (
+    add_compare,
+    add_inspect,
+    add_precision,
+    add_predict,
+    add_quantize,
+    add_test,
+    add_triton,
+    precision_of,
+)
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _SIGPIPE = 13
+_MOST_AXES = 6
+"""Of an input: batch, clips, channels, frames, height and width."""
 _WHOLE = re.compile("[0-9]{1,9}")
 
 
@@ -64,7 +75,9 @@ def _quiet(wanted: bool) -> Iterator[None]:
     """Hide what OpenMMLab's own code is warned of on a newer torch: a user can do nothing about it."""
     with warnings.catch_warnings():
         if wanted:
-            warnings.filterwarnings("ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmocr)\b")
+            warnings.filterwarnings(
+                "ignore", module=r"(mmcv|mmengine|mmdet|mmcls|mmpretrain|mmpose|mmedit|mmocr|mmaction)\b"
+            )
             warnings.filterwarnings("ignore", message="torch.meshgrid")
         yield
 
@@ -123,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict(commands.add_parser("predict", help="run an exported file on images (no PyTorch needed)"))
     add_test(commands.add_parser("test", help="evaluate an exported file on its config's test set"))
     add_compare(commands.add_parser("compare", help="compare a file in another runtime with ONNX Runtime"))
+    add_quantize(commands.add_parser("quantize", help="make an int8 or float16 file of one, and measure what it loses"))
     add_triton(commands.add_parser("triton", help="make a model repository for a Triton server of an exported file"))
     _add_patch(commands.add_parser("patch", help="patch an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
@@ -133,7 +147,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "config",
         help="config file; mmdet::FOLDER/FILE.py, mmcls::..., mmseg::..., mmpose::..., mmrotate::..., mmedit::..., "
-        "mmocr::... for an installed package's; MODULE:CALLABLE",
+        "mmocr::..., mmaction::... for an installed package's; MODULE:CALLABLE",
     )
     add("checkpoint", nargs="?", help="checkpoint file; without one, weights are random (seeded)")
     add(
@@ -163,7 +177,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="height and width, or one number for both; default: 800 1216 (detectors), the config's own (others). "
-        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width",
+        "Pose estimators, as mmpose's tool has it: also batch, channels, height and width. Models of films, as "
+        "mmaction2's has it: also batch, clips, channels, frames (of 3D), height and width; or all axes of features",
     )
     add("--batch", default=1, type=int, metavar="N", help="images in the sample input; default: 1")
     add("--target", default="onnxruntime", metavar="NAME", help=f"runtime to export for: {_targets()}")
@@ -194,6 +209,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="time limit of --verify, as a multiple of the time that comparing the answers takes; default: 1.4",
     )
+    add(
+        "--precision",
+        choices=("fp32", "fp16", "int8"),
+        default="fp32",
+        help="fewer bits, with the loss measured on the config's test set, or on --images; default: fp32",
+    )
+    add_precision(parser)
     add("--strict", action="store_true", help="refuse a model whose code bakes values of the sample into the trace")
     add("--show", action="store_true", help="print the graph; with --verify, also draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results, side by side, as PNG files")
@@ -212,6 +234,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add("--topk", type=int, metavar="K", help="classifiers: output the K best scores and their labels, not all scores")
     add("--no-softmax", action="store_true", help="classifiers: output logits, not probabilities")
+    add("--softmax", action="store_true", help="recognizers: output probabilities, where their test gives other scores")
+    add("--is-localizer", action="store_true", help="localizers, as mmaction2's tool has it; the config says it too")
     add("--seg-logits", action="store_true", help="segmentors: output the classes' probabilities beside the label map")
     add(
         "--rescale-shape",
@@ -229,7 +253,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--codebase-root",
         metavar="DIR",
-        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr, not what is installed",
+        help="use this source tree of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit, mmocr or mmaction, not what is "
+        "installed",
     )
     add("--model-kwargs", nargs="+", default=[], metavar="KEY=VALUE", help="arguments for CALLABLE")
     add("--output-names", nargs="+", metavar="NAME", help="names of CALLABLE's outputs, in order")
@@ -305,7 +330,7 @@ def _export(options: argparse.Namespace) -> int:
         raise InputError("the checkpoint is given twice", "one of CHECKPOINT and --checkpoint", "leave one out")
     if options.img_path and options.input_img:
         raise InputError("the sample image is given twice", "one of IMG_PATH and --input-img", "leave one out")
-    batch, channels, sides = _sample(options.shape, options.batch)
+    batch, channels, whole, sides = _sample(options.shape, options.batch)
     shape, rescaled = _shape(sides, "--shape"), _shape(options.rescale_shape, "--rescale_shape")
     if options.topk is not None and options.topk < 1:
         raise InputError(f"--topk {options.topk} is not a number of classes", "1 or more", "give a larger one")
@@ -323,6 +348,7 @@ def _export(options: argparse.Namespace) -> int:
         if getattr(options, name) is not None:
             report.warn(f"--{name} is deprecated and has no effect: it is taken from the config or the checkpoint")
     output, show_dir = _paths(options)
+    given = parse(options.cfg_options, "--cfg-options")
     settings = ExportSettings(
         config=options.config,
         checkpoint=options.checkpoint or options.checkpoint_option,
@@ -331,6 +357,9 @@ def _export(options: argparse.Namespace) -> int:
             shape=shape,
             batch=batch,
             sample_channels=channels,
+            sample_shape=whole,
+            is_localizer=options.is_localizer,
+            add_softmax=options.softmax,
             dynamic=options.dynamic_export,
             dynamic_batch=options.dynamic_batch,
             device=options.device if options.device_id is None else f"cuda:{options.device_id}",
@@ -342,7 +371,7 @@ def _export(options: argparse.Namespace) -> int:
             softmax=not options.no_softmax,
             seg_logits=options.seg_logits,
             rescale_shape=rescaled,
-            cfg_options=parse(options.cfg_options, "--cfg-options"),
+            cfg_options=given,
             codebase_root=options.codebase_root,
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
             output_names=options.output_names,
@@ -366,6 +395,7 @@ def _export(options: argparse.Namespace) -> int:
         test_image=options.test_img,
         show_graph=options.show or options.verbose,
         show_dir=show_dir,
+        precision=precision_of(options, options.config, options.target, given, options.precision),
     )
     return 0 if export(settings, report).ok else 1
 
@@ -388,16 +418,25 @@ def _paths(options: argparse.Namespace) -> Tuple[str, Optional[str]]:
     return output, os.path.join(folder, show_dir) if show_dir else None
 
 
-def _sample(values: Optional[List[str]], batch: int) -> Tuple[int, Optional[int], Optional[List[str]]]:
-    """Batch, channels (None where they are not said) and sides of ``--shape``: mmpose's tool takes all four."""
-    if values is None or len(values) != 4 or not all(_WHOLE.fullmatch(value) for value in values):
-        return batch, None, values
+def _sample(
+    values: Optional[List[str]], batch: int
+) -> Tuple[int, Optional[int], Optional[Tuple[int, ...]], Optional[List[str]]]:
+    """Batch, channels (None where they are not said), all axes of what is no picture, and sides of ``--shape``.
+
+    mmpose's tool takes all four axes of pictures, and mmaction2's all of clips and of features.
+    """
+    if values is None or len(values) < 3 or not all(_WHOLE.fullmatch(value) for value in values):
+        return batch, None, None, values
     number = int(values[0])
     if batch not in (1, number):
         raise InputError(
             f"--batch {batch} and --shape {' '.join(values)} say the same", f"--batch {number}", "leave one out"
         )
-    return number, int(values[1]), values[2:]
+    if len(values) == 4:
+        return number, int(values[1]), None, values[2:]
+    if len(values) > _MOST_AXES or "0" in [value.lstrip("0") or "0" for value in values]:
+        return batch, None, None, values
+    return number, None, tuple(map(int, values)), None
 
 
 def _shape(values: Optional[List[str]], flag: str) -> Optional[Tuple[int, int]]:

@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 import onnx
 
-from ..runtime import open_model
+from ..runtime import Recognizer, open_model
 from ..support import InputError
 
 Arrays = Dict[str, np.ndarray]
 Size = Tuple[int, int]
 
+_CLIPS = {5: 16, 6: 2}
+"""How many clips there are where a file leaves it open: of frames in their place, by the axes of the input."""
 _SIZE = (256, 256)
 _OTHER = 8
 """The size of an open axis that is neither the batch nor a picture's side."""
@@ -63,9 +65,10 @@ def make_feeds(
 def _known(path: str) -> Any:
     """What prepares pictures for a file, None if it does not say how."""
     try:
-        return open_model(path, "cpu")
+        found = open_model(path, "cpu")
     except InputError:
         return None
+    return None if isinstance(found, Recognizer) else found  # that takes films, and no picture
 
 
 def _dims(value: onnx.ValueInfoProto) -> List[Any]:
@@ -77,6 +80,9 @@ def _feed(value: onnx.ValueInfoProto, known: Any, make: Any, size: Size, batch: 
     dims, kind = _dims(value), onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     if known is not None and known.description.companions.get(value.name, {}).get("read") == "width":
         return np.full(_fixed(dims)[0] or batch, size[1], kind)  # the picture fills the input
+    if value.name == "input" and len(dims) in _CLIPS and kind.kind == "f":
+        given = (batch, _CLIPS[len(dims)], 3, *[8] * (len(dims) - 5), *size)
+        return _values([fixed or other for fixed, other in zip(_fixed(dims), given)], kind)
     if len(dims) != 4 or kind.kind != "f":
         return _values([dim or (batch if axis == 0 else _OTHER) for axis, dim in enumerate(_fixed(dims))], kind)
     count, channels, height, width = (fixed or other for fixed, other in zip(_fixed(dims), (batch, 3, *size)))

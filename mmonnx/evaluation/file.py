@@ -1,7 +1,7 @@
 """An ONNX file that takes any number of images, whatever batch and size it was exported for."""
 
 from types import MappingProxyType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
+_OF_PICTURES = 4
+_RANKS = (3, _OF_PICTURES, 5, 6)
+"""The axes of features (N, C, T), of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
 
 
 class OnnxFile:
@@ -18,6 +21,7 @@ class OnnxFile:
         path: the file; what upstream's own tools export is taken as well.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: see ``Session``.
+        watch: gets what the file takes, each time that it is run; None for nobody.
 
     Attributes:
         path: as given.
@@ -31,8 +35,15 @@ class OnnxFile:
         InputError: it does not exist, does not load, or takes something other than images.
     """
 
-    def __init__(self, path: str, device: str = "cpu", num_threads: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        device: str = "cpu",
+        num_threads: Optional[int] = None,
+        watch: Optional[Callable[[Outputs], Any]] = None,
+    ) -> None:
         self.path = path
+        self._watch = watch
         self._session = load_session(path, device, num_threads)
         properties = self._session.properties
         self.described = f"{PREFIX}task" in properties
@@ -46,12 +57,12 @@ class OnnxFile:
         names = self._session.input_names
         known = set(names) <= {"input", *self.description.companions}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
-        if len(shape) != 4:
+        if len(shape) not in _RANKS:
             raise InputError(
                 f"'{self.path}' takes {', '.join(names)}", "one input of images, named input", "give another file"
             )
         size = [side if isinstance(side, int) else None for side in shape]
-        return size[0], None if None in size[2:] else (int(size[2] or 0), int(size[3] or 0))
+        return size[0], None if None in size[-2:] else (int(size[-2] or 0), int(size[-1] or 0))
 
     def last_axis(self, name: str) -> Optional[int]:
         """How long an output's last axis is, None where that is dynamic: of scores, how many classes there are."""
@@ -86,7 +97,8 @@ class OnnxFile:
         """Run on images of one size.
 
         Args:
-            images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below.
+            images: (n, C, H, W) float32; a file of a fixed size gets them padded with zeros, right and below. Clips,
+                (n, M, C, H, W) or (n, M, C, T, H, W), are not padded.
             size: (height, width) of their part that is no padding.
             offset: (left, top) of that part.
             original: (height, width) of the pictures before they were resized, for files that bring answers to it.
@@ -99,12 +111,14 @@ class OnnxFile:
             InputError: the file does not take images of this size.
         """
         # an image in the middle goes as far as the input does
-        feed = self._padded(images, (images.shape[2], images.shape[3]) if any(offset) else size)
+        feed = self._padded(images, (images.shape[-2], images.shape[-1]) if any(offset) else size)
         found: List[Outputs] = []
         more = {name: list(self._chunks(value)) for name, value in beside.items()}
         for number, chunk in enumerate(self._chunks(feed)):
             feeds = {"input": chunk, **{name: chunks[number] for name, chunks in more.items()}}
             feeds = {**feeds, **placing(self._session.optional_names, size, offset, original)}
+            if self._watch is not None:
+                self._watch(feeds)
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many
@@ -113,14 +127,21 @@ class OnnxFile:
                     "a file for the images that the config's test pipeline makes",
                     "export it with --dynamic-export, or change the pipeline with --cfg-options",
                 ) from error
+            answers = max(map(len, outputs.values()))
+            if answers > len(chunk):
+                raise InputError(
+                    f"'{self.path}' gives {answers} answers for {len(chunk)}, as the clips of a film are not averaged",
+                    "one for each",
+                    "export it with --cfg-options model.test_cfg.average_clips=prob",
+                )
             found += [{name: value[row] for name, value in outputs.items()} for row in range(len(chunk))]
         return found[: len(images)]
 
     def _padded(self, images: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
         """The images at the file's own size: with more padding, or less."""
-        if self.size is None or self.size == images.shape[2:]:
+        if self.size is None or self.size == images.shape[-2:]:
             return images
-        if size[0] > self.size[0] or size[1] > self.size[1]:
+        if images.ndim != _OF_PICTURES or size[0] > self.size[0] or size[1] > self.size[1]:
             raise InputError(
                 f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
                 f"one of {size[0]}x{size[1]}",

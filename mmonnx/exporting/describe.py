@@ -36,6 +36,8 @@ _OUTPUTS = {
     "features": "what the model makes of the image, for others to compare or to go on with",
 }
 
+_OF_PICTURES = 4
+"""The axes of (N, C, H, W): films and skeletons have more."""
 _ROTATED = (
     "(batch, num_dets, 6): x and y of the centre, width and height in pixels of the input, the angle in radians,"
     " clockwise, and the score; padded with zeros"
@@ -130,7 +132,9 @@ def _kind(task: Task) -> str:
         return "matting"
     if task.image_values and "image" in names:
         return "inpainting" if "mask" in task.inputs else "image editing"
-    return "classification" if names & {"probs", "logits", "scores"} else "raw"
+    if not names & {"probs", "logits", "scores"}:
+        return "raw"
+    return "action recognition" if next(iter(task.inputs.values())).dim() > _OF_PICTURES else "classification"
 
 
 def _mask_output(task: Task, options: LoadOptions) -> str:

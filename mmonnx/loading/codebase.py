@@ -24,7 +24,7 @@ from .task import Task
 
 _GROUP = "mmonnx.codebases"
 """The entry points by which an installed package brings a codebase: each is a :class:`Codebase` or a class of one."""
-_OWN = ("mmdet", "mmcls", "mmpretrain", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr", "plain")
+_OWN = ("mmdet", "mmcls", "mmpretrain", "mmpose", "mmrotate", "mmseg", "mmedit", "mmocr", "mmaction", "plain")
 
 
 class Blame(NamedTuple):
@@ -147,6 +147,10 @@ class Codebase:
             options: what the task is to be; how to load the model is of no account here.
         """
         raise NotImplementedError
+
+    def as_upstream(self, task: Task) -> Task:
+        """A task of ``task_of`` with outputs of the shapes that upstream's own tool gives them; the task by default."""
+        return task
 
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a task know what its settings and its checkpoint's meta data say: class names, colours, the pipeline."""

@@ -67,8 +67,16 @@ def find_teacher(config: Any) -> None:
         config.model.teacher_config = str(found or path)
 
 
-def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions) -> nn.Module:
+def build(
+    config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions, initialised: bool = False
+) -> nn.Module:
     """Build ``config.model`` in eval mode on the CPU, with seeded initial weights.
+
+    Args:
+        config: is changed.
+        builder: makes the model of it.
+        options: how.
+        initialised: models of this builder have their initial weights, and may not be told again to take them.
 
     Raises:
         ExportError: the codebase cannot build it.
@@ -81,7 +89,7 @@ def build(config: Any, builder: Callable[[Any], nn.Module], options: LoadOptions
     try:
         with seeded(options.seed), _quiet():
             model = builder(config)
-            if hasattr(model, "init_weights"):
+            if hasattr(model, "init_weights") and not initialised:
                 model.init_weights()
     except Exception as error:
         module = failed_in(error)

@@ -35,6 +35,9 @@ class LoadOptions:
         verbose: whether mmocr's own tool is told to print the graph.
         trimap: path of a mattor's sample trimap, None for a drawn one.
         text: what a detector that takes text is to look for, as ``"person . car ."``; the file then has it fixed.
+        sample_shape: all axes of the sample input of a model of clips, the batch first; None for the model's own.
+        is_localizer: mmaction2's own tool is told that a model is one.
+        add_softmax: a recognizer gives probabilities, where its own test gives other scores.
         seed: of the random weights that stand in for a checkpoint.
     """
 
@@ -63,4 +66,7 @@ class LoadOptions:
     verbose: bool = False
     trimap: Optional[str] = None
     text: Optional[str] = None
+    sample_shape: Optional[Tuple[int, ...]] = None
+    is_localizer: bool = False
+    add_softmax: bool = False
     seed: int = 0

@@ -12,6 +12,8 @@ from ..runtime import Result
 from .kinds import NO_KINDS, Kinds
 
 Feeds = Dict[str, torch.Tensor]
+_OF_PICTURES = 4
+"""(N, C, H, W), where clips are (N, M, C, T, H, W), or (N, M, C, H, W)."""
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Task:
         title: what the model is, for messages: the config's name and the detector's type.
         module: what is traced; its forward takes the tensors of ``inputs`` in order and returns the outputs in order.
         inputs: the sample inputs of the trace by name; of a model of images, the first is (N, C, H, W) float32,
-            normalised.
+            normalised; of one of clips (N, M, C, T, H, W), or (N, M, C, H, W).
         output_names: names of the module's outputs, in order.
         dynamic_axes: ``{tensor name: {axis: axis name}}``, empty for a static export.
         output_shapes: what is known of the outputs' axes beyond the graph, by output and axis: a size, or a name where
@@ -31,8 +33,8 @@ class Task:
         predict: PyTorch's own inference on inputs of any size; one result per image (one RawOutputs for raw outputs).
         read: the runtime's outputs by name, as the same kind of results that ``predict`` gives.
         preprocess: ``(images (H, W, C), of three channels BGR, (height, width)) -> feeds``: resizes each image to
-            exactly that size, gives it the model's number of channels, normalises and stacks. None for a model that is
-            no model of images. Nothing is padding.
+            exactly that size, gives it the model's number of channels, normalises and stacks; a model of clips gets one
+            of each image. None for a model that is no model of images. Nothing is padding.
         preprocess_padded: ``(images, (height, width), (height, width) of the pictures) -> feeds``: resizes each image
             to the second size and fills up the first as test pipelines do, with zeros after normalising, right of and
             below the image or, of a model that has it so, around it. None where the model cannot be told the padding,
@@ -106,18 +108,20 @@ class Task:
         """(height, width) of the sample input, in pixels; (0, 0) if it is not an image."""
         if self.preprocess is None:
             return 0, 0
-        height, width = self._first[1].shape[2:]
+        height, width = self._first[1].shape[-2:]
         return int(height), int(width)
 
     @property
     def channels(self) -> int:
         """The channels of the sample input; 0 if it is not an image."""
-        return int(self._first[1].shape[1]) if self.preprocess is not None else 0
+        first = self._first[1]
+        return int(first.shape[1 if first.dim() == _OF_PICTURES else 2]) if self.preprocess is not None else 0
 
     @property
     def dynamic_size(self) -> bool:
         """Whether the images' size is dynamic: height and width, or the width alone of lines of text."""
-        return self.preprocess is not None and 3 in self.dynamic_axes.get(self._first[0], {})
+        name, first = self._first
+        return self.preprocess is not None and first.dim() - 1 in self.dynamic_axes.get(name, {})
 
     @property
     def dynamic_batch(self) -> bool:

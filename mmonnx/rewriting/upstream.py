@@ -3,6 +3,7 @@
 from typing import Set
 
 PACKAGES: Set[str] = {
+    "mmaction",
     "mmcls",
     "mmcv",
     "mmdet",

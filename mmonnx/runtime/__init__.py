@@ -22,7 +22,7 @@ from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .external import check_external, external_entries
 from .grouping import Grouping
-from .images import check_picture, count_channels, read_image, read_picture
+from .images import check_picture, count_channels, pictures_in, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
@@ -31,6 +31,7 @@ from .pages.write import page, write_page
 from .pipeline import prepared_size
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
+from .recognizers import Recognizer
 from .results import (
     ROTATED,
     Detections,
@@ -106,6 +107,7 @@ __all__ = [
     "Predicted",
     "ROTATED",
     "RawOutputs",
+    "Recognizer",
     "Result",
     "Scores",
     "Segmentor",
@@ -131,6 +133,7 @@ __all__ = [
     "mmcv_operator_library",
     "open_model",
     "page",
+    "pictures_in",
     "placing",
     "predict",
     "prepared_size",

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..support import InputError
 from .boxes import LIMITS
 from .companions import KINDS
+from .films import check_step
 
 PREFIX = "mmonnx."
 TASKS = (
@@ -21,6 +22,7 @@ TASKS = (
     "inpainting",
     "matting",
     "classification",
+    "action recognition",
     "raw",
 )
 _OF_MAPS = ("settings", "downsample")
@@ -44,8 +46,8 @@ class Description:
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
             people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
             (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
-            what to fill in), ``matting`` (an alpha matte), ``classification`` or ``raw`` (a network's outputs without
-            post-processing).
+            what to fill in), ``matting`` (an alpha matte), ``classification``, ``action recognition`` (the classes of a
+            film) or ``raw`` (a network's outputs without post-processing).
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
@@ -149,6 +151,10 @@ def _check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
         needed: Dict[str, Tuple[str, ...]] = {"resize": ("rule", "backend", "interpolation")}
         needed.update(normalize=("mean", "std", "to_rgb"), crop=("size",), pad=("value",), load=("color", "to_rgb"))
         needed.update(line=("height", "multiple", "least", "most", "value", "backend", "interpolation"))
-        needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"))
+        needed.update(person=("size", "padding", "udp"), align=("size", "base", "udp"), views=("how", "size"))
         for name in needed.get(step["type"], ()):
             step[name]
+        if step["type"] == "frames":
+            check_step(step)
+        if step["type"] == "views" and step["how"] not in ("centre", "three", "ten"):
+            raise ValueError("views")

@@ -20,6 +20,9 @@ from .placement import placing
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 
 
+_OF_PICTURES = 4
+_RANKS = (_OF_PICTURES, 5, 6)
+"""The axes of (N, C, H, W), and those of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
 NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 
 
@@ -48,7 +51,7 @@ class Ready(NamedTuple):
 
 
 class Model:
-    """What detectors, segmentors, pose estimators, image editors and classifiers have in common.
+    """What detectors, segmentors, pose estimators, image editors, classifiers and recognizers have in common.
 
     Args:
         path: an ONNX file that mmonnx wrote.
@@ -81,7 +84,11 @@ class Model:
         steps = self.description.pipeline or []
         pipeline.check(steps, f"'{self._path}'")
         with as_exported(path, "has a test pipeline that cannot be applied"):
-            self._steps = pipeline.for_fixed_size(steps, self._size, self.stretches) if self._size else steps
+            self._steps = self._adapted(steps)
+
+    def _adapted(self, steps: List[pipeline.Step]) -> List[pipeline.Step]:
+        """The pipeline for the file's own size, if it has one."""
+        return pipeline.for_fixed_size(steps, self._size, self.stretches) if self._size else steps
 
     @property
     def left_out(self) -> List[str]:
@@ -245,12 +252,13 @@ def as_exported(path: str, problem: str) -> Iterator[None]:
 def _channels(session: AnySession) -> int:
     """The channels of the input's images; three where the file does not say."""
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
-    return int(shape[1]) if len(shape) == 4 and isinstance(shape[1], int) else 3
+    axis = 1 if len(shape) == _OF_PICTURES else 2
+    return int(shape[axis]) if len(shape) in _RANKS and isinstance(shape[axis], int) else 3
 
 
 def _fixed_size(session: AnySession) -> Optional[Tuple[int, int]]:
     """(height, width) of the input, None if they are dynamic."""
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
-    if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):
+    if len(shape) not in _RANKS or not all(isinstance(side, int) for side in shape[-2:]):
         return None
-    return int(shape[2]), int(shape[3])
+    return int(shape[-2]), int(shape[-1])

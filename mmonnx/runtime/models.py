@@ -13,6 +13,7 @@ from .engines import DEFAULT
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
+from .recognizers import Recognizer
 from .results import Detections, LabelMap, Scores
 from .texts import TextDetector, TextRecognizer
 
@@ -159,7 +160,15 @@ class Classifier(Model):
 
 
 AnyModel = Union[
-    Detector, Segmentor, PoseEstimator, BottomUpPoseEstimator, ImageEditor, TextDetector, TextRecognizer, Classifier
+    Detector,
+    Segmentor,
+    PoseEstimator,
+    BottomUpPoseEstimator,
+    ImageEditor,
+    TextDetector,
+    TextRecognizer,
+    Classifier,
+    Recognizer,
 ]
 
 
@@ -195,6 +204,7 @@ def open_model(
         TextDetector,
         TextRecognizer,
         Classifier,
+        Recognizer,
     )
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)

@@ -4,7 +4,6 @@ And where an overlap is near its threshold, one region is chosen in the place of
 """
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from .matching import Tolerances, assign, raw_tolerance
 
@@ -49,5 +48,7 @@ def absent(rows: np.ndarray, others: np.ndarray, tolerances: Tolerances) -> np.n
     """
     if not len(rows) or not len(others):
         return rows
+    from scipy.spatial import cKDTree  # see ``matching.pairing.heaviest``
+
     distances, _ = cKDTree(others).query(rows, p=np.inf)
     return rows[distances > raw_tolerance(others, tolerances)]

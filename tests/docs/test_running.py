@@ -34,17 +34,20 @@ def folder(tmp_path_factory):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / name), picture)
     tiny_files.inpaintor(folder / "deepfill.onnx")
+    tiny_files.recognizer(folder / "tsn.onnx")
     (folder / "masks").mkdir()
     cv2.imwrite(str(folder / "masks" / "one.png"), np.eye(*picture.shape[:2], dtype=np.uint8))
-    writer = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 5.0, (128, 96))
-    for number in range(2):
-        writer.write(np.full((96, 128, 3), 100 * number, np.uint8))
-    writer.release()
+    (folder / "films").mkdir()
+    for name in ("video.mp4", "films/one.mp4"):
+        writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*"mp4v"), 5.0, (128, 96))
+        for number in range(2):
+            writer.write(np.full((96, 128, 3), 100 * number, np.uint8))
+        writer.release()
     return folder
 
 
 def test_there_is_something_to_run():
-    assert len(COMMANDS) == 9 and len(BLOCKS["python"]) == 1
+    assert len(COMMANDS) == 10 and len(BLOCKS["python"]) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,6 +12,7 @@ import torch
 from onnx import helper
 
 from mmonnx.environment import compat
+from mmonnx.graph.functions import walk_nodes
 from mmonnx.rewriting.lowering.inline import inline_functions
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
 from mmonnx.rewriting.symbolics.functions import find_function
@@ -64,6 +65,8 @@ def run_body(
     model = helper.make_model(graph, opset_imports=domains, functions=[function])
     model.ir_version = 8
     model = onnx.inliner.inline_local_functions(model)
+    for number, node in enumerate(walk_nodes(model.graph)):
+        node.name = f"{node.op_type}_{number}"  # as in a file: ONNX Runtime 1.19 gives those of no name one name
     return run(_typed(model), inputs)
 
 

@@ -1,7 +1,6 @@
 """Suppression of rotated boxes in standard operators, against greedy suppression by clipped polygons."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from bodies import every_opset, run_body
@@ -28,8 +27,6 @@ def expected(boxes, group, threshold):
 @pytest.mark.parametrize("threshold", [0.1, 0.45, 0.8])
 @pytest.mark.parametrize("make", [adversarial, lambda: crowd(150, 1)], ids=["adversarial", "crowd"])
 def test_it_is_greedy_in_each_group(opset, make, threshold):
-    if opset > 11 and tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 20):
-        pytest.skip("ONNX Runtime 1.19 gives two nodes one name when it fuses those of no name, from opset 13 on")
     boxes = make()
     for groups in (1, 3):
         group = torch.randint(0, groups, (len(boxes),), generator=torch.Generator().manual_seed(2))

@@ -56,6 +56,11 @@ def _family_of_editor(path: Path) -> str:
     return "/".join(path.parts[:2]) if len(path.parts) == 3 else ""
 
 
+def _family_of_films(path: Path) -> str:
+    """The task, and the folder in it."""
+    return "/".join(path.parts[:2]) if len(path.parts) == 3 else ""
+
+
 CODEBASES = {
     "mmdet": Codebase(
         parts=("_base_", "common"),
@@ -143,6 +148,14 @@ CODEBASES = {
             "synthesizers/*": (256, 256),
         },
         family=_family_of_editor,
+    ),
+    "mmaction": Codebase(
+        parts=("_base_",),
+        skipped=(),
+        representatives={},
+        shape=(64, 96),
+        shapes={"recognition/c3d/*": (112, 112), "recognition/timesformer/*": (224, 224)},
+        family=_family_of_films,
     ),
     "mmocr": Codebase(
         parts=("_base_",),

@@ -15,6 +15,7 @@ _TITLES = {
     "mmpose": "MMPose",
     "mmedit": "MMEditing",
     "mmocr": "MMOCR",
+    "mmaction": "MMAction2",
     "torchvision": "torchvision",
     "": "Other configs",
 }

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 from .absent import AbsentFinder
 from .versions import installed_version, version_tuple
 
-_NEWEST = {"mmpose": "1.7.0"}
+_NEWEST = {"mmaction": "1.7.0", "mmpose": "1.7.0"}
 """The newest mmcv that a package takes, of those that came before the last release of mmcv 1.x."""
 
 

@@ -49,6 +49,7 @@ SUPPORTED = {
 }
 
 MEMBERS = {
+    "mmaction": Range((0, 24), (1,), ("mmaction2",)),
     "mmedit": Range((0, 16), (1,), ("mmedit",)),
     "mmocr": Range((0, 6), (1,), ("mmocr",)),
     "mmpose": Range((0, 29), (1,), ("mmpose",)),

@@ -18,7 +18,9 @@ def find_norm(source: Any) -> Optional[Dict[str, Any]]:
     for dataset in _datasets(source):
         for step in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
             if type(step).__name__ == "Normalize":
-                return dict(type="Normalize", mean=step.mean, std=step.std, to_rgb=step.to_rgb)
+                # frames of films are read as RGB, and may be made BGR
+                to_rgb = step.to_rgb if hasattr(step, "to_rgb") else not step.to_bgr
+                return dict(type="Normalize", mean=step.mean, std=step.std, to_rgb=to_rgb)
             if type(step).__name__ == "NormalizeTensor":  # mmpose's, behind what brings pictures to 0 to 1
                 mean, std = ([255.0 * float(value) for value in values] for values in (step.mean, step.std))
                 return dict(type="Normalize", mean=mean, std=std, to_rgb=True)

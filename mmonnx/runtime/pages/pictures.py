@@ -13,6 +13,7 @@ from ...support import InputError
 from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
 from ..drawing import viewable
 from ..images import find_sources, is_video
+from ..recognizers import Recognizer
 from ..texts import TextDetector, TextRecognizer
 from .tags import tag
 
@@ -45,6 +46,8 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         InputError: the file does not describe itself, or an image cannot be read.
     """
     model, found = open_model(file, device), []
+    if isinstance(model, Recognizer):
+        raise InputError(f"'{file}' takes films, and no pictures", "a file that takes pictures", "use mmonnx predict")
     for name in _images(names):
         image = model.read(name)
         if isinstance(model, Classifier):

@@ -11,8 +11,10 @@ import numpy as np
 from ...support import InputError
 from ..editors import ImageEditor
 from ..images import is_video
+from ..recognizers import Recognizer
 
 _PICTURES = (".jpg", ".jpeg", ".png")
+_OF_FILMS = ".jpg"
 
 
 def targets(sources: Sequence[str], out: Optional[str], suffix: Optional[str] = None) -> Dict[str, str]:
@@ -43,14 +45,16 @@ def targets(sources: Sequence[str], out: Optional[str], suffix: Optional[str] = 
 def suffix_for(model: Any) -> Optional[str]:
     """How the names of a model's drawings end, None for as those of the pictures do.
 
-    What an editor makes is to stay as it is.
+    What an editor makes is to stay as it is; of a film that has one answer, one frame is drawn.
     """
+    if isinstance(model, Recognizer):
+        return _OF_FILMS
     return ".png" if isinstance(model, ImageEditor) else None
 
 
 def suffix_of(source: str, suffix: Optional[str] = None) -> str:
     """How the name of a source's drawing ends; ``suffix`` is of all pictures', None for each as its source's."""
-    if is_video(source):
+    if is_video(source) and suffix != _OF_FILMS:
         return ".mp4"
     own = os.path.splitext(source)[1]
     return suffix or (own if own.lower() in _PICTURES else ".png")

@@ -62,18 +62,19 @@ class Done:
             self.frames[path] = frame + 1
 
 
-def items(sources: Sequence[str], done: Done, draws: bool) -> Iterator[Item]:
+def items(sources: Sequence[str], done: Done, draws: bool, films: bool = False) -> Iterator[Item]:
     """What is to be done.
 
     Args:
         sources: pictures and videos.
         done: what is left out.
+        films: a video has one answer, and not one for each frame.
         draws: a video that was begun comes from its start, as what was drawn of it is lost.
     """
     for path in sources:
         if path in done.files:
             continue
-        if is_video(path):
+        if is_video(path) and not films:
             yield from _frames(path, done.frames.get(path, 0), draws)
         else:
             yield Item(path)

@@ -9,8 +9,10 @@ import cv2
 from ...support import InputError, check_writable, replacing_many
 from ..editors import ImageEditor
 from ..estimators import PoseEstimator
+from ..films import find_films
 from ..images import find_sources
 from ..models import Detector, open_model
+from ..recognizers import Recognizer
 from .answers import CocoFile, JsonFile
 from .beside import Beside
 from .boxes import Boxes
@@ -53,11 +55,12 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
     settings.check()
     # what OpenCV warns of (a file that ends early) is said in the error as well
     _set_log_level(_LOG_ERRORS)
-    sources = find_sources(settings.sources)
     for path in (settings.json, settings.coco, settings.jsonl):
         if path is not None:
             check_writable(path)
     model = _model(settings)
+    films = isinstance(model, Recognizer)
+    sources = find_films(settings.sources) if films else find_sources(settings.sources)
     drawn = targets(sources, settings.out, suffix_for(model))
     for path in drawn.values():
         check_writable(path)
@@ -73,7 +76,7 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
         boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
         stages = Stages(model, settings.score_thr, bool(settings.out), boxes, Beside(settings.beside))
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
-        results = flow.results(items(sources, done, draws=bool(settings.out)))
+        results = flow.results(items(sources, done, bool(settings.out), films))
         stack.enter_context(contextlib.closing(results))
         first = None
         for item, outcome, error in results:

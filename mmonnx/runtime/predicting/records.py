@@ -8,6 +8,7 @@ from ...support import InputError
 from ..editors import ImageEditor
 from ..estimators import BottomUpPoseEstimator, PoseEstimator
 from ..models import Classifier, Segmentor
+from ..recognizers import Recognizer
 from ..results import Detections, EditedImage, LabelMap, Poses, Scores, Text, TextRegions
 from ..rle import encode
 from ..texts import TextDetector, TextRecognizer
@@ -18,6 +19,7 @@ _KINDS = {
     PoseEstimator: "poses",
     BottomUpPoseEstimator: "poses",
     ImageEditor: "image",
+    Recognizer: "classes",
     TextDetector: "texts",
     TextRecognizer: "text",
 }

@@ -32,9 +32,9 @@ class Outcome(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture on its way: the image where it is to be drawn, its (height, width), and what the network gets."""
+    """A picture, or a film, on its way: where it is to be drawn, its (height, width), and what the network gets."""
 
-    image: Optional[np.ndarray]
+    image: Any
     size: Tuple[int, int]
     ready: Ready
 
@@ -93,9 +93,9 @@ class Stages:
         boxes: Dict[str, Any] = {"boxes": self._boxes.of(item.key)} if self._boxes else {}
         return {**boxes, **(self._beside.of(item.path) if self._beside else {})}
 
-    def _read(self, item: Item) -> np.ndarray:
+    def _read(self, item: Item) -> Any:
         if item.content is None:
-            return np.asarray(self._model.read(item.path if item.image is None else item.image))
+            return self._model.read(item.path if item.image is None else item.image)
         content = item.content()
         # readers of TIFFs and arrays want a file, and go by its name
         with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
@@ -103,7 +103,7 @@ class Stages:
             with open(path, "wb") as file:
                 file.write(content)
             try:
-                return np.asarray(self._model.read(path))
+                return self._model.read(path)
             except InputError as error:
                 raise InputError(error.what.replace(path, item.path), error.expected, error.fix) from error
 

@@ -4,7 +4,6 @@ from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ...runtime import Detections, corners, is_rotated
 from .types import Tolerances
@@ -80,8 +79,15 @@ def assign(fits: np.ndarray, closeness: np.ndarray, needed: np.ndarray) -> List[
         return []
     many = 4.0 * min(fits.shape)
     weights = np.where(fits, needed * many * many + many + closeness, 0.0)
+    return [(i, j) for i, j in heaviest(weights) if fits[i, j]]
+
+
+def heaviest(weights: np.ndarray) -> List[Tuple[int, int]]:
+    """The pairs of an assignment of rows to columns, min(n, m) of them, whose sum of weights, (n, m), is greatest."""
+    from scipy.optimize import linear_sum_assignment  # half a second, which a classifier need not wait
+
     rows, columns = linear_sum_assignment(weights, maximize=True)
-    return [(int(i), int(j)) for i, j in zip(rows, columns) if fits[i, j]]
+    return list(zip(rows.tolist(), columns.tolist()))
 
 
 def wrong_pixels(one: np.ndarray, two: np.ndarray, edge: float) -> Tuple[int, int]:
