@@ -31,23 +31,25 @@ def forward_test(
     own, other = ([layer.attentions[one].attn for layer in layers] for one in (0, 1))
     thirds = [_thirds(attention) for attention in other]
     return greedy_transformer(
-        Weights(
-            self.embedding.lut.weight * self.embedding.d_model**0.5,
-            self.positional_encoding.position_table[0],
-            *(torch.stack([_by_head(memory, *row[one], self.n_head) for row in thirds]) for one in (1, 2)),
-            torch.zeros_like(memory[:, :, 0]),
-            torch.stack([torch.stack([of_norm(layer.norms[one]) for layer in layers]) for one in range(3)]),
-            torch.stack([attention.in_proj_weight.t() for attention in own]),
-            torch.stack([attention.in_proj_bias for attention in own]),
-            *stacked([[attention.out_proj] for attention in own]),
-            torch.stack([row[0][0].t() for row in thirds]),
-            torch.stack([row[0][1] for row in thirds]),
-            *stacked([[attention.out_proj] for attention in other]),
-            *stacked([[layer.ffns[0].layers[0][0]] for layer in layers]),
-            *stacked([[layer.ffns[0].layers[1]] for layer in layers]),
-            of_norm(self.norm),
-            self.cls.weight.t(),
-            self.cls.bias,
+        Weights._make(
+            [
+                self.embedding.lut.weight * self.embedding.d_model**0.5,
+                self.positional_encoding.position_table[0],
+                *(torch.stack([_by_head(memory, row[one], self.n_head) for row in thirds]) for one in (1, 2)),
+                torch.zeros_like(memory[:, :, 0]),
+                torch.stack([torch.stack([of_norm(layer.norms[one]) for layer in layers]) for one in range(3)]),
+                torch.stack([attention.in_proj_weight.t() for attention in own]),
+                torch.stack([attention.in_proj_bias for attention in own]),
+                *stacked([[attention.out_proj] for attention in own]),
+                torch.stack([row[0][0].t() for row in thirds]),
+                torch.stack([row[0][1] for row in thirds]),
+                *stacked([[attention.out_proj] for attention in other]),
+                *stacked([[layer.ffns[0].layers[0][0]] for layer in layers]),
+                *stacked([[layer.ffns[0].layers[1]] for layer in layers]),
+                of_norm(self.norm),
+                self.cls.weight.t(),
+                self.cls.bias,
+            ]
         ),
         heads=int(self.n_head),
         steps=int(self.max_seq_len),
@@ -67,7 +69,7 @@ def _thirds(attention: nn.MultiheadAttention) -> List[Any]:
     return list(zip(attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)))
 
 
-def _by_head(memory: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, heads: int) -> torch.Tensor:
+def _by_head(memory: torch.Tensor, linear: Any, heads: int) -> torch.Tensor:
     """(N, H, S, d), keys or values of what is looked at."""
-    found = torch.nn.functional.linear(memory, weight, bias)
+    found = torch.nn.functional.linear(memory, *linear)
     return found.reshape(found.shape[0], -1, heads, int(found.shape[2]) // heads).transpose(1, 2)

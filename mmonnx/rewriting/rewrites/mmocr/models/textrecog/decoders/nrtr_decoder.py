@@ -27,23 +27,25 @@ def forward_test(
     seen = torch.zeros_like(out_enc[:, :, 0])
     seen = seen if outside is None else seen.masked_fill(outside, FAR)
     return greedy_transformer(
-        Weights(
-            self.trg_word_emb.weight,
-            self.position_enc.position_table[0],
-            *(torch.stack([_by_head(layer.enc_attn, name, out_enc) for layer in layers]) for name in ("k", "v")),
-            seen,
-            torch.stack(
-                [torch.stack([of_norm(getattr(layer, f"norm{one}")) for layer in layers]) for one in (1, 2, 3)]
-            ),
-            *stacked([[_linear(layer.self_attn, one) for one in "qkv"] for layer in layers]),
-            *stacked([[layer.self_attn.fc] for layer in layers]),
-            *stacked([[layer.enc_attn.linear_q] for layer in layers]),
-            *stacked([[layer.enc_attn.fc] for layer in layers]),
-            *stacked([[layer.mlp.w_1] for layer in layers]),
-            *stacked([[layer.mlp.w_2] for layer in layers]),
-            of_norm(self.layer_norm),
-            self.classifier.weight.t(),
-            self.classifier.bias,
+        Weights._make(
+            [
+                self.trg_word_emb.weight,
+                self.position_enc.position_table[0],
+                *(torch.stack([_by_head(layer.enc_attn, name, out_enc) for layer in layers]) for name in ("k", "v")),
+                seen,
+                torch.stack(
+                    [torch.stack([of_norm(getattr(layer, f"norm{one}")) for layer in layers]) for one in (1, 2, 3)]
+                ),
+                *stacked([[_linear(layer.self_attn, one) for one in "qkv"] for layer in layers]),
+                *stacked([[layer.self_attn.fc] for layer in layers]),
+                *stacked([[layer.enc_attn.linear_q] for layer in layers]),
+                *stacked([[layer.enc_attn.fc] for layer in layers]),
+                *stacked([[layer.mlp.w_1] for layer in layers]),
+                *stacked([[layer.mlp.w_2] for layer in layers]),
+                of_norm(self.layer_norm),
+                self.classifier.weight.t(),
+                self.classifier.bias,
+            ]
         ),
         heads=int(first.self_attn.n_head),
         steps=int(self.max_seq_len),
