@@ -10,7 +10,7 @@ from mmocr.models.textrecog.decoders import MasterDecoder, NRTRDecoder, Parallel
 
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
 from mmonnx.rewriting.rewrites.lines import VALID_WIDTH
-from mmonnx.rewriting.symbolics.greedy_transformer import Weights, greedy_transformer
+from mmonnx.rewriting.symbolics.greedy_transformer import GreedyWeights, greedy_transformer
 from mmonnx.runtime.session import Session
 
 pytestmark = pytest.mark.once  # mmocr is on the default stack alone
@@ -109,7 +109,7 @@ class Loop(torch.nn.Module):
         self.settings = settings
 
     def forward(self, *weights):
-        return greedy_transformer(Weights(*weights), **self.settings)
+        return greedy_transformer(GreedyWeights(*weights), **self.settings)
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18])
@@ -143,7 +143,7 @@ def test_the_body_computes_the_same(opset, padding, gelu, before, probs, tmp_pat
         classes=(depth, classes),
         classes_bias=(classes,),
     )
-    weights = Weights(**{name: torch.randn(shape) * 0.5 for name, shape in shapes.items()})
+    weights = GreedyWeights(**{name: torch.randn(shape) * 0.5 for name, shape in shapes.items()})
     weights = weights._replace(embedding=weights.embedding * 8)
     weights.norms[:, :, 0] += 1
     weights.last[0] += 1
@@ -169,7 +169,7 @@ def test_the_body_computes_the_same(opset, padding, gelu, before, probs, tmp_pat
         module,
         tuple(weights),
         path,
-        input_names=list(Weights._fields),
+        input_names=list(GreedyWeights._fields),
         output_names=["scores"],
         opset_version=opset,
         dynamo=False,

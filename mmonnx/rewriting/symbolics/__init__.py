@@ -4,6 +4,7 @@ from .at_least_one import at_least_one
 from .cumulative import corner_pool
 from .functions import DOMAIN, MMCV, Function, all_functions, attributes_of, find_function
 from .gather_nd import gather_nd
+from .greedy_transformer import FAR, GreedyWeights, greedy_transformer
 from .grid_sampler import grid_sampler
 from .lay_masks import lay_masks
 from .legacy import legacy_symbolics
@@ -25,7 +26,9 @@ from .thresholded_matmul import thresholded_matmul
 __all__ = [
     "ABSENT",
     "DOMAIN",
+    "FAR",
     "Function",
+    "GreedyWeights",
     "HALF_PIXEL_OPSET",
     "LEAST_BINS",
     "METHODS",
@@ -40,6 +43,7 @@ __all__ = [
     "corner_pool",
     "find_function",
     "gather_nd",
+    "greedy_transformer",
     "grid_sampler",
     "lay_masks",
     "legacy_symbolics",

@@ -18,7 +18,7 @@ FAR = -3.0e38
 _HALF = 0.5**0.5
 
 
-class Weights(NamedTuple):
+class GreedyWeights(NamedTuple):
     """What such a decoder is made of, L layers, D channels, E channels of keys and values, H heads.
 
     Attributes:
@@ -257,7 +257,7 @@ def _compute(
     last_eps: float,
 ) -> torch.Tensor:
     """The same in torch, of all tokens at every step."""
-    given = Weights(*inputs)
+    given = GreedyWeights(*inputs)
     count = given.seen.shape[0]
     tokens = torch.full((count, 1), start, dtype=torch.long, device=given.seen.device)
     found: List[torch.Tensor] = []
@@ -277,7 +277,14 @@ def _compute(
 
 
 def _layer(
-    x: torch.Tensor, given: Weights, number: int, hidden: torch.Tensor, heads: int, gelu: int, before: int, eps: float
+    x: torch.Tensor,
+    given: GreedyWeights,
+    number: int,
+    hidden: torch.Tensor,
+    heads: int,
+    gelu: int,
+    before: int,
+    eps: float,
 ) -> torch.Tensor:
     def normed(value: torch.Tensor, which: int) -> torch.Tensor:
         weight, bias = given.norms[which, number]
@@ -306,10 +313,12 @@ def _layer(
     return x if before else normed(x, 2)
 
 
-_GREEDY = Operator("GreedyTransformer", Weights._fields, _compute, _write, outputs=((torch.float32, 3),), domain=DOMAIN)
+_GREEDY = Operator(
+    "GreedyTransformer", GreedyWeights._fields, _compute, _write, outputs=((torch.float32, 3),), domain=DOMAIN
+)
 
 
-def greedy_transformer(weights: Weights, **settings: Any) -> torch.Tensor:
+def greedy_transformer(weights: GreedyWeights, **settings: Any) -> torch.Tensor:
     """The scores (N, T, K) of tokens, each of which is read before the next one is chosen.
 
     Args:

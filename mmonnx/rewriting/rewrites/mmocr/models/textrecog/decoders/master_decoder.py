@@ -5,7 +5,7 @@ from typing import Any, List
 import torch
 from torch import nn
 
-from ......symbolics.greedy_transformer import Weights, greedy_transformer
+from ......symbolics import GreedyWeights, greedy_transformer
 from .....context import ExportContext
 from .....registry import rewrite
 from .nrtr_decoder import of_norm, stacked
@@ -31,7 +31,7 @@ def forward_test(
     own, other = ([layer.attentions[one].attn for layer in layers] for one in (0, 1))
     thirds = [_thirds(attention) for attention in other]
     return greedy_transformer(
-        Weights._make(
+        GreedyWeights._make(
             [
                 self.embedding.lut.weight * self.embedding.d_model**0.5,
                 self.positional_encoding.position_table[0],

@@ -5,7 +5,7 @@ from typing import Any, List, Optional
 import torch
 from torch import nn
 
-from ......symbolics.greedy_transformer import FAR, Weights, greedy_transformer
+from ......symbolics import FAR, GreedyWeights, greedy_transformer
 from .....context import ExportContext
 from .....lines import beyond
 from .....registry import rewrite
@@ -27,7 +27,7 @@ def forward_test(
     seen = torch.zeros_like(out_enc[:, :, 0])
     seen = seen if outside is None else seen.masked_fill(outside, FAR)
     return greedy_transformer(
-        Weights._make(
+        GreedyWeights._make(
             [
                 self.trg_word_emb.weight,
                 self.position_enc.position_table[0],
