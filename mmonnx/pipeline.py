@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from .environment import compat, ordinary
-from .exporting import Checked, Exported, ExportSettings, Final, checked, close, describe, stages, summary
+from .exporting import Checked, Exported, ExportSettings, Final, checked, close, describe, embedded, stages, summary
 from .graph import (
     annotate,
     count_nodes,
@@ -85,6 +85,10 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
     reduced = _reduced(settings, file, report) if held and settings.precision.reduces else None
     if reduced is not None:
         file = annotate(reduced.model, properties(reduced), __version__)
+        if settings.check:
+            stages.check_model(file, target, report)
+    if held and settings.with_preprocess:
+        file = embedded(file, task, settings, report)
         if settings.check:
             stages.check_model(file, target, report)
     if held:

@@ -12,6 +12,7 @@ from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
 from .parts import part, produced, reads
+from .picture_input import with_picture_input
 from .read import read_model
 from .shapes import declared
 from .simplifier import count_nodes, file_size, simplify
@@ -41,6 +42,7 @@ __all__ = [
     "unused",
     "walk_nodes",
     "with_defaults",
+    "with_picture_input",
     "without_functions",
     "without_inputs",
     "write_model",
