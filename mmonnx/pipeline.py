@@ -18,6 +18,7 @@ from .graph import (
     part,
     unused,
     with_defaults,
+    with_half_io,
     without_functions,
     without_inputs,
     write_model,
@@ -89,8 +90,10 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
             stages.check_model(file, target, report)
     if held and settings.with_preprocess:
         file = embedded(file, task, settings, report)
-        if settings.check:
-            stages.check_model(file, target, report)
+    if settings.io_types == "fp16":
+        file = with_half_io(file)
+    if settings.check and (settings.with_preprocess or settings.io_types != "fp32"):
+        stages.check_model(file, target, report)
     if held:
         with report.stage("write") as stage:
             write_model(file, settings.output_file)

@@ -217,6 +217,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     add_precision(parser)
     add(
+        "--io-types",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="type of the inputs and outputs that are floats, whatever --precision says; default: fp32",
+    )
+    add(
         "--with-preprocess",
         nargs="?",
         const="resize",
@@ -403,6 +409,7 @@ def _export(options: argparse.Namespace) -> int:
         test_image=options.test_img,
         show_graph=options.show or options.verbose,
         show_dir=show_dir,
+        io_types=options.io_types,
         with_preprocess=options.with_preprocess or "",
         precision=precision_of(options, options.config, options.target, given, options.precision),
     )

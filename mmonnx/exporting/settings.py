@@ -16,6 +16,7 @@ from ..targets import Target, find_target
 from ..verifying import BUDGET, NOTHING_COMPARED, CaseResult, Goal
 
 MIN_OPSET = 11
+IO_TYPES = ("fp32", "fp16")
 PREPROCESSES = ("normalize", "resize")
 """What ``with_preprocess`` puts into the graph."""
 
@@ -47,6 +48,7 @@ class ExportSettings:
         precision: what the file is to be computed in.
         with_preprocess: ``normalize`` for a file that takes bytes (N, H, W, 3) of the network's size and does the rest
             of the test pipeline, ``resize`` for one that takes whole pictures; empty for one of prepared images.
+        io_types: ``fp32`` or ``fp16``: the type of inputs and outputs that are floats.
     """
 
     config: str
@@ -67,6 +69,7 @@ class ExportSettings:
     show_dir: Optional[str] = None
     precision: PrecisionSettings = field(default_factory=PrecisionSettings)
     with_preprocess: str = ""
+    io_types: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ def checked(settings: ExportSettings) -> Checked:
         raise InputError(
             f"with_preprocess {settings.with_preprocess!r} is unknown", " or ".join(PREPROCESSES), "give one of these"
         )
+    if settings.io_types not in IO_TYPES:
+        raise InputError(f"io_types {settings.io_types!r} is unknown", " or ".join(IO_TYPES), "give one of these")
     check_writable(settings.output_file)
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")

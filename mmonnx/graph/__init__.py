@@ -7,6 +7,7 @@ from .check import check_runs, check_target
 from .findings import findings_json, show_findings
 from .functions import opset_of, walk_nodes, without_functions
 from .inspecting import inspect, rows
+from .io_types import with_half_io
 from .lowering import Lowered, lower, needs_lowering
 from .metadata import annotate
 from .names import named
@@ -42,6 +43,7 @@ __all__ = [
     "unused",
     "walk_nodes",
     "with_defaults",
+    "with_half_io",
     "with_picture_input",
     "without_functions",
     "without_inputs",
