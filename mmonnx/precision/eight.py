@@ -96,7 +96,7 @@ class Quantizer:
         quantize_static(
             str(self._source),
             str(target),
-            _reader(self._images),
+            quantization_reader(self._images),
             per_channel=True,
             activation_type=activations,
             weight_type=QuantType.QInt8,
@@ -115,7 +115,7 @@ class Quantizer:
         )
 
 
-def _reader(images: Sequence[Feeds]) -> Any:
+def quantization_reader(images: Sequence[Feeds]) -> Any:
     """The images in the form that ONNX Runtime's calibration takes."""
     from onnxruntime.quantization import CalibrationDataReader
 
