@@ -9,8 +9,9 @@ from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
-_RANKS = (4, 5, 6)
-"""The axes of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
+_OF_PICTURES = 4
+_RANKS = (3, _OF_PICTURES, 5, 6)
+"""The axes of features (N, C, T), of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
 
 
 class OnnxFile:
@@ -146,7 +147,7 @@ class OnnxFile:
         """The images at the file's own size: with more padding, or less."""
         if self.size is None or self.size == images.shape[-2:]:
             return images
-        if images.ndim != _RANKS[0] or size[0] > self.size[0] or size[1] > self.size[1]:
+        if images.ndim != _OF_PICTURES or size[0] > self.size[0] or size[1] > self.size[1]:
             raise InputError(
                 f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
                 f"one of {size[0]}x{size[1]}",

@@ -39,8 +39,8 @@ def verify_it(settings: ExportSettings) -> str:
     ):
         words += [option, path_word(path)] if path else []
     words += _valued("--checkpoint-key", load.checkpoint_key)
-    words += _valued("--shape", load.shape)
-    words += _valued("--batch", load.batch, default.batch)
+    words += _valued("--shape", load.sample_shape or load.shape)
+    words += [] if load.sample_shape else _valued("--batch", load.batch, default.batch)
     words += _valued("--target", settings.target, type(settings).target)
     words += _valued("--opset-version", settings.opset)
     words += _valued("--custom-ops", settings.custom_ops)
@@ -63,6 +63,8 @@ def verify_it(settings: ExportSettings) -> str:
         ("--dynamic-batch", load.dynamic_batch),
         ("--skip-postprocess", load.skip_postprocess),
         ("--no-softmax", not load.softmax),
+        ("--softmax", load.add_softmax),
+        ("--is-localizer", load.is_localizer),
         ("--trust-checkpoint", load.trust_checkpoint),
         ("--no-image-size-input", not load.image_size),
     ):
