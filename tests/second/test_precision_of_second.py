@@ -1,4 +1,4 @@
-"""Files of models of OpenMMLab 2.x in fewer bits: sets of the config, and figures of the images that are taken alone."""
+"""Files of models of OpenMMLab 2.x in fewer bits: the config's sets, and figures of some images alone."""
 
 import json
 from pathlib import Path
