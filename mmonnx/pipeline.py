@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from .environment import compat, ordinary
-from .exporting import Checked, Exported, ExportSettings, Final, checked, close, describe, stages, summary
+from .exporting import Checked, Exported, ExportSettings, Final, checked, close, describe, embedded, stages, summary
 from .graph import (
     annotate,
     count_nodes,
@@ -18,6 +18,7 @@ from .graph import (
     part,
     unused,
     with_defaults,
+    with_half_io,
     without_functions,
     without_inputs,
     write_model,
@@ -87,6 +88,12 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
         file = annotate(reduced.model, properties(reduced), __version__)
         if settings.check:
             stages.check_model(file, target, report)
+    if held and settings.with_preprocess:
+        file = embedded(file, task, settings, report)
+    if settings.io_types == "fp16":
+        file = with_half_io(file)
+    if settings.check and (settings.with_preprocess or settings.io_types != "fp32"):
+        stages.check_model(file, target, report)
     if held:
         with report.stage("write") as stage:
             write_model(file, settings.output_file)

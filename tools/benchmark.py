@@ -12,6 +12,11 @@ simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares wh
 measures `mmonnx predict` with an exported file on N pictures of mixed sizes, beside one picture at a time and beside
 ONNX Runtime alone on arrays that are ready, in turn and each in a process of its own.
 
+    python tools/benchmark.py FILE --precision [--shapes 320x480] [--threads 1]
+
+quantizes an exported file on photographs, as mmonnx does it and by the defaults of ONNX Runtime's tools, and times both
+beside the file; the loss is `mmonnx quantize`'s to measure.
+
 Exit status: 0 done, 1 mmonnx's file is missing or has not PyTorch's answers, 2 wrong use.
 """
 
@@ -25,6 +30,7 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
+from benchmark_parts.precisions import measure_precision, precision_table
 from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
 from benchmark_parts.variants import Model, Variant, build_variant, names, other_files, prepare
@@ -54,6 +60,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     warnings.simplefilter("ignore")
     try:
         options = _parser().parse_args(argv)
+        if options.precision:
+            return run_precision(options)
         return run_predict(options) if options.predict else run(options)
     except MmonnxError as error:
         print(f"benchmark: error: {error}", file=sys.stderr)
@@ -110,6 +118,27 @@ def run_predict(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_precision(options: argparse.Namespace) -> int:
+    """Time a file in int8; returns the exit status."""
+    if not options.config.endswith(".onnx"):
+        raise InputError(
+            f"--precision takes no {options.config!r}", "a file that mmonnx export wrote", "export it first"
+        )
+    if options.out:
+        check_writable(options.out / "precision.json")
+    report, results = Report(), []
+    for shape in options.shapes:
+        with tempfile.TemporaryDirectory(prefix="mmonnx-") as name, report.stage("measure") as stage:
+            how = (options.rounds, options.threads, Path(name))
+            forms = measure_precision(options.config, photographs(), shape, *how)
+            stage.note(f"{shape[0]}x{shape[1]}, {options.rounds} rounds")
+        report.text(f"\n{precision_table(forms)}\n")
+        results.append({"shape": list(shape), "forms": [form._asdict() for form in forms]})
+    if options.out:
+        write_json({"file": options.config, "results": results}, options.out / "precision.json")
+    return 1 if any(form["error"] for result in results for form in result["forms"] if form["name"] == OURS) else 0
+
+
 def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
     """Export every variant; one that fails does not stop the others."""
     variants = []
@@ -164,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="measure mmonnx predict with an exported file in the place of CONFIG, on N pictures; default: 2000",
     )
+    add("--precision", action="store_true", help="time an exported file in the place of CONFIG, and its int8 forms")
     add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")
     add("--also", nargs="+", default=[], metavar="FILE", help="ONNX files to run as well, with dets and labels")
     add("--rounds", type=_number, default=8, metavar="N", help="runs of every file that count; default: 8")

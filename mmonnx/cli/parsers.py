@@ -216,6 +216,20 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         help="fewer bits, with the loss measured on the config's test set, or on --images; default: fp32",
     )
     add_precision(parser)
+    add(
+        "--io-types",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="type of the inputs and outputs that are floats, whatever --precision says; default: fp32",
+    )
+    add(
+        "--with-preprocess",
+        nargs="?",
+        const="resize",
+        choices=("normalize", "resize"),
+        help="take uint8 pictures (N, H, W, 3) as OpenCV reads them: of the network's size (normalize), or of any, and "
+        "give results in their pixels (resize, the default)",
+    )
     add("--strict", action="store_true", help="refuse a model whose code bakes values of the sample into the trace")
     add("--show", action="store_true", help="print the graph; with --verify, also draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results, side by side, as PNG files")
@@ -395,6 +409,8 @@ def _export(options: argparse.Namespace) -> int:
         test_image=options.test_img,
         show_graph=options.show or options.verbose,
         show_dir=show_dir,
+        io_types=options.io_types,
+        with_preprocess=options.with_preprocess or "",
         precision=precision_of(options, options.config, options.target, given, options.precision),
     )
     return 0 if export(settings, report).ok else 1

@@ -55,6 +55,12 @@ class OnnxFile:
     def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
         """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
         names = self._session.input_names
+        if "input" in names and self._session.input_type("input") == "tensor(uint8)":
+            raise InputError(
+                f"'{self.path}' prepares pictures itself",
+                "a file that takes what the config's test pipeline makes",
+                "score the same export without --with-preprocess; its answers are the same",
+            )
         known = set(names) <= {"input", *self.description.companions}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) not in _RANKS:

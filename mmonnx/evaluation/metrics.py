@@ -54,6 +54,12 @@ class MetricTally(Tally):
             metric.results = merged(list(each), count) if whole else [item for part in each for item in part]
         self.results = self._dump.results
 
+    def limit(self) -> None:
+        """See ``Tally.limit``: mmdet's COCO metric takes all images of its annotations."""
+        for metric in self._evaluator.metrics:
+            if getattr(metric, "img_ids", ()) is None:
+                metric.img_ids = [found["img_id"] for _, found in metric.results]
+
     def format(self) -> None:
         """See ``Tally.format``."""
         self.score()

@@ -96,6 +96,7 @@ class ScoredSet:
                         found[place] = result
                 tally.add(batch, found)
             tally.join([tally.part], len(self._dataset))
+            tally.limit()
             scores, _ = tally.score()
         return {name: float(value) for name, value in scores.items() if _is_figure(value)}
 

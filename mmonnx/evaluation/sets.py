@@ -82,6 +82,9 @@ class Tally:
         """
         raise NotImplementedError
 
+    def limit(self) -> None:
+        """Score the images alone that there are results of, where a metric counts the others of the set as missed."""
+
     def format(self) -> None:
         """Write the results as a test server takes them.
 

@@ -5,9 +5,21 @@ Touched: the terminal; ``mmonnx.pipeline`` alone writes the file.
 """
 
 from . import describe, stages
+from .embedding import embedded
 from .following import close
 from .settings import Checked, Exported, ExportSettings, checked
 from .stages import Final
 from .summary import summary
 
-__all__ = ["Checked", "ExportSettings", "Exported", "Final", "checked", "close", "describe", "stages", "summary"]
+__all__ = [
+    "Checked",
+    "ExportSettings",
+    "Exported",
+    "Final",
+    "checked",
+    "close",
+    "describe",
+    "embedded",
+    "stages",
+    "summary",
+]

@@ -48,6 +48,8 @@ def verify_it(settings: ExportSettings) -> str:
     words += _valued("--mask-output", load.mask_output, default.mask_output)
     words += _valued("--topk", load.topk)
     words += _valued("--text", load.text)
+    words += _valued("--io-types", settings.io_types, type(settings).io_types)
+    words += _valued("--with-preprocess", settings.with_preprocess or None)
     words += _valued("--output-names", load.output_names)
     words += _valued("--cfg-options", key_values.texts(load.cfg_options) or None)
     words += _valued("--model-kwargs", key_values.texts(load.model_kwargs) or None)

@@ -16,6 +16,9 @@ from ..targets import Target, find_target
 from ..verifying import BUDGET, NOTHING_COMPARED, CaseResult, Goal
 
 MIN_OPSET = 11
+IO_TYPES = ("fp32", "fp16")
+PREPROCESSES = ("normalize", "resize")
+"""What ``with_preprocess`` puts into the graph."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class ExportSettings:
         show_graph: print the graph.
         show_dir: folder for pictures of both results, None for none.
         precision: what the file is to be computed in.
+        with_preprocess: ``normalize`` for a file that takes bytes (N, H, W, 3) of the network's size and does the rest
+            of the test pipeline, ``resize`` for one that takes whole pictures; empty for one of prepared images.
+        io_types: ``fp32`` or ``fp16``: the type of inputs and outputs that are floats.
     """
 
     config: str
@@ -62,6 +68,8 @@ class ExportSettings:
     show_graph: bool = False
     show_dir: Optional[str] = None
     precision: PrecisionSettings = field(default_factory=PrecisionSettings)
+    with_preprocess: str = ""
+    io_types: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,12 @@ def checked(settings: ExportSettings) -> Checked:
         raise InputError(f"custom_ops '{settings.custom_ops}' is unknown", ", ".join(CUSTOM_OPS), "give one of these")
     if settings.custom_op_library:
         check_operator_library(settings.custom_op_library)
+    if settings.with_preprocess not in ("", *PREPROCESSES):
+        raise InputError(
+            f"with_preprocess {settings.with_preprocess!r} is unknown", " or ".join(PREPROCESSES), "give one of these"
+        )
+    if settings.io_types not in IO_TYPES:
+        raise InputError(f"io_types {settings.io_types!r} is unknown", " or ".join(IO_TYPES), "give one of these")
     check_writable(settings.output_file)
     if settings.show_dir:
         check_writable(Path(settings.show_dir) / "picture.png")

@@ -7,11 +7,13 @@ from .check import check_runs, check_target
 from .findings import findings_json, show_findings
 from .functions import opset_of, walk_nodes, without_functions
 from .inspecting import inspect, rows
+from .io_types import with_half_io
 from .lowering import Lowered, lower, needs_lowering
 from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
 from .parts import part, produced, reads
+from .picture_input import with_picture_input
 from .read import read_model
 from .shapes import declared
 from .simplifier import count_nodes, file_size, simplify
@@ -41,6 +43,8 @@ __all__ = [
     "unused",
     "walk_nodes",
     "with_defaults",
+    "with_half_io",
+    "with_picture_input",
     "without_functions",
     "without_inputs",
     "write_model",

@@ -90,13 +90,13 @@ class Quantizer:
         from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_static
 
         more: Dict[str, Any] = {}
-        if "calibration_cache_path" in inspect.signature(quantize_static).parameters:
+        if _keeps_ranges():
             more["calibration_cache_path"] = self._folder / f"{method.title.replace(' ', '-')}.json"
         activations = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[self._kernels.activations]
         quantize_static(
             str(self._source),
             str(target),
-            _reader(self._images),
+            quantization_reader(self._images),
             per_channel=True,
             activation_type=activations,
             weight_type=QuantType.QInt8,
@@ -115,7 +115,14 @@ class Quantizer:
         )
 
 
-def _reader(images: Sequence[Feeds]) -> Any:
+def _keeps_ranges() -> bool:
+    """Whether ONNX Runtime can be told to keep ranges from one time to the next."""
+    from onnxruntime.quantization import quantize_static
+
+    return "calibration_cache_path" in inspect.signature(quantize_static).parameters
+
+
+def quantization_reader(images: Sequence[Feeds]) -> Any:
     """The images in the form that ONNX Runtime's calibration takes."""
     from onnxruntime.quantization import CalibrationDataReader
 
@@ -145,11 +152,14 @@ def _calibrating(tensors: Set[str]) -> Iterator[None]:
 
     original = CalibraterBase.select_tensors_to_calibrate
 
-    def chosen(self: Any, model: onnx.ModelProto) -> Any:
+    def select(self: Any, model: onnx.ModelProto) -> Any:
         found, infos = original(self, model)
-        return {name for name in found if name in tensors}, infos
+        chosen = {name for name in found if name in tensors}
+        if not _keeps_ranges():  # and before, it takes the range of each softmax for known
+            chosen |= {node.output[0] for node in model.graph.node if node.op_type == "Softmax"} & set(infos)
+        return chosen, infos
 
-    CalibraterBase.select_tensors_to_calibrate = chosen
+    CalibraterBase.select_tensors_to_calibrate = select
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from .eight import OPSET, Feeds, Quantizer, at_opset
 from .half import in_half
 from .kept import Kernels, kernels_of
 from .measures import Images, digest
+from .plain import in_plain_operators
 from .searching import Noise, best_method, ranked, search
 from .settings import Calibrated, Loss, PrecisionSettings, Reduced
 from .timing import side_by_side
@@ -49,6 +50,8 @@ def reduce(model: onnx.ModelProto, settings: PrecisionSettings, report: Report) 
         )
     with tempfile.TemporaryDirectory() as folder:
         work = _Work(model, trunk, kernels, settings, Path(folder), report)
+        if settings.precision == "int8":
+            work.rewrite()
         found = _eight(work) if settings.precision == "int8" else _half(work)
         return _finished(work, found)
 
@@ -78,6 +81,11 @@ class _Work:
         self.folder, self.report = folder, report
         self.path = self.written(model, "float32.onnx")
         self.images = Images(settings, self.path)
+
+    def rewrite(self) -> None:
+        """Have activations in operators that have an int8 form; it is this model that is quantized then."""
+        self.model = in_plain_operators(self.model, set(self.trunk.nodes))
+        self.trunk = find_trunk(self.model)
 
     def written(self, model: onnx.ModelProto, name: str) -> str:
         """The path of a model that is put into the folder."""

@@ -1,7 +1,7 @@
 """How long a reduced file takes beside the float32 file, on this machine."""
 
 import time
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,17 +11,29 @@ _ROUNDS, _SECONDS = 40, 8.0
 """After which, or after so many seconds, no further round is begun."""
 
 
-def side_by_side(path: str, other: str, images: Sequence[Dict[str, np.ndarray]]) -> Tuple[float, float, float]:
+def side_by_side(
+    path: str,
+    other: str,
+    images: Sequence[Dict[str, np.ndarray]],
+    rounds: int = _ROUNDS,
+    threads: Optional[int] = None,
+) -> Tuple[float, float, float]:
     """The median milliseconds of two files that are run in turns, and the median of the second's share of the first's.
 
     What else the machine does so meets both.
+
+    Args:
+        path, other: the files.
+        images: what they take, one after the other.
+        rounds: how often each is run, at most.
+        threads: see ``Session``.
     """
-    sessions = [Session(path), Session(other)]
+    sessions = [Session(one, num_threads=threads) for one in (path, other)]
     for session in sessions:
         session.run(images[0])
     times: List[List[float]] = [[], []]
     started = time.perf_counter()
-    while len(times[0]) < _ROUNDS and (len(times[0]) < 3 or time.perf_counter() - started < _SECONDS):
+    while len(times[0]) < rounds and (len(times[0]) < 3 or time.perf_counter() - started < _SECONDS):
         feeds = images[len(times[0]) % len(images)]
         for session, taken in zip(sessions, times):
             begun = time.perf_counter()

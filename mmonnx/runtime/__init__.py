@@ -28,7 +28,7 @@ from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
-from .pipeline import prepared_size
+from .pipeline import prepared_size, reading_alone, split_pipeline
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
 from .recognizers import Recognizer
@@ -142,7 +142,9 @@ __all__ = [
     "read_image",
     "read_picture",
     "read_results",
+    "reading_alone",
     "shown",
+    "split_pipeline",
     "without_weights",
     "write_page",
 ]

@@ -16,6 +16,7 @@ from .engines import DEFAULT
 from .images import check_array, count_channels, read_picture
 from .opening import AnySession, open_session
 from .placement import placing
+from .session import Session
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 
@@ -30,7 +31,8 @@ class Ready(NamedTuple):
     """A picture on its way into the network.
 
     Attributes:
-        feed: (1, C, H, W) float32; (n, C, H, W) of a picture of which the network gets n crops.
+        feed: (1, C, H, W) float32; (n, C, H, W) of a picture of which the network gets n crops; (1, H, W, 3) uint8
+            for a file that does the rest.
         placed: the other inputs of the network, by name.
         prepared: where the picture is in ``feed``; without its image.
         crops: the same of each crop.
@@ -42,6 +44,11 @@ class Ready(NamedTuple):
     prepared: pipeline.Prepared
     crops: Sequence[pipeline.Prepared] = ()
     beside: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the network gets, of all channels as one."""
+        return int(self.feed.size // 3 if self.feed.dtype == np.uint8 else self.feed[:, 0].size)
 
     @property
     def group(self) -> Tuple[Any, ...]:
@@ -95,6 +102,11 @@ class Model:
         """What the config's test pipeline does beyond one pass, such as flipped images; the file does not."""
         return [step["what"] for step in self._steps if step["type"] == "left out"]
 
+    @property
+    def prepares(self) -> bool:
+        """Whether the file takes prepared floats (N, C, H, W); else it takes bytes (N, H, W, 3), and does the rest."""
+        return not _takes_bytes(self._session)
+
     def read(self, picture: Picture) -> np.ndarray:
         """A picture as the file's test pipeline reads it, (H, W) for one channel, else (H, W, C).
 
@@ -137,7 +149,8 @@ class Model:
         if size and not self._size:
             steps = pipeline.for_fixed_size(steps, size, self.stretches)
         with as_exported(self._path, "has a test pipeline that cannot be applied"):
-            return pipeline.apply(steps, self.read(picture)).feed
+            prepared = pipeline.apply(steps, self.read(picture))
+            return prepared.feed if self.prepares else prepared.image[None]
 
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the file has no names."""
@@ -178,11 +191,11 @@ class Model:
         image = self.read(picture)
         with as_exported(self._path, "has a test pipeline that cannot be applied"):
             prepared = pipeline.apply(self._steps, image)
-        feed = prepared.feed
-        if self._size and feed.shape[2:] != self._size:
+        feed = prepared.feed if self.prepares else prepared.image[None]
+        if self._size and prepared.image.shape[:2] != self._size:
             raise InputError(
                 f"'{self._path}' takes images of {self._size[1]}x{self._size[0]}, and its pipeline makes one of "
-                f"{feed.shape[3]}x{feed.shape[2]}",
+                f"{prepared.image.shape[1]}x{prepared.image.shape[0]}",
                 "a pipeline that makes images of that size",
                 "export the model again, with --dynamic-export",
             )
@@ -249,8 +262,17 @@ def as_exported(path: str, problem: str) -> Iterator[None]:
         ) from error
 
 
+def _takes_bytes(session: AnySession) -> bool:
+    """Whether the input is (N, H, W, 3) of bytes."""
+    if not isinstance(session, Session) or "input" not in session.input_names:
+        return False
+    return session.input_type("input") == "tensor(uint8)"
+
+
 def _channels(session: AnySession) -> int:
     """The channels of the input's images; three where the file does not say."""
+    if _takes_bytes(session):
+        return 3
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
     axis = 1 if len(shape) == _OF_PICTURES else 2
     return int(shape[axis]) if len(shape) in _RANKS and isinstance(shape[axis], int) else 3
@@ -259,6 +281,7 @@ def _channels(session: AnySession) -> int:
 def _fixed_size(session: AnySession) -> Optional[Tuple[int, int]]:
     """(height, width) of the input, None if they are dynamic."""
     shape: Sequence[Any] = session.input_shape("input") if "input" in session.input_names else ()
-    if len(shape) not in _RANKS or not all(isinstance(side, int) for side in shape[-2:]):
+    sides = shape[1:3] if _takes_bytes(session) else shape[-2:]
+    if len(shape) not in _RANKS or not all(isinstance(side, int) for side in sides):
         return None
-    return int(shape[-2]), int(shape[-1])
+    return int(sides[0]), int(sides[1])

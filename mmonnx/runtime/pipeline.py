@@ -123,6 +123,26 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
     return result
 
 
+def reading_alone(steps: Sequence[Step]) -> Tuple[List[Step], List[Step]]:
+    """A pipeline in two: how a picture is read, and what is then done to it."""
+    return [one for one in steps if one["type"] == "load"], [one for one in steps if one["type"] != "load"]
+
+
+def split_pipeline(steps: Sequence[Step]) -> Tuple[List[Step], List[Step]]:
+    """A pipeline in two: what makes bytes of bytes, and the rest, which begins with the normalization.
+
+    Raises:
+        InputError: images are no bytes any more in front of it, or are not normalized.
+    """
+    kinds = [step["type"] for step in steps]
+    place = kinds.index("normalize") if "normalize" in kinds else -1
+    if place < 0 or "float" in kinds[:place]:
+        raise InputError(
+            "the test pipeline does not normalize bytes", "one that resizes bytes, then normalizes", "take in all of it"
+        )
+    return list(steps[:place]), list(steps[place:])
+
+
 def apply(steps: Sequence[Step], image: np.ndarray, box: Optional[np.ndarray] = None) -> Prepared:
     """Take an image through a pipeline.
 

@@ -74,11 +74,18 @@ class Session:
             )
         self.input_names: List[str] = [value.name for value in self._session.get_inputs()]
         self.output_names: List[str] = [value.name for value in self._session.get_outputs()]
+        self._halves = {value.name for value in self._session.get_inputs() if value.type == "tensor(float16)"}
         self.optional_names: List[str] = [value.name for value in self._session.get_overridable_initializers()]
 
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Run once: the outputs by name. Whatever ONNX Runtime raises goes through."""
-        return dict(zip(self.output_names, self._session.run(None, feeds)))
+        """Run once: the outputs by name. Whatever ONNX Runtime raises goes through.
+
+        A file with inputs and outputs of float16 gets and gives float32 all the same.
+        """
+        if self._halves:
+            feeds = {name: value.astype(np.float16) if name in self._halves else value for name, value in feeds.items()}
+        found = dict(zip(self.output_names, self._session.run(None, feeds)))
+        return {name: _whole(value) for name, value in found.items()} if self._halves else found
 
     @property
     def is_gpu(self) -> bool:
@@ -131,6 +138,11 @@ class Session:
     def output_type(self, name: str) -> str:
         """The type of an output, as ``input_type``."""
         return str(next(value.type for value in self._session.get_outputs() if value.name == name))
+
+
+def _whole(value: Any) -> Any:
+    is_half = isinstance(value, np.ndarray) and value.dtype == np.float16
+    return value.astype(np.float32) if is_half else value
 
 
 @contextlib.contextmanager

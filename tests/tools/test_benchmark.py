@@ -12,7 +12,9 @@ from models import small_config
 from PIL import Image
 
 from mmonnx.environment import compat
+from mmonnx.loading import LoadOptions
 from mmonnx.loading.task import Task
+from mmonnx.pipeline import ExportSettings, export
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -257,3 +259,22 @@ def test_masks_are_compared_where_the_file_gives_them_pasted(given):
     row = measuring.Row("mmonnx")
     measuring._compare(measuring._reference(task, (32, 32)), [case], session, row)
     assert not row.error and row.detections == [1] and row.ok is not given
+
+
+def test_a_file_in_int8_is_timed_beside_what_the_tools_make_by_default(tmp_path, capsys):
+    path = tmp_path / "classifier.onnx"
+    load = LoadOptions(shape=(64, 64), dynamic=True)
+    export(ExportSettings("mmonnx::digits/mobilenet_v2_digits.py", None, output_file=str(path), load=load))
+    capsys.readouterr()
+    asked = [str(path), "--precision", "--shapes", "64x64", "64x96", "--rounds", "3", "--threads", "1"]
+    assert benchmark.main([*asked, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "precision.json").read_text())
+    assert [result["shape"] for result in content["results"]] == [[64, 64], [64, 96]]
+    for result in content["results"]:
+        ours, defaults = result["forms"]
+        assert (ours["name"], ours["layers"], ours["error"]) == ("mmonnx", "53 of 53", "")
+        assert 0.2 < ours["size"] < 0.4 and ours["time"] > 0 and min(ours["ms"]) > 0
+        assert defaults["name"] == "defaults" and not defaults["error"]
+    assert sum(line.startswith("mmonnx ") for line in printed.splitlines()) == 2
+    assert benchmark.main(["config.py", "--precision"]) == 2

@@ -70,7 +70,7 @@ class Stages:
         kept = image if self._draws else None
         size = ready.feed.nbytes + (0 if kept is None else kept.nbytes)
         picture = Picture(kept, (image.shape[0], image.shape[1]), ready)
-        return Loaded(picture, ready.group, max(ready.feed[:, 0].size, 1), size)
+        return Loaded(picture, ready.group, max(ready.pixels, 1), size)
 
     def run(self, pictures: Sequence[Picture]) -> List[Any]:
         """Run the network on a batch; raises what ``Detector.run`` does."""
