@@ -13,6 +13,7 @@ from .rewrites.instances import of_instances
 from .rewrites.mmpose import POSE_MAPS
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
+from .rewrites.prompts import Prompt
 from .symbolics import MMCV, Operator, legacy_symbolics
 from .upstream import trust
 
@@ -22,6 +23,7 @@ __all__ = [
     "ExportContext",
     "MMCV",
     "Place",
+    "Prompt",
     "REGISTRY",
     "Rewrite",
     "Taken",
