@@ -46,6 +46,12 @@ class OnnxFile:
     def _fixed(self) -> Tuple[Optional[int], Optional[Tuple[int, int]]]:
         """The batch and the (height, width) that the file was exported for, None where they are dynamic."""
         names = self._session.input_names
+        if self.description.prompt is not None:
+            raise InputError(
+                f"'{self.path}' takes text beside a picture",
+                "a file for the names of the test set's classes",
+                'export it with --text "person . car ."',
+            )
         known = set(names) <= {"input", *self.description.companions}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) not in _RANKS:

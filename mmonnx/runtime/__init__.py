@@ -30,8 +30,8 @@ from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
 from .pipeline import prepared_size
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
-from .prompts import ATTENTION_MASK, INPUT_IDS, LABEL_TOKENS, TEXT_INPUTS, load_tokenizer, names_in, text_inputs
 from .predicting import Predicted, PredictSettings, predict
+from .prompts import ATTENTION_MASK, INPUT_IDS, LABEL_TOKENS, TEXT_INPUTS, load_tokenizer, names_in, text_inputs
 from .recognizers import Recognizer
 from .results import (
     ROTATED,

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 
+from ..support import InputError
 from . import drawing, pipeline
 from . import masks as masking
 from .boxes import in_picture

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "docs/extending.md": "tests/docs/test_extending.py",
     "docs/running.md": "tests/docs/test_running.py",
     "docs/serving.md": "tests/docs/test_serving.py",
+    "docs/text.md": "tests/second/test_prompts.py",
 }
 """Pages whose blocks another test runs, all of them."""
 PARSED = {

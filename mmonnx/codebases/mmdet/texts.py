@@ -1,4 +1,4 @@
-"""Detectors that take text: what has to be given for them, and the texts that their files are traced and verified with."""
+"""Detectors that take text: what has to be given for them, and the texts that files are traced and verified with."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
