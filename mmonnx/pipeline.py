@@ -1,5 +1,6 @@
 """The way of the data: from a config and a checkpoint to a checked file. Each stage takes a value and returns one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -22,6 +23,7 @@ from .graph import (
     write_model,
 )
 from .loading import Feeds, Task, deployed, load
+from .precision import Reduced, properties, reduce, show_layers
 from .support import __version__, alone
 from .terminal import Report
 from .verifying import make_cases
@@ -80,16 +82,35 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
     verified = stages.verify_final(settings, task, cases, model, file, report) if settings.verify else None
     held = verified is None or verified.ok
     file = annotate(file, describe.verification(verified), __version__)
+    reduced = _reduced(settings, file, report) if held and settings.precision.reduces else None
+    if reduced is not None:
+        file = annotate(reduced.model, properties(reduced), __version__)
+        if settings.check:
+            stages.check_model(file, target, report)
     if held:
         with report.stage("write") as stage:
             write_model(file, settings.output_file)
             stage.note(f"{settings.output_file}, {file_size(file)}")
     if settings.show_graph:
         report.text(onnx.helper.printable_graph(file.graph))
-    report.table(summary(file, final.before, tool, verified, path=settings.output_file if held else ""))
+    path = settings.output_file if held else ""
+    if reduced is not None:
+        show_layers(reduced, report)
+    report.table(summary(file, final.before, tool, verified, path=path, reduced=reduced))
     close(settings, file, verified, held, report)
-    path, results = Path(settings.output_file) if held else None, None if verified is None else verified.results
-    return Exported(path, task, file, results, [] if verified is None else verified.goals)
+    results = None if verified is None else verified.results
+    return Exported(Path(path) if held else None, task, file, results, [] if verified is None else verified.goals)
+
+
+def _reduced(settings: ExportSettings, file: onnx.ModelProto, report: Report) -> Reduced:
+    """The file in the precision that is asked for; its images and metric are those of the config."""
+    asked = settings.precision
+    config = asked.config or settings.config or None
+    return reduce(
+        file,
+        replace(asked, config=config, cfg_options=settings.load.cfg_options, target=settings.target),
+        report,
+    )
 
 
 def final_model(task: Task, settings: ExportSettings, report: Optional[Report] = None) -> Final:

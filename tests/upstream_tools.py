@@ -35,9 +35,9 @@ def folder_of(package: str) -> Path:
     return Path(importlib.util.find_spec(package).origin).parent
 
 
-def tool_of(package: str) -> Path:
+def tool_of(package: str, tool: str = TOOL) -> Path:
     """The installed package's own tool."""
-    return folder_of(package) / TOOL
+    return folder_of(package) / tool
 
 
 def knows(package: str, text: str) -> bool:
@@ -63,11 +63,11 @@ def fixed_mmcv() -> str:
         return folder
 
 
-def run_tool(package: str, work: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
+def run_tool(package: str, work: Path, *arguments: object, tool: str = TOOL) -> "subprocess.CompletedProcess[str]":
     """Run a tool as a machine without a display or a GPU does."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
     paths = filter(None, [fixed_mmcv(), str(ROOT)])
     environment.update(PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(tool_of(package)), *map(str, arguments)]
+    command = [sys.executable, "-W", "ignore", "-c", RUN, str(tool_of(package, tool)), *map(str, arguments)]
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     return subprocess.run(command, cwd=str(work), env=environment, **streams)

@@ -18,7 +18,16 @@ from ..support import (
     parse,
     type_and_line,
 )
-from .commands import add_compare, add_inspect, add_predict, add_test, add_triton
+from .commands import (
+    add_compare,
+    add_inspect,
+    add_precision,
+    add_predict,
+    add_quantize,
+    add_test,
+    add_triton,
+    precision_of,
+)
 
 _EXPORTING = ("torch", "torchvision", "mmcv", "skimage")
 _SIGPIPE = 13
@@ -127,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict(commands.add_parser("predict", help="run an exported file on images (no PyTorch needed)"))
     add_test(commands.add_parser("test", help="evaluate an exported file on its config's test set"))
     add_compare(commands.add_parser("compare", help="compare a file in another runtime with ONNX Runtime"))
+    add_quantize(commands.add_parser("quantize", help="make an int8 or float16 file of one, and measure what it loses"))
     add_triton(commands.add_parser("triton", help="make a model repository for a Triton server of an exported file"))
     _add_patch(commands.add_parser("patch", help="patch an installed mmdet, mmcls or mmcv, or a checkout of one"))
     return parser
@@ -199,6 +209,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="time limit of --verify, as a multiple of the time that comparing the answers takes; default: 1.4",
     )
+    add(
+        "--precision",
+        choices=("fp32", "fp16", "int8"),
+        default="fp32",
+        help="fewer bits, with the loss measured on the config's test set, or on --images; default: fp32",
+    )
+    add_precision(parser)
     add("--strict", action="store_true", help="refuse a model whose code bakes values of the sample into the trace")
     add("--show", action="store_true", help="print the graph; with --verify, also draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results, side by side, as PNG files")
@@ -332,6 +349,7 @@ def _export(options: argparse.Namespace) -> int:
         if getattr(options, name) is not None:
             report.warn(f"--{name} is deprecated and has no effect: it is taken from the config or the checkpoint")
     output, show_dir = _paths(options)
+    given = parse(options.cfg_options, "--cfg-options")
     settings = ExportSettings(
         config=options.config,
         checkpoint=options.checkpoint or options.checkpoint_option,
@@ -354,7 +372,7 @@ def _export(options: argparse.Namespace) -> int:
             softmax=not options.no_softmax,
             seg_logits=options.seg_logits,
             rescale_shape=rescaled,
-            cfg_options=parse(options.cfg_options, "--cfg-options"),
+            cfg_options=given,
             codebase_root=options.codebase_root,
             model_kwargs=parse(options.model_kwargs, "--model-kwargs"),
             output_names=options.output_names,
@@ -378,6 +396,7 @@ def _export(options: argparse.Namespace) -> int:
         test_image=options.test_img,
         show_graph=options.show or options.verbose,
         show_dir=show_dir,
+        precision=precision_of(options, options.config, options.target, given, options.precision),
     )
     return 0 if export(settings, report).ok else 1
 

@@ -10,6 +10,7 @@ from .evaluating import evaluate
 from .evaluator import Evaluator
 from .file import OnnxFile, Outputs
 from .first_generation import FirstSets
+from .scored_set import ScoredSet
 from .second_generation import SampleEvaluator
 from .sets import Batch, Group, Tally
 from .settings import Evaluation, EvaluationSettings
@@ -24,6 +25,7 @@ __all__ = [
     "OnnxFile",
     "Outputs",
     "SampleEvaluator",
+    "ScoredSet",
     "Tally",
     "evaluate",
     "merged",

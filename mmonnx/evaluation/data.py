@@ -1,9 +1,10 @@
 """The test set that a config of the first generation names, and its batches, by upstream's own builders."""
 
 import contextlib
+import copy
 import inspect
 import io
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -63,6 +64,17 @@ def _parts(test: Any) -> Iterator[Any]:
             yield part
 
 
+def of_training(config: Any) -> Optional[Any]:
+    """A config whose test set is the training set of another, in the test pipeline; None if that has none."""
+    sets = config.get("data", {})
+    train, test = next(_parts(sets.get("train") or []), None), next(_parts(sets.get("test") or []), None)
+    if not train or not test or "pipeline" not in test:
+        return None
+    result = copy.deepcopy(config)
+    result.data.test = {**copy.deepcopy(dict(train)), "pipeline": copy.deepcopy(test["pipeline"])}
+    return result
+
+
 def batch_size_of(evaluator: "Evaluator", config: Any) -> int:
     """The batch that upstream's test tools take of a config; ask before ``build_test_set``."""
     data = config.get("data", {})
@@ -78,7 +90,7 @@ def workers_of(config: Any) -> int:
     return int(found or 0)
 
 
-def build_loader(evaluator: "Evaluator", dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+def build_loader(evaluator: "Evaluator", dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
     """Upstream's loader of some of a dataset's images, in their order.
 
     Upstream's own way of sharing a set out among processes is not taken: it repeats images to make the shares equal,

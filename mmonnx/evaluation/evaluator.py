@@ -70,6 +70,11 @@ class Evaluator:
         """
         return {**given, **asked}
 
+    def usual_metrics(self, config: Any) -> Sequence[str]:
+        """What a config's own ``evaluation`` asks for; empty where metrics are settings of their own."""
+        found = (config.get("evaluation") or {}).get("metric") or ()
+        return (found,) if isinstance(found, str) else tuple(found)
+
     def ask(self, dataset: Any, metric: str) -> None:
         """Have the dataset evaluate nothing, or as little as it takes, by a metric; it raises what it raises."""
         dataset.evaluate([], metric=[metric])

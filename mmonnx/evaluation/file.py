@@ -1,7 +1,7 @@
 """An ONNX file that takes any number of images, whatever batch and size it was exported for."""
 
 from types import MappingProxyType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,8 +9,9 @@ from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
-_RANKS = (4, 5, 6)
-"""The axes of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
+_OF_PICTURES = 4
+_RANKS = (3, _OF_PICTURES, 5, 6)
+"""The axes of features (N, C, T), of pictures (N, C, H, W), and of clips, (N, M, C, H, W) and (N, M, C, T, H, W)."""
 
 
 class OnnxFile:
@@ -20,6 +21,7 @@ class OnnxFile:
         path: the file; what upstream's own tools export is taken as well.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: see ``Session``.
+        watch: gets what the file takes, each time that it is run; None for nobody.
 
     Attributes:
         path: as given.
@@ -33,8 +35,15 @@ class OnnxFile:
         InputError: it does not exist, does not load, or takes something other than images.
     """
 
-    def __init__(self, path: str, device: str = "cpu", num_threads: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        device: str = "cpu",
+        num_threads: Optional[int] = None,
+        watch: Optional[Callable[[Outputs], Any]] = None,
+    ) -> None:
         self.path = path
+        self._watch = watch
         self._session = load_session(path, device, num_threads)
         properties = self._session.properties
         self.described = f"{PREFIX}task" in properties
@@ -114,6 +123,8 @@ class OnnxFile:
         for number, chunk in enumerate(self._chunks(feed)):
             feeds = {"input": chunk, **{name: chunks[number] for name, chunks in more.items()}}
             feeds = {**feeds, **placing(self._session.optional_names, size, offset, original)}
+            if self._watch is not None:
+                self._watch(feeds)
             try:
                 outputs = self._session.run(feeds)
             except Exception as error:  # ONNX Runtime has many
@@ -136,7 +147,7 @@ class OnnxFile:
         """The images at the file's own size: with more padding, or less."""
         if self.size is None or self.size == images.shape[-2:]:
             return images
-        if images.ndim != _RANKS[0] or size[0] > self.size[0] or size[1] > self.size[1]:
+        if images.ndim != _OF_PICTURES or size[0] > self.size[0] or size[1] > self.size[1]:
             raise InputError(
                 f"'{self.path}' takes images of {self.size[0]}x{self.size[1]}, and the config's test pipeline makes "
                 f"one of {size[0]}x{size[1]}",

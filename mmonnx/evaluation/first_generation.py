@@ -29,6 +29,10 @@ class FirstSets(TestSets):
         """See ``TestSets.workers``."""
         return data.workers_of(config)
 
+    def of_training(self, config: Any) -> Optional[Any]:
+        """See ``TestSets.of_training``."""
+        return data.of_training(config)
+
     def is_fitted(self, config: Any, size: Optional[Size]) -> bool:
         """See ``TestSets.is_fitted``."""
         return data.is_fitted(self._evaluator, config, size)
@@ -41,7 +45,7 @@ class FirstSets(TestSets):
         """See ``TestSets.classes``."""
         return self._evaluator.classes(dataset)
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """See ``TestSets.loader``."""
         return data.build_loader(self._evaluator, dataset, indices, batch_size, workers)
 

@@ -63,6 +63,21 @@ class SecondSets(TestSets):
         """See ``TestSets.workers``."""
         return int(_loader(config).get("num_workers") or 0)
 
+    def of_training(self, config: Any) -> Optional[Any]:
+        """See ``TestSets.of_training``."""
+        given, test = first_of(config.get("train_dataloader")), _loader(config)
+        train = next(_parts(given.get("dataset") or []), None) if given else None
+        pipeline = (test.get("dataset") or {}).get("pipeline")
+        if not train or not pipeline:
+            return None
+        result = copy.deepcopy(config)
+        kept = {name: value for name, value in dict(train).items() if name != "filter_cfg"}
+        result.test_dataloader = {
+            **copy.deepcopy(dict(test)),
+            "dataset": {**copy.deepcopy(kept), "pipeline": copy.deepcopy(pipeline), "test_mode": True},
+        }
+        return result
+
     def is_fitted(self, config: Any, size: Optional[Size]) -> bool:
         """See ``TestSets.is_fitted``."""
         return self._evaluator.is_fitted(test_dataset(config).get("pipeline") or (), size)
@@ -101,7 +116,7 @@ class SecondSets(TestSets):
         classes = tuple(known.get("classes") or ())
         return classes, palette_of(known.get("palette"), classes)
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """See ``TestSets.loader``.
 
         Upstream's sampler is not taken: it repeats images to make the shares of several processes equal.

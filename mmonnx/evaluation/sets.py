@@ -110,6 +110,10 @@ class TestSets:
         """The workers that upstream's test tools take of a config."""
         raise NotImplementedError
 
+    def of_training(self, config: Any) -> Optional[Any]:
+        """A config whose test set is the training set of this one, in the test pipeline; None if it has none."""
+        raise NotImplementedError
+
     def is_fitted(self, config: Any, size: Optional[Size]) -> bool:
         """Whether images may have to be made smaller than the config says; ask before ``build``."""
         raise NotImplementedError
@@ -131,7 +135,7 @@ class TestSets:
         """A dataset's class names, and (red, green, blue) of each; empty where it has none."""
         raise NotImplementedError
 
-    def loader(self, config: Any, dataset: Any, indices: range, batch_size: int, workers: int) -> Any:
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
         """Upstream's loader of some of a dataset's images, in their order."""
         raise NotImplementedError
 

@@ -39,8 +39,8 @@ def verify_it(settings: ExportSettings) -> str:
     ):
         words += [option, path_word(path)] if path else []
     words += _valued("--checkpoint-key", load.checkpoint_key)
-    words += _valued("--shape", load.shape)
-    words += _valued("--batch", load.batch, default.batch)
+    words += _valued("--shape", load.sample_shape or load.shape)
+    words += [] if load.sample_shape else _valued("--batch", load.batch, default.batch)
     words += _valued("--target", settings.target, type(settings).target)
     words += _valued("--opset-version", settings.opset)
     words += _valued("--custom-ops", settings.custom_ops)
@@ -51,6 +51,8 @@ def verify_it(settings: ExportSettings) -> str:
     words += _valued("--output-names", load.output_names)
     words += _valued("--cfg-options", key_values.texts(load.cfg_options) or None)
     words += _valued("--model-kwargs", key_values.texts(load.model_kwargs) or None)
+    if settings.precision.reduces:
+        words += _precision(settings)
     for option, asked in (
         ("--no-check", not settings.check),
         ("--simplify", settings.simplify),
@@ -59,11 +61,25 @@ def verify_it(settings: ExportSettings) -> str:
         ("--dynamic-batch", load.dynamic_batch),
         ("--skip-postprocess", load.skip_postprocess),
         ("--no-softmax", not load.softmax),
+        ("--softmax", load.add_softmax),
+        ("--is-localizer", load.is_localizer),
         ("--trust-checkpoint", load.trust_checkpoint),
         ("--no-image-size-input", not load.image_size),
     ):
         words += [option] if asked else []
     return command_line(*words, "--verify")
+
+
+def _precision(settings: ExportSettings) -> List[str]:
+    """The options of fewer bits."""
+    asked, default = settings.precision, type(settings.precision)()
+    words = ["--precision", asked.precision]
+    words += ["--images", path_word(asked.images)] if asked.images else []
+    words += _valued("--calibrate", asked.calibrate, default.calibrate)
+    words += _valued("--measure", asked.measure, default.measure)
+    words += _valued("--max-loss", asked.max_loss, default.max_loss)
+    words += ["--report"] if asked.report else []
+    return words + _valued("--eval", list(asked.metrics) or None)
 
 
 def _valued(option: str, value: Any, default: Any = None) -> List[str]:

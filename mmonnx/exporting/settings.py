@@ -8,6 +8,7 @@ import onnx
 
 from ..environment import compat
 from ..loading import LoadOptions, Task
+from ..precision import CHANNEL_OPSET, PrecisionSettings, kernels_of
 from ..rewriting import CUSTOM_OPS
 from ..runtime import check_operator_library, check_picture
 from ..support import InputError, check_writable
@@ -41,6 +42,7 @@ class ExportSettings:
         test_image: the image to verify on, None for photographs that scikit-image ships.
         show_graph: print the graph.
         show_dir: folder for pictures of both results, None for none.
+        precision: what the file is to be computed in.
     """
 
     config: str
@@ -59,6 +61,7 @@ class ExportSettings:
     test_image: Optional[str] = None
     show_graph: bool = False
     show_dir: Optional[str] = None
+    precision: PrecisionSettings = field(default_factory=PrecisionSettings)
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ def checked(settings: ExportSettings) -> Checked:
         InputError: a value of the settings is wrong.
     """
     target = find_target(settings.target)
-    opset = target.best_opset if settings.opset is None else settings.opset
     newest = newest_opset(target)
+    opset = _opset(settings, target, newest)
     if not MIN_OPSET <= opset <= newest:
         expected = f"{MIN_OPSET} to {newest} with this torch and {target.name}"
         raise InputError(f"opset {opset} is not supported", expected, "give one of these")
@@ -136,6 +139,24 @@ def checked(settings: ExportSettings) -> Checked:
     if image:
         check_picture(image)
     return Checked(target, opset, image)
+
+
+def _opset(settings: ExportSettings, target: Target, newest: int) -> int:
+    """The opset of the file. Raises InputError if it is too early for the precision, or the target has none of it."""
+    settings.precision.check()
+    least = MIN_OPSET
+    if settings.precision.reduces:
+        kernels_of(target.name, settings.precision.precision)
+        least = CHANNEL_OPSET if settings.precision.precision == "int8" else MIN_OPSET
+    if settings.opset is None:
+        return max(target.best_opset, min(least, newest))
+    if MIN_OPSET <= settings.opset < least:
+        raise InputError(
+            f"opset {settings.opset} has no int8 weights with a scale for each channel",
+            f"{least} or later",
+            "leave --opset-version out",
+        )
+    return settings.opset
 
 
 def newest_opset(target: Target) -> int:

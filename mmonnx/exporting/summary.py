@@ -6,6 +6,8 @@ from typing import List, Optional, Sequence
 import onnx
 
 from ..graph import count_nodes, file_size, walk_nodes
+from ..precision import Reduced
+from ..precision import rows as reduced_rows
 from ..rewriting import MMCV
 from ..terminal import Row
 from ..verifying import Verification
@@ -18,6 +20,7 @@ def summary(
     verified: Optional[Verification] = None,
     notes: Sequence[str] = (),
     path: str = "",
+    reduced: Optional[Reduced] = None,
 ) -> List[Row]:
     """The rows of the closing table.
 
@@ -28,6 +31,7 @@ def summary(
         verified: what the verification says; None if it was not asked for.
         notes: further lines, for example of an axis that stays static.
         path: the file.
+        reduced: what it lost in fewer bits; None for a file in float32.
     """
     rows = [("file", f"{path}, {file_size(model)}" if path else file_size(model))]
     rows += [("input", describe_value(value)) for value in model.graph.input]
@@ -41,7 +45,9 @@ def summary(
     if nodes_before is not None:
         nodes = f"{nodes_before} before, {nodes} after {simplifier}" if simplifier else f"{nodes}, not simplified"
     rows.append(("nodes", nodes))
-    rows.append(("verified", "not asked for (--verify)" if verified is None else _verdict(verified)))
+    verdict = "not asked for (--verify)" if verified is None else _verdict(verified)
+    rows.append(("verified", f"{verdict}, before it was reduced" if verified and reduced else verdict))
+    rows += [] if reduced is None else reduced_rows(reduced)
     return rows + [("note", note) for note in notes]
 
 

@@ -19,6 +19,7 @@ from ..support import MissingOperatorError, alone, command_line, lazy
 _KERNELS = {
     "border_align_forward": "border_align",
     "carafe_naive_forward": "carafe",
+    "correlated": "correlation",
     "deform_roi_pool_forward": "deform_roi_pool",
     "first_numbers": "deform_conv",
     "greedy_rotated": "rotated",
@@ -46,6 +47,7 @@ _FAMILIES = (
     "border_align",
     "carafe",
     "corner_pool",
+    "correlation",
     "deform_conv",
     "deform_roi_pool",
     "focal_loss",

@@ -31,7 +31,7 @@ def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any
     """
     model = read_model(path)
     operators = Counter(full_name(node.domain, node.op_type) for node in walk_nodes(model.graph))
-    weights = [tensor for tensor in model.graph.initializer if tensor.data_type in _FLOATS]
+    weights = _weights(model)
     initialized = {tensor.name for tensor in model.graph.initializer}
     shape = shape or _own_shape(model)
     cost = cost_at(model, shape) if shape else None
@@ -57,6 +57,17 @@ def inspect(path: str, shape: Optional[Tuple[int, int]] = None) -> Dict[str, Any
         "runs": None if domains else runs_of(metadata),
         "metadata": metadata,
     }
+
+
+def _weights(model: onnx.ModelProto) -> List[onnx.TensorProto]:
+    """The tensors that hold what was learned: floats, and what is made floats of, but for the scales to do it by."""
+    whole, scales = set(), set()
+    for node in model.graph.node:
+        if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+            whole.add(node.input[0])
+            scales.update(node.input[1:])
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name not in scales]
+    return [tensor for tensor in tensors if tensor.data_type in _FLOATS or tensor.name in whole]
 
 
 def rows(found: Dict[str, Any]) -> List[Tuple[str, str]]:

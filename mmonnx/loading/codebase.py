@@ -148,6 +148,10 @@ class Codebase:
         """
         raise NotImplementedError
 
+    def as_upstream(self, task: Task) -> Task:
+        """A task of ``task_of`` with outputs of the shapes that upstream's own tool gives them; the task by default."""
+        return task
+
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a task know what its settings and its checkpoint's meta data say: class names, colours, the pipeline."""
 

@@ -15,6 +15,7 @@ from .config import find_config, read_config
 from .imports import use_root
 from .old_keys import failed_in
 from .options import LoadOptions
+from .others import refusal_of_type, refuse_other
 from .task import Task
 
 
@@ -77,6 +78,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     taker = _taker(config)
     if taker is not None:
         return taker, taker.read(config, cfg_options)
+    refuse_other(config)
     find_config(config)
     with _quiet_imports(), compat.newest_mmcv_taken():
         fallback.ensure()
@@ -94,6 +96,9 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
             f"{absent.package} with what it needs",
             command_line("pip", "install", *compat.distributions(absent.package)),
         )
+    other = refusal_of_type(config, settings)
+    if other is not None:
+        raise other
     raise InputError(
         f"config {config!r} has model type {compat.kind_of(settings.model.type)!r}{_unread()}",
         " or ".join(codebase.makes for codebase in codebases() if codebase.package),

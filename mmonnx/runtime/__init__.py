@@ -22,7 +22,7 @@ from .engines import ENGINES, Engine, EngineError, EngineSession, find_engine
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .external import check_external, external_entries
 from .grouping import Grouping
-from .images import check_picture, count_channels, read_image, read_picture
+from .images import check_picture, count_channels, pictures_in, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import load_session
 from .pages.benchmark import Benchmark, measured, read_results
@@ -139,6 +139,7 @@ __all__ = [
     "mmcv_operator_library",
     "open_model",
     "page",
+    "pictures_in",
     "placing",
     "predict",
     "prepared_size",

@@ -161,3 +161,5 @@ def _check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
             step[name]
         if step["type"] == "frames":
             check_step(step)
+        if step["type"] == "views" and step["how"] not in ("centre", "three", "ten"):
+            raise ValueError("views")

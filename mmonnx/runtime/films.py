@@ -14,6 +14,8 @@ from .images import VIDEOS, find_sources, is_video, read_image
 
 Step = Mapping[str, Any]
 _FIELD = re.compile(r"\{[^}]*\}")
+_TEMPLATE = re.compile(r"[\w. -]*\{(:0?[0-9]?d?)?\}[\w. -]*")
+"""Names of frames, with one number in them; nothing else is formatted that a stranger's file asks for."""
 _MOST_FRAMES = 1 << 20
 
 
@@ -218,7 +220,7 @@ def check_step(step: Step) -> None:
     numbers = ["clip_len", "interval", "clips", "first", *(["range", "positions"] if step["how"] == "dense" else [])]
     if any(int(step[name]) < (0 if name == "first" else 1) for name in numbers) or step["how"] not in ("even", "dense"):
         raise ValueError("frames")
-    if step["past_end"] not in ("loop", "last") or len(_FIELD.findall(str(step["template"]))) != 1:
+    if step["past_end"] not in ("loop", "last") or not _TEMPLATE.fullmatch(step["template"]):
         raise ValueError("frames")
     if step["clips"] * step["clip_len"] * int(step.get("positions", 1)) > _MOST_FRAMES:
         raise ValueError("frames")

@@ -272,6 +272,18 @@ def find_sources(names: Sequence[str]) -> List[str]:
     return found
 
 
+def pictures_in(folder: str) -> List[str]:
+    """The pictures that lie in a folder, in the order of their names.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = [path for path in find_sources([folder]) if not is_video(path)]
+    if not found:
+        raise InputError(f"{folder!r} holds no picture", f"files such as {', '.join(IMAGES[:3])}", "check the path")
+    return found
+
+
 def is_known(path: str) -> bool:
     """Whether a name ends as those of pictures and videos do."""
     return path.lower().endswith(IMAGES + VIDEOS)

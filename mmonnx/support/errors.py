@@ -82,6 +82,12 @@ class VerificationError(ExportError):
         super().__init__(what, expected, fix)
 
 
+class LossError(ExportError):
+    """A file in fewer bits loses more than is allowed; arguments are those of ``ExportError``."""
+
+    status = 1
+
+
 class MissingOperatorError(MmonnxError, NotImplementedError):
     """A compiled operator of mmcv was called that the fallback does not provide."""
 

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "docs/plugin.md": "tests/integration/test_plugin_docs.py",
     "docs/extending.md": "tests/docs/test_extending.py",
     "docs/running.md": "tests/docs/test_running.py",
+    "docs/precision.md": "tests/precision/test_reduced_files.py",
     "docs/serving.md": "tests/docs/test_serving.py",
     "docs/text.md": "tests/second/test_prompts.py",
 }

@@ -22,7 +22,8 @@ def originals():
     found = {}
     for item in REGISTRY.values():
         try:
-            owner, name = resolve(item.path)
+            with compat.newest_mmcv_taken():
+                owner, name = resolve(item.path)
         except LookupError:
             continue
         found[item.path] = (owner, name, vars(owner).get(name))

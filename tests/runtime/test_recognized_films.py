@@ -6,7 +6,9 @@ import sys
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+import tiny_files
 
 pytest.importorskip("recognizers")
 
@@ -137,6 +139,33 @@ def test_what_is_no_film_is_one_line(of_frames, tmp_path, capsys, name, said):
     assert cli.main(["predict", of_frames[2], str(path), "--json", str(tmp_path / "x.json")]) == 2
     error = capsys.readouterr().err.strip()
     assert said.format(path) in error and "\n" not in error and not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"template": "{:1000000000}.jpg"},
+        {"template": "../{:05}.jpg"},
+        {"template": "{0.__class__}.jpg"},
+        {"template": "{}_{:05}.jpg"},
+        {"template": 5},
+        {"clips": 0},
+        {"clips": 1 << 19, "clip_len": 1 << 19},
+        {"how": "other"},
+        {"past_end": "other"},
+        {"interval": None},
+    ],
+)
+def test_a_strangers_way_of_taking_frames_is_refused(tmp_path, change):
+    path = tiny_files.recognizer(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    (entry,) = [entry for entry in model.metadata_props if entry.key == "mmonnx.pipeline"]
+    steps = json.loads(entry.value)
+    steps[0].update(change)
+    entry.value = json.dumps(steps)
+    onnx.save(model, path)
+    with pytest.raises(InputError, match="broken metadata"):
+        open_model(path)
 
 
 @pytest.mark.parametrize("how,size", [("three", [40, 40]), ("three", [30, 48]), ("ten", [36, 65]), ("centre", [37, 8])])

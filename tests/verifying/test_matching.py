@@ -155,6 +155,26 @@ def test_a_tie_needs_a_counterpart():
     assert not found.ok and found.excused == 0
 
 
+@pytest.mark.parametrize(
+    "last, box, limit, ok",
+    [
+        (0.0098854, (300, 0, 340, 40), 3, True),
+        (0.0098870, (300, 0, 340, 40), 3, False),  # further off than the runtime's Sigmoid
+        (0.0098854, (300, 0, 340, 40), 4, False),  # a list that is not full was not cut
+        (0.0098854, (0, 1, 40, 40), 3, False),  # the same object in a slightly wrong place
+    ],
+)
+def test_the_runtimes_own_error_at_the_cut_of_a_full_list(last, box, limit, ok):
+    """Of which PyTorch's further runs show nothing."""
+    shared = [(100, 100, 150, 150, 0.0099, 1), (200, 200, 250, 250, 0.0098856, 1)]
+    expected, actual = make(*shared, (0, 0, 40, 40, 0.0098855, 1)), make(*shared, (*box, last, 1))
+    assert match(expected, actual, limit=limit, noise=asked_again(expected, expected)).ok is ok
+    other = make(shared[0], (300, 0, 340, 40, 0.0098856, 1), (0, 0, 40, 40, 0.0098855, 1))
+    assert match(expected, other, limit=3, noise=asked_again(expected, expected)).ok
+    first = make((300, 0, 340, 40, 0.0099, 1), *shared[1:], (0, 0, 40, 40, 0.0098855, 1))
+    assert not match(expected, first, limit=3, noise=asked_again(expected, expected)).ok  # it is clear that it stays
+
+
 def test_tied_scores_do_not_excuse_a_box_in_a_slightly_wrong_place():
     expected = make(*[(100 * i, 0, 100 * i + 50, 50, 0.5, 1) for i in range(5)])
     found = match(expected, moved(expected, 2, 0, 0.3))

@@ -3,7 +3,17 @@
 from .compare import add_compare
 from .inspect import add_inspect
 from .predict import add_predict
+from .quantize import add_precision, add_quantize, precision_of
 from .test import add_test
 from .triton import add_triton
 
-__all__ = ["add_compare", "add_inspect", "add_predict", "add_test", "add_triton"]
+__all__ = [
+    "add_compare",
+    "add_inspect",
+    "add_precision",
+    "add_predict",
+    "add_quantize",
+    "add_test",
+    "add_triton",
+    "precision_of",
+]

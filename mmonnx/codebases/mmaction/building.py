@@ -29,11 +29,12 @@ from ...runtime import Scores
 from ...support import InputError
 from .families import Family, draws, family_of
 from .layouts import DEFAULT_SHAPE, Layout, Shape, Transforms, layout_of
+from .localizers import kind_of, make_localizer_task
 from .module import RecognizerModule
-from .pipelines import steps_of
+from .pipelines import normalise_in_pipeline, steps_of
 from .skeletons import make_skeleton_task
 
-__all__ = ["DEFAULT_SHAPE", "build_task", "describe", "make_task"]
+__all__ = ["DEFAULT_SHAPE", "build_task", "built", "describe", "make_task"]
 
 _MANY_VALUES = 64 * 112 * 112
 """Of a clip, of which a larger one takes long."""
@@ -56,12 +57,33 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
             "leave it out",
         )
     check_device(options.device)
-    model = build(config, _built, options, initialised=True).to(options.device)
+    _check_known(config, title)
+    normalise_in_pipeline(config)
+    model = build(config, built, options, initialised=True).to(options.device)
     task = _make_task(model, f"{title} ({_kind(model)})", test_pipeline(config), options)
     _, notes = codebase.give_weights(model, checkpoint, options, _runs(task, options), config.model)
     codebase.describe(task, config, {})
     task.notes += notes
     return task
+
+
+def _check_known(config: Any, title: str) -> None:
+    """Refuse by its config a model of which more than its network is outside of PyTorch, before it is built.
+
+    Raises:
+        InputError: it is one.
+    """
+    reasons = {
+        "SSN": "its proposals are pooled in Python, by places that the test set names",
+        "FastRCNN": "it finds what people do whose boxes another detector has found",
+    }
+    kind = str(config.model.type)
+    if kind in reasons:
+        raise InputError(
+            f"{title} is a {kind}: {reasons[kind]}",
+            "a recognizer, a BMN, a TEM or a PEM of mmaction2",
+            "export its backbone: give it to mmonnx.export as a plain module",
+        )
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
@@ -83,11 +105,13 @@ def describe(task: Task, config: Any) -> None:
 
 
 def _make_task(model: Any, title: str, transforms: Transforms, options: LoadOptions) -> Task:
+    if kind_of(model) is not None:
+        return make_localizer_task(model, title, options)
     family = family_of(model)
     if family is None:
         raise InputError(
             f"{title} is a {type(model).__name__}, which is exported as a plain module alone",
-            "a Recognizer2D, a Recognizer3D, an AudioRecognizer, a SkeletonGCN or a localizer of mmaction2",
+            "a Recognizer2D, a Recognizer3D, an AudioRecognizer, a SkeletonGCN, a BMN, a TEM or a PEM of mmaction2",
             "give its network to mmonnx.export",
         )
     if options.is_localizer:
@@ -190,7 +214,7 @@ def _output_name(model: Any, softmax: bool) -> str:
     return "probs" if softmax or _averages(model) == "prob" else "logits"
 
 
-def _built(config: Any) -> nn.Module:
+def built(config: Any) -> nn.Module:
     """The model of a config, which initialises itself: a second time it would wrap its layers once more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

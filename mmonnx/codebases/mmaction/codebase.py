@@ -11,6 +11,7 @@ from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import building
 from .families import family_of
+from .localizers import kind_of
 from .rules import RULES
 
 _BASES = (
@@ -53,7 +54,7 @@ class MMAction2(OpenMMLabCodebase):
 
     def covers(self, model: nn.Module) -> bool:
         """Whether it is of a family that is known."""
-        return self.owns_model(model) and family_of(model) is not None
+        return self.owns_model(model) and (family_of(model) is not None or kind_of(model) is not None)
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built model as a task; see ``Codebase.task_of``."""
@@ -65,7 +66,7 @@ class MMAction2(OpenMMLabCodebase):
 
     def evaluator(self) -> Any:
         """Scores as mmaction2's datasets evaluate them."""
-        return importlib.import_module(f"{__package__}.evaluation").RecognizerEvaluator()
+        return importlib.import_module(f"{__package__}.evaluation").FilmEvaluator()
 
     def _bases(self) -> Any:
         found = []

@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ...loading import test_pipeline
+from ...support import InputError
 
 Step = Dict[str, Any]
 Transform = Mapping[str, Any]
@@ -40,6 +41,33 @@ def steps_of(config: Any, frames: Optional[int]) -> Optional[List[Step]]:
     if not any(step["type"] == "normalize" for step in found):
         found.append(_normalize({"mean": [0.0] * 3, "std": [1.0] * 3}))
     return found if any(step["type"] in ("frames", "unknown") for step in found) else None
+
+
+def normalise_in_pipeline(config: Any) -> None:
+    """Let the test pipeline of a config normalise, where it has a hook of the model's do it on a GPU.
+
+    Args:
+        config: is changed.
+
+    Raises:
+        InputError: it has hooks that do something else.
+    """
+    hooks = config.get("module_hooks") or ()
+    if not hooks:
+        return
+    other = next((hook for hook in hooks if hook["type"] != "GPUNormalize"), None)
+    test = config.get("data", {}).get("test", {})
+    if other is not None or len(hooks) > 1 or "pipeline" not in test:
+        raise InputError(
+            f"the config has module_hooks ({', '.join(str(hook['type']) for hook in hooks)})",
+            "none, or one GPUNormalize beside a test pipeline",
+            "take them out, and let the test pipeline do what they do",
+        )
+    (hook,) = hooks
+    place = [str(step["type"]) for step in test.pipeline].index("FormatShape")
+    norm = {"type": "Normalize", "mean": list(hook["mean"]), "std": list(hook["std"]), "to_bgr": False}
+    test.pipeline = [*test.pipeline[:place], norm, *test.pipeline[place:]]
+    config.module_hooks = []
 
 
 def _frames(transform: Transform) -> Step:

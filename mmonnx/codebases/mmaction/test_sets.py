@@ -1,15 +1,16 @@
 """Test sets of mmaction2: films, of which each is the clips that the test pipeline takes of it."""
 
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import torch
 
 from ...environment import compat
 from ...evaluation import Batch, FirstSets, Group, reason
 from ...support import InputError
+from .pipelines import normalise_in_pipeline
 
-_INPUTS = ("imgs", "keypoint", "audios")
-"""What the tensors of films, of skeletons and of sound are called."""
+_INPUTS = ("imgs", "keypoint", "audios", "raw_feature", "bsp_feature")
+"""What the tensors of films, of skeletons, of sound, of features and of proposals' features are called."""
 
 
 class FilmSets(FirstSets):
@@ -20,6 +21,11 @@ class FilmSets(FirstSets):
         data = config.get("data", {})
         own = data.get("test_dataloader", {}).get("videos_per_gpu")
         return int(own or data.get("videos_per_gpu") or 1)
+
+    def build(self, config: Any, name: str, size: Optional[Tuple[int, int]]) -> Any:
+        """See ``TestSets.build``."""
+        normalise_in_pipeline(config)
+        return super().build(config, name, size)
 
     def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
         """See ``TestSets.batches``."""
@@ -38,4 +44,12 @@ class FilmSets(FirstSets):
                     "put them there, or change data.test.pipeline (OpenCVInit and OpenCVDecode need nothing more)",
                 ) from error
             films = next(content[name] for name in _INPUTS if name in content)
-            yield Batch(len(films), [Group(list(range(len(films))), torch.as_tensor(films).float(), [{}] * len(films))])
+            samples = [_sample(content, place) for place in range(len(films))] if "video_meta" in content else []
+            places, images = list(range(len(films))), torch.as_tensor(films).float()
+            yield Batch(len(films), [Group(places, images, [{}] * len(films), samples)])
+
+
+def _sample(content: Dict[str, Any], place: int) -> Dict[str, Any]:
+    """What upstream's localizers are called with of one film."""
+    found = {name: value[place : place + 1] for name, value in content.items() if isinstance(value, torch.Tensor)}
+    return {**found, "video_meta": [content["video_meta"].data[0][place]]}

@@ -40,6 +40,10 @@ class MMSegmentation(OpenMMLabCodebase):
         """A built segmentor as a task; see ``Codebase.task_of``."""
         return segmentors.make_task(model, title, norm, options)
 
+    def as_upstream(self, task: Task) -> Task:
+        """With a first axis of 1 before the images, which mmseg's tool gives label maps."""
+        return segmentors.as_upstream(task)
+
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:
         """Let a segmentor's task know what its config and its checkpoint's meta data say of it."""
         describe(task, settings, meta, segmentors.datasets())

@@ -54,6 +54,18 @@ class SegmentorModule(nn.Module):
         return functional.interpolate(logits, size=list(size), mode="bilinear", align_corners=corners)
 
 
+class FirstAxis(nn.Module):
+    """The outputs of a module with a first axis of 1, as a segmentor's own inference has them while it is traced."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+        """(N, ...) of the module to (1, N, ...), each."""
+        return tuple(output.unsqueeze(0) for output in self.module(*inputs))
+
+
 def is_binary(model: Any) -> bool:
     """Whether a segmentor knows two classes, by a single channel and a threshold."""
     return bool(model.out_channels == 1)

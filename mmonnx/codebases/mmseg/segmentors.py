@@ -5,7 +5,7 @@ import operator
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ from ...loading import (
 )
 from ...runtime import DEFAULTS, ORIGINAL_SIZE, LabelMap
 from ...support import InputError
-from .module import SegmentorModule, is_binary, meta, threshold_of
+from .module import FirstAxis, SegmentorModule, is_binary, meta, threshold_of
 
 Shape = Tuple[int, int]
 DEFAULT_SHAPE = (512, 1024)
@@ -132,6 +132,20 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         task.samples[f"rescaled to {size[0]}x{size[1]}"] = rescaled
     _name_axes(task, options)
     return task
+
+
+def as_upstream(task: Task) -> Task:
+    """See ``Codebase.as_upstream``: (1, N, ...) in the place of (N, ...)."""
+
+    def read(outputs: Dict[str, np.ndarray]) -> Sequence[Any]:
+        return task.read({name: value[0] for name, value in outputs.items()})
+
+    def moved(axes: Mapping[int, Any]) -> Dict[int, Any]:
+        return {axis + 1: named for axis, named in axes.items()}
+
+    dynamic = {name: moved(axes) if name in task.output_names else axes for name, axes in task.dynamic_axes.items()}
+    shapes = {name: moved(axes) for name, axes in task.output_shapes.items()}
+    return replace(task, module=FirstAxis(task.module).eval(), read=read, dynamic_axes=dynamic, output_shapes=shapes)
 
 
 def is_encoder_decoder(model: nn.Module) -> bool:

@@ -13,6 +13,7 @@ _MODELS = (
     ("mmdet.models.detectors.base", "BaseDetector"),
     ("mmcls.models.classifiers.base", "BaseClassifier"),
     ("mmpose.models.detectors.base", "BasePose"),
+    ("mmseg.models.segmentors.base", "BaseSegmentor"),
 )
 
 

@@ -10,7 +10,7 @@ import io
 import os
 import warnings
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import onnx
 import torch
@@ -101,15 +101,24 @@ def _task(model: nn.Module, image: torch.Tensor, asked: Dict[str, Any]) -> Optio
     options = LoadOptions(
         shape=tuple(image.shape[2:]), batch=image.shape[0], dynamic=bool(axes), device=str(image.device)
     )
-    task = codebase.task_of(model, type(model).__name__, norm=None, options=options)
-    names = list(asked.get("output_names") or [])
-    task.output_names = names + task.output_names[len(names) :]
+    task = codebase.as_upstream(codebase.task_of(model, type(model).__name__, norm=None, options=options))
+    _rename(task, list(asked.get("output_names") or []))
     placing = {name: value for name, value in task.inputs.items() if name in task.optional}
     task.inputs = {(asked.get("input_names") or ["input"])[0]: image.detach(), **placing}
-    # mmonnx's names of axes go first: mmcls's tool calls height and width by each other's
+    # mmonnx's axes go first: mmcls's tool calls height and width by each other's names
     known = {**axes, **task.dynamic_axes} if axes else {}
     task.dynamic_axes = {name: known[name] for name in [*task.inputs, *task.output_names] if name in known}
     return task
+
+
+def _rename(task: Task, names: List[str]) -> None:
+    """Give a task's first outputs these names; what reads them goes on by its own."""
+    own, read = task.output_names, task.read
+    task.output_names = names + own[len(names) :]
+    named, known = dict(zip(own, task.output_names)), dict(zip(task.output_names, own))
+    task.dynamic_axes = {named.get(name, name): axes for name, axes in task.dynamic_axes.items()}
+    task.output_shapes = {named.get(name, name): axes for name, axes in task.output_shapes.items()}
+    task.read = lambda outputs: read({known.get(name, name): value for name, value in outputs.items()})
 
 
 class _Traced(nn.Module):

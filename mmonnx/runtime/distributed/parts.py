@@ -38,7 +38,7 @@ class Parts(BlockBasedFileDatasink):
         self._kind = kind
         self.summary: Optional[Predicted] = None
 
-    def write(self, blocks: Iterable[Any], ctx: Any) -> Counts:
+    def write(self, blocks: Iterable[Any], ctx: Any) -> Any:
         """Write a task's blocks as one part."""
         tables = [BlockAccessor.for_block(block).to_arrow() for block in blocks]
         tables = [table for table in tables if table.num_rows]  # one without rows may be without columns too

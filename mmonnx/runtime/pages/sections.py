@@ -16,7 +16,7 @@ Found = Dict[str, Any]
 _MOST = 14
 """Bars of a chart; the rest is summed up."""
 _LONG = 2000
-_APART = ("classes", "palette", "pipeline", "outputs", "verified", "config_text")
+_APART = ("classes", "palette", "pipeline", "outputs", "verified", "precision", "config_text")
 
 _EMPTY = "empty"
 """The verdict of a case in which there was nothing to compare."""
@@ -82,6 +82,38 @@ def verification(found: Found) -> Optional[Element]:
     text = "Answers of the file and of PyTorch's own inference: how many match, and the greatest differences of those."
     charts = [tag("h3", "Matched answers"), bars(chart)] if chart else []
     return section("Verification", tag("p", text, class_="soft"), *charts, table(head, rows, (1, 2, 3, 4)))
+
+
+def precision(found: Found) -> Optional[Element]:
+    """What a file in fewer bits has lost, and which of its layers bring most noise."""
+    about = found["metadata"].get(PREFIX + "precision")
+    if not isinstance(about, dict):
+        return None
+    loss, calibrated = _dict(about.get("loss")), _dict(about.get("calibration"))
+    rows = [("precision", _text(about.get("precision"))), ("layers", _text(about.get("layers")))]
+    if loss:
+        figures = f"{_number(loss.get('before')):.2f} to {_number(loss.get('after')):.2f}"
+        rows.append((_text(loss.get("figure")), f"{figures}, on {_text(loss.get('images'))} images"))
+        rows.append(("measured on", _text(loss.get("source"))))
+    if calibrated:
+        images = f"{_text(calibrated.get('images'))} images of {_text(calibrated.get('source'))}"
+        rows.append(("ranges", f"{_text(calibrated.get('method'))}, {images}"))
+    rows += [(f"{name}, of float32", _figure(about.get(name))) for name in ("size", "time")]
+    kept = about.get("float32")
+    if isinstance(kept, list) and kept:
+        rows.append(("stay in float32", ", ".join(map(_text, kept))))
+    parts = [table(("", ""), rows)]
+    noise = {_text(name): 10 ** (min(_number(value), 0.0) / 20) for name, value in _dict(about.get("noise")).items()}
+    if noise:
+        loudest = sorted(noise.items(), key=lambda pair: -pair[1])[:_MOST]
+        text = "Of what the model predicts, where this layer alone is in eight bits; those of most noise."
+        chart = bars([(name, value, f"{100 * value:.2g} %") for name, value in loudest])
+        parts += [tag("h3", "Noise by layer"), tag("p", text, class_="soft"), chart]
+    return section("Fewer bits", *parts)
+
+
+def _dict(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def interface(found: Found, about: Optional[Description]) -> Element:

@@ -39,6 +39,7 @@ def page(
         tag("header", tag("h1", name), tag("p", _origin(found), class_="soft"), sections.summary(found, about)),
         section("Answers", gallery(drawn)) if drawn else None,
         checked,
+        sections.precision(found),
         sections.interface(found, about),
         sections.preparation(about),
         sections.operators(found),

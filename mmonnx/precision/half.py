@@ -1,0 +1,69 @@
+"""Half precision: the float16 converter that ONNX Runtime ships, shown the layers alone.
+
+Told to leave nodes alone, it still takes what goes from one of them to the next through float16 and back, boxes and
+sizes of images among it. It knows tensors by their declared types: here those of the layers alone are declared.
+"""
+
+from typing import Dict, Iterable, List, Set
+
+import onnx
+
+from ..support import ExportError, first_line
+from .kept import Kernels
+from .quietness import silent
+from .trunk import Trunk, constants_of, features
+
+_FLOAT, _HIDDEN = onnx.TensorProto.FLOAT, onnx.TensorProto.UNDEFINED
+
+
+def in_half(model: onnx.ModelProto, trunk: Trunk, kernels: Kernels) -> onnx.ModelProto:
+    """A model whose layers, and what lies between them, are float16; inputs, outputs and all else stay float32.
+
+    Raises:
+        ExportError: the converter does not take it.
+    """
+    from onnxruntime.transformers import float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    blocked = {*float16.DEFAULT_OP_BLOCK_LIST, *kernels.not_half}
+    nodes, named = list(result.graph.node), set(trunk.nodes)
+    inside = [node for node in nodes if node.name in named and node.op_type not in blocked]
+    constants = constants_of(result)
+    seen = {name for node in inside for name in (*features(node, constants), *node.output)}
+    hidden = _hide(result.graph, seen)
+    del result.graph.value_info[:]
+    declared = seen - {value.name for value in (*result.graph.input, *result.graph.output)}
+    result.graph.value_info.extend(_floats(sorted(declared)))
+    left = {node.name for node in nodes} - {node.name for node in inside}
+    try:
+        with silent():
+            half = float16.convert_float_to_float16(
+                result, keep_io_types=True, disable_shape_infer=True, node_block_list=sorted(left)
+            )
+            OnnxModel.graph_topological_sort(half.graph)
+    except Exception as error:  # it raises whatever its parts raise
+        raise ExportError(
+            f"the model cannot be converted to float16 ({first_line(error)[:300]})",
+            "a model that onnxruntime.transformers.float16 takes",
+            "leave --precision out for a file in float32",
+        ) from error
+    for value in (*half.graph.input, *half.graph.output):
+        value.type.tensor_type.elem_type = hidden.get(value.name, value.type.tensor_type.elem_type)
+    del half.graph.value_info[:]  # shapes that are inferred again where somebody asks for them
+    return half
+
+
+def _hide(graph: onnx.GraphProto, seen: Set[str]) -> Dict[str, int]:
+    """Take the types of the inputs and outputs away that are not of the layers; these types by name."""
+    hidden = {}
+    for value in (*graph.input, *graph.output):
+        if value.name not in seen:
+            hidden[value.name] = value.type.tensor_type.elem_type
+            value.type.tensor_type.elem_type = _HIDDEN
+    return hidden
+
+
+def _floats(names: Iterable[str]) -> List[onnx.ValueInfoProto]:
+    return [onnx.helper.make_tensor_value_info(name, _FLOAT, None) for name in names]

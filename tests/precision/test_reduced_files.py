@@ -1,0 +1,227 @@
+"""The digit models in fewer bits: what is lost, what the files say of it, and what every command makes of them."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from reducible import digit_config, digit_file
+from sample_sets import CLASSIFIER, DETECTOR, weights_of
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "docs")]
+
+from pages import ROOT, commands  # noqa: E402
+
+from mmonnx import cli  # noqa: E402
+from mmonnx.evaluation import EvaluationSettings, ScoredSet, evaluate  # noqa: E402
+from mmonnx.graph import check_target, inspect  # noqa: E402
+from mmonnx.precision import PrecisionSettings, QuantizeSettings, measures, quantize, reducing  # noqa: E402
+from mmonnx.precision.measures import points  # noqa: E402
+from mmonnx.runtime import Session, open_model  # noqa: E402
+from mmonnx.support import InputError, LossError  # noqa: E402
+from mmonnx.targets import find_target  # noqa: E402
+from mmonnx.terminal import Report  # noqa: E402
+
+TRAIN, TEST, RANGES = 90, 60, 12
+
+
+class Digits:
+    """A digit model's config, with small sets, and its file."""
+
+    def __init__(self, kind, folder, train, test):
+        self.folder = folder
+        self.config = digit_config(kind, folder, train, test)
+        self.file = digit_file(kind, folder, self.config)
+
+    def quantize(self, name="reduced.onnx", kind="int8", config=True, **asked):
+        path = str(self.folder / name)
+        asked = PrecisionSettings(kind, config=self.config if config else None, **asked)
+        return quantize(QuantizeSettings(self.file, path, asked), Report()), path
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    return Digits("classifier", tmp_path_factory.mktemp("classifier"), TRAIN, TEST)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    return Digits("detector", tmp_path_factory.mktemp("detector"), 5, 10)
+
+
+@pytest.fixture(scope="module")
+def quantized(classifier):
+    return classifier.quantize(calibrate=RANGES, max_loss=2.0)
+
+
+def test_a_classifier_keeps_its_accuracy_in_a_third_of_the_size(classifier, quantized):
+    found, path = quantized
+    assert found.loss.points <= 2.0 and found.loss.images == TEST and found.calibrated.images == RANGES
+    assert found.size < 0.34 and Path(path).stat().st_size < 0.34 * Path(classifier.file).stat().st_size
+    assert found.layers == 53 and not found.kept
+    asked = EvaluationSettings(classifier.config, path, ["accuracy"], workers=0)
+    # what is said to be lost is what is lost
+    assert evaluate(asked).scores["accuracy_top-1"] == pytest.approx(found.loss.after)
+
+
+def test_the_file_says_what_was_done_on_which_images_and_what_was_lost(classifier, quantized):
+    found, path = quantized
+    about = inspect(path)["metadata"]["mmonnx.precision"]
+    assert about["precision"] == "int8" and about["calibration"]["images"] == RANGES
+    assert "the training set" in about["calibration"]["source"] and len(about["calibration"]["digest"]) == 64
+    assert about["loss"]["figure"] == "accuracy_top-1" and "the test set" in about["loss"]["source"]
+    assert about["loss"]["points"] == pytest.approx(found.loss.points, abs=1e-3) and about["time"] > 0
+    # all else that it says of itself is as it was
+    before = {entry.key: entry.value for entry in onnx.load(classifier.file).metadata_props}
+    after = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert {key: after[key] for key in before} == before
+
+
+def test_every_command_knows_such_a_file(classifier, quantized, tmp_path, capsys):
+    _, path = quantized
+    picture = str(next((classifier.folder / "classifier" / "test").rglob("*.png")))
+    assert cli.main(["predict", path, picture, "--json", str(tmp_path / "found.json")]) == 0
+    assert cli.main(["check", path]) == 0
+    assert cli.main(["inspect", path, "--shape", "64", "64", "--html", str(tmp_path / "page.html")]) == 0
+    capsys.readouterr()
+    assert cli.main(["check", path, "--target", "pplnn", "--json"]) == 1
+    assert "QuantizeLinear" in capsys.readouterr().out
+    whole, ours = (inspect(name, (64, 64)) for name in (classifier.file, path))
+    assert abs(ours["parameters"] - whole["parameters"]) < 8  # bounds of clips
+    assert ours["flops"]["total"] == whole["flops"]["total"]
+
+
+def test_a_detector_keeps_its_boxes_in_float32(detector):
+    found, path = detector.quantize(calibrate=4, max_loss=100.0)
+    model = onnx.load(path)
+    assert found.loss.figure == "bbox_mAP" and found.loss.points < 8 and found.size < 0.3
+    read = {name for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    for node in model.graph.node:
+        if node.op_type in ("NonMaxSuppression", "TopK", "Exp", "Softmax", "Where"):
+            assert not read & set(node.input), node.name
+        if node.op_type == "RoiAlign":
+            assert not read & set(node.input[1:]), node.name
+
+
+def test_a_detector_in_half_loses_nothing(detector):
+    found, path = detector.quantize("half.onnx", "fp16", max_loss=0.2)
+    assert found.size <= 0.52 and found.calibrated is None and abs(found.loss.points) <= 0.2
+    picture = cv2.imread(str(detector.folder / "detector" / "test" / "000000.png"))
+    expected, actual = (open_model(name, "cpu")(picture) for name in (detector.file, path))
+    sure = expected.scores > 0.1
+    assert sure.any() and len(expected.labels) == len(actual.labels)
+    np.testing.assert_allclose(expected.dets[sure, :4], actual.dets[: len(sure)][sure, :4], atol=0.5)
+    assert Session(path).input_type("input") == "tensor(float)"
+    assert [str(one) for one in check_target(onnx.load(path), find_target("pplnn"))]
+
+
+def test_layers_are_ranked_where_that_is_asked_for(classifier, tmp_path, capsys):
+    found, path = classifier.quantize("ranked.onnx", calibrate=4, max_loss=100.0, report=True)
+    assert len(found.noise) == 53 and "noise that it alone brings" in capsys.readouterr().out
+    assert cli.main(["inspect", path, "--html", str(tmp_path / "page.html")]) == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    loudest = max(found.noise, key=lambda name: found.noise[name])
+    assert "Noise by layer" in text and loudest in text and found.loss.source in text
+
+
+def test_single_answers_are_compared(detector):
+    found, path = detector.quantize("half.onnx", "fp16", max_loss=1.0)
+    told = found.changes
+    assert told.pictures == 10 and told.total > 10 and told.kept >= told.total - 1
+    assert told.scores[0] < 0.01 and told.overlaps[0] > 0.99
+    assert inspect(path)["metadata"]["mmonnx.precision"]["changes"]["kept"] == told.kept
+
+
+def test_pictures_alone_are_half_calibrated_and_half_measured_on(classifier):
+    folder = str(classifier.folder / "classifier" / "train" / "3")
+    for place in range(4):
+        cv2.imwrite(f"{folder}/more{place}.png", np.full((64, 64, 3), 40 * place, np.uint8))
+    found, _ = classifier.quantize(config=False, images=folder, max_loss=100.0)
+    assert found.loss.figure == "same class, %" and found.calibrated.source == folder
+    assert found.loss.images + found.calibrated.images == len(list(Path(folder).iterdir()))
+
+
+def test_images_of_the_test_set_are_not_measured_on_where_ranges_are_of_them(classifier, capsys):
+    gone = {"data.train.data_prefix": "/nowhere"}
+    found, _ = classifier.quantize(calibrate=20, cfg_options=gone, max_loss=100.0)
+    assert found.loss.images == TEST - 20 and "the test set" in found.calibrated.source
+    assert "ranges are taken of images of the test set" in capsys.readouterr().out
+    first = ScoredSet(classifier.config, classifier.file, most=20)
+    rest = ScoredSet(classifier.config, classifier.file, without=20)
+    assert not set(first.places) & set(rest.places) and len(first) + len(rest) == TEST
+
+
+def test_a_loss_that_is_too_large_writes_nothing(classifier, monkeypatch):
+    monkeypatch.setattr(measures, "points", lambda scores: {"accuracy_top-1": next(LOST)})
+    with pytest.raises(LossError, match="fp16 loses more than is allowed: accuracy_top-1 90.00 to 80.00"):
+        classifier.quantize("never.onnx", "fp16")
+    assert not (classifier.folder / "never.onnx").exists()
+
+
+LOST = iter([90.0, 80.0])
+
+
+def test_a_slow_file_is_told_of(classifier, monkeypatch, capsys):
+    monkeypatch.setattr(reducing, "side_by_side", lambda *_: (10.0, 14.0, 1.4))
+    found, _ = classifier.quantize("slow.onnx", "fp16", max_loss=5.0)
+    assert found.time == 1.4 and "is slower than the float32 file: 1.40 of its time" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "asked, words",
+    [
+        (dict(config=None), "int8 has no images to calibrate and to measure on"),
+        (dict(calibrate=1), "--calibrate 1 is not a number of images"),
+        (dict(max_loss=-1.0), "--max-loss -1 is no loss"),
+        (dict(images="/nowhere"), "--images '/nowhere' is no folder"),
+        (dict(target="pplnn"), "pplnn is not known to take int8 files"),
+        (dict(precision="int4"), "precision 'int4' is unknown"),
+        (dict(cfg_options={"data.test.data_prefix": "/nowhere"}), "cannot be built"),
+    ],
+)
+def test_what_cannot_work_is_refused(classifier, asked, words):
+    asked = PrecisionSettings(**{"precision": "int8", "config": classifier.config, **asked})
+    path = classifier.folder / "refused.onnx"
+    with pytest.raises(InputError, match=words):
+        quantize(QuantizeSettings(classifier.file, str(path), asked), Report())
+    assert not path.exists()
+
+
+def test_a_reduced_file_is_not_reduced_again(classifier, quantized):
+    with pytest.raises(InputError, match="is reduced already"):
+        quantize(QuantizeSettings(quantized[1], "x.onnx", PrecisionSettings("int8", classifier.config)), Report())
+
+
+def test_figures_are_points_of_a_hundred():
+    assert points({"bbox_mAP": 0.5, "bbox_mAP_50": 0.8}) == {"bbox_mAP": 50.0}
+    assert points({"accuracy_top-1": 97.0, "accuracy_top-5": 99.0}) == {"accuracy_top-1": 97.0}
+    assert points({"coco/bbox_mAP": 0.25, "coco/segm_mAP": 0.2}) == {"coco/bbox_mAP": 25.0, "coco/segm_mAP": 20.0}
+    with pytest.raises(InputError, match="none of the figures EPE"):
+        points({"EPE": 3.0})
+
+
+COMMANDS = commands((ROOT / "docs/precision.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_works(classifier, detector, command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for kind, one in (("classifier", classifier), ("detector", detector)):
+        Path(f"my_{kind}.py").write_bytes(Path(one.config).read_bytes())
+        Path(f"{kind}.onnx").write_bytes(Path(one.file).read_bytes())
+        Path(f"{kind}.pth").write_bytes(Path(weights_of(DETECTOR if kind == "detector" else CLASSIFIER)).read_bytes())
+    Path("photos").symlink_to(classifier.folder / "classifier" / "test" / "1")
+    words = command.split()
+    if words[1] in ("export", "quantize"):
+        words += ["--max-loss", "100", "--calibrate", "4", "--measure", "4"]
+    if words[1] == "export":
+        words += ["--shape", *(["320", "320"] if "detector" in command else ["64", "64"])]
+    assert cli.main(words[1:]) == 0
+    written = words[words.index("--output-file") + 1] if "--output-file" in words else None
+    if written:
+        stored = {entry.key: entry.value for entry in onnx.load(written).metadata_props}
+        assert json.loads(stored["mmonnx.precision"])["precision"] in command
