@@ -261,7 +261,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "--text",
         metavar="NAMES",
-        help='detectors that take text: what to look for, fixed in the file: "person . car ."',
+        help='detectors that take text: what to look for, fixed in the file: "person . car ."; '
+        "default: text is an input of the file",
     )
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override settings of the config")
     add(

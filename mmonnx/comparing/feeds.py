@@ -46,9 +46,10 @@ def make_feeds(
                 "a file that mmonnx export wrote",
                 "leave --image out",
             )
-        if known.description.companions:
+        more = [*known.description.companions, *(["text"] if known.description.prompt is not None else [])]
+        if more:
             raise InputError(
-                f"'{path}' takes {' and '.join(known.description.companions)} beside a picture",
+                f"'{path}' takes {' and '.join(more)} beside a picture",
                 "a file that takes a picture alone",
                 "leave --image out",
             )

@@ -61,6 +61,12 @@ class OnnxFile:
                 "a file that takes what the config's test pipeline makes",
                 "score the same export without --with-preprocess; its answers are the same",
             )
+        if self.description.prompt is not None:
+            raise InputError(
+                f"'{self.path}' takes text beside a picture",
+                "a file for the names of the test set's classes",
+                'export it with --text "person . car ."',
+            )
         known = set(names) <= {"input", *self.description.companions}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) not in _RANKS:

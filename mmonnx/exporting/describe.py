@@ -64,6 +64,7 @@ def properties(
         skeleton=list(task.skeleton),
         grouping=task.grouping,
         texts=task.texts,
+        prompt=task.prompt,
         pipeline=task.pipeline,
         companions=task.companions,
         image_values=task.image_values,

@@ -54,6 +54,7 @@ class Task:
         skeleton: lines between key points, see ``runtime.description``; may be empty.
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
+        prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.
         companions: how inputs beside the picture are prepared, see ``runtime.companions``; may be empty.
         image_values: what is black and what is white in an image that the model makes, see ``runtime.description``.
         pipeline: the test pipeline as data, see ``runtime.pipeline``; None where it is not known.
@@ -91,6 +92,7 @@ class Task:
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
     texts: Optional[Dict[str, Any]] = None
+    prompt: Optional[Dict[str, Any]] = None
     companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image_values: Mapping[str, Any] = field(default_factory=dict)
     pipeline: Optional[List[Dict[str, Any]]] = None

@@ -14,6 +14,7 @@ from .rewrites.lines import VALID_WIDTH
 from .rewrites.mmpose import POSE_MAPS
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
+from .rewrites.prompts import Prompt
 from .symbolics import MMCV, Operator, legacy_symbolics
 from .upstream import trust
 
@@ -23,6 +24,7 @@ __all__ = [
     "ExportContext",
     "MMCV",
     "Place",
+    "Prompt",
     "REGISTRY",
     "Rewrite",
     "Taken",

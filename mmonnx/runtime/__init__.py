@@ -31,6 +31,7 @@ from .pages.write import page, write_page
 from .pipeline import prepared_size, reading_alone, split_pipeline
 from .placement import DEFAULTS, IMAGE_CORNER, IMAGE_SIZE, ORIGINAL_SIZE, placing
 from .predicting import Predicted, PredictSettings, predict
+from .prompts import ATTENTION_MASK, INPUT_IDS, LABEL_TOKENS, TEXT_INPUTS, load_tokenizer, names_in, text_inputs
 from .recognizers import Recognizer
 from .results import (
     ROTATED,
@@ -64,6 +65,13 @@ from .texts import (
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "ATTENTION_MASK",
+    "INPUT_IDS",
+    "LABEL_TOKENS",
+    "TEXT_INPUTS",
+    "load_tokenizer",
+    "names_in",
+    "text_inputs",
     "CHAR_MAPS",
     "FINDERS",
     "READERS",

@@ -8,6 +8,7 @@ from ..support import InputError
 from .boxes import LIMITS
 from .companions import KINDS
 from .films import check_step
+from .prompts import check_prompt
 
 PREFIX = "mmonnx."
 TASKS = (
@@ -53,6 +54,7 @@ class Description:
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
+        prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
         max_per_img: the greatest number of detections in an image, None for no limit.
@@ -71,6 +73,7 @@ class Description:
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
     texts: Optional[Dict[str, Any]] = None
+    prompt: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0
     max_per_img: Optional[int] = None
@@ -139,6 +142,8 @@ def _check(found: Description) -> None:
     if found.texts is not None:
         for name in _TEXTS[found.texts["how"]]:
             found.texts[name]
+    if found.prompt is not None:
+        check_prompt(found.prompt)
     for companion in found.companions.values():
         if companion["read"] not in KINDS or not isinstance(companion["of"], str):
             raise ValueError("companions")

@@ -16,6 +16,7 @@ from .engines import DEFAULT
 from .images import check_array, count_channels, read_picture
 from .opening import AnySession, open_session
 from .placement import placing
+from .prompts import TEXT_INPUTS
 from .session import Session
 
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
@@ -86,6 +87,7 @@ class Model:
         self.description = description(session, path)
         self.classes = tuple(self.description.classes)
         self._beside = self.description.companions
+        self._asked: Dict[str, np.ndarray] = {}
         self._check()
         self._size, self._channels = _fixed_size(self._session), _channels(self._session)
         steps = self.description.pipeline or []
@@ -158,6 +160,7 @@ class Model:
 
     def _check(self) -> None:
         found, needed = self.description.task, set(self._session.input_names) - {"input"} - set(self._beside)
+        needed -= set(TEXT_INPUTS if self.description.prompt is not None else ())
         if found not in self.tasks or self.description.pipeline is None:
             what = f"is for {found}" if found not in self.tasks else "has no test pipeline"
             raise InputError(
@@ -216,7 +219,7 @@ class Model:
         """
         missing = (self.batch or len(pictures)) - len(pictures)
         rows = [*pictures, *[pictures[-1]] * missing]
-        feeds = {"input": _stacked([one.feed for one in rows]), **pictures[0].placed}
+        feeds = {"input": _stacked([one.feed for one in rows]), **pictures[0].placed, **self._text()}
         feeds.update({name: _stacked([one.beside[name] for one in rows]) for name in pictures[0].beside})
         try:
             outputs = self._session.run(feeds)
@@ -229,6 +232,14 @@ class Model:
             ) from error
         with as_exported(self._path, "has outputs that cannot be read"):
             return [{name: value[row] for name, value in outputs.items()} for row in range(len(pictures))]
+
+    def _text(self) -> Dict[str, np.ndarray]:
+        """What the file takes of a text, the same for all pictures."""
+        if self.description.prompt is not None and not self._asked:
+            raise InputError(
+                f"'{self._path}' takes text beside a picture", "what to look for", 'ask it first: ask("person . car .")'
+            )
+        return self._asked
 
     def _answer(self, picture: Picture) -> Tuple[Ready, Dict[str, np.ndarray]]:
         ready = self.ready(picture)

@@ -1,10 +1,11 @@
 """Detectors, segmentors and classifiers, and whatever else an exported file that takes pictures is."""
 
 import os
-from typing import Dict, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 
+from ..support import InputError
 from . import drawing, pipeline
 from . import masks as masking
 from .boxes import in_picture
@@ -13,6 +14,7 @@ from .engines import DEFAULT
 from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
+from .prompts import LABEL_TOKENS, find_tokenizer, names_in, text_inputs
 from .recognizers import Recognizer
 from .results import Detections, LabelMap, Scores
 from .texts import TextDetector, TextRecognizer
@@ -22,6 +24,35 @@ class Detector(Model):
     """Finds objects in pictures, as mmdet's and mmrotate's ``inference_detector``."""
 
     tasks = ("detection", "segmentation")
+
+    def ask(self, text: str, tokenizer: Any = None) -> None:
+        """Say what to look for from now on, to a file that takes text; its classes are the names in it.
+
+        Args:
+            text: names with dots behind them, as ``"person . traffic light ."``.
+            tokenizer: see ``text_inputs``; None for the folder that the file names.
+
+        Raises:
+            InputError: the file takes no text, or not so many names or tokens; or as of ``text_inputs``.
+        """
+        prompt = self.description.prompt
+        if prompt is None:
+            raise InputError(f"'{self._path}' takes no text", "a file that does", "leave the text out")
+        if tokenizer is None:
+            tokenizer = find_tokenizer(prompt, self._path)
+        found = text_inputs(tokenizer, text, prompt)
+        feeds = {name: value for name, value in found.items() if name in self._session.input_names}
+        for name, value in feeds.items():
+            shape: Sequence[Any] = self._session.input_shape(name)
+            if any(isinstance(size, int) and size != given for size, given in zip(shape, value.shape)):
+                labels, tokens = found[LABEL_TOKENS].shape
+                raise InputError(
+                    f"'{self._path}' takes {name} of {'x'.join(map(str, shape))}, and the text has {labels} names of "
+                    f"{tokens} tokens together",
+                    "as many as the file was exported for",
+                    "export it with --dynamic-export, or ask for as many",
+                )
+        self._asked, self.classes = feeds, tuple(names_in(text))
 
     def __call__(self, picture: Picture) -> Detections:
         """Find what is in a picture.

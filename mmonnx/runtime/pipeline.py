@@ -96,6 +96,10 @@ def check(steps: Sequence[Step], where: str) -> None:
         )
 
 
+_FILLING = ("pad", "crop", "person", "align", "line")
+"""Steps that give pictures a size of their own, whatever they are."""
+
+
 def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> List[Step]:
     """The pipeline for a network of one size: images are resized to fit into it, and padded to it.
 
@@ -120,6 +124,9 @@ def for_fixed_size(steps: Sequence[Step], size: Size, stretch: bool = False) -> 
             step = {key: step[key] for key in ("type", "value", "centred", "counts", "mode") if key in step}
             step["size"] = list(size)
         result.append(step)
+    # of a config that pads the pictures of a batch alone
+    if any(step.get("rule") == "fit" for step in result) and not any(step["type"] in _FILLING for step in result):
+        result.append({"type": "pad", "value": 0.0, "size": list(size)})
     return result
 
 

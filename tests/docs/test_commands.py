@@ -28,6 +28,7 @@ ELSEWHERE = {
     "docs/running.md": "tests/docs/test_running.py",
     "docs/precision.md": "tests/precision/test_reduced_files.py",
     "docs/serving.md": "tests/docs/test_serving.py",
+    "docs/text.md": "tests/second/test_prompts.py",
 }
 """Pages whose blocks another test runs, all of them."""
 PARSED = {

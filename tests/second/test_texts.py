@@ -16,18 +16,35 @@ GROUNDING = "mmdet::grounding_dino/grounding_dino_r50_scratch_8xb2_1x_coco.py"
 
 
 @pytest.mark.parametrize(
-    "name, text, said",
+    "name, options, said",
     [
-        (GROUNDING, None, "GroundingDINO takes text; "),
-        (GROUNDING, " . ", "GroundingDINO takes text; "),
-        (GROUNDING, "person . car .", "'bert-base-uncased' is not downloaded"),
-        ("mmdet::detr/detr_r50_8xb2-150e_coco.py", "person .", "--text is for detectors that take text"),
+        (GROUNDING, {}, "'bert-base-uncased' is not downloaded"),
+        (GROUNDING, dict(text=" . "), "GroundingDINO takes text, and ' . ' has no name; "),
+        (GROUNDING, dict(text="person . car ."), "'bert-base-uncased' is not downloaded"),
+        (GROUNDING, dict(cfg_options={"model.test_cfg.chunked_size": 40}), "read in pieces (test_cfg.chunked_size)"),
+        (GROUNDING, dict(skip_postprocess=True), "--skip-postprocess of GroundingDINO, whose heads take text"),
+        ("mmdet::detr/detr_r50_8xb2-150e_coco.py", dict(text="person ."), "--text is for detectors that take text"),
     ],
 )
-def test_what_is_missing_is_said_by_name(name, text, said):
+def test_what_is_missing_is_said_by_name(name, options, said):
     with pytest.raises(InputError) as raised:
-        loading.load(name, None, loading.LoadOptions(shape=(96, 128), text=text))
+        loading.load(name, None, loading.LoadOptions(shape=(96, 128), **options))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 9, 20])
+def test_parts_of_a_text_are_upstreams(length):
+    from mmdet.models.language_models import bert
+
+    generator = torch.Generator().manual_seed(length)
+    for number in range(60):
+        # of few tokens: special ones first, last, in a row, and none at all
+        ids = torch.randint(0, 2 + number % 6, (1, length), generator=generator)
+        expected = bert.generate_masks_with_special_tokens_and_transfer_map({"input_ids": ids}, [0, 1])
+        with rewriting(ExportContext()):
+            found = bert.generate_masks_with_special_tokens_and_transfer_map({"input_ids": ids}, [0, 1])
+        for ours, theirs in zip(found, expected):
+            assert ours.dtype == theirs.dtype and torch.equal(ours, theirs), ids
 
 
 def test_scores_of_labels_are_upstreams():
@@ -37,6 +54,10 @@ def test_scores_of_labels_are_upstreams():
     logits, tokens = torch.rand(2, 5, 16), {1: [1], 2: [3, 4], 3: [7, 8, 9]}
     expected = convert_grounding_to_cls_scores(logits, [tokens] * 2)
     assert torch.allclose(scores_of_labels(logits, tokens), expected, atol=1e-7)
+    matrix = torch.zeros(3, 12)
+    for label, places in tokens.items():
+        matrix[label - 1, places] = 1 / len(places)
+    assert torch.allclose(scores_of_labels(logits, matrix), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("clamped", [True, False])

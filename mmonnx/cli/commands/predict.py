@@ -51,6 +51,8 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         help="image editors: what the file takes beside an image, as mask=FILE, trimap=FILE, or a folder of such files",
     )
+    add("--text", metavar="TEXT", help='files that take text: what to look for: "person . car ."')
+    add("--tokenizer", metavar="DIR", help="with --text: the tokenizer's folder; default: the one that the file names")
     add("--json", metavar="FILE", help="write all answers to this file")
     add("--coco", metavar="FILE", help="write all detections to this file, in COCO format")
     add("--jsonl", metavar="FILE", help="add a line to this file as soon as an image is done")
@@ -94,6 +96,8 @@ def _predict(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         threads=options.threads,
         beside=_beside(options.beside),
+        text=options.text,
+        tokenizer=options.tokenizer,
         providers=options.providers.split(",") if options.providers else (),
     )
     tell = functools.partial(print, flush=True)

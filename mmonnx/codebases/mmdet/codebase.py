@@ -6,10 +6,11 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
+from ...runtime import names_in
 from . import detectors
 from .generations import First, Generation, Second
 from .rules import RULES, UNDRAWN
-from .texts import names_in, text_of
+from .texts import check_text
 
 
 class MMDetection(OpenMMLabCodebase):
@@ -30,7 +31,8 @@ class MMDetection(OpenMMLabCodebase):
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the detector of a config and make it a task; see ``Codebase.build``."""
         generation = self.generation
-        generation.text = text_of(settings, options)
+        check_text(settings, options)
+        generation.text = options.text
         task = detectors.build_task(self, generation, settings, title, checkpoint, options)
         if generation.text is not None:
             task.classes, task.palette = names_in(generation.text), []  # not those of the config's dataset

@@ -30,7 +30,8 @@ def run_detector(generation: Generation, model: nn.Module, feeds: Dict[str, torc
     whole = meta(int(image.shape[2]), int(image.shape[3]))
     metas = [dict(whole, **placed_meta(feeds)) for _ in range(image.shape[0])]
     proposals = [proposals_of_image(rows) for rows in feeds["proposals"]] if "proposals" in feeds else None
-    return generation.run(model, image, metas, proposals)
+    text = generation.prompts.text_of(feeds) if generation.prompts else generation.text
+    return generation.run(model, image, metas, proposals, text)
 
 
 def one_by_one(model: nn.Module) -> bool:

@@ -37,6 +37,7 @@ from .detections import predict, read, run_detector
 from .generations import Generation
 from .inputs import Preparation, place_input
 from .module import DetectorModule
+from .texts import Prompts, prompts_of
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
@@ -61,7 +62,8 @@ def build_task(
     shape = options.shape or DEFAULT_SHAPE
     norm = find_transform(test_pipeline(config), "Normalize")
     model = build(config, generation.build, options).to(device)
-    prepare = Preparation(model, norm, device, None)
+    generation.prompts = prompts_of(generation.detector(model), generation.text, options.dynamic, device)
+    prepare = Preparation(model, norm, device, None, generation.prompts)
     run = _runner(generation, model, partial(prepare.whole, (sample_images(options, prepare.channels) * 2)[:2]), shape)
     about, notes = codebase.give_weights(model, checkpoint, options, run, config.model)
     task = make_task(generation, model, f"{title} ({type(model).__name__})", norm, options)
@@ -93,6 +95,8 @@ def describe_by(generation: Generation, task: Task, config: Any, about: Mapping[
     """Let a detector's task know what its config and its checkpoint's meta data say of it."""
     task.divisor = size_divisor(config)
     describe(task, config, about, generation.datasets())
+    if task.prompt is not None:
+        task.classes, task.palette = [], []  # whatever it is asked for
     prepare = task.preprocess
     if prepare is not None and task.dynamic_size:
         pictures = photographs()[:1]
@@ -131,7 +135,9 @@ def make_task(
     model = generation.detector(model)
     shape, limits = options.shape or DEFAULT_SHAPE, generation.box_limits(model)
     place = place_input(limits) if options.image_size and not options.skip_postprocess else None
-    prepare = Preparation(model, norm, options.device, place)
+    # anew: the sample has the first text
+    generation.prompts = prompts_of(model, generation.text, options.dynamic, options.device)
+    prepare = Preparation(model, norm, options.device, place, generation.prompts)
     samples = sample_images(options, prepare.channels)
     inputs = prepare.whole([samples[number % len(samples)] for number in range(options.batch)], shape)
     task = Task(
@@ -150,6 +156,8 @@ def make_task(
         max_per_img=_test_cfg(model).get("max_per_img") or _test_cfg(model).get("max_per_image"),
         box_limits=limits,
         depends_on_padding=limits != "none" or hasattr(model, "roi_head"),
+        prompt=generation.prompts.about if generation.prompts else None,
+        samples=generation.prompts.samples(inputs) if generation.prompts else {},
         notes=channel_notes(samples, prepare.channels),
     )
     if options.mask_output == "roi" and "masks" in task.output_names and not hasattr(model, "roi_head"):
@@ -254,6 +262,8 @@ def _dynamic_axes(task: Task, options: LoadOptions) -> Dict[str, Dict[int, str]]
     axes = {"input": {0: "batch", 2: "height", 3: "width"} if options.dynamic else {0: "batch"}}
     if "proposals" in task.inputs:
         axes["proposals"] = {0: "batch", 1: "num_proposals"}
+    if task.prompt is not None and options.dynamic:
+        axes.update(Prompts.axes(task.inputs))
     if options.skip_postprocess:
         axes.update({name: {0: "batch"} for name in task.output_names})
         return axes

@@ -18,6 +18,7 @@ from ...runtime import Detections, Panoptic
 from ...support import ExportError, InputError
 from .by_class import to_detections
 from .inputs import meta
+from .texts import Prompts
 
 Meta = Dict[str, Any]
 _LIMITS = {
@@ -48,7 +49,8 @@ class Generation:
         columns: the numbers of a box.
         pasting: the method of a mask head that gives the masks of an image, pasted into it.
         judges_apart: models that judge their masks give scores of these beside those of the boxes, not in their place.
-        text: what a detector that takes text looks for, None for others.
+        text: what a detector that takes text looks for, None for others, and for one whose file takes text.
+        prompts: the texts of a detector whose file takes text, None for others.
     """
 
     codebase = "mmdet"
@@ -56,6 +58,7 @@ class Generation:
     pasting: str = ""
     judges_apart: bool = False
     text: Optional[str] = None
+    prompts: Optional[Prompts] = None
 
     def build(self, config: Any) -> nn.Module:
         """The detector of a config, of whose registries it is."""
@@ -79,12 +82,20 @@ class Generation:
         """The registry of datasets."""
         raise NotImplementedError
 
-    def run(self, model: nn.Module, image: torch.Tensor, metas: List[Meta], proposals: Any = None) -> List[Any]:
+    def run(
+        self,
+        model: nn.Module,
+        image: torch.Tensor,
+        metas: List[Meta],
+        proposals: Any = None,
+        text: Optional[str] = None,
+    ) -> List[Any]:
         """The detector's own inference on (N, C, H, W): upstream's result for each image.
 
         Args:
             metas: of each image, as ``detections.meta`` makes them.
             proposals: (P, 4) of each image, for a detector without an RPN.
+            text: what one that takes text looks for in all of them.
         """
         raise NotImplementedError
 
@@ -133,7 +144,14 @@ class First(Generation):
 
         return DATASETS
 
-    def run(self, model: nn.Module, image: torch.Tensor, metas: List[Meta], proposals: Any = None) -> List[Any]:
+    def run(
+        self,
+        model: nn.Module,
+        image: torch.Tensor,
+        metas: List[Meta],
+        proposals: Any = None,
+        text: Optional[str] = None,
+    ) -> List[Any]:
         """See ``Generation.run``."""
         more = {} if proposals is None else {"proposals": [proposals]}
         with inference(model):
@@ -193,11 +211,18 @@ class Second(Generation):
         importlib.import_module("mmdet.datasets")
         return importlib.import_module("mmdet.registry").DATASETS
 
-    def run(self, model: nn.Module, image: torch.Tensor, metas: List[Meta], proposals: Any = None) -> List[Any]:
+    def run(
+        self,
+        model: nn.Module,
+        image: torch.Tensor,
+        metas: List[Meta],
+        proposals: Any = None,
+        text: Optional[str] = None,
+    ) -> List[Any]:
         """See ``Generation.run``."""
         given = proposals or [None] * len(metas)
         with inference(model):
-            return model(image, [_sample(*pair, self.text) for pair in zip(metas, given)], mode="predict")
+            return model(image, [_sample(*pair, text) for pair in zip(metas, given)], mode="predict")
 
     def read(self, result: Any, size: Tuple[int, int]) -> Any:
         """See ``Generation.read``."""

@@ -1,4 +1,4 @@
-"""The inputs of a detector: images, proposals of one that has no RPN, and where the picture lies in the input."""
+"""The inputs of a detector: images, proposals of one that has no RPN, text, and where the picture lies in the input."""
 
 from functools import partial
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -11,6 +11,7 @@ from torch.nn import functional
 from ...loading import Feeds, input_channels, make_input
 from ...runtime import IMAGE_CORNER, IMAGE_SIZE, placing
 from .proposals import sample_proposals
+from .texts import Prompts
 
 Size = Tuple[int, int]
 Images = Sequence[np.ndarray]
@@ -25,16 +26,24 @@ class Preparation:
         norm: see ``make_input``.
         device: of the feeds.
         place: the input that says where the picture lies, ``IMAGE_SIZE`` or ``IMAGE_CORNER``; None for none.
+        prompts: the texts of a detector whose file takes text, None for others.
 
     Attributes:
         channels: of the images.
     """
 
-    def __init__(self, model: nn.Module, norm: Optional[Dict[str, Any]], device: Any, place: Optional[str]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        norm: Optional[Dict[str, Any]],
+        device: Any,
+        place: Optional[str],
+        prompts: Optional[Prompts] = None,
+    ) -> None:
         self.channels = input_channels(model, model.extract_feat, norm, _SMALL)
         self._input = partial(make_input, norm=norm, channels=self.channels)
         self._takes_proposals = hasattr(model, "roi_head") and not model.with_rpn
-        self._device, self._place = torch.device(device), place
+        self._device, self._place, self._prompts = torch.device(device), place, prompts
 
     def whole(self, images: Images, shape: Size) -> Feeds:
         """The task's ``preprocess``: each picture fills the input."""
@@ -53,6 +62,8 @@ class Preparation:
         feeds = {"input": pixels.to(self._device)}
         if self._takes_proposals:
             feeds["proposals"] = sample_proposals(len(images), *part).to(self._device)
+        if self._prompts:
+            feeds.update(self._prompts.feeds(len(images), shape))
         for name, value in placing([self._place or ""], part, offset).items():
             feeds[name] = torch.from_numpy(value).to(self._device)
         return feeds

@@ -5,8 +5,8 @@ from typing import Sequence, Tuple
 import torch
 from torch import nn
 
-from ...rewriting import ABSENT, compact, current, flat_detections, per_image
-from ...runtime import IMAGE_CORNER, IMAGE_SIZE
+from ...rewriting import ABSENT, Prompt, compact, current, flat_detections, per_image
+from ...runtime import ATTENTION_MASK, IMAGE_CORNER, IMAGE_SIZE, INPUT_IDS, LABEL_TOKENS
 from .generations import Generation
 from .inputs import meta
 from .proposals import is_proposal
@@ -22,7 +22,8 @@ class DetectorModule(nn.Module):
         model: the detector.
         mask_output: ``image`` or ``roi``.
         more: names of the inputs that follow the images, in their order: ``proposals`` (N, P, 4) of a detector without
-            an RPN, of which rows without extent are padding, and those of ``runtime.placement``.
+            an RPN, of which rows without extent are padding, and those of ``runtime.prompts`` and
+            ``runtime.placement``.
 
     Attributes:
         one_by_one: heads that take one image after the other, see ``rewrites.per_image``.
@@ -50,6 +51,8 @@ class DetectorModule(nn.Module):
         context.start(input)
         context.place(given.get(IMAGE_SIZE), given.get(IMAGE_CORNER))
         context.mask_output = self.mask_output
+        if INPUT_IDS in given:
+            context.prompt = Prompt(given[INPUT_IDS], given.get(ATTENTION_MASK), given[LABEL_TOKENS])
         proposals = given.get("proposals")
         if proposals is not None:
             place = compact(context, is_proposal(proposals).to(input.dtype) + ABSENT)

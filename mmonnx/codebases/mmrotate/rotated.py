@@ -1,7 +1,7 @@
 """What mmrotate does differently from the mmdet that it is made of."""
 
 import importlib
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -38,7 +38,14 @@ class Rotated(First):
         """See ``Generation.datasets``."""
         return importlib.import_module("mmrotate.datasets.builder").ROTATED_DATASETS
 
-    def run(self, model: nn.Module, image: torch.Tensor, metas: List[Meta], proposals: Any = None) -> List[Any]:
+    def run(
+        self,
+        model: nn.Module,
+        image: torch.Tensor,
+        metas: List[Meta],
+        proposals: Any = None,
+        text: Optional[str] = None,
+    ) -> List[Any]:
         """See ``Generation.run``.
 
         The boxes are brought to the picture's size, which is the image's: of few classes Gliding Vertex runs not else.

@@ -61,6 +61,7 @@ class ExportContext:
         image_corner: (left, top) of that part.
         told_size: the file is told ``image_size``: it may be less than the input's.
         image_index: (K,) int64, the image of each row of the latest flat list, -1 for a dummy.
+        prompt: text that is an input of the file, see ``prompts.Prompt``; None for none, and for text that is fixed.
         levels: such indices of the lists of a pyramid's levels, which a head joins at the end.
         detections: the latest detections.
         masks: (N, num_dets, H, W) bool or (N, num_dets, h, w) float masks of the latest detections.
@@ -82,6 +83,7 @@ class ExportContext:
     image_corner: Any = (0, 0)
     told_size: bool = False
     image_index: Optional[torch.Tensor] = None
+    prompt: Any = None
     levels: List[torch.Tensor] = field(default_factory=list)
     detections: Optional[Detections] = None
     masks: Optional[torch.Tensor] = None
@@ -108,7 +110,7 @@ class ExportContext:
         """Forget what an earlier forward left, and begin with this input (N, 3, H, W), which the picture fills."""
         self.image = image
         self.image_size, self.image_corner, self.told_size = (image.shape[2], image.shape[3]), (0, 0), False
-        self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = None
+        self.image_index = self.detections = self.masks = self.mask_scores = self.panoptic = self.prompt = None
         self.levels = []
         self.extras.clear()
 

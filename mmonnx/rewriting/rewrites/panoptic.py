@@ -89,7 +89,7 @@ def best_instances(
     Returns:
         The detections; ``context.masks`` has their masks (N, num_dets, H, W) bool.
     """
-    scores, query, labels = best_of_all(logits.softmax(-1)[..., :-1], limit)
+    scores, query, labels = best_of_all(context, logits.softmax(-1)[..., :-1], limit)
     inside = within_image(context, masks > 0)
     hard = inside.to(masks.dtype)
     sure = (masks.sigmoid() * hard).flatten(2).sum(2) / (hard.flatten(2).sum(2) + 1e-6)

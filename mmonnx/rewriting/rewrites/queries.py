@@ -8,6 +8,7 @@ from ...environment import compat
 from .batched import divide, image_numbers
 from .boxes import clip_points
 from .context import Detections, ExportContext
+from .prompts import number_of_labels
 
 
 class FullDetections(Detections):
@@ -26,9 +27,11 @@ def full_detections(context: ExportContext, dets: torch.Tensor, labels: torch.Te
     return found
 
 
-def best_of_all(scores: torch.Tensor, limit: int) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def best_of_all(
+    context: ExportContext, scores: torch.Tensor, limit: int
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The greatest of the scores (N, Q, C) of each image: their values, queries and classes, each (N, limit)."""
-    classes = int(scores.shape[2])
+    classes = number_of_labels(context, scores)
     values, index = scores.flatten(1).topk(limit, dim=1)
     query = divide(index, classes)
     return values, query, index - query * classes

@@ -105,6 +105,8 @@ def _check_file(settings: PredictSettings) -> None:
             "a file that takes a picture alone",
             "leave --engine ray out",
         )
+    if settings.text is not None or model.description.prompt is not None:
+        raise InputError("--engine ray asks no file for a text", "a file that takes a picture alone", "leave it out")
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
 

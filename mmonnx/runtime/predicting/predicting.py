@@ -105,6 +105,16 @@ def _model(settings: PredictSettings) -> Any:
         raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
     if settings.beside and not isinstance(model, ImageEditor):
         raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
+    if settings.text is not None:
+        if not isinstance(model, Detector):
+            raise InputError("--text is for detectors that take text", "a file of one", "leave it out")
+        model.ask(settings.text, settings.tokenizer)
+    elif model.description.prompt is not None:
+        raise InputError(
+            f"'{settings.file}' takes text beside a picture",
+            "what to look for, and the folder of its tokenizer",
+            'add --text "person . car ." --tokenizer FOLDER',
+        )
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
     return model

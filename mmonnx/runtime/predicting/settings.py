@@ -35,6 +35,8 @@ class PredictSettings:
         box_class: the name of the class whose boxes count, None for all.
         beside: what the file takes beside each picture, such as ``{"mask": PATH}``: a file for all of them, or a folder
             with one of the picture's name each, whatever it ends in.
+        text: what a file that takes text is to look for, as ``"person . car ."``; None for other files.
+        tokenizer: the folder of its tokenizer, None for the one that the file names.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
     """
 
@@ -54,6 +56,8 @@ class PredictSettings:
     boxes: Optional[str] = None
     box_class: Optional[str] = None
     beside: Mapping[str, str] = field(default_factory=dict)
+    text: Optional[str] = None
+    tokenizer: Optional[str] = None
     providers: Sequence[str] = ()
 
     def check(self) -> None:
@@ -68,6 +72,8 @@ class PredictSettings:
             raise InputError("--resume has no lines to go on behind", "--jsonl FILE beside it", "give it")
         if self.box_class is not None and not self.boxes:
             raise InputError("--box-class has no boxes to choose from", "--boxes FILE beside it", "give it")
+        if self.tokenizer is not None and self.text is None:
+            raise InputError("--tokenizer has nothing to read", "--text beside it", "give it")
         for name, value in (("--batch-size", self.batch_size), ("--threads", self.threads)):
             if value is not None and not 1 <= value <= _MOST:
                 raise InputError(f"{name} {value} is out of range", f"1 to {_MOST}", "give such a number")

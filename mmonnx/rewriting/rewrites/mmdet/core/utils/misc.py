@@ -6,6 +6,7 @@ import torch
 
 from ....batched import ABSENT, clip_k, compact, divide, image_numbers
 from ....context import ExportContext
+from ....prompts import number_of_labels
 from ....registry import rewrite
 from ....splitting import cut
 
@@ -26,7 +27,7 @@ def filter_scores_and_topk(
         scores (K,), labels (K,), rows (K,) of ``scores``, and the rows of ``results``; ``context.image_index`` has the
         image of each, and joins ``context.levels``.
     """
-    images, classes = image_numbers(context), int(scores.shape[1])
+    images, classes = image_numbers(context), number_of_labels(context, scores)
     flat = scores.reshape(images.shape[0], -1)
     valid = flat > score_thr
     flat = torch.where(valid, flat, flat.new_full((1,), ABSENT))

@@ -42,7 +42,7 @@ def predict_by_feat(
             priors=priors,
             factors=factors.permute(1, 2, 0).reshape(-1).sigmoid(),
         )
-        scores = scores_of_labels(logits.reshape(-1, int(logits.shape[2])).sigmoid(), tokens)
+        scores = scores_of_labels(logits.flatten(0, 1).sigmoid(), tokens)
         values, labels, _, chosen = best(scores, cfg.get("score_thr", 0), cfg.get("nms_pre", -1), rows)
         found.append((chosen["priors"], chosen["moves"], (values * chosen["factors"]).sqrt(), labels))
     results = _of_module("InstanceData")()

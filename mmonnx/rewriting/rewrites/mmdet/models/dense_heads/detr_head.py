@@ -97,7 +97,7 @@ def best_scores(
     context: ExportContext, head: Any, scores: torch.Tensor, boxes: torch.Tensor, img_metas: Any
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """As :func:`best_queries`, of scores (N, Q, C)."""
-    return _detections(context, *best_of_all(scores, _limit(head, scores)), boxes, img_metas)
+    return _detections(context, *best_of_all(context, scores, _limit(head, scores)), boxes, img_metas)
 
 
 def _limit(head: Any, scores: torch.Tensor) -> int:

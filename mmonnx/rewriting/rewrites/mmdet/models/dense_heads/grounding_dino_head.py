@@ -3,6 +3,7 @@
 from typing import Any, List, Sequence
 
 import torch
+from torch.nn import functional
 
 from ......environment import compat
 from ....context import ExportContext
@@ -37,8 +38,7 @@ def contrastive_embed(
         found = found + self.bias
     nothing = found.new_full((1,), -float("inf"))
     found = torch.where(text_token_mask[:, None], found, nothing)
-    rest = self.max_text_len - int(text_feat.shape[1])
-    return torch.cat([found, nothing.expand(found.shape[0], found.shape[1], rest)], -1) if rest else found
+    return functional.pad(found, (0, self.max_text_len - text_feat.shape[1]), value=-float("inf"))
 
 
 @rewrite(_FILE + "GroundingDINOHead.predict")

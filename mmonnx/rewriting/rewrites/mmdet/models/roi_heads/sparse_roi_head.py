@@ -132,7 +132,7 @@ def _detections(
     masks = self._mask_forward(stage, x, bbox2roi([boxes]), found["attn_feats"])[key] if self.with_mask else None
     scores = found["cls_score"]
     scores = scores.sigmoid() if self.bbox_head[-1].loss_cls.use_sigmoid else scores.softmax(-1)[..., :-1]
-    values, query, labels = best_of_all(scores, self.test_cfg.max_per_img)
+    values, query, labels = best_of_all(context, scores, self.test_cfg.max_per_img)
     chosen = rows_of_queries(context, boxes.reshape(-1, proposals, 4), query)
     kept = full_detections(context, torch.cat([chosen, values[..., None]], -1), labels)
     if masks is not None:
