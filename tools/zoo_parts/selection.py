@@ -153,8 +153,14 @@ CODEBASES = {
         parts=("_base_",),
         skipped=(),
         representatives={},
-        shape=(64, 96),
-        shapes={"recognition/c3d/*": (112, 112), "recognition/timesformer/*": (224, 224)},
+        # key points and features have no sizes
+        shape=None,
+        shapes={
+            "recognition/c3d/*": (112, 112),
+            "recognition/timesformer/*": (224, 224),
+            "recognition*": (64, 96),
+            "skeleton/posec3d/*": (64, 64),
+        },
         family=_family_of_films,
     ),
     "mmocr": Codebase(
