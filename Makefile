@@ -55,7 +55,7 @@ test-classic: ## the tests on Python 3.8 and torch 1.13.1, where there is such a
 
 test-openmmlab2: ## the tests of OpenMMLab 2.x: mmdet 3, mmpretrain, mmengine, without a compiler
 	$(BOOTSTRAP) --stack openmmlab2
-	$(call run_tests,.venv-openmmlab2) tests/second
+	$(call run_tests,.venv-openmmlab2) tests/second tests/runtime/test_text_inputs.py
 
 matrix: ## a short set of tests on every set of versions, old and new, and the table docs/versions.md (ROWS=...: some)
 	test -x .venv-nox/bin/nox || { $(PYTHON) -m venv .venv-nox && .venv-nox/bin/pip install -q -r requirements/nox.txt; }

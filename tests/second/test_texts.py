@@ -36,14 +36,17 @@ def test_what_is_missing_is_said_by_name(name, options, said):
 def test_parts_of_a_text_are_upstreams(length):
     from mmdet.models.language_models import bert
 
+    def parts(ids):
+        return bert.generate_masks_with_special_tokens_and_transfer_map({"input_ids": ids}, [0, 1])
+
     generator = torch.Generator().manual_seed(length)
-    for number in range(60):
-        # of few tokens: special ones first, last, in a row, and none at all
-        ids = torch.randint(0, 2 + number % 6, (1, length), generator=generator)
-        expected = bert.generate_masks_with_special_tokens_and_transfer_map({"input_ids": ids}, [0, 1])
-        with rewriting(ExportContext()):
-            found = bert.generate_masks_with_special_tokens_and_transfer_map({"input_ids": ids}, [0, 1])
-        for ours, theirs in zip(found, expected):
+    # of few tokens: special ones first, last, in a row, and none at all
+    texts = [torch.randint(0, 2 + number % 6, (1, length), generator=generator) for number in range(60)]
+    expected = [parts(ids) for ids in texts]
+    with rewriting(ExportContext()):
+        found = [parts(ids) for ids in texts]
+    for ids, mine, its in zip(texts, found, expected):
+        for ours, theirs in zip(mine, its):
             assert ours.dtype == theirs.dtype and torch.equal(ours, theirs), ids
 
 

@@ -296,7 +296,9 @@ def lock_lines(name):
 OLD = ("classic.txt", "torch1.10.txt", "torch1.13.txt")
 
 
-@pytest.mark.parametrize("name", ["default.txt", "members.txt", "ray.txt", "compiled.txt", "torch2.1.txt", *OLD])
+@pytest.mark.parametrize(
+    "name", ["default.txt", "members.txt", "ray.txt", "texts.txt", "compiled.txt", "torch2.1.txt", *OLD]
+)
 def test_lock_files_pin_exactly_one_version_of_everything(name):
     """The reader in the bootstrap against the packaging library, which pip itself uses."""
     requirements = [Requirement(line) for line in lock_lines(name)]

@@ -23,7 +23,7 @@ STACKS = {
     "default": Stack(("default.txt", "members.txt", "ray.txt"), RECENT, ".venv", 8),
     "compiled": Stack(("default.txt", "members.txt", "compiled.txt"), RECENT, ".venv-compiled", 8),
     "classic": Stack(("classic.txt",), ((3, 8),), ".venv-classic", 5),
-    "openmmlab2": Stack(("default.txt", "openmmlab2.txt"), RECENT[:-1], ".venv-openmmlab2", 7),
+    "openmmlab2": Stack(("default.txt", "openmmlab2.txt", "texts.txt"), RECENT[:-1], ".venv-openmmlab2", 7),
     # The rows of the matrix that are no stack of their own (tools/matrix.py).
     "torch1.8": Stack(("classic.txt", "torch1.8.txt"), ((3, 8),), ".venv-torch1.8", 4),
     "torch1.10": Stack(("classic.txt", "torch1.10.txt"), ((3, 8),), ".venv-torch1.10", 4),
