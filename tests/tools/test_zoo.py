@@ -192,7 +192,7 @@ def test_one_that_hangs_is_a_result(tmp_path):
         (["lenet/*", "--quick"], "2 ways"),
         (["--families", "--sample", "5"], "--sample 5 without --all"),
         (["none/*"], "names no config"),
-        (["--all", "--codebase", "mmaction"], "invalid choice"),
+        (["--all", "--codebase", "mmtrack"], "invalid choice"),
         (["--all", "--jobs", "0"], "no number of 1 or more"),
         (["--quick", "--out", "/proc/none"], "cannot be written"),
         (["--quick", "--target", "tensorrt"], "'tensorrt' is none of"),
