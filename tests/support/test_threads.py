@@ -20,6 +20,7 @@ from torch import nn
 import mmonnx
 from mmonnx import fallback, loading
 from mmonnx.codebases.plain.modules import module_task
+from mmonnx.environment import compat
 from mmonnx.environment.roundings import layers_round_otherwise
 from mmonnx.environment.ties import ties_at_random, ties_by_index
 from mmonnx.loading.task import to_numpy
@@ -50,7 +51,8 @@ def replaced_by_anything():
     owners.update({path: module for path, module in sys.modules.items() if path.split(".")[0] in ("mmcv", "mmdet")})
     for item in REGISTRY.values():
         try:
-            owner, _ = resolve(item.path)
+            with compat.newest_mmcv_taken():  # mmocr and others refuse it for its number
+                owner, _ = resolve(item.path)
         except LookupError:  # another release of the package
             continue
         owners[item.path.rpartition(".")[0]] = owner
