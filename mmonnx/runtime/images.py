@@ -4,14 +4,13 @@ import contextlib
 import glob
 import logging
 import os
-import threading
 import warnings
 from typing import Any, Iterator, List, Optional, Sequence, cast
 
 import cv2
 import numpy as np
 
-from ..support import InputError, first_line, quiet
+from ..support import InputError, first_line, quiet, shared
 
 TIFFS = (".tif", ".tiff")
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", *TIFFS, ".webp", ".ppm", ".pgm", ".npy")
@@ -31,9 +30,6 @@ FLAGS = {
 """The ``color_type`` of a config's ``LoadImageFromFile``, and OpenCV's name of it."""
 _OF_CHANNELS = {1: "grayscale", 3: "color"}
 _NUMBERS = (np.uint8, np.uint16, np.float32)
-_hiding = threading.Lock()
-_hidden: List[int] = []
-_entry: List[Any] = []
 
 
 def read_image(path: str) -> np.ndarray:
@@ -220,27 +216,20 @@ def _check_size(path: str) -> None:
         raise _too_large(path, f"{width}x{height}")
 
 
+@shared
 @contextlib.contextmanager
 def _pillow_not_heard() -> Iterator[None]:
     """Hide what Pillow warns of, such as large pictures and damaged EXIF data, while a thread reads a header.
 
-    ``warnings.catch_warnings`` would put back all that was hidden when it began, by an export in another thread say;
-    and what one reader hides is shared by those that come while it reads, so that none makes it heard for another.
+    ``warnings.catch_warnings`` would put back all that was hidden when it began, by an export in another thread say.
     """
-    filters = cast(List[Any], warnings.filters)
-    with _hiding:
-        if not _hidden:
-            warnings.filterwarnings("ignore", module=r"PIL\b")
-            _entry[:] = filters[:1]
-        _hidden.append(1)
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    entry = warnings.filters[0]
     try:
         yield
     finally:
-        with _hiding:
-            _hidden.pop()
-            if not _hidden:
-                with contextlib.suppress(ValueError):  # somebody has reset all of them
-                    filters.remove(_entry[0])
+        with contextlib.suppress(ValueError):  # somebody has reset all of them
+            cast(List[Any], warnings.filters).remove(entry)
 
 
 def _unreadable(path: str) -> InputError:

@@ -1,7 +1,7 @@
 """Detectors, segmentors and classifiers, and whatever else an exported file that takes pictures is."""
 
 import os
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union, get_args
 
 import numpy as np
 
@@ -227,16 +227,7 @@ def open_model(
     """
     session = open_session(os.fspath(path), device, runtime, threads, providers, sharing)
     task = description(session, os.fspath(path)).task
-    kinds: Sequence[Type[AnyModel]] = (
-        Segmentor,
-        PoseEstimator,
-        BottomUpPoseEstimator,
-        ImageEditor,
-        TextDetector,
-        TextRecognizer,
-        Classifier,
-        Recognizer,
-    )
+    kinds: Sequence[Type[AnyModel]] = get_args(AnyModel)
     kind = next((one for one in kinds if task in one.tasks), Detector)
     model = kind.__new__(kind)
     model._start(os.fspath(path), session)

@@ -26,7 +26,7 @@ from .native import quiet
 from .resources import config_root, patch_root
 from .shell import command_line, path_word
 from .text import printable
-from .threads import alone
+from .threads import alone, shared
 from .version import __version__
 
 __all__ = [
@@ -60,5 +60,6 @@ __all__ = [
     "quiet",
     "replacing",
     "replacing_many",
+    "shared",
     "type_and_line",
 ]

@@ -1,8 +1,9 @@
-"""The one lock of what mmonnx changes in a process for a while."""
+"""What mmonnx changes in a process for a while, and threads: one of them alone, or all that are inside together."""
 
+import functools
 import threading
-from contextlib import contextmanager
-from typing import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Callable, ContextManager, Iterator
 
 _lock = threading.RLock()
 
@@ -17,3 +18,28 @@ def alone() -> Iterator[None]:
     """
     with _lock:
         yield
+
+
+def shared(change: Callable[[], ContextManager[None]]) -> Callable[[], ContextManager[None]]:
+    """Let any number of threads be inside of a change at once: the first in makes it, and the last out undoes it.
+
+    Args:
+        change: a context manager's function without arguments.
+    """
+    lock, inside, made = threading.Lock(), [0], ExitStack()
+
+    @contextmanager
+    def sharing() -> Iterator[None]:
+        with lock:
+            if not inside[0]:
+                made.enter_context(change())
+            inside[0] += 1
+        try:
+            yield
+        finally:
+            with lock:
+                inside[0] -= 1
+                if not inside[0]:
+                    made.close()
+
+    return functools.wraps(change)(sharing)
