@@ -5,7 +5,17 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 import numpy as np
 
-from ..runtime import DEFAULTS, ORIGINAL_SIZE, PREFIX, Description, load_session, placing
+from ..runtime import (
+    DEFAULT_RUNTIME,
+    DEFAULTS,
+    ORIGINAL_SIZE,
+    PREFIX,
+    AnySession,
+    Description,
+    load_session,
+    open_session,
+    placing,
+)
 from ..support import InputError, first_line
 
 Outputs = Dict[str, np.ndarray]
@@ -22,6 +32,7 @@ class OnnxFile:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         num_threads: see ``Session``.
         watch: gets what the file takes, each time that it is run; None for nobody.
+        runtime: the runtime that it is run in, see ``open_model``.
 
     Attributes:
         path: as given.
@@ -41,10 +52,14 @@ class OnnxFile:
         device: str = "cpu",
         num_threads: Optional[int] = None,
         watch: Optional[Callable[[Outputs], Any]] = None,
+        runtime: str = DEFAULT_RUNTIME,
     ) -> None:
         self.path = path
         self._watch = watch
         self._session = load_session(path, device, num_threads)
+        self._runner: AnySession = self._session
+        if runtime != DEFAULT_RUNTIME:
+            self._runner = open_session(path, device, runtime)
         properties = self._session.properties
         self.described = f"{PREFIX}task" in properties
         self.description = Description.from_properties(properties, path) if self.described else Description()
@@ -132,8 +147,8 @@ class OnnxFile:
             if self._watch is not None:
                 self._watch(feeds)
             try:
-                outputs = self._session.run(feeds)
-            except Exception as error:  # ONNX Runtime has many
+                outputs = self._runner.run(feeds)
+            except Exception as error:  # each runtime has many
                 raise InputError(
                     f"'{self.path}' does not run on {'x'.join(map(str, chunk.shape))} ({first_line(error)[:300]})",
                     "a file for the images that the config's test pipeline makes",

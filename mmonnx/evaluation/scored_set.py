@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 import numpy as np
 
 from ..loading import read
+from ..runtime import DEFAULT_RUNTIME
 from ..support import InputError, alone
 from .evaluator import Evaluator
 from .file import OnnxFile
@@ -77,13 +78,13 @@ class ScoredSet:
     def __len__(self) -> int:
         return len(self.places)
 
-    def score(self, path: str) -> Dict[str, float]:
-        """A file's figures, by upstream's names.
+    def score(self, path: str, runtime: str = DEFAULT_RUNTIME) -> Dict[str, float]:
+        """A file's figures in a runtime, by upstream's names.
 
         Raises:
             InputError: it does not give what the metrics need, or an image cannot be read.
         """
-        sets, file = self._evaluator.sets, OnnxFile(path)
+        sets, file = self._evaluator.sets, OnnxFile(path, runtime=runtime)
         with _calm():
             classes = len(sets.classes(self._dataset)[0])
             tally = sets.tally(self._config, self._dataset, self._asked)

@@ -12,7 +12,7 @@ from .lowering import Lowered, lower, needs_lowering
 from .metadata import annotate
 from .names import named
 from .optional import unused, with_defaults, without_inputs
-from .parts import part, produced, reads
+from .parts import part, produced, pruned, reads
 from .picture_input import with_picture_input
 from .read import read_model
 from .shapes import declared
@@ -36,6 +36,7 @@ __all__ = [
     "opset_of",
     "part",
     "produced",
+    "pruned",
     "read_model",
     "reads",
     "rows",

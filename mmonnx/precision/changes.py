@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..runtime import Classifier, Detections, Detector, Scores, open_model
+from ..runtime import DEFAULT_RUNTIME, Classifier, Detections, Detector, Scores, open_model
 from .agreement import SURE, best, iou, match
 
 MOST = 50
@@ -46,9 +46,11 @@ class Changes:
         return lines
 
 
-def changes(float32: str, reduced: str, pictures: Sequence[str]) -> Optional[Changes]:
-    """Compare the answers of two files on pictures; None for models whose answers are compared otherwise."""
-    first, second = open_model(float32, "cpu"), open_model(reduced, "cpu")
+def changes(
+    float32: str, reduced: str, pictures: Sequence[str], runtime: str = DEFAULT_RUNTIME
+) -> Optional[Changes]:
+    """Compare the answers of two files on pictures, the second one in some runtime; None for models whose answers are compared otherwise."""
+    first, second = open_model(float32, "cpu"), open_model(reduced, "cpu", runtime=runtime)
     chosen = list(pictures)[:MOST]
     if isinstance(first, Classifier) and isinstance(second, Classifier):
         return _of_classes([(first(picture), second(picture)) for picture in chosen])

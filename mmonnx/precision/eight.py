@@ -12,6 +12,8 @@ from ..runtime import large
 from ..support import ExportError, first_line
 from .kept import Kernels
 from .quietness import silent
+from .scales import without_products
+from .slimming import slim
 from .trunk import Trunk, in_eight_bits
 
 Feeds = Dict[str, np.ndarray]
@@ -78,7 +80,7 @@ class Quantizer:
         try:
             with silent(), _calibrating(self._tensors):
                 self._quantize(method, nodes, target)
-            return without_repeats(onnx.load(str(target)))
+            return slim(without_products(onnx.load(str(target))), self._model)
         except Exception as error:  # it raises whatever its parts raise
             raise ExportError(
                 f"ONNX Runtime cannot quantize the model ({first_line(error)[:300]})",
@@ -164,30 +166,6 @@ def _calibrating(tensors: Set[str]) -> Iterator[None]:
         yield
     finally:
         CalibraterBase.select_tensors_to_calibrate = original
-
-
-def without_repeats(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model, changed in place, with equal small constants of eight and 32 bits once: each layer brings zeros."""
-    known: Dict[Tuple[int, Tuple[int, ...], bytes], str] = {}
-    same: Dict[str, str] = {}
-    given = {value.name for value in model.graph.input}
-    for tensor in model.graph.initializer:
-        if tensor.name in given or tensor.data_type not in _WHOLE or len(tensor.dims) > 1:
-            continue
-        values = onnx.numpy_helper.to_array(tensor)
-        first = known.setdefault((tensor.data_type, values.shape, values.tobytes()), tensor.name)
-        if first != tensor.name:
-            same[tensor.name] = first
-    for node in model.graph.node:
-        node.input[:] = [same.get(name, name) for name in node.input]
-    kept = [tensor for tensor in model.graph.initializer if tensor.name not in same]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    del model.graph.value_info[:]  # shapes that are inferred again where somebody asks for them
-    return model
-
-
-_WHOLE = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT32)
 
 
 def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

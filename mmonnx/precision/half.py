@@ -4,7 +4,7 @@ Told to leave nodes alone, it still takes what goes from one of them to the next
 sizes of images among it. It knows tensors by their declared types: here those of the layers alone are declared.
 """
 
-from typing import Dict, Iterable, List, Set
+from typing import Collection, Dict, Iterable, List, Optional, Set
 
 import onnx
 
@@ -16,8 +16,21 @@ from .trunk import Trunk, constants_of, features
 _FLOAT, _HIDDEN = onnx.TensorProto.FLOAT, onnx.TensorProto.UNDEFINED
 
 
-def in_half(model: onnx.ModelProto, trunk: Trunk, kernels: Kernels) -> onnx.ModelProto:
+def in_half(
+    model: onnx.ModelProto,
+    trunk: Trunk,
+    kernels: Kernels,
+    kept: Collection[str] = (),
+    alone: Optional[Collection[str]] = None,
+) -> onnx.ModelProto:
     """A model whose layers, and what lies between them, are float16; inputs, outputs and all else stay float32.
+
+    Args:
+        model: in float32, its nodes with names of their own; it is not changed.
+        trunk: its layers.
+        kernels: what the target takes.
+        kept: the layers that stay in float32, with what computes with their results up to the next layers.
+        alone: the only nodes that do not; None for all that may.
 
     Raises:
         ExportError: the converter does not take it.
@@ -28,9 +41,10 @@ def in_half(model: onnx.ModelProto, trunk: Trunk, kernels: Kernels) -> onnx.Mode
     result = onnx.ModelProto()
     result.CopyFrom(model)
     blocked = {*float16.DEFAULT_OP_BLOCK_LIST, *kernels.not_half}
-    nodes, named = list(result.graph.node), set(trunk.nodes)
+    nodes, constants = list(result.graph.node), constants_of(result)
+    named = set(trunk.nodes) if alone is None else set(alone)
+    named -= _behind(nodes, set(trunk.layers), set(kept), constants)
     inside = [node for node in nodes if node.name in named and node.op_type not in blocked]
-    constants = constants_of(result)
     seen = {name for node in inside for name in (*features(node, constants), *node.output)}
     hidden = _hide(result.graph, seen)
     del result.graph.value_info[:]
@@ -53,6 +67,16 @@ def in_half(model: onnx.ModelProto, trunk: Trunk, kernels: Kernels) -> onnx.Mode
         value.type.tensor_type.elem_type = hidden.get(value.name, value.type.tensor_type.elem_type)
     del half.graph.value_info[:]  # shapes that are inferred again where somebody asks for them
     return half
+
+
+def _behind(nodes: List[onnx.NodeProto], layers: Set[str], kept: Set[str], constants: Set[str]) -> Set[str]:
+    """Layers that are kept, and the nodes that compute with what these give: it may be beyond float16."""
+    found, given = set(kept), set()
+    for node in nodes:
+        if node.name in kept or (node.name not in layers and given.intersection(features(node, constants))):
+            found.add(node.name)
+            given.update(node.output)
+    return found
 
 
 def _hide(graph: onnx.GraphProto, seen: Set[str]) -> Dict[str, int]:

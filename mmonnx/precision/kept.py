@@ -53,13 +53,16 @@ class Kernels:
 
 _BETWEEN = """Add AveragePool Clip Concat Flatten GlobalAveragePool LeakyRelu MaxPool Mul Relu Reshape Resize Sigmoid
 Split Squeeze Transpose Unsqueeze"""
+_ONNXRUNTIME = Kernels(
+    layers=("Conv", "Gemm", "MatMul"),
+    float_results=("Gemm", "MatMul"),
+    between=tuple(_BETWEEN.split()),
+    half=True,
+)
 KERNELS: Dict[str, Kernels] = {
-    "onnxruntime": Kernels(
-        layers=("Conv", "Gemm", "MatMul"),
-        float_results=("Gemm", "MatMul"),
-        between=tuple(_BETWEEN.split()),
-        half=True,
-    ),
+    "onnxruntime": _ONNXRUNTIME,
+    "onnxruntime-web": _ONNXRUNTIME,
+    "openvino": _ONNXRUNTIME,
 }
 """By the target's name. What is not here has not been run: its files stay in float32."""
 

@@ -1,12 +1,13 @@
 """What a loss is measured on: the config's test set by its metric, or pictures by how far two files agree."""
 
 import hashlib
+import re
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
 from ..evaluation import ScoredSet
-from ..runtime import open_model, pictures_in
+from ..runtime import check_picture, open_model, pictures_in
 from ..support import InputError
 from .agreement import agreement_of
 from .settings import Loss, PrecisionSettings
@@ -15,9 +16,10 @@ Feeds = Dict[str, np.ndarray]
 
 _FIGURES = (
     *("bbox_mAP", "segm_mAP", "mAP", "AP50", "PQ", "accuracy_top-1", "accuracy/top1", "accuracy", "mIoU", "AP", "PCK"),
-    *("f1_score", "AUC"),
+    *("f1_score", "AUC", "top1_acc", "mean_class_accuracy", "word_acc", "hmean-iou:hmean", "hmean-ic13:hmean"),
+    *("SSIM", "ssim"),
 )
-"""Figures that count, of those that share a metric's prefix the first; each the greater the better."""
+"""Figures that count, of a hundred or of one, the greater the better."""
 _OF_HUNDRED = ("accuracy_top-1", "accuracy/top1", "accuracy", "f1_score")
 """Those that upstream counts in points already."""
 
@@ -40,15 +42,26 @@ class ByMetric(Measure):
     Args:
         images: these.
         float32: the path of the file in float32.
+        runtime: the runtime that reduced files are run in.
     """
 
-    def __init__(self, images: ScoredSet, float32: str) -> None:
-        self._images = images
+    def __init__(self, images: ScoredSet, float32: str, runtime: str) -> None:
+        self._images, self._runtime = images, runtime
         self._before = points(images.score(float32))
+        if not any(self._before.values()):
+            raise InputError(
+                f"the float32 file has no point of {', '.join(self._before)} on {len(images)} images of {images.title}, "
+                "so that no loss can be measured",
+                "a file that is right somewhere",
+                "give one with trained weights, more images with --measure, or pictures with --images alone",
+            )
 
     def loss(self, path: str) -> Loss:
         """See ``Measure.loss``; of several figures the one that loses most."""
-        after = points(self._images.score(path))
+        try:
+            after = figures(self._images.score(path, self._runtime))  # none where nothing is found or is a number
+        except InputError:  # boxes that are no numbers are an error of RoIAlign
+            after = {}
         name = max(self._before, key=lambda one: self._before[one] - after.get(one, 0.0))
         return Loss(name, self._before[name], after.get(name, 0.0), len(self._images), self._images.title)
 
@@ -60,19 +73,23 @@ class ByAgreement(Measure):
         pictures: paths.
         source: what they are of.
         float32: the path of the file in float32.
+        runtime: the runtime that reduced files are run in.
     """
 
-    def __init__(self, pictures: Sequence[str], source: str, float32: str) -> None:
-        self._pictures, self._source = list(pictures), source
+    def __init__(self, pictures: Sequence[str], source: str, float32: str, runtime: str) -> None:
+        self._pictures, self._source, self._runtime = list(pictures), source, runtime
         model = open_model(float32, "cpu")
         self._name, self._compare = agreement_of(model)
         self._expected = [model(picture) for picture in self._pictures]
 
     def loss(self, path: str) -> Loss:
         """See ``Measure.loss``."""
-        model, found, total = open_model(path, "cpu"), 0.0, 0.0
+        model, found, total = open_model(path, "cpu", runtime=self._runtime), 0.0, 0.0
         for picture, expected in zip(self._pictures, self._expected):
-            agreed, of = self._compare(expected, model(picture))
+            try:
+                agreed, of = self._compare(expected, model(picture))
+            except InputError:  # as above
+                agreed, of = 0.0, self._compare(expected, expected)[1]
             found, total = found + agreed, total + of
         if not total:
             raise InputError(
@@ -83,14 +100,20 @@ class ByAgreement(Measure):
         return Loss(self._name, 100.0, 100.0 * found / total, len(self._pictures), self._source)
 
 
-def points(scores: Dict[str, float]) -> Dict[str, float]:
-    """The figures that count, in points of a hundred."""
+def figures(scores: Dict[str, float]) -> Dict[str, float]:
+    """The figures that count, in points of a hundred, as far as they are there."""
     found = {}
     for name, value in scores.items():
-        last = name.split("/", 1)[-1] if name not in _OF_HUNDRED else name
+        last = name if name in _OF_HUNDRED else re.sub(r"^(.*/|\d+_)", "", name, count=1)
         if last in _FIGURES and value >= 0:
             percent = last in _OF_HUNDRED or value > 1.0  # mmseg's of the second generation
             found[name] = value if percent else 100.0 * value
+    return found
+
+
+def points(scores: Dict[str, float]) -> Dict[str, float]:
+    """The same, of which there has to be one."""
+    found = figures(scores)
     if not found:
         raise InputError(
             f"none of the figures {', '.join(scores) or 'of the metric'} says what a file is worth",
@@ -112,7 +135,6 @@ class Images:
 
     Attributes:
         source: what ranges are taken of.
-        notes: what is to be told.
 
     Raises:
         InputError: there are none.
@@ -126,52 +148,79 @@ class Images:
                 "give one of them",
             )
         self._settings, self._float32 = settings, float32
-        self.notes: List[str] = []
+        self._notes: List[str] = []
+        self._broken: Dict[str, str] = {}
         self._pictures = pictures_in(settings.images) if settings.images is not None else []
         self._test = self._test_set()
         self._apart = 0
         self.source = ""
+
+    @property
+    def notes(self) -> List[str]:
+        """What is to be told."""
+        broken = list(self._broken.values())
+        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+        return [*self._notes, *(f"pictures are left out: {first}{more}" for first in broken[:1])]
 
     def calibration(self) -> List[Feeds]:
         """What the file takes, of each image that ranges are taken of."""
         wanted = self._settings.calibrate
         if self._pictures:
             self.source = str(self._settings.images)
-            return self._prepared((self._pictures if self._test else self._pictures[::2])[:wanted])
-        images = self._set(wanted)
-        self.source = images.title
-        return images.feeds(self._float32)
+            found = self._prepared(self._readable(self._pictures if self._test else self._pictures[::2], wanted))
+        else:
+            images = self._set(wanted)
+            self.source = images.title
+            found = images.feeds(self._float32)
+        if len(found) < wanted:
+            self._notes.append(f"ranges are taken of {len(found)} images, not of {wanted}: there are no more")
+        return found
 
     def examples(self) -> List[Feeds]:
         """What the file takes, of a few images that are measured on."""
         if self._test is not None:
             few = ScoredSet(str(self._settings.config), self._float32, self._settings.cfg_options, most=_FEW)
             return few.feeds(self._float32)
-        return self._prepared(self._pictures[:_FEW])
+        return self._prepared(self._rest(_FEW))
 
     def shown(self, most: int) -> List[str]:
         """Some pictures of those that are measured on."""
-        if self._test is not None:
-            return self._test.pictures(most)
-        return self._rest()[:most]
+        return self._rest(most) if self._test is None else self._test.pictures(most)
 
-    def measure(self) -> Measure:
-        """What the loss is measured on."""
+    def measure(self, runtime: str) -> Measure:
+        """What the loss is measured on, in a runtime."""
         settings = self._settings
         if self._test is not None:
-            return ByMetric(self._scored(self._apart), self._float32)
-        rest = self._rest()
-        if not rest:
+            return ByMetric(self._scored(self._apart), self._float32, runtime)
+        return ByAgreement(self._rest(settings.measure), str(settings.images), self._float32, runtime)
+
+    def _rest(self, most: int) -> List[str]:
+        """Some of the pictures that ranges are not taken of."""
+        return self._readable(self._pictures[1::2] if self._settings.precision == "int8" else self._pictures, most)
+
+    def _readable(self, pictures: Sequence[str], most: int) -> List[str]:
+        """The first ones that can be read; the others are told of.
+
+        Raises:
+            InputError: none can.
+        """
+        found: List[str] = []
+        for picture in pictures:
+            if len(found) == most:
+                break
+            try:
+                check_picture(picture)
+                found.append(picture)
+            except InputError as error:
+                self._broken[picture] = error.what
+        if not found:
             raise InputError(
-                f"--images {settings.images!r} holds {len(self._pictures)} picture, of which ranges are taken",
-                "others to measure the loss on",
+                f"--images {self._settings.images!r} holds {len(self._pictures)} pictures, of which "
+                f"{len(pictures)} are left to be read here, and none can be",
+                "two pictures or more for int8, one half for ranges and one to measure the loss on",
                 "put more pictures there",
             )
-        return ByAgreement(rest[: settings.measure], str(settings.images), self._float32)
-
-    def _rest(self) -> List[str]:
-        """The pictures that ranges are not taken of."""
-        return self._pictures[1::2] if self._settings.precision == "int8" else self._pictures
+        return found
 
     def _test_set(self) -> Optional[ScoredSet]:
         """The config's test set; None where there are pictures, and it is not there."""
@@ -182,7 +231,7 @@ class Images:
         except InputError as error:
             if self._settings.images is None:
                 raise
-            self.notes.append(f"the loss is measured on pictures alone: {error.what}")
+            self._notes.append(f"the loss is measured on pictures alone: {error.what}")
             return None
 
     def _scored(self, without: int) -> ScoredSet:
@@ -204,7 +253,7 @@ class Images:
         except InputError as error:
             self._apart = wanted
             reason = error.what.replace("the test set", "the training set")
-            self.notes.append(f"ranges are taken of images of the test set: {reason}")
+            self._notes.append(f"ranges are taken of images of the test set: {reason}")
             return ScoredSet(config, self._float32, options, most=wanted)
 
     def _prepared(self, pictures: Sequence[str]) -> List[Feeds]:

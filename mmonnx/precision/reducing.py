@@ -2,15 +2,17 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import onnx
 
 from ..graph import opset_of
-from ..runtime import PREFIX, large
-from ..support import ExportError, LossError
+from ..runtime import DEFAULT_RUNTIME, PREFIX, find_engine, large, open_session
+from ..support import ExportError, InputError
+from ..targets import find_target
 from ..terminal import Report, Row
 from .changes import MOST, changes
 from .eight import OPSET, Feeds, Quantizer, at_opset
@@ -18,7 +20,7 @@ from .half import in_half
 from .kept import Kernels, kernels_of
 from .measures import Images, digest
 from .plain import in_plain_operators
-from .searching import Noise, best_method, ranked, search
+from .searching import Found, Noise, Reducing, best_method, ranked, search
 from .settings import Calibrated, Loss, PrecisionSettings, Reduced
 from .timing import side_by_side
 from .trunk import Trunk, find_trunk
@@ -81,6 +83,7 @@ class _Work:
         self.folder, self.report = folder, report
         self.path = self.written(model, "float32.onnx")
         self.images = Images(settings, self.path)
+        self.runtime = _runtime_of(settings.target, report)
 
     def rewrite(self) -> None:
         """Have activations in operators that have an int8 form; it is this model that is quantized then."""
@@ -95,7 +98,7 @@ class _Work:
 
     def losing(self) -> Callable[[onnx.ModelProto], Loss]:
         """What measures the loss of a model."""
-        measure = self.images.measure()
+        measure = self.images.measure(self.runtime)
         return lambda model: measure.loss(self.written(model, "candidate.onnx"))
 
 
@@ -111,19 +114,13 @@ class _Made(NamedTuple):
 
 
 def _half(work: _Work) -> _Made:
+    model, trunk, kernels = work.model, work.trunk, work.kernels
     with work.report.stage("reduce") as stage:
-        half, count = in_half(work.model, work.trunk, work.kernels), len(work.trunk.layers)
-        stage.note(f"{count} layers in float16")
-    with work.report.stage("measure") as stage:
-        loss = work.losing()(half)
-        stage.note(str(loss))
-    if loss.points > work.settings.max_loss:
-        raise LossError(
-            f"fp16 loses more than is allowed: {loss}",
-            f"{work.settings.max_loss:g} points at most",
-            "leave --precision out, or give a larger --max-loss",
-        )
-    return _Made(half, count, (), loss)
+        half = in_half(model, trunk, kernels)
+        stage.note(f"{len(trunk.layers)} layers in float16")
+    layers = list(trunk.reached)
+    found = _searched(work, half, partial(in_half, model, trunk, kernels), layers, work.images.examples)
+    return _Made(found.model, len(trunk.layers) - len(found.kept), found.kept, found.loss, noise=found.noise)
 
 
 def _eight(work: _Work) -> _Made:
@@ -132,27 +129,40 @@ def _eight(work: _Work) -> _Made:
         feeds = work.images.calibration()
         taken, held = _shared_out(feeds)
         quantizer = Quantizer(work.model, trunk, work.kernels, taken, str(work.folder))
-        noise = Noise(work.model, trunk, held)
-        method, start = best_method(quantizer, noise, stage.show)
+        method, start = best_method(quantizer, Noise(work.model, trunk, held), stage.show)
         stage.note(f"{len(feeds)} images of {work.images.source}, ranges by {method.title}")
-
-    def ranks() -> Dict[str, float]:
-        return ranked(quantizer, method, trunk, noise, stage.progress)
-
-    with work.report.stage("measure") as stage:
-        found = search(start, quantizer, method, ranks, work.losing(), work.settings.max_loss, stage.show)
-        stage.note(str(found.loss))
-        if found.kept:
-            stage.note(f"{len(found.kept)} of {len(quantizer.layers)} layers stay in float32")
-    loud = found.noise
-    if work.settings.report and not loud:
-        with work.report.stage("rank") as stage:
-            loud = ranks()
-            stage.note(f"{len(loud)} layers")
+    found = _searched(work, start, partial(quantizer.quantized, method), quantizer.layers, lambda: held)
     others = tuple(name for name in trunk.layers if name not in quantizer.layers)
     calibrated = Calibrated(len(feeds), work.images.source, digest(feeds), method.title)
     count = len(quantizer.layers) - len(found.kept)
-    return _Made(found.model, count, (*found.kept, *others), found.loss, calibrated, loud)
+    return _Made(found.model, count, (*found.kept, *others), found.loss, calibrated, found.noise)
+
+
+def _searched(
+    work: _Work,
+    start: onnx.ModelProto,
+    reducing: Reducing,
+    layers: Sequence[str],
+    images: Callable[[], Sequence[Feeds]],
+) -> Found:
+    """What loses no more than is allowed, and the layers by their noise where these were ranked."""
+    with work.report.stage("measure") as stage:
+        if work.runtime != DEFAULT_RUNTIME:  # what it does not load is no loss, but an error
+            open_session(work.written(start, "candidate.onnx"), "cpu", work.runtime)
+
+        def ranks() -> Dict[str, float]:
+            return ranked(reducing, layers, work.trunk, Noise(work.model, work.trunk, images()), stage.progress)
+
+        allowed, precision = work.settings.max_loss, work.settings.precision
+        found = search(start, reducing, ranks, work.losing(), allowed, stage.show, precision)
+        stage.note(str(found.loss))
+        if found.kept:
+            stage.note(f"{len(found.kept)} of {len(layers)} layers stay in float32")
+    if work.settings.report and not found.noise:
+        with work.report.stage("rank") as stage:
+            found = found._replace(noise=ranks())
+            stage.note(f"{len(found.noise)} layers")
+    return found
 
 
 def _finished(work: _Work, made: _Made) -> Reduced:
@@ -160,9 +170,9 @@ def _finished(work: _Work, made: _Made) -> Reduced:
     precision, report = work.settings.precision, work.report
     path = work.written(made.model, "reduced.onnx")
     with report.stage("compare") as stage:
-        before, after, share = side_by_side(work.path, path, work.images.examples())
+        before, after, share = side_by_side(work.path, path, work.images.examples(), runtime=work.runtime)
         stage.note(f"{after:.1f} ms, float32 {before:.1f} ms: {share:.2f}")
-        changed = changes(work.path, path, work.images.shown(MOST))
+        changed = changes(work.path, path, work.images.shown(MOST), work.runtime)
     for note in work.images.notes:
         report.warn(note)
     if share > 1:
@@ -179,7 +189,21 @@ def _finished(work: _Work, made: _Made) -> Reduced:
         milliseconds=(before, after),
         noise=dict(made.noise),
         changes=changed,
+        runtime=find_engine(work.runtime).titled() if work.runtime != DEFAULT_RUNTIME else "ONNX Runtime",
     )
+
+
+def _runtime_of(target: str, report: Report) -> str:
+    """The runtime that a target's files are run in: its own where that is installed."""
+    engine = find_target(target).engine
+    if not engine:
+        return DEFAULT_RUNTIME
+    try:
+        find_engine(engine).version()
+    except InputError as error:
+        report.warn(f"loss and time are measured in ONNX Runtime: {error.what}")
+        return DEFAULT_RUNTIME
+    return engine
 
 
 def _shared_out(feeds: List[Feeds]) -> Tuple[List[Feeds], List[Feeds]]:
@@ -210,6 +234,7 @@ def properties(found: Reduced) -> Dict[str, str]:
         "loss": {**vars(found.loss), "points": round(found.loss.points, 4)},
         "size": round(found.size, 4),
         "time": round(found.time, 4),
+        "runtime": found.runtime,
         "changes": None if found.changes is None else vars(found.changes),
         "noise": {name: round(value, 2) for name, value in found.noise.items()},
     }
@@ -226,7 +251,7 @@ def rows(found: Reduced) -> List[Row]:
     lines += [] if found.changes is None else found.changes.rows()
     before, after = found.milliseconds
     lines.append(("size", f"{found.size:.3f} of the float32 file"))
-    lines.append(("time", f"{after:.1f} ms, float32 {before:.1f} ms: {found.time:.2f}, on this machine"))
+    lines.append(("time", f"{after:.1f} ms, float32 {before:.1f} ms: {found.time:.2f}, in {found.runtime} on this machine"))
     return lines
 
 

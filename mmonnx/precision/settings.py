@@ -125,6 +125,7 @@ class Reduced:
         noise: by layer, the noise that it alone brings to what the model predicts, in dB of the signal; of int8, where
             layers were ranked.
         changes: what becomes of single answers; None where that is not known how to be told.
+        runtime: where loss and time were measured.
     """
 
     model: onnx.ModelProto
@@ -138,3 +139,4 @@ class Reduced:
     milliseconds: Tuple[float, float]
     noise: Dict[str, float] = field(default_factory=dict)
     changes: Optional[Changes] = None
+    runtime: str = "ONNX Runtime"

@@ -24,7 +24,7 @@ from .external import check_external, external_entries
 from .grouping import Grouping
 from .images import check_picture, count_channels, pictures_in, read_image, read_picture
 from .models import Classifier, Detector, Segmentor, open_model
-from .opening import load_session
+from .opening import AnySession, load_session, open_session
 from .pages.benchmark import Benchmark, measured, read_results
 from .pages.pictures import drawn, shown
 from .pages.write import page, write_page
@@ -65,6 +65,7 @@ from .texts import (
 from .transforms import from_config, main_ratio
 
 __all__ = [
+    "AnySession",
     "ATTENTION_MASK",
     "INPUT_IDS",
     "LABEL_TOKENS",
@@ -135,6 +136,7 @@ __all__ = [
     "is_rotated",
     "large",
     "load_session",
+    "open_session",
     "main_ratio",
     "masks",
     "measured",

@@ -10,6 +10,7 @@ pytest.importorskip("editors")
 
 from editors import EDSR, EDSR_OPTIONS, GL, INDEXNET, made, picture
 from models import photographs
+from reductions import reduced
 
 from mmonnx import cli
 from mmonnx.codebases.mmedit import samples
@@ -110,3 +111,13 @@ def test_a_mattors_metrics_are_pytorchs(tmp_path):
     assert set(found.scores) == {"SAD", "MSE"} and found.scores["SAD"] > 0
     for name, value in found.scores.items():
         assert value == pytest.approx(found.reference[name], rel=1e-2)
+
+
+def test_fewer_bits_are_judged_by_ssim_and_by_nothing_that_has_no_points(edsr, tmp_path):
+    config, _, path, folder = edsr
+    half = reduced(config, path, tmp_path, metrics=("PSNR", "SSIM"))
+    assert half.loss.figure == "SSIM" and half.loss.before > 1 and abs(half.loss.points) < 1
+    with pytest.raises(InputError, match="none of the figures PSNR says what a file is worth"):
+        reduced(config, path, tmp_path, metrics=("PSNR",))
+    with pytest.raises(InputError, match="a loss of .* is not known how to be measured on pictures alone"):
+        reduced(None, path, tmp_path, images=str(folder / "lq"))

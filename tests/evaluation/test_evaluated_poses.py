@@ -11,6 +11,7 @@ import torch
 pytest.importorskip("poses")
 
 from poses import RESNET, SMALL, small_config
+from reductions import reduced
 
 from mmonnx import cli, loading
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -73,3 +74,15 @@ def test_it_has_the_scores_of_pytorch_side_by_side(tmp_path, capsys, monkeypatch
     export(ExportSettings(config, checkpoint, output_file=raw, load=load))
     with pytest.raises(InputError, match="gives output_0; expected keypoints; export it without --skip-postprocess"):
         evaluate(EvaluationSettings(config, raw, ["mAP"]))
+
+
+def test_fewer_bits_are_judged_by_ap(tmp_path):
+    config, checkpoint = made(tmp_path)
+    path = str(tmp_path / "x.onnx")
+    export(ExportSettings(config, checkpoint, path, loading.LoadOptions(shape=(256, 192))))
+    half = reduced(config, path, tmp_path)
+    assert half.loss.figure == "AP" and half.loss.before > 20 and abs(half.loss.points) < 1
+    eight = reduced(config, path, tmp_path, "int8")
+    assert eight.loss.figure == "AP" and eight.loss.images + eight.calibrated.images == 9
+    with pytest.raises(InputError, match="a loss of .* is not known how to be measured on pictures alone"):
+        reduced(None, path, tmp_path, images=str(tmp_path))

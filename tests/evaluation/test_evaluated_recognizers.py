@@ -7,6 +7,7 @@ pytest.importorskip("recognizers")
 import numpy as np
 import onnx
 from recognizers import R18, TSN, film, made, pipeline
+from reductions import reduced
 
 from mmonnx import cli
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -70,3 +71,9 @@ def test_what_does_not_fit_is_one_line(tsn, capsys, arguments, said):
     assert cli.main(["test", config, path, *arguments, "--workers", "0"]) == 2
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error
+
+
+def test_fewer_bits_are_judged_by_accuracy(tsn, tmp_path):
+    config, _, path = tsn
+    half = reduced(config, path, tmp_path, metrics=METRICS)
+    assert half.loss.figure in ("top1_acc", "mean_class_accuracy") and half.loss.points == 0 < half.loss.before

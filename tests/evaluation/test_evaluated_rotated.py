@@ -10,6 +10,7 @@ import torch
 pytest.importorskip("rotated_detectors")
 
 from rotated_detectors import ONE_STAGE, RETINANET, small_config
+from reductions import reduced
 
 from mmonnx import cli, loading
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -75,3 +76,13 @@ def test_a_metric_that_is_not_mmrotates_is_one_line(made, capsys):
     assert cli.main(["test", config, file, "--eval", "bbox"]) == 2
     error = capsys.readouterr().err.strip()
     assert "metric 'bbox' is unknown to DOTADataset" in error and "\n" not in error
+
+
+def test_fewer_bits_are_judged_by_map_of_rotated_boxes(made, tmp_path):
+    config, _, file = made
+    half = reduced(config, file, tmp_path)
+    assert half.loss.figure == "mAP" and half.loss.before > 20 and abs(half.loss.points) < 2
+    eight = reduced(config, file, tmp_path, "int8")
+    assert eight.loss.figure == "mAP" and eight.loss.images == 1 and eight.size < 0.35
+    with pytest.raises(InputError, match="boxes are rotated"):
+        reduced(None, file, tmp_path, images=f"{Path(config).parent}/images")

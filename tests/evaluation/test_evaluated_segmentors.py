@@ -10,6 +10,7 @@ import torch
 pytest.importorskip("segmentors")
 
 from segmentors import FCN, RESNET, SLIDING, small_config
+from reductions import reduced
 
 from mmonnx import cli, loading
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -115,3 +116,15 @@ def test_it_refuses_a_file_that_says_something_else(tmp_path):
     file = exported(config, checkpoint, tmp_path / "x.onnx", dynamic=True)
     with pytest.raises(InputError, match="has 19 classes, the test set 7"):
         evaluate(EvaluationSettings(config, file, ["mIoU"], cfg_options=fewer))
+
+
+def test_fewer_bits_are_judged_by_miou(tmp_path):
+    config, checkpoint = made(tmp_path, RESNET)
+    file = exported(config, checkpoint, tmp_path / "x.onnx", dynamic=True)
+    whole = evaluate(EvaluationSettings(config, file, ["mIoU"], workers=0)).scores["mIoU"]
+    half = reduced(config, file, tmp_path)
+    assert half.loss.figure == "mIoU" and half.loss.before == pytest.approx(100 * whole, abs=1e-2)
+    assert abs(half.loss.points) < 1 and half.loss.images == 3
+    eight = reduced(config, file, tmp_path, "int8", images=str(tmp_path / "img"))
+    after = evaluate(EvaluationSettings(config, str(tmp_path / "int8.onnx"), ["mIoU"], workers=0)).scores["mIoU"]
+    assert eight.loss.after == pytest.approx(100 * after, abs=1e-2) and eight.loss.before == half.loss.before

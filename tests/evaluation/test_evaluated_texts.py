@@ -22,6 +22,7 @@ from ocr_models import (
     word,
     written,
 )
+from reductions import reduced
 
 from mmonnx import cli
 from mmonnx.evaluation import EvaluationSettings, evaluate
@@ -133,3 +134,15 @@ def test_boundaries_of_another_threshold_have_another_hmean(db, tmp_path):
     onnx.save(model, other)
     found = evaluate(EvaluationSettings(config, other, ["hmean-iou"], compare_with=checkpoint, workers=0))
     assert found.scores != found.reference
+
+
+def test_fewer_bits_are_judged_by_words(crnn, tmp_path):
+    config, _, path = crnn
+    half = reduced(config, path, tmp_path)
+    assert half.loss.figure == "0_word_acc" and half.loss.before > 50 and half.loss.points == 0
+
+
+def test_fewer_bits_are_judged_by_regions(db, tmp_path):
+    config, _, path = db[:3]
+    half = reduced(config, path, tmp_path)
+    assert half.loss.figure == "0_hmean-iou:hmean" and half.loss.before > 10 and abs(half.loss.points) < 5

@@ -49,3 +49,37 @@ def test_it_is_the_same_and_all_of_it_is_int8(kind, attributes, tmp_path):
     found = Quantizer(plain, trunk, KERNELS["onnxruntime"], images, str(tmp_path)).quantized(METHODS[0], set())
     gap = np.abs(Session(found).run(images[0])["y"] - expected).max()
     assert gap < 0.08 * np.abs(expected).max()
+    # a product by one number is a matter of scale
+    products = [node for node in found.graph.node if node.op_type == "Mul"]
+    assert len(products) == (1 if kind == "HardSwish" else 0)
+
+
+def test_products_by_one_number_after_each_other_are_scales_alone(tmp_path):
+    model = between("Div")
+    (act,) = [node for node in model.graph.node if node.name == "act"]
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(0.3, np.float32), "share"))
+    second = helper.make_node("Mul", ["share", "b"], ["b2"], "again")
+    model.graph.node.insert(list(model.graph.node).index(act) + 1, second)
+    next(node for node in model.graph.node if node.name == "second").input[0] = "b2"
+    plain = in_plain_operators(model, set(find_trunk(model).nodes))
+    images = [{"x": np.random.RandomState(seed).randn(1, 3, 8, 8).astype(np.float32)} for seed in range(4)]
+    quantizer = Quantizer(plain, find_trunk(plain), KERNELS["onnxruntime"], images, str(tmp_path))
+    found = quantizer.quantized(METHODS[0], set())
+    assert "Mul" not in [node.op_type for node in found.graph.node]
+    expected = Session(model).run(images[0])["y"]
+    assert np.abs(Session(found).run(images[0])["y"] - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("value", [-0.5, [[[[0.5]], [[2.0]], [[0.1]], [[1.0]]]]])
+def test_a_negative_number_and_one_for_each_channel_stay_products(value, tmp_path):
+    model = between("Div")
+    (act,) = [node for node in model.graph.node if node.name == "act"]
+    act.op_type = "Mul"
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), "share"))
+    act.input[1] = "share"
+    images = [{"x": np.random.RandomState(seed).randn(1, 3, 8, 8).astype(np.float32)} for seed in range(4)]
+    quantizer = Quantizer(model, find_trunk(model), KERNELS["onnxruntime"], images, str(tmp_path))
+    found = quantizer.quantized(METHODS[0], set())
+    assert [node.op_type for node in found.graph.node].count("Mul") == 1
+    expected = Session(model).run(images[0])["y"]
+    assert np.abs(Session(found).run(images[0])["y"] - expected).max() < 0.05 * np.abs(expected).max()
