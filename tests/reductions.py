@@ -1,6 +1,6 @@
 """Files of every toolbox in fewer bits, on the few pictures that a test has."""
 
-from mmonnx.precision import PrecisionSettings, Reduced, QuantizeSettings, quantize
+from mmonnx.precision import PrecisionSettings, QuantizeSettings, Reduced, quantize
 from mmonnx.terminal import Report
 
 

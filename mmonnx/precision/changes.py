@@ -46,10 +46,8 @@ class Changes:
         return lines
 
 
-def changes(
-    float32: str, reduced: str, pictures: Sequence[str], runtime: str = DEFAULT_RUNTIME
-) -> Optional[Changes]:
-    """Compare the answers of two files on pictures, the second one in some runtime; None for models whose answers are compared otherwise."""
+def changes(float32: str, reduced: str, pictures: Sequence[str], runtime: str = DEFAULT_RUNTIME) -> Optional[Changes]:
+    """Compare the answers of two files on pictures, the second one's in a runtime; None where that is not known how."""
     first, second = open_model(float32, "cpu"), open_model(reduced, "cpu", runtime=runtime)
     chosen = list(pictures)[:MOST]
     if isinstance(first, Classifier) and isinstance(second, Classifier):

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 import numpy as np
 import onnx

@@ -49,9 +49,10 @@ class ByMetric(Measure):
         self._images, self._runtime = images, runtime
         self._before = points(images.score(float32))
         if not any(self._before.values()):
+            names = ", ".join(self._before)
             raise InputError(
-                f"the float32 file has no point of {', '.join(self._before)} on {len(images)} images of {images.title}, "
-                "so that no loss can be measured",
+                f"the float32 file has no point of {names} on {len(images)} images of {images.title}, "
+                "and nothing to lose",
                 "a file that is right somewhere",
                 "give one with trained weights, more images with --measure, or pictures with --images alone",
             )

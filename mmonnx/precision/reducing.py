@@ -251,7 +251,9 @@ def rows(found: Reduced) -> List[Row]:
     lines += [] if found.changes is None else found.changes.rows()
     before, after = found.milliseconds
     lines.append(("size", f"{found.size:.3f} of the float32 file"))
-    lines.append(("time", f"{after:.1f} ms, float32 {before:.1f} ms: {found.time:.2f}, in {found.runtime} on this machine"))
+    lines.append(
+        ("time", f"{after:.1f} ms, float32 {before:.1f} ms: {found.time:.2f}, in {found.runtime} on this machine")
+    )
     return lines
 
 

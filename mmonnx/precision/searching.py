@@ -172,7 +172,8 @@ def search(
         if 2 * high > len(order):
             least = min(first.points, best.loss.points)
             raise LossError(
-                f"{precision} loses more than is allowed: {first}; with {high} of {len(order)} layers in float32 {best.loss}",
+                f"{precision} loses more than is allowed: {first}; "
+                f"with {high} of {len(order)} layers in float32 {best.loss}",
                 f"{max_loss:g} points at most",
                 f"give --max-loss {np.ceil(10 * least) / 10:g}, or another --precision",
             )

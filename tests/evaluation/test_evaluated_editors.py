@@ -15,6 +15,7 @@ from reductions import reduced
 from mmonnx import cli
 from mmonnx.codebases.mmedit import samples
 from mmonnx.evaluation import EvaluationSettings, evaluate
+from mmonnx.support import InputError
 
 pytestmark = pytest.mark.once  # mmedit is on the default stack alone
 SIZES = [(24, 36), (30, 20)]

@@ -1,6 +1,7 @@
 """A rotated detector's file on a set of DOTA's form has PyTorch's own mAP."""
 
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,14 +10,15 @@ import torch
 
 pytest.importorskip("rotated_detectors")
 
-from rotated_detectors import ONE_STAGE, RETINANET, small_config
 from reductions import reduced
+from rotated_detectors import ONE_STAGE, RETINANET, small_config
 
 from mmonnx import cli, loading
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
 from mmonnx.runtime import corners
+from mmonnx.support import InputError
 
 pytestmark = pytest.mark.once  # mmrotate is on the default stack alone
 SIZES = [(131, 202), (90, 90), (200, 131)]

@@ -9,8 +9,8 @@ import torch
 
 pytest.importorskip("segmentors")
 
-from segmentors import FCN, RESNET, SLIDING, small_config
 from reductions import reduced
+from segmentors import FCN, RESNET, SLIDING, small_config
 
 from mmonnx import cli, loading
 from mmonnx.evaluation import EvaluationSettings, evaluate

@@ -119,6 +119,17 @@ def test_a_detector_in_half_loses_nothing(detector):
     assert [str(one) for one in check_target(onnx.load(path), find_target("pplnn"))]
 
 
+def test_a_file_is_judged_in_the_runtime_that_it_is_for(classifier, capsys):
+    found, path = classifier.quantize("openvino.onnx", calibrate=4, target="openvino", max_loss=10.0, measure=20)
+    told = " ".join(capsys.readouterr().out.split())
+    about = inspect(path)["metadata"]["mmonnx.precision"]
+    assert about["runtime"] == found.runtime and f"in {found.runtime} on this machine" in told
+    if "loss and time are measured in ONNX Runtime: openvino is not installed" in told:
+        assert found.runtime == "ONNX Runtime"
+    else:
+        assert found.runtime.startswith("OpenVINO 20")
+
+
 def test_layers_are_ranked_where_that_is_asked_for(classifier, tmp_path, capsys):
     found, path = classifier.quantize("ranked.onnx", calibrate=4, max_loss=100.0, report=True)
     assert len(found.noise) == 53 and "noise that it alone brings" in capsys.readouterr().out
@@ -260,6 +271,7 @@ def test_a_slow_file_is_told_of(classifier, monkeypatch, capsys):
         (dict(max_loss=-1.0), "--max-loss -1 is no loss"),
         (dict(images="/nowhere"), "--images '/nowhere' is no folder"),
         (dict(target="pplnn"), "pplnn is not known to take int8 files"),
+        (dict(target="ncnn", precision="fp16"), "ncnn is not known to take fp16 files; expected --target onnxruntime or"),
         (dict(precision="int4"), "precision 'int4' is unknown"),
         (dict(cfg_options={"data.test.data_prefix": "/nowhere"}), "cannot be built"),
     ],
