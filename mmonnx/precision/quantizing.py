@@ -10,7 +10,7 @@ from ..runtime import PREFIX
 from ..support import ExportError, InputError, __version__, alone, check_writable, command_line, path_word
 from ..targets import find_target
 from ..terminal import Report
-from .reducing import properties, reduce, rows, show_layers
+from .reducing import is_described, properties, reduce, rows, show_layers
 from .settings import PrecisionSettings, Reduced
 
 
@@ -50,6 +50,7 @@ def quantize(settings: QuantizeSettings, report: Report) -> Reduced:
     check_writable(settings.path)
     model = read_model(settings.file)
     check_whole(model, settings.file)
+    _check_described(model, settings)
     found = reduce(model, asked, report)
     file = annotate(found.model, properties(found), __version__)
     findings = check_target(file, target)
@@ -62,6 +63,26 @@ def quantize(settings: QuantizeSettings, report: Report) -> Reduced:
         words = ["mmonnx", "test", path_word(asked.config), path_word(settings.path)]
         report.next_command(command_line(*words, "--eval", *(asked.metrics or ["METRIC"])))
     return found
+
+
+def _check_described(model: onnx.ModelProto, settings: QuantizeSettings) -> None:
+    """Refuse a file that has its pipeline inside, and one that only a config could say how to run.
+
+    Raises:
+        InputError: it is one.
+    """
+    if any(value.type.tensor_type.elem_type == onnx.TensorProto.UINT8 for value in model.graph.input):
+        raise InputError(
+            f"'{settings.file}' takes pictures as they are",
+            "a file that takes prepared images",
+            f"export it with --with-preprocess and --precision {settings.precision.precision} at once",
+        )
+    if settings.precision.config is None and not is_described(model):
+        raise InputError(
+            f"'{settings.file}' does not say how it is to be run",
+            "a file with the metadata that mmonnx export writes, or --config beside it",
+            "give its config",
+        )
 
 
 def check_whole(model: onnx.ModelProto, path: str) -> None:

@@ -172,7 +172,8 @@ def _finished(work: _Work, made: _Made) -> Reduced:
     with report.stage("compare") as stage:
         before, after, share = side_by_side(work.path, path, work.images.examples(), runtime=work.runtime)
         stage.note(f"{after:.1f} ms, float32 {before:.1f} ms: {share:.2f}")
-        changed = changes(work.path, path, work.images.shown(MOST), work.runtime)
+        known = is_described(work.model)  # else nobody knows what its answers are
+        changed = changes(work.path, path, work.images.shown(MOST), work.runtime) if known else None
     for note in work.images.notes:
         report.warn(note)
     if share > 1:
@@ -191,6 +192,11 @@ def _finished(work: _Work, made: _Made) -> Reduced:
         changes=changed,
         runtime=find_engine(work.runtime).titled() if work.runtime != DEFAULT_RUNTIME else "ONNX Runtime",
     )
+
+
+def is_described(model: onnx.ModelProto) -> bool:
+    """Whether a file says how it is run, and what its answers are."""
+    return any(entry.key == f"{PREFIX}task" for entry in model.metadata_props)
 
 
 def _runtime_of(target: str, report: Report) -> str:

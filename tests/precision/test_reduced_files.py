@@ -18,6 +18,8 @@ from pages import ROOT, commands  # noqa: E402
 from mmonnx import cli  # noqa: E402
 from mmonnx.evaluation import EvaluationSettings, ScoredSet, evaluate  # noqa: E402
 from mmonnx.graph import check_target, inspect  # noqa: E402
+from mmonnx.loading import LoadOptions  # noqa: E402
+from mmonnx.pipeline import ExportSettings, export  # noqa: E402
 from mmonnx.precision import PrecisionSettings, QuantizeSettings, measures, quantize, reducing  # noqa: E402
 from mmonnx.precision.eight import Quantizer  # noqa: E402
 from mmonnx.precision.measures import points  # noqa: E402
@@ -271,7 +273,10 @@ def test_a_slow_file_is_told_of(classifier, monkeypatch, capsys):
         (dict(max_loss=-1.0), "--max-loss -1 is no loss"),
         (dict(images="/nowhere"), "--images '/nowhere' is no folder"),
         (dict(target="pplnn"), "pplnn is not known to take int8 files"),
-        (dict(target="ncnn", precision="fp16"), "ncnn is not known to take fp16 files; expected --target onnxruntime or"),
+        (
+            dict(target="ncnn", precision="fp16"),
+            "ncnn is not known to take fp16 files; expected --target onnxruntime or",
+        ),
         (dict(precision="int4"), "precision 'int4' is unknown"),
         (dict(cfg_options={"data.test.data_prefix": "/nowhere"}), "cannot be built"),
     ],
@@ -287,6 +292,38 @@ def test_what_cannot_work_is_refused(classifier, asked, words):
 def test_a_reduced_file_is_not_reduced_again(classifier, quantized):
     with pytest.raises(InputError, match="is reduced already"):
         quantize(QuantizeSettings(quantized[1], "x.onnx", PrecisionSettings("int8", classifier.config)), Report())
+
+
+def test_a_file_without_metadata_is_run_by_its_config(classifier, tmp_path):
+    model = onnx.load(classifier.file)
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "bare.onnx"))
+    asked = PrecisionSettings("fp16", classifier.config, measure=20, max_loss=10.0)
+    found = quantize(QuantizeSettings(str(tmp_path / "bare.onnx"), str(tmp_path / "half.onnx"), asked), Report())
+    assert found.loss.images == 20 and found.changes is None
+    pictures = PrecisionSettings("fp16", images=str(classifier.folder / "classifier" / "test" / "1"))
+    with pytest.raises(InputError, match=r"bare.onnx' does not say how it is to be run; expected .* or --config"):
+        quantize(QuantizeSettings(str(tmp_path / "bare.onnx"), str(tmp_path / "x.onnx"), pictures), Report())
+
+
+def test_a_file_with_its_pipeline_inside_is_reduced_by_its_export(classifier, tmp_path):
+    path = str(tmp_path / "inside.onnx")
+    weights = weights_of(CLASSIFIER)
+    load, asked = LoadOptions(shape=(64, 64), dynamic=True), PrecisionSettings("int8", calibrate=4, max_loss=10.0)
+    export(ExportSettings(classifier.config, weights, path, load, with_preprocess="normalize", precision=asked))
+    model = onnx.load(path)
+    assert "QuantizeLinear" in [node.op_type for node in model.graph.node]
+    whole, ours = (
+        open_model(one, "cpu")(str(next((classifier.folder / "classifier" / "test").rglob("*.png"))))
+        for one in (classifier.file, path)
+    )
+    assert whole.probs.argmax() == ours.probs.argmax()
+    with pytest.raises(InputError, match="is reduced already"):
+        quantize(QuantizeSettings(path, "x.onnx", PrecisionSettings("int8", classifier.config)), Report())
+    path = str(tmp_path / "whole.onnx")
+    export(ExportSettings(classifier.config, weights, path, load, with_preprocess="normalize"))
+    with pytest.raises(InputError, match="takes pictures as they are; .* --with-preprocess and --precision int8"):
+        quantize(QuantizeSettings(path, "x.onnx", PrecisionSettings("int8", classifier.config)), Report())
 
 
 def test_figures_are_points_of_a_hundred():
