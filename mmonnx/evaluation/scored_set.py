@@ -106,7 +106,10 @@ class ScoredSet:
         taken: List[Feeds] = []
         file = OnnxFile(path, watch=taken.append)
         with _calm():
-            classes = len(self._evaluator.sets.classes(self._dataset)[0])
+            sets = self._evaluator.sets
+            classes = len(sets.classes(self._dataset)[0])
+            tally = sets.tally(self._config, self._dataset, self._asked)
+            self._evaluator.check(file, tally.metrics, tally.options, classes)  # some score each image as they run it
             run = self._evaluator.run_file(file, self._config, classes)
             for batch in self._batches(1):
                 for group in batch.groups:

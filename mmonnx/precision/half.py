@@ -4,7 +4,7 @@ Told to leave nodes alone, it still takes what goes from one of them to the next
 sizes of images among it. It knows tensors by their declared types: here those of the layers alone are declared.
 """
 
-from typing import Collection, Dict, Iterable, List, Optional, Set
+from typing import Collection, Dict, Iterable, List, Optional, Set, Tuple
 
 import onnx
 
@@ -44,7 +44,9 @@ def in_half(
     nodes, constants = list(result.graph.node), constants_of(result)
     named = set(trunk.nodes) if alone is None else set(alone)
     named -= _behind(nodes, set(trunk.layers), set(kept), constants)
-    inside = [node for node in nodes if node.name in named and node.op_type not in blocked]
+    stored = {tensor.name for tensor in result.graph.initializer}
+    named -= {node.name for node in nodes if node.op_type in blocked or not _plain(node, stored)}
+    inside = [node for node in nodes if node.name in named]
     seen = {name for node in inside for name in (*features(node, constants), *node.output)}
     hidden = _hide(result.graph, seen)
     del result.graph.value_info[:]
@@ -67,6 +69,26 @@ def in_half(
         value.type.tensor_type.elem_type = hidden.get(value.name, value.type.tensor_type.elem_type)
     del half.graph.value_info[:]  # shapes that are inferred again where somebody asks for them
     return half
+
+
+_PARAMETERS: Dict[str, Tuple[int, ...]] = {
+    "BatchNormalization": (1, 2, 3, 4),
+    "Clip": (1, 2),
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "Gemm": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "PRelu": (1,),
+    "Pad": (2,),
+}
+"""The inputs that have the type of the features, and are none."""
+
+
+def _plain(node: onnx.NodeProto, stored: Set[str]) -> bool:
+    """Whether what a node takes beside features is stored; what is computed is float32, and so is the node."""
+    places = _PARAMETERS.get(node.op_type, ())
+    return all(name in stored for name in (node.input[at] for at in places if at < len(node.input)) if name)
 
 
 def _behind(nodes: List[onnx.NodeProto], layers: Set[str], kept: Set[str], constants: Set[str]) -> Set[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from ..graph import walk_nodes
 from .trunk import constants_of
 
 
@@ -34,6 +35,37 @@ def in_plain_operators(model: onnx.ModelProto, inside: Set[str]) -> onnx.ModelPr
     del graph.node[:]
     graph.node.extend(made)
     del graph.value_info[:]
+    return result
+
+
+def with_plain_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose constants are initializers, read by their own names.
+
+    Torch writes an Identity where two parameters have the same values: behind one a layer's weights are not seen.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    given = {value.name for value in graph.input}
+    stored = {tensor.name for tensor in graph.initializer} - given
+    ends = {value.name for value in graph.output}
+    same: Dict[str, str] = {}
+    kept: List[onnx.NodeProto] = []
+    for node in graph.node:
+        name = node.output[0] if node.output else ""
+        value = next((one.t for one in node.attribute if one.name == "value"), None)
+        if node.op_type == "Constant" and value is not None and name not in ends:
+            graph.initializer.append(value)
+            graph.initializer[-1].name = name
+            stored.add(name)
+        elif node.op_type == "Identity" and same.get(node.input[0], node.input[0]) in stored and name not in ends:
+            same[name] = same.get(node.input[0], node.input[0])
+        else:
+            kept.append(_copied(node))
+    del graph.node[:]
+    graph.node.extend(kept)
+    for node in walk_nodes(graph):
+        node.input[:] = [same.get(name, name) for name in node.input]
     return result
 
 

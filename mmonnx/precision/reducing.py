@@ -19,7 +19,7 @@ from .eight import OPSET, Feeds, Quantizer, at_opset
 from .half import in_half
 from .kept import Kernels, kernels_of
 from .measures import Images, digest
-from .plain import in_plain_operators
+from .plain import in_plain_operators, with_plain_constants
 from .searching import Found, Noise, Reducing, best_method, ranked, search
 from .settings import Calibrated, Loss, PrecisionSettings, Reduced
 from .timing import side_by_side
@@ -40,7 +40,7 @@ def reduce(model: onnx.ModelProto, settings: PrecisionSettings, report: Report) 
         LossError: it loses more than is allowed.
     """
     kernels = kernels_of(settings.target, settings.precision)
-    model = _with_names(model)
+    model = _with_names(with_plain_constants(model))
     if settings.precision == "int8" and opset_of(model) < OPSET:
         was = opset_of(model)
         model = at_opset(model, OPSET)
@@ -99,7 +99,13 @@ class _Work:
     def losing(self) -> Callable[[onnx.ModelProto], Loss]:
         """What measures the loss of a model."""
         measure = self.images.measure(self.runtime)
-        return lambda model: measure.loss(self.written(model, "candidate.onnx"))
+
+        def loss(model: onnx.ModelProto) -> Loss:
+            path = self.written(model, "candidate.onnx")
+            open_session(path, "cpu", self.runtime)  # what does not load is an error, and no loss
+            return measure.loss(path)
+
+        return loss
 
 
 class _Made(NamedTuple):
@@ -147,8 +153,6 @@ def _searched(
 ) -> Found:
     """What loses no more than is allowed, and the layers by their noise where these were ranked."""
     with work.report.stage("measure") as stage:
-        if work.runtime != DEFAULT_RUNTIME:  # what it does not load is no loss, but an error
-            open_session(work.written(start, "candidate.onnx"), "cpu", work.runtime)
 
         def ranks() -> Dict[str, float]:
             return ranked(reducing, layers, work.trunk, Noise(work.model, work.trunk, images()), stage.progress)

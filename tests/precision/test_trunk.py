@@ -1,11 +1,13 @@
 """Which nodes may be reduced: layers and what joins them; no boxes, no choice, no sizes."""
 
 import onnx
+from onnx import helper
 from reducible import feeds, two_stages
 
 from mmonnx.precision.eight import METHODS, Quantizer
 from mmonnx.precision.half import in_half
 from mmonnx.precision.kept import KERNELS
+from mmonnx.precision.plain import with_plain_constants
 from mmonnx.precision.trunk import find_trunk, in_eight_bits
 from mmonnx.runtime import Session
 
@@ -73,3 +75,38 @@ def test_what_is_not_chosen_is_not_quantized(tmp_path):
         assert Session(found).run(feeds(1)[0])["classes"].shape == (3, 5)
     kinds = {node.input[0] for node in found.graph.node if node.op_type == "QuantizeLinear"}
     assert not kinds & {"boxes", "t4", "s1", "t3"}
+
+
+def test_weights_behind_an_identity_or_a_constant_are_weights():
+    model = two_stages()
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    alias = helper.make_node("Identity", ["w2"], ["again"], "alias")
+    twice = helper.make_node("Identity", ["again"], ["thrice"], "twice")
+    written = helper.make_node("Constant", [], ["written"], "written", value=tensors["ws"])
+    for place, node in enumerate((alias, twice, written)):
+        model.graph.node.insert(place, node)
+    changed = {"body": "thrice", "score": "written"}
+    for node in model.graph.node:
+        if node.name in changed:
+            node.input[1] = changed[node.name]
+    plain = with_plain_constants(model)
+    onnx.checker.check_model(plain, full_check=True)
+    assert [node.op_type for node in plain.graph.node] == [node.op_type for node in two_stages().graph.node]
+    assert find_trunk(plain).layers == find_trunk(two_stages()).layers
+    expected, found = (Session(one).run(feeds(1)[0]) for one in (two_stages(), plain))
+    assert all((expected[name] == found[name]).all() for name in expected)
+    Session(in_half(plain, find_trunk(plain), KERNELS["onnxruntime"])).run(feeds(1)[0])
+
+
+def test_what_takes_computed_parameters_stays_in_float32():
+    model = two_stages()
+    bias = helper.make_node("ReduceMean", ["x"], ["bias"], "bias", axes=[0, 2, 3], keepdims=0)
+    four = helper.make_node("Concat", ["bias", "size"], ["four"], "four", axis=0)
+    model.graph.node.insert(0, four)
+    model.graph.node.insert(0, bias)
+    next(node for node in model.graph.node if node.name == "body").input.append("four")
+    half = in_half(model, find_trunk(model), KERNELS["onnxruntime"])
+    assert Session(half).run(feeds(1)[0])["boxes"].shape == (3, 4)
+    stored = {tensor.name: tensor.data_type for tensor in half.graph.initializer}
+    body = next(node for node in half.graph.node if node.name == "body")
+    assert stored[body.input[1]] == onnx.TensorProto.FLOAT
