@@ -93,7 +93,8 @@ def _plain(node: onnx.NodeProto, stored: Set[str]) -> bool:
 
 def _behind(nodes: List[onnx.NodeProto], layers: Set[str], kept: Set[str], constants: Set[str]) -> Set[str]:
     """Layers that are kept, and the nodes that compute with what these give: it may be beyond float16."""
-    found, given = set(kept), set()
+    found: Set[str] = set(kept)
+    given: Set[str] = set()
     for node in nodes:
         if node.name in kept or (node.name not in layers and given.intersection(features(node, constants))):
             found.add(node.name)

@@ -8,7 +8,7 @@ import numpy as np
 from mmonnx.graph import opset_of, read_model
 from mmonnx.precision.eight import METHODS, OPSET, Quantizer, at_opset, quantization_reader
 from mmonnx.precision.kept import KERNELS
-from mmonnx.precision.plain import in_plain_operators
+from mmonnx.precision.plain import in_plain_operators, with_plain_constants
 from mmonnx.precision.quietness import silent
 from mmonnx.precision.timing import side_by_side
 from mmonnx.precision.trunk import find_trunk
@@ -60,6 +60,7 @@ def measure_precision(
 
 
 def _ours(model: Any, source: str, images: List[Dict[str, np.ndarray]], target: str) -> str:
+    model = with_plain_constants(model)
     model = in_plain_operators(model, set(find_trunk(model).nodes))
     trunk = find_trunk(model)
     quantizer = Quantizer(model, trunk, KERNELS["onnxruntime"], images, str(Path(target).parent))
