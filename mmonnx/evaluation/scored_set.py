@@ -71,7 +71,6 @@ class ScoredSet:
                     f"give --calibrate {max(left // 2, 1)}, or a folder with --images",
                 )
             self.places = [free[place] for place in _spread(len(free), most)]
-            self._dataset = _limited(self._dataset, self.places)
         self.title = f"the {'training' if of_training else 'test'} set of {config} ({type(self._dataset).__name__})"
         self._asked = EvaluationSettings(config, file, metrics or self._evaluator.usual_metrics(self._config))
 
@@ -87,31 +86,30 @@ class ScoredSet:
         sets, file = self._evaluator.sets, OnnxFile(path, runtime=runtime)
         with _calm():
             classes = len(sets.classes(self._dataset)[0])
-            tally = sets.tally(self._config, self._dataset, self._asked)
+            dataset = _limited(self._dataset, self.places)
+            tally = sets.tally(self._config, dataset, self._asked)
             self._evaluator.check(file, tally.metrics, tally.options, classes)
             run = self._evaluator.run_file(file, self._config, classes)
-            for batch in self._batches(self._batch):
+            for batch in self._batches(dataset, range(len(dataset)), self._batch):
                 found: List[Any] = [None] * batch.count
                 for group in batch.groups:
                     for place, result in zip(group.places, run(group)):
                         found[place] = result
                 tally.add(batch, found)
-            tally.join([tally.part], len(self._dataset))
+            tally.join([tally.part], len(dataset))
             tally.limit()
             scores, _ = tally.score()
         return {name: float(value) for name, value in scores.items() if _is_figure(value)}
 
-    def feeds(self, path: str) -> List[Feeds]:
-        """What a file takes of each image: all of its inputs."""
+    def feeds(self, path: str, most: Optional[int] = None) -> List[Feeds]:
+        """What a file takes of each image, or of some of them: all of its inputs."""
         taken: List[Feeds] = []
         file = OnnxFile(path, watch=taken.append)
         with _calm():
             sets = self._evaluator.sets
             classes = len(sets.classes(self._dataset)[0])
-            tally = sets.tally(self._config, self._dataset, self._asked)
-            self._evaluator.check(file, tally.metrics, tally.options, classes)  # some score each image as they run it
             run = self._evaluator.run_file(file, self._config, classes)
-            for batch in self._batches(1):
+            for batch in self._batches(self._dataset, self._some(most)):
                 for group in batch.groups:
                     run(group)
         return taken
@@ -119,14 +117,17 @@ class ScoredSet:
     def pictures(self, most: int) -> List[str]:
         """The files of some of the pictures, as far as they are files."""
         with _calm():
-            batches = self._batches(1, _spread(len(self), most))
+            batches = self._batches(self._dataset, self._some(most))
             metas = [meta for batch in batches for group in batch.groups for meta in group.metas]
         return [str(meta["filename"]) for meta in metas if os.path.isfile(str(meta.get("filename")))]
 
-    def _batches(self, size: int, places: Optional[Sequence[int]] = None) -> Iterator[Any]:
-        sets, chosen = self._evaluator.sets, range(len(self)) if places is None else places
-        loader = sets.loader(self._config, self._dataset, chosen, size, 0)
-        return sets.batches(self._config, self._dataset, loader)
+    def _some(self, most: Optional[int]) -> List[int]:
+        """The places of some of the images, or of all of them."""
+        return self.places if most is None else [self.places[place] for place in _spread(len(self), most)]
+
+    def _batches(self, dataset: Any, places: Sequence[int], size: int = 1) -> Iterator[Any]:
+        sets = self._evaluator.sets
+        return sets.batches(self._config, dataset, sets.loader(self._config, dataset, places, size, 0))
 
 
 @contextlib.contextmanager

@@ -180,8 +180,7 @@ class Images:
     def examples(self) -> List[Feeds]:
         """What the file takes, of a few images that are measured on."""
         if self._test is not None:
-            few = ScoredSet(str(self._settings.config), self._float32, self._settings.cfg_options, most=_FEW)
-            return few.feeds(self._float32)
+            return self._test.feeds(self._float32, _FEW)
         return self._prepared(self._rest(_FEW))
 
     def shown(self, most: int) -> List[str]:

@@ -139,7 +139,7 @@ def test_boundaries_of_another_threshold_have_another_hmean(db, tmp_path):
 def test_fewer_bits_are_judged_by_words(crnn, tmp_path):
     config, _, path, _ = crnn
     half = reduced(config, path, tmp_path)
-    assert half.loss.figure == "0_word_acc" and half.loss.before > 50 and half.loss.points == 0
+    assert half.loss.figure == "0_word_acc" and half.loss.before > 50 and half.loss.points < 40
 
 
 def test_fewer_bits_are_judged_by_regions(db, tmp_path):

@@ -55,8 +55,10 @@ class EditorEvaluator(Evaluator):
                     "export it with --dynamic-export",
                 )
             (outputs,) = file(image.numpy(), size, beside={name: value.numpy() for name, value in beside.items()})
-            with scored_by(model, self._metrics):
-                scores = family.score(model, outputs, data)
+            scores: Dict[str, Any] = {}
+            if self._metrics:  # else the file is run for what it takes alone
+                with scored_by(model, self._metrics):
+                    scores = family.score(model, outputs, data)
             return [{"eval_result": scores, "image": family.edited(outputs[family.outputs[0]])}]
 
         return run
