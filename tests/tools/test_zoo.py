@@ -240,6 +240,15 @@ def test_sections_of_other_codebases_stay():
     assert table.coverage([record(config="mmdet::x/new.py")], after) == after
 
 
+def test_a_page_of_somebodys_own_gets_the_table_and_stays():
+    page = "# What was tried\n\nBy hand.\n\n## Known limits\n\n- One.\n"
+    first = table.coverage([record(config="mmdet::x/old.py")], page)
+    assert first.startswith(page) and "## MMDetection" in first and "old.py" in first
+    moved = first.replace(page, "# What was tried\n\nBy hand.\n\n") + "\n## Known limits\n\n- One.\n"
+    second = table.coverage([record(config="mmdet::x/new.py")], moved)
+    assert "old.py" not in second and second == moved.replace("old.py", "new.py")
+
+
 def test_messages_of_the_runtime_begin_with_what_they_say():
     text = (
         "FAIL : Status Message: /onnxruntime_src/onnxruntime/core/x/y.h:91 onnxruntime::R::R(const T&, V&) size was 3"

@@ -141,7 +141,12 @@ CODEBASES = {
         skipped=("video_interpolators",),
         representatives={},
         shape=(64, 96),
+        # the sizes of faces, and of latent codes; what flows are sought in; what halves its maps four times
         shapes={
+            "restorers/dic/*": (16, 16),
+            "restorers/glean/*": (32, 32),
+            "restorers/*basicvsr*/*": (64, 96),
+            "restorers/iconvsr/*": (64, 96),
             "restorers/*": (48, 64),
             "inpainting/deepfill*/*": (96, 128),
             "inpainting/partial_conv/*": (128, 128),

@@ -1,0 +1,89 @@
+"""What restorers of films have, and StyleGAN2: warping, flows, modulated convolutions, against upstream's own."""
+
+import pytest
+import torch
+
+from mmonnx import fallback
+from mmonnx.rewriting.rewrites import rewriting
+
+fallback.ensure()
+pytest.importorskip("mmedit", reason="mmedit is not installed (requirements/members.txt)")
+
+from mmedit.models.backbones.sr_backbones.basicvsr_net import BasicVSRNet, SPyNet
+from mmedit.models.backbones.sr_backbones.real_basicvsr_net import RealBasicVSRNet
+from mmedit.models.common import flow_warp
+from mmedit.models.components.stylegan2.modules import ModulatedConv2d
+
+pytestmark = pytest.mark.once  # mmedit is on the default stack alone
+
+
+def both(run):
+    """What upstream's own function gives, and what its stand-in does."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        expected = run()
+        with rewriting():
+            return expected, run()
+
+
+@pytest.mark.parametrize("size", [(7, 9), (1, 5), (6, 1)])
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+def test_maps_are_warped_by_a_flow(size, padding):
+    x, flow = torch.randn(2, 3, *size), 4 * torch.randn(2, *size, 2)
+    expected, actual = both(lambda: flow_warp(x, flow, padding_mode=padding))
+    assert expected.abs().max() > 0.5 and torch.allclose(expected, actual, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (70, 65)])
+def test_the_flow_between_pictures(size):
+    model = SPyNet(None).eval()
+    first, second = torch.rand(2, 3, *size), torch.rand(2, 3, *size)
+    expected, actual = both(lambda: model(first, second))
+    assert expected.std() > 1e-3 and torch.allclose(expected, actual, atol=1e-5)
+
+
+def test_a_film_that_runs_back_and_forth():
+    model, frames = BasicVSRNet(8, 1).eval(), torch.rand(1, 2, 3, 64, 64)
+    film = torch.cat([frames, frames.flip(1)], 1)
+    expected, actual = both(lambda: model(film))
+    assert not model.is_mirror_extended  # as the stand-in has it
+    assert torch.allclose(expected, actual, atol=1e-5)
+
+
+@pytest.mark.parametrize("cleanings,threshold", [(1, 255.0), (2, None), (3, 0.0)])
+@pytest.mark.parametrize("sequential", [False, True])
+def test_frames_are_cleaned_until_little_changes(cleanings, threshold, sequential):
+    torch.manual_seed(1)
+    model = RealBasicVSRNet(8, 1, 1, is_sequential_cleaning=sequential).eval()
+    for parameter in model.image_cleaning.parameters():
+        parameter.data.mul_(0.3)
+    film, called = torch.rand(1, 2, 3, 64, 64), []
+    if threshold is None:  # what the second cleaning changes is below it, what the first does is not
+        rest, changes = film, []
+        with torch.no_grad():
+            for _ in range(2):
+                residue = model.image_cleaning(rest.flatten(0, 1)).reshape(rest.shape)
+                changes.append(float(residue.abs().mean()))
+                rest = rest + residue
+        threshold = 255 * sum(changes) / 2
+        assert changes[1] < changes[0]
+    model.dynamic_refine_thres = threshold / 255
+    hook = model.image_cleaning.register_forward_hook(lambda *_: called.append(1))
+    with torch.no_grad():
+        expected = model(film.clone(), return_lqs=True)
+    hook.remove()
+    assert len(called) == cleanings * (2 if sequential else 1)
+    with torch.no_grad(), rewriting():
+        actual = model(film.clone(), return_lqs=True)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(expected, actual))
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
+@pytest.mark.parametrize("way", ["same", "upsample", "downsample"])
+def test_convolutions_whose_weights_are_of_each_image(way, demodulate):
+    torch.manual_seed(0)
+    more = {} if way == "same" else {way: True}
+    model = ModulatedConv2d(6, 4, 3, 5, demodulate=demodulate, **more).eval()
+    image, style = torch.randn(3, 6, 8, 8), torch.randn(3, 5)
+    expected, actual = both(lambda: model(image, style))
+    assert expected.std() > 0.1 and torch.allclose(expected, actual, atol=1e-4)
