@@ -10,6 +10,7 @@ from torch import nn
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import building
+from .actions import detects_actions
 from .families import family_of
 from .localizers import kind_of
 from .rules import RULES
@@ -40,7 +41,7 @@ class MMAction2(OpenMMLabCodebase):
         if compat.is_second_generation():  # whose mmaction is not known
             return False
         found = compat.model_type(self.package, self.registry, settings.model.type)
-        return isinstance(found, type) and issubclass(found, self._bases()) or self._detects_actions(settings)
+        return isinstance(found, type) and issubclass(found, self._bases()) or detects_actions(settings.model)
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model of a config and make it a task; see ``Codebase.build``."""
@@ -74,8 +75,3 @@ class MMAction2(OpenMMLabCodebase):
             module, _, name = path.rpartition(".")
             found.append(getattr(sys.modules[f"{self.package}.models.{module}"], name))
         return tuple(found)
-
-    @staticmethod
-    def _detects_actions(settings: Any) -> bool:
-        """Whether it is a detector of mmdet's of what people do, whose parts are mmaction2's."""
-        return (settings.model.get("roi_head") or {}).get("type") == "AVARoIHead"
