@@ -125,6 +125,8 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if {"keypoints", "scores"} <= names:
+        return "bottom-up pose estimation"
     if "keypoints" in names:
         return "pose estimation"
     if task.grouping is not None and {"heatmaps", "tags"} <= names:

@@ -60,9 +60,7 @@ def test_upstreams_own_answer_is_that_of_the_task(tmp_path):
     model, feeds = task.module.model, task.inputs
     meta = {"img_shape": (32, 48)}
     with torch.no_grad():
-        (own,) = model(
-            return_loss=False, img=[feeds["input"]], img_metas=[[meta]], proposals=[[feeds["proposals"][0]]]
-        )
+        (own,) = model(return_loss=False, img=[feeds["input"]], img_metas=[[meta]], proposals=[[feeds["proposals"][0]]])
     (found,) = task.predict(feeds)
     for label, rows in enumerate(own, 1):
         kept = found.values["scores"][0, :, label]

@@ -7,12 +7,11 @@ from mmonnx import fallback
 from mmonnx.rewriting.rewrites import rewriting
 
 fallback.ensure()
-pytest.importorskip("mmedit", reason="mmedit is not installed (requirements/members.txt)")
-
-from mmedit.models.backbones.sr_backbones.basicvsr_net import BasicVSRNet, SPyNet
-from mmedit.models.backbones.sr_backbones.real_basicvsr_net import RealBasicVSRNet
-from mmedit.models.common import flow_warp
-from mmedit.models.components.stylegan2.modules import ModulatedConv2d
+pytest.importorskip("mmedit.models", reason="mmedit is not installed (requirements/members.txt)")
+basicvsr = pytest.importorskip("mmedit.models.backbones.sr_backbones.basicvsr_net")
+real_basicvsr = pytest.importorskip("mmedit.models.backbones.sr_backbones.real_basicvsr_net")
+stylegan2 = pytest.importorskip("mmedit.models.components.stylegan2.modules")
+common = pytest.importorskip("mmedit.models.common")
 
 pytestmark = pytest.mark.once  # mmedit is on the default stack alone
 
@@ -30,20 +29,20 @@ def both(run):
 @pytest.mark.parametrize("padding", ["zeros", "border"])
 def test_maps_are_warped_by_a_flow(size, padding):
     x, flow = torch.randn(2, 3, *size), 4 * torch.randn(2, *size, 2)
-    expected, actual = both(lambda: flow_warp(x, flow, padding_mode=padding))
+    expected, actual = both(lambda: common.flow_warp(x, flow, padding_mode=padding))
     assert expected.abs().max() > 0.5 and torch.allclose(expected, actual, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (70, 65)])
 def test_the_flow_between_pictures(size):
-    model = SPyNet(None).eval()
+    model = basicvsr.SPyNet(None).eval()
     first, second = torch.rand(2, 3, *size), torch.rand(2, 3, *size)
     expected, actual = both(lambda: model(first, second))
     assert expected.std() > 1e-3 and torch.allclose(expected, actual, atol=1e-5)
 
 
 def test_a_film_that_runs_back_and_forth():
-    model, frames = BasicVSRNet(8, 1).eval(), torch.rand(1, 2, 3, 64, 64)
+    model, frames = basicvsr.BasicVSRNet(8, 1).eval(), torch.rand(1, 2, 3, 64, 64)
     film = torch.cat([frames, frames.flip(1)], 1)
     expected, actual = both(lambda: model(film))
     assert not model.is_mirror_extended  # as the stand-in has it
@@ -54,7 +53,7 @@ def test_a_film_that_runs_back_and_forth():
 @pytest.mark.parametrize("sequential", [False, True])
 def test_frames_are_cleaned_until_little_changes(cleanings, threshold, sequential):
     torch.manual_seed(1)
-    model = RealBasicVSRNet(8, 1, 1, is_sequential_cleaning=sequential).eval()
+    model = real_basicvsr.RealBasicVSRNet(8, 1, 1, is_sequential_cleaning=sequential).eval()
     for parameter in model.image_cleaning.parameters():
         parameter.data.mul_(0.3)
     film, called = torch.rand(1, 2, 3, 64, 64), []
@@ -83,7 +82,7 @@ def test_frames_are_cleaned_until_little_changes(cleanings, threshold, sequentia
 def test_convolutions_whose_weights_are_of_each_image(way, demodulate):
     torch.manual_seed(0)
     more = {} if way == "same" else {way: True}
-    model = ModulatedConv2d(6, 4, 3, 5, demodulate=demodulate, **more).eval()
+    model = stylegan2.ModulatedConv2d(6, 4, 3, 5, demodulate=demodulate, **more).eval()
     image, style = torch.randn(3, 6, 8, 8), torch.randn(3, 5)
     expected, actual = both(lambda: model(image, style))
     assert expected.std() > 0.1 and torch.allclose(expected, actual, atol=1e-4)

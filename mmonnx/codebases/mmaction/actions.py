@@ -146,7 +146,7 @@ def _boxes(count: int, people: int, size: Shape) -> torch.Tensor:
 
 
 def _predict(model: Any, feeds: Feeds) -> List[RawOutputs]:
-    """The scores by upstream's own test, which takes one film at a time, before those below a threshold are left out."""
+    """The scores by upstream's own test, which takes one film at a time, those below its threshold among them."""
     rows: List[torch.Tensor] = []
     metas: Sequence[Any] = [{"img_shape": tuple(int(side) for side in feeds["input"].shape[-2:])}]
     with inference(model):

@@ -76,7 +76,7 @@ class Filming(Restoring):
         return super().edited(values)
 
     def score(self, model: Any, outputs: Mapping[str, np.ndarray], data: Mapping[str, Any]) -> Dict[str, Any]:
-        """See ``Family.score``; of a film whose truth is one frame, the one in the middle counts, as upstream has it."""
+        """See ``Family.score``; of a film whose truth is one frame, that in the middle counts, as upstream has it."""
         truth = self.truth(model, data)
         found = torch.from_numpy(outputs["image"])[None]
         if found.dim() > truth.dim():

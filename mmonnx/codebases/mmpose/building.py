@@ -10,7 +10,7 @@ from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images, test_pipeline
 from ...support import InputError
-from . import bottom_up, top_down
+from . import bottom_up, one_stage, top_down
 from .keypoints import describe, image_size, norm_of
 
 DEFAULT_SHAPE = (256, 192)
@@ -24,7 +24,6 @@ _OTHERS = {
     "VoxelCenterDetector": "it takes voxels of several views",
     "GestureRecognizer": "it says what gesture a film shows",
     "PoseWarper": "it takes several frames of a film",
-    "CID": "it runs a part of its network once for each person that it has found, one picture at a time",
     "DisentangledKeypointRegressor": "its poses are chosen and judged among each other, by code outside of its network",
 }
 """What other models of mmpose's do, by their classes' names."""
@@ -76,8 +75,15 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         return top_down.make_task(model, title, norm, options)
     if is_bottom_up(model):
         return bottom_up.make_task(model, title, norm, options)
+    if one_stage.is_one(model):
+        return one_stage.make_task(model, title, norm, options)
     kind = type(model).__name__
     raise _refused(title, f"a {kind}" + (f": {_OTHERS[kind]}" if kind in _OTHERS else ""))
+
+
+def is_known(model: Any) -> bool:
+    """Whether it is of a kind that is known."""
+    return is_top_down(model) or is_bottom_up(model) or one_stage.is_one(model)
 
 
 def is_top_down(model: Any) -> bool:
@@ -99,7 +105,7 @@ def _is_other(model: Any) -> bool:
 def _refused(title: str, what: str) -> InputError:
     return InputError(
         f"{title} is {what}",
-        "a TopDown or an AssociativeEmbedding of mmpose, or a model that inherits from one",
+        "a TopDown, an AssociativeEmbedding or a CID of mmpose, or a model that inherits from one",
         "export its network: give it to mmonnx.export as a plain module",
     )
 

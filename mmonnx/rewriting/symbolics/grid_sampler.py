@@ -70,9 +70,7 @@ def _write(
         raise NewerOpsetError(f"{what}, which opset {body.opset} cannot express", FIRST_GRID_SAMPLE)
     batch, height, width = (body.size(grid, axis) for axis in range(3))
     given = [body.reshape(body.column(grid, index, 3), -1) for index in (0, 1)]
-    x, y = (
-        _place(body, place, body.size(input, axis), mode, padding, aligned) for place, axis in zip(given, (3, 2))
-    )
+    x, y = (_place(body, place, body.size(input, axis), mode, padding, aligned) for place, axis in zip(given, (3, 2)))
     if padding == "zeros":
         input = body.op("Pad", input, [0, 0, 1, 1, 0, 0, 1, 1])
     # in torch, what lies at no place is no number either, where neither a cell nor the border is taken for it

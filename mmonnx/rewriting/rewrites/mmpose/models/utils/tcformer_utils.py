@@ -137,7 +137,7 @@ def _sums(
 
 
 def _distances(x: torch.Tensor) -> torch.Tensor:
-    """(B, N, N) between rows (B, N, C), by the product that torch's ``cdist`` makes of many: no array of differences."""
+    """(B, N, N) between rows (B, N, C), by the product that torch's ``cdist`` makes of many: no differences."""
     norm, one = x.pow(2).sum(-1, keepdim=True), torch.ones_like(x[..., :1])
     left, right = torch.cat([-2 * x, norm, one], -1), torch.cat([x, one, norm], -1)
     return torch.matmul(left, right.transpose(1, 2)).clamp(min=0).sqrt()

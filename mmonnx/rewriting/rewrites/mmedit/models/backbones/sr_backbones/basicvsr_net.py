@@ -21,9 +21,7 @@ def check_if_mirror_extended(context: ExportContext, original: Any, self: Any, l
 
 
 @rewrite(f"{_PATH}.SPyNet.forward")
-def spynet(
-    context: ExportContext, original: Any, self: Any, ref: torch.Tensor, supp: torch.Tensor
-) -> torch.Tensor:
+def spynet(context: ExportContext, original: Any, self: Any, ref: torch.Tensor, supp: torch.Tensor) -> torch.Tensor:
     """(N, 2, H, W), the flow from one picture to another: the sides that it is sought in are numbers upstream."""
     sides = tuple(ref.shape[2:4])
     coarse = tuple(ceil_divide(side, _COARSE) * _COARSE for side in sides)

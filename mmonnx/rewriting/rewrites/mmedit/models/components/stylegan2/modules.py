@@ -10,9 +10,7 @@ from .....registry import rewrite
 
 
 @rewrite("mmedit.models.components.stylegan2.modules.ModulatedConv2d.forward")
-def modulated(
-    context: ExportContext, original: Any, self: Any, x: torch.Tensor, style: torch.Tensor
-) -> torch.Tensor:
+def modulated(context: ExportContext, original: Any, self: Any, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
     """(N, C, H, W) through a convolution whose weights are each image's own, by its style (N, S).
 
     A style scales the weights of an input channel, and another number those of an output channel: the maps are scaled
