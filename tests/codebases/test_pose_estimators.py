@@ -140,6 +140,19 @@ def test_tokens_that_become_clusters(tmp_path):
     assert sum(result.excused for result in results) < 0.1 * sum(result.total for result in results)
 
 
+@pytest.mark.long
+def test_raw_outputs_are_heats_and_offsets_of_what_is_decoded_elsewhere(tmp_path, capsys):
+    name = "mmpose::body/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"
+    options = {**CID_OPTIONS, "model.keypoint_head.in_channels": (8, 16, 32, 64)}
+    options = {key: value for key, value in options.items() if "gfd" not in key and "test_cfg" not in key}
+    config, path = small_config(name, tmp_path, options), str(tmp_path / "x.onnx")
+    assert cli.main(["export", config, "--shape", "64", "96", "--output-file", path]) == 2
+    assert "with --skip-postprocess the file gives its maps of heat and of offsets" in capsys.readouterr().err
+    command = ["export", config, "--shape", "64", "96", "--output-file", path, "--skip-postprocess", "--dynamic-export"]
+    assert cli.main([*command, "--verify"]) == 0
+    assert len(onnx.load(path).graph.output) == 2
+
+
 def test_the_file_says_what_it_is(tmp_path):
     config = small_config(RESNET, tmp_path, copy.deepcopy(SMALL))
     path = str(tmp_path / "x.onnx")
