@@ -195,7 +195,10 @@ def test_a_model_that_is_there_already(tmp_path):
         ([RESNET, "--seg-logits", "--shape", "64"], "--seg-logits is for a segmentor of mmseg"),
         (["mmpose::body/none.py"], "is not in the installed mmpose"),
         ([f"{MPOSE}/3d_kpt_sview_rgb_img/pose_lift/h36m/simplebaseline3d_h36m.py"], "lifts key points to three"),
-        ([f"{MPOSE}/2d_kpt_sview_rgb_img/cid/coco/hrnet_w32_coco_512x512.py"], "once for each person"),
+        (
+            [f"{MPOSE}/2d_kpt_sview_rgb_vid/posewarper/posetrack18/hrnet_w48_posetrack18_384x288_posewarper_stage2.py"],
+            "takes several frames",
+        ),
         ([f"{MPOSE}/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"], "chosen and judged among each other"),
         (
             ["mmpose::hand/3d_kpt_sview_rgb_img/internet/interhand3d/res50_interhand3d_all_256x256.py"],

@@ -12,7 +12,7 @@ from bodies import OPSETS, close, every_opset, export, rand, randn, run, run_bod
 from mmonnx import fallback
 from mmonnx.environment import compat
 from mmonnx.rewriting.rewrites import rewriting
-from mmonnx.rewriting.symbolics.grid_sampler import MODES, PADDINGS
+from mmonnx.rewriting.symbolics.grid_sampler import FIRST_GRID_SAMPLE, MODES, PADDINGS
 from mmonnx.support.errors import ExportError
 
 GRIDS = list(itertools.product(MODES, PADDINGS, (False, True)))
@@ -46,10 +46,10 @@ def test_body(opset, mode, padding, align):
         close(found[0], expected)
 
 
-@pytest.mark.parametrize("opset", sorted({*OPSETS, 16}))
+@pytest.mark.parametrize("opset", [opset for opset in OPSETS if opset < FIRST_GRID_SAMPLE])
 @pytest.mark.parametrize("mode, padding, align", [one for one in GRIDS if one[0] != "bicubic"])
 def test_places_that_are_no_numbers(opset, mode, padding, align):
-    """A flow that is divided by the steps of a map of one cell."""
+    """A flow that is divided by the steps of a map of one cell; ONNX Runtime's own operator makes zeros of these."""
     attributes = dict(
         interpolation_mode=MODES.index(mode), padding_mode=PADDINGS.index(padding), align_corners=int(align)
     )

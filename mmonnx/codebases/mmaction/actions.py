@@ -37,6 +37,7 @@ class ActionModule(nn.Module):
         """Run the network on a batch."""
         context: Optional[Any] = current()
         if context is not None:
+            context.start(input[:, :, 0])
             context.upstream_path = True
         model: Any = self.model
         films, people = (torch.arange(proposals.shape[axis], device=input.device) for axis in (0, 1))

@@ -1,6 +1,7 @@
 """MMAction2 0.x."""
 
 import importlib
+import importlib.util
 import sys
 from types import MappingProxyType
 from typing import Any, Dict, Mapping, Optional
@@ -41,7 +42,13 @@ class MMAction2(OpenMMLabCodebase):
         if compat.is_second_generation():  # whose mmaction is not known
             return False
         found = compat.model_type(self.package, self.registry, settings.model.type)
-        return isinstance(found, type) and issubclass(found, self._bases()) or detects_actions(settings.model)
+        if detects_actions(settings.model):  # of a class of mmdet's
+            return importlib.util.find_spec(self.package) is not None
+        return isinstance(found, type) and issubclass(found, self._bases())
+
+    def seems_to_own(self, settings: Any) -> bool:
+        """See ``Codebase.seems_to_own``; a detector of actions is one of mmdet's, but for its head."""
+        return super().seems_to_own(settings) or detects_actions(settings.model)
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model of a config and make it a task; see ``Codebase.build``."""

@@ -1,12 +1,14 @@
 """Pose estimators of MMPose 0.x that find people by their middles, and the key points of each, as tasks."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ...environment import inference
 from ...loading import (
@@ -28,6 +30,8 @@ from .module import one_pass
 
 KIND = "CID"
 _NAMES = ["keypoints", "scores"]
+_STEP = 4.0
+"""Pixels from one place of a map to the next."""
 _UNIT = 200.0
 """What mmpose gives the width and the height of a picture in, in pixels."""
 
@@ -104,18 +108,34 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
 
 def _predict(model: Any, batch: Feeds) -> List[Poses]:
     """The pose estimator's own inference, picture by picture as upstream has it."""
-    found = []
+    found: List[Poses] = []
+    heats: List[torch.Tensor] = []
     height, width = (int(side) for side in batch["input"].shape[2:])
     size = np.array([width, height], np.float32)
     meta = {"image_file": "", "base_size": (width, height), "center": size / 2, "scale": size / _UNIT, "flip_index": []}
-    with inference(model), one_pass(model):
+    kernel = int(model.test_cfg.get("center_pool_kernel", 3))
+    with inference(model), one_pass(model), _kept(model.keypoint_head, heats):
         for image in batch["input"]:
             one = model(img=image[None], img_metas=[{**meta, "aug_data": [image[None]]}], return_loss=False)
-            count = int(model.keypoint_head.heatmap_conv.out_channels)
             rows = [np.asarray(pose, np.float32)[:, :3] for pose in one["preds"]]
-            poses = np.stack(rows) if rows else np.empty((0, count, 3), np.float32)
-            found.append(Poses(poses, scores=np.asarray(one["scores"], np.float32)))
+            scores, maps = np.asarray(one["scores"], np.float32), heats.pop()
+            if not rows:
+                count = int(model.keypoint_head.heatmap_conv.out_channels)
+                found.append(Poses(np.empty((0, count, 3), np.float32), scores=scores))
+                continue
+            chosen_by = (maps + functional.avg_pool2d(maps, kernel, 1, (kernel - 1) // 2)) / 2.0
+            found.append(Poses(np.stack(rows), None, scores, chosen_by.cpu().numpy(), (_STEP, _STEP)))
     return found
+
+
+@contextmanager
+def _kept(head: nn.Module, heats: List[Any]) -> Iterator[None]:
+    """Have a head leave the maps of people that it gives in a list, inside the block."""
+    handle = head.register_forward_hook(lambda layer, inputs, output: heats.append(output[0]))
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _read(outputs: Dict[str, np.ndarray]) -> List[Poses]:

@@ -8,7 +8,7 @@ _HEAT = 0.25
 """Standard deviation of heats, which are 1 where a key point is."""
 _HEAT_OF_BYTES = 64.0
 """The same of heads that are trained on heats of up to 255, as MSPN and RSN are."""
-_LOGIT = 1.5
+_LOGIT = 0.5
 """The same of what a heat, or the weight of a feature, is the sigmoid of."""
 _AWAY = 0.2
 """The same of where a key point is, as a share of the picture's width and height."""

@@ -21,8 +21,10 @@ def forward_test(
     maps, middles = self.keypoint_head(self.backbone(img), self.test_cfg)
     kernel = int(self.test_cfg.get("center_pool_kernel", 3))
     maps = (maps + functional.avg_pool2d(maps, kernel, 1, (kernel - 1) // 2)) / 2.0
-    values, place = maps.flatten(2).max(2)
-    poses = torch.cat([_refined(maps, place) * _STEP + _MIDDLE, (values * middles[:, None])[..., None]], 2)
+    best, columns = maps.max(3)
+    values, y = best.max(2)
+    x = columns.gather(2, y[..., None])[..., 0]
+    poses = torch.cat([_refined(maps, x, y) * _STEP + _MIDDLE, (values * middles[:, None])[..., None]], 2)
     index = context.image_index
     assert index is not None  # the head leaves one
     count = (index == image_numbers(context)[:, None]).long().sum(1)
@@ -31,14 +33,17 @@ def forward_test(
     return {"preds": found.unflatten(poses), "scores": found.unflatten(poses[..., 2].mean(1) + 1) - 1}
 
 
-def _refined(maps: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """(S, K, 2) x and y of places (S, K) int64, a quarter nearer to the better neighbour where there are two."""
-    height, width = maps.shape[2:]
-    y = torch.div(place, width, rounding_mode="trunc")
-    found, flat = [], maps.flatten(2)
-    for at, side, step in ((place - y * width, width, 1), (y, height, width)):
-        inside = (at > 0) & (at < side - 1)
-        before, after = (torch.where(inside, place + way * step, place) for way in (-1, 1))
-        slope = flat.gather(2, after[..., None]) - flat.gather(2, before[..., None])
+def _refined(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(S, K, 2) places of maps (S, K, h, w), a quarter nearer to the better neighbour where there are two.
+
+    No map is given another shape: of none at all its sides could not be worked out.
+    """
+    across = maps.gather(2, y[..., None, None] + torch.zeros_like(maps[:, :, :1], dtype=torch.long))[:, :, 0]
+    down = maps.gather(3, x[..., None, None] + torch.zeros_like(maps[..., :1], dtype=torch.long))[..., 0]
+    found = []
+    for at, line in ((x, across), (y, down)):
+        inside = (at > 0) & (at < line.shape[2] - 1)
+        before, after = (torch.where(inside, at + way, at)[..., None] for way in (-1, 1))
+        slope = line.gather(2, after) - line.gather(2, before)
         found.append(at.to(maps) + torch.sign(slope[..., 0]) * 0.25)
     return torch.stack(found, 2)

@@ -36,10 +36,8 @@ def token2map(context: ExportContext, original: Any, token_dict: Tokens) -> torc
 
 @rewrite(f"{_PATH}.map2token")
 def map2token(context: ExportContext, original: Any, feature_map: torch.Tensor, token_dict: Tokens) -> torch.Tensor:
-    """(B, N, C): each token is the mean of the places of its cells in (B, C, H, W)."""
+    """(B, N, C): each token is the mean of the places of its cells in (B, C, H, W), of any size."""
     cells, sides = token_dict["init_grid_size"], feature_map.shape[2:]
-    if _MERGED not in token_dict and _same(token_dict["map_size"], cells):
-        return feature_map.flatten(2).permute(0, 2, 1).contiguous()
     for axis, (side, count) in enumerate(zip(sides, cells), 2):
         feature_map = feature_map.index_select(axis, _nearest(side, count, feature_map.device))
     found = feature_map.flatten(2).permute(0, 2, 1)
