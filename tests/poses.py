@@ -66,7 +66,7 @@ CID_OPTIONS = {
     "model.keypoint_head.in_channels": 120,
     "model.keypoint_head.gfd_channels": 16,
     "model.test_cfg.max_num_people": 6,
-    "model.test_cfg.detection_threshold": 0.5,
+    "model.test_cfg.detection_threshold": 0.005,
 }
 TCFORMER = "mmpose::wholebody/2d_kpt_sview_rgb_img/topdown_heatmap/coco-wholebody/tcformer_coco_wholebody_256x192.py"
 _WIDTHS = [16, 32, 64, 128]
