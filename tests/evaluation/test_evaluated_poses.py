@@ -13,6 +13,7 @@ pytest.importorskip("poses")
 from poses import BOTTOM_UP, CID, CID_OPTIONS, RESNET, SMALL, small_config
 
 from mmonnx import cli, loading
+from mmonnx.environment import compat
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
@@ -84,7 +85,8 @@ def test_people_who_are_found_in_whole_pictures(tmp_path, name, options):
     """Pictures of three sizes, whose true people are in part those that the model itself finds."""
     from mmpose.apis import inference_bottom_up_pose_model
 
-    size = {f"data.test.data_cfg.{key}": value for key, value in (("image_size", 64), ("base_size", 32))}
+    sizes = {"image_size": 64, "base_size": 32}
+    size = {f"{part}data_cfg.{key}": sizes[key] for part in ("", "data.test.") for key in sizes}
     data = {"data.test.ann_file": str(tmp_path / "true.json"), "data.test.img_prefix": f"{tmp_path}/"}
     config = small_config(name, tmp_path, {**copy.deepcopy(options), **data, **size})
     task = loading.load(config, None, loading.LoadOptions(shape=(64, 64)))
@@ -97,7 +99,8 @@ def test_people_who_are_found_in_whole_pictures(tmp_path, name, options):
         picture = cv2.resize(picture, (96 + 16 * number, 80))
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
         images.append({"id": number, "file_name": f"{number}.png", "height": 80, "width": picture.shape[1]})
-        people, _ = inference_bottom_up_pose_model(model, str(tmp_path / f"{number}.png"), pose_nms_thr=1.0)
+        with compat.old_numpy_names():
+            people, _ = inference_bottom_up_pose_model(model, str(tmp_path / f"{number}.png"), pose_nms_thr=1.0)
         assert people
         for person in people[:4]:
             points = person["keypoints"][:, :3].copy()

@@ -1,12 +1,13 @@
 """Pose estimators: the file's key points, and PyTorch's own inference, as mmpose's datasets evaluate them."""
 
 import os
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
 
-from ...evaluation import Evaluator, Group, OnnxFile
+from ...environment import compat
+from ...evaluation import Batch, Evaluator, FirstSets, Group, OnnxFile
 from ...loading import Task
 from ...runtime import Crop, Grouping, Poses
 from ...support import InputError
@@ -17,11 +18,25 @@ _AUGMENTED = "aug_data"
 """Under what the meta data of a picture of several people have what the network is to see, in each of its scales."""
 
 
+class PoseSets(FirstSets):
+    """See ``TestSets``."""
+
+    def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
+        """See ``TestSets.batches``; pictures of several people are resized by names that numpy has lost."""
+        with compat.old_numpy_names():
+            yield from super().batches(config, dataset, loader)
+
+
 class PoseEvaluator(Evaluator):
     """Key points as mmpose's datasets evaluate them, in pixels of the pictures; what it counts are crops."""
 
     package = "mmpose"
     batch_of_training = True
+
+    @property
+    def sets(self) -> PoseSets:
+        """See ``Evaluator.sets``."""
+        return PoseSets(self)
 
     def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
         """The numbers of the key points: a dataset does not keep their names."""

@@ -7,7 +7,7 @@ import torch
 from ....context import ExportContext
 from ....registry import rewrite
 from ....sizes import ceil_divide
-from ..utils.tcformer_utils import Tokens, cluster_dpc_knn, merge_tokens
+from ....tokens import Tokens, clusters, merge
 
 
 @rewrite("mmpose.models.backbones.tcformer.CTM.forward")
@@ -20,7 +20,6 @@ def forward(context: ExportContext, original: Any, self: Any, token_dict: Tokens
     count = torch.ceil(wanted).long().clamp(min=1)
     if not torch.jit.is_tracing():
         count = int(count)
-    cluster, _ = cluster_dpc_knn(context, None, tokens, count, self.k)
-    merged = merge_tokens(context, None, tokens, cluster, count, tokens["token_score"].exp())
+    merged = merge(context, tokens, clusters(tokens, count, self.k), count, tokens["token_score"].exp())
     merged["map_size"] = [ceil_divide(side, 2) for side in tokens["map_size"]]
     return merged, tokens
