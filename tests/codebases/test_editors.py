@@ -75,7 +75,8 @@ def test_a_film_has_as_many_frames_as_it_is_told(tmp_path, capsys):
     sizes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values]
     assert sizes == [[1, 4, 3, 64, 80], [1, 4, 3, 256, 320]]
     assert {entry.key: entry.value for entry in model.metadata_props}["mmonnx.task"] == '"film restoration"'
-    assert cli.main(["predict", path, picture(tmp_path, 0, (64, 80))]) == 2
+    source, answers = picture(tmp_path, 0, (64, 80)), str(tmp_path / "x.json")
+    assert cli.main(["predict", path, source, "--json", answers]) == 2
     assert "is for film restoration" in capsys.readouterr().err
     assert cli.main(["export", config, "--shape", "1", "4", "1", "64", "80", "--output-file", path]) == 2
     assert "expected batch, frames, 3, height and width" in capsys.readouterr().err
