@@ -24,8 +24,8 @@ from mmonnx.runtime import open_model  # noqa: E402
 from mmonnx.support.errors import InputError  # noqa: E402
 
 _TYPE = re.compile(r"type='([\w.]+)'")
-_ELSEWHERE = {"nms": "mmcv.ops", "default_collate": "mmengine.dataset"}
-"""Functions that are in no registry where mmengine looks for classes."""
+_ELSEWHERE = {"nms": "mmcv.ops", "RoIAlign": "mmcv.ops", "default_collate": "mmengine.dataset"}
+"""What is in no registry where mmengine looks for classes."""
 
 
 def write_lazy(path, package):
