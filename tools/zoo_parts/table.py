@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Sequence
 from .sweep import Record
 
 _COLUMNS = ("family", "config", "reached", "dynamic", "matched", "nodes", "seconds", "cause of a failure, or note")
+_EARLIER = "of the earlier sweep"
 _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
@@ -94,7 +95,7 @@ def _section(name: str, records: Sequence[Record], earlier: str = "") -> str:
     dates = sorted({record["date"] for record in records})
     versions = {", ".join(f"{key} {value}" for key, value in record["versions"].items()) for record in records}
     rows = {tuple(row[:2]): row for row in (list(map(_cell, _row(record))) for record in records)}
-    kept = [row for row in _rows(earlier) if tuple(row[:2]) not in rows]
+    kept = [_as_earlier(row) for row in _rows(earlier) if tuple(row[:2]) not in rows]
     every = sorted([*rows.values(), *kept], key=lambda row: row[:2])
     good = sum(map(_is_good, every))
     lines = [
@@ -112,6 +113,12 @@ def _rows(section: str) -> List[List[str]]:
     """The cells of a section's rows, its two lines of heading left out."""
     lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
     return [[cell.strip() or " " for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def _as_earlier(row: Sequence[str]) -> List[str]:
+    """A row that says that another sweep found it."""
+    *cells, note = row
+    return [*cells, note if note.endswith(_EARLIER) else "; ".join(filter(None, [note.strip(), _EARLIER]))]
 
 
 def _is_good(row: Sequence[str]) -> bool:
