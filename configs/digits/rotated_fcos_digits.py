@@ -28,7 +28,7 @@ model = dict(
         regress_ranges=((-1, 28), (28, 56), (56, 1e8)),
         center_sampling=True,
         center_sample_radius=1.5,
-        norm_on_bbox=True,
+        norm_on_bbox=False,
         centerness_on_reg=True,
         separate_angle=True,
         scale_angle=True,
@@ -111,7 +111,7 @@ optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
     policy="CosineAnnealing", by_epoch=False, min_lr_ratio=0.01, warmup="linear", warmup_iters=100, warmup_ratio=0.01
 )
-runner = dict(type="EpochBasedRunner", max_epochs=3)
+runner = dict(type="EpochBasedRunner", max_epochs=2)
 checkpoint_config = dict(interval=1)
 log_config = dict(interval=20, hooks=[dict(type="TextLoggerHook")])
 log_level = "INFO"

@@ -61,8 +61,8 @@ class Made:
     """One model with a small test set and its verified file."""
 
     def __init__(self, kind, folder):
-        pytest.importorskip(kind.package)
         fallback.ensure()
+        pytest.importorskip(kind.package)
         self.kind, self.folder = kind, folder
         self.config, self.checkpoint = (str(CONFIGS / f"{kind.stem}{suffix}") for suffix in (".py", ".pth"))
         self.file = str(folder / "x.onnx")
