@@ -156,7 +156,7 @@ def train_segmentor(cfg: Any, work_dir: Path) -> Path:
     from mmseg.datasets import build_dataset
     from mmseg.models import build_segmentor
 
-    folder = Path(digits.make_segmentation_set(str(work_dir / "segmentation"), "train", 4000, SEED))
+    folder = Path(digits.make_segmentation_set(str(work_dir / "segmentation"), "train", 3000, SEED))
     cfg.data.train.img_dir, cfg.data.train.ann_dir = str(folder / "images"), str(folder / "labels")
     quiet_logger("mmseg", cfg.work_dir)
     set_random_seed(SEED)

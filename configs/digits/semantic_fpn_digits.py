@@ -105,7 +105,7 @@ optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
     policy="CosineAnnealing", by_epoch=False, min_lr_ratio=0.01, warmup="linear", warmup_iters=100, warmup_ratio=0.01
 )
-runner = dict(type="EpochBasedRunner", max_epochs=3)
+runner = dict(type="EpochBasedRunner", max_epochs=2)
 checkpoint_config = dict(interval=1)
 log_config = dict(interval=20, hooks=[dict(type="TextLoggerHook")])
 log_level = "INFO"
