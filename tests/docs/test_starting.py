@@ -1,4 +1,4 @@
-"""The commands of docs/starting.md in turn, as a newcomer types them; tests/docs/test_commands.py checks the installation."""
+"""The commands of docs/starting.md in turn; that its installation is pinned is checked by test_commands.py."""
 
 import shlex
 import shutil
