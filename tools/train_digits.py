@@ -3,7 +3,7 @@
     python tools/train_digits.py [MODEL] [--work-dir DIR] [--epochs N] [--eval-only]
 
 With OpenMMLab 1.x the detector is a Faster R-CNN, the classifier a MobileNetV2, the segmentor a Semantic FPN, and
-"rotated" a Rotated FCOS for turned digits; the last two begin with what the first two have learnt. With 2.x there is a
+"rotated" a Rotated FCOS for turned digits; the last two begin with what the first has learnt. With 2.x there is a
 detector alone, an RTMDet.
 
 Everything is seeded. A checkpoint replaces the one in configs/digits/ only if it reaches its goal on held-out images;
@@ -156,7 +156,7 @@ def train_segmentor(cfg: Any, work_dir: Path) -> Path:
     from mmseg.datasets import build_dataset
     from mmseg.models import build_segmentor
 
-    folder = Path(digits.make_segmentation_set(str(work_dir / "segmentation"), "train", 3000, SEED))
+    folder = Path(digits.make_segmentation_set(str(work_dir / "segmentation"), "train", 2500, SEED))
     cfg.data.train.img_dir, cfg.data.train.ann_dir = str(folder / "images"), str(folder / "labels")
     quiet_logger("mmseg", cfg.work_dir)
     set_random_seed(SEED)
