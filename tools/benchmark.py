@@ -7,7 +7,7 @@ bench2.txt for OpenMMLab 2.x); with 1.x, whose detector has to have two stages, 
 `scatter` (upstream's with the NonZero forward of PPLNN's guide) and `gather` (the same, put back with one Gather). It
 simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find with PyTorch.
 
-    python tools/benchmark.py FILE --predict [N] [--out DIR]
+    python tools/benchmark.py FILE --predict [N] [--top K] [--out DIR]
 
 measures `mmonnx predict` with an exported file on N pictures of mixed sizes, beside one picture at a time and beside
 ONNX Runtime alone on arrays that are ready, in turn and each in a process of its own.
@@ -109,12 +109,12 @@ def run_predict(options: argparse.Namespace) -> int:
         folder.mkdir()
         make_pictures(photographs(), folder, options.predict)
         with report.stage("measure") as stage:
-            ways = measure_predict(options.config, folder, options.rounds)
+            ways = measure_predict(options.config, folder, options.rounds, options.top)
             stage.note(f"{options.predict} pictures, {options.rounds} rounds")
     report.text("\n" + predict_table(ways))
     if options.out:
-        settings = {"file": options.config, "pictures": options.predict, "rounds": options.rounds}
-        write_json({"settings": settings, "ways": [way._asdict() for way in ways]}, options.out / "predict.json")
+        given = {"file": options.config, "pictures": options.predict, "rounds": options.rounds, "top": options.top}
+        write_json({"settings": given, "ways": [way._asdict() for way in ways]}, options.out / "predict.json")
     return 0
 
 
@@ -193,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="measure mmonnx predict with an exported file in the place of CONFIG, on N pictures; default: 2000",
     )
+    add("--top", type=_number, metavar="N", help="with --predict: classes in a classifier's answers; default: all")
     add("--precision", action="store_true", help="time an exported file in the place of CONFIG, and its int8 forms")
     add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")
     add("--also", nargs="+", default=[], metavar="FILE", help="ONNX files to run as well, with dets and labels")

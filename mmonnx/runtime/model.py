@@ -105,6 +105,11 @@ class Model:
         return [step["what"] for step in self._steps if step["type"] == "left out"]
 
     @property
+    def most_pixels(self) -> Optional[int]:
+        """The most that the network gets of a picture, None where a longer one becomes more."""
+        return pipeline.most_pixels(self._steps)
+
+    @property
     def prepares(self) -> bool:
         """Whether the file takes prepared floats (N, C, H, W); else it takes bytes (N, H, W, 3), and does the rest."""
         return not _takes_bytes(self._session)

@@ -1,5 +1,6 @@
 """Pictures on their way: in order, in batches, none held up, no more than so many, and nothing running in the end."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -56,13 +57,23 @@ def items_of(count, groups=3):
     return [(number, number % groups) for number in range(count)]
 
 
-@pytest.mark.parametrize("workers, lanes", [(1, 1), (4, 3)])
-def test_they_come_out_in_order_each_once_in_batches_of_one_group(workers, lanes):
-    stages = Stages(workers=workers, lanes=lanes)
+@pytest.mark.parametrize("workers, lanes, shared", [(1, 1, False), (4, 3, False), (1, 1, True), (3, 3, True)])
+def test_they_come_out_in_order_each_once_in_batches_of_one_group(workers, lanes, shared):
+    before = threading.active_count()
+    stages = Stages(workers=workers, lanes=lanes, shared=shared)
     found = list(stages.results(items_of(300)))
     assert found == [(item, f"found {item[0]}", None) for item in items_of(300)]
     assert all(len({group for _, group in batch}) == 1 and len(batch) <= 4 for batch in stages.batches)
     assert Counter(one for batch in stages.batches for one in batch) == Counter(items_of(300))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("shared, threads", [(False, 5), (True, 2)])
+def test_lanes_have_threads_of_their_own_or_none(shared, threads):
+    before, stages = threading.active_count(), Stages(workers=2, lanes=3, shared=shared)
+    with contextlib.closing(stages.results(items_of(300))) as results:
+        next(results)
+        assert threading.active_count() == before + threads
 
 
 def test_batches_fill_while_the_network_is_busy_and_nobody_waits_for_a_full_one():

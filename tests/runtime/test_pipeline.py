@@ -135,3 +135,37 @@ def test_for_a_file_of_one_size(name):
         prepared = pipeline.apply(steps, image_of(size))
         assert prepared.shape[0] <= 96 and prepared.shape[1] <= 160
         assert 96 in prepared.shape or 160 in prepared.shape or name == "ssd"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (37, 53, 3), (64, 48), (20, 30, 1), (20, 30, 6)])
+@pytest.mark.parametrize("more", [{}, {"divided": True}, {"unit": True}, {"unit": True, "divided": True}])
+def test_bytes_are_normalized_as_floats_are(shape, more):
+    channels = shape[2] if len(shape) == 3 else 1
+    random_state = np.random.RandomState(0)
+    mean, std = random_state.uniform(0, 255, channels).tolist(), random_state.uniform(0.1, 70, channels).tolist()
+    step = {"type": "normalize", "mean": mean, "std": std, "to_rgb": True, **more}
+    image = random_state.randint(0, 256, shape).astype(np.uint8)
+    fast, slow = (pipeline.apply([step], one).image for one in (image, image.astype(np.float32)))
+    assert fast.dtype == slow.dtype == np.float32 and fast.shape == slow.shape and (fast == slow).all()
+
+
+@pytest.mark.parametrize(
+    "steps, most",
+    [
+        ([{"type": "resize", "rule": "within", "size": [800, 1333]}, {"type": "pad", "divisor": 32}], 800 * 1344),
+        ([{"type": "resize", "rule": "within", "size": [800, 1333], "least": 64}], None),
+        ([{"type": "resize", "rule": "short", "size": [256]}], None),
+        ([{"type": "resize", "rule": "short", "size": [256]}, {"type": "crop", "size": [224, 200]}], 224 * 200),
+        ([{"type": "resize", "rule": "exact", "size": [64, 96]}, {"type": "normalize"}], 64 * 96),
+        ([{"type": "resize", "rule": "exact", "size": [64, 96]}, {"type": "pad", "square": True}], 96 * 96),
+        ([{"type": "pad", "divisor": 32}], None),
+        ([{"type": "pad", "size": [64, 64]}], 64 * 64),
+        ([{"type": "line", "height": 32, "most": 100}], 3200),
+        ([{"type": "line", "height": 32, "most": None}], None),
+        ([{"type": "crop", "size": [8, 8]}, {"type": "align", "size": [64, 64]}], None),
+        ([{"type": "person", "size": [256, 192]}], None),
+        ([], None),
+    ],
+)
+def test_the_most_that_any_picture_becomes(steps, most):
+    assert pipeline.most_pixels(steps) == most

@@ -22,7 +22,7 @@ from PIL import Image
 from mmonnx import cli
 from mmonnx.runtime import Classifier, Detector
 from mmonnx.runtime.images import read_image
-from mmonnx.runtime.predicting.sizing import limits_for
+from mmonnx.runtime.predicting.sizing import limits_for, runs_side_by_side
 from mmonnx.runtime.providers import PROVIDERS, parse_providers
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -371,3 +371,33 @@ def test_how_much_goes_on_follows_the_file_and_the_device(folder):
     assert [gpu.batch(side * side) for side in (64, 640, 1000)] == [32, 10, 4] and gpu.lanes == 1
     engine = SimpleNamespace(batch=None, session=SimpleNamespace(is_gpu=False, takes_calls_together=False))
     assert limits_for(engine, None, None).batch(64) == 1 and limits_for(engine, None, 5).batch(64) == 5
+
+
+def test_many_small_pictures_run_side_by_side(folder):
+    model = Detector(folder / "detector.onnx")
+    assert runs_side_by_side(model, 2, 32) and not runs_side_by_side(model, 2, 31)
+    for most, together, expected in ((1 << 17, True, True), ((1 << 17) + 1, True, False), (None, True, False)):
+        other = SimpleNamespace(most_pixels=most, session=SimpleNamespace(takes_calls_together=together))
+        assert runs_side_by_side(other, 2, 1000) == expected
+    alone = SimpleNamespace(most_pixels=64, session=SimpleNamespace(takes_calls_together=False))
+    assert not runs_side_by_side(alone, 2, 1000)
+
+
+@pytest.mark.parametrize("file", ["detector", "classifier"])
+def test_answers_do_not_depend_on_how_many_threads_run_the_network(run, file):
+    for threads in (1, 3, 8):  # of 60 pictures, 8 have too few to run side by side
+        assert run("--json", f"{threads}.json", "--threads", threads, file=file) == 0
+    assert entries("1.json") == entries("3.json") == entries("8.json")
+
+
+def test_a_classifier_writes_the_best_classes(run, capfd):
+    assert run("--json", "all.json", file="classifier") == 0
+    assert run("--json", "top.json", "--jsonl", "top.jsonl", "--top", 2, file="classifier") == 0
+    best = [{**entry, "classes": entry["classes"][:2]} for entry in entries("all.json")]
+    assert entries("top.json") == lines("top.jsonl") == best and len(entries("all.json")[0]["classes"]) > 2
+    capfd.readouterr()
+    refused = (0, "classifier", "--top 0 is out of range"), (1, "detector", "--top is for classifiers")
+    for count, file, words in refused:
+        assert run("--json", "none.json", "--top", count, file=file) == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert words in line and not Path("none.json").exists()

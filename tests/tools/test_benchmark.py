@@ -64,7 +64,7 @@ def test_predict_is_measured_beside_one_at_a_time_and_the_session(tmp_path, caps
     assert benchmark.main([file, "--predict", "12", "--rounds", "1", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     content = json.loads((tmp_path / "out" / "predict.json").read_text())
-    assert content["settings"] == {"file": file, "pictures": 12, "rounds": 1}
+    assert content["settings"] == {"file": file, "pictures": 12, "rounds": 1, "top": None}
     assert [way["name"] for way in content["ways"]] == list(predicting.WAYS)
     for way in content["ways"]:
         assert len(way["rates"]) == 1 and min(way["rates"][0], way["seconds"], way["memory_mb"]) > 0

@@ -1,6 +1,6 @@
 """``mmonnx predict`` beside one picture at a time and beside the session alone, each in a process of its own.
 
-    python predicting.py WAY FILE FOLDER
+    python predicting.py WAY FILE FOLDER [TOP]
 
 is such a process: it prints the seconds with loading the file, the processor time, and the peak of its memory.
 """
@@ -58,8 +58,14 @@ def make_pictures(photographs: Sequence[np.ndarray], folder: Path, count: int) -
         cv2.imwrite(str(folder / f"{number:06}.jpg"), part)
 
 
-def measure_predict(file: str, folder: Path, rounds: int) -> List[Way]:
+def measure_predict(file: str, folder: Path, rounds: int, top: Optional[int] = None) -> List[Way]:
     """Each way in turn, as often as there are rounds, so that what else the machine does meets all of them.
+
+    Args:
+        file: the ONNX file.
+        folder: the pictures.
+        rounds: how often each is run.
+        top: of a classifier's classes in the answers; None for all.
 
     Raises:
         InputError: one of them fails.
@@ -68,7 +74,7 @@ def measure_predict(file: str, folder: Path, rounds: int) -> List[Way]:
     count = len(list(folder.iterdir()))
     for _ in range(rounds):
         for name in WAYS:
-            found[name].append(_in_a_process(name, file, folder))
+            found[name].append(_in_a_process(name, file, folder, top))
     return [
         Way(
             name,
@@ -97,8 +103,8 @@ def predict_table(ways: Sequence[Way]) -> str:
     return "\n".join(lines)
 
 
-def _in_a_process(name: str, file: str, folder: Path) -> Tuple[float, float, float]:
-    command = [sys.executable, __file__, name, file, str(folder)]
+def _in_a_process(name: str, file: str, folder: Path, top: Optional[int]) -> Tuple[float, float, float]:
+    command = [sys.executable, __file__, name, file, str(folder), *([] if top is None else [str(top)])]
     environment = {**os.environ, "PYTHONPATH": str(Path(mmonnx.__file__).resolve().parents[1])}  # this one, not another
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -112,19 +118,19 @@ def _sources(folder: Path) -> List[str]:
     return sorted(map(str, folder.iterdir()))
 
 
-def _one_at_a_time(file: str, folder: Path) -> float:
+def _one_at_a_time(file: str, folder: Path, top: Optional[int]) -> float:
     """As a loop over a ``Detector`` does it."""
     started = time.perf_counter()
     model: Any = open_model(file)
     with JsonFile(folder.parent / "one.json") as answers:
         for path in _sources(folder):
             picture = model.read(path)
-            record = record_of(model, (path, None), picture.shape[:2], model(picture))
+            record = record_of(model, (path, None), picture.shape[:2], model(picture), top)
             answers.add(record, json.dumps(record))
     return time.perf_counter() - started
 
 
-def _session_alone(file: str, folder: Path) -> float:
+def _session_alone(file: str, folder: Path, top: Optional[int]) -> float:
     """What ONNX Runtime takes for arrays that are ready, with its own settings."""
     model: Any = open_model(file)
     sources = _sources(folder)
@@ -137,9 +143,9 @@ def _session_alone(file: str, folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def _predict(file: str, folder: Path) -> float:
+def _predict(file: str, folder: Path, top: Optional[int]) -> float:
     started = time.perf_counter()
-    predict(PredictSettings(file, [str(folder)], json=str(folder.parent / "predict.json")))
+    predict(PredictSettings(file, [str(folder)], json=str(folder.parent / "predict.json"), top=top))
     return time.perf_counter() - started
 
 
@@ -151,10 +157,10 @@ WAYS = {ONE: _one_at_a_time, ALONE: _session_alone, PREDICT: _predict}
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Answer the pictures of a folder in one way."""
-    way, file, folder = arguments or sys.argv[1:]
+    way, file, folder, *more = arguments or sys.argv[1:]
     importlib.import_module("onnxruntime")  # which is not what is measured
     before = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = WAYS[way](file, Path(folder))
+    seconds = WAYS[way](file, Path(folder), int(more[0]) if more else None)
     used = resource.getrusage(resource.RUSAGE_SELF)
     processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps([seconds, processor, _peak_mb()]))

@@ -29,6 +29,7 @@ class BatchDetector:
         batch_size: pictures in a batch of the network, at most; None for what suits the file and the device.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
         on_error: ``skip`` tells of a picture that cannot be read in the column ``error``; ``stop`` raises.
+        top: classes of a picture in the answers of a classifier, the best ones; None for all.
 
     Raises:
         InputError: the file or a setting is wrong.
@@ -42,9 +43,10 @@ class BatchDetector:
         batch_size: Optional[int] = None,
         providers: Sequence[str] = (),
         on_error: str = "skip",
+        top: Optional[int] = None,
     ) -> None:
         model = open_model(file, device, threads=threads, providers=providers, sharing=True)
-        self._stages = Stages(model, 0.0, draws=False)
+        self._stages = Stages(model, 0.0, draws=False, top=top)
         self._limits = limits_for(model, threads, batch_size)
         self._on_error = on_error
         self._schema = schema(kind_of(model))

@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from ...support import InputError, first_line
 from ..editors import ImageEditor
 from ..models import open_model
-from ..predicting import Predicted, PredictSettings, Tell, cores, limits_for, tell_nobody
+from ..predicting import Predicted, PredictSettings, Tell, check_top, cores, limits_for, tell_nobody
 from .batches import BatchDetector
 from .sources import absolute, check_empty, find_pictures, find_tables
 
@@ -99,6 +99,7 @@ def _check_file(settings: PredictSettings) -> None:
     """Refuse here what every worker would refuse."""
     model = open_model(settings.file, "cpu", threads=1)
     limits_for(model, 1, settings.batch_size)
+    check_top(settings, model)
     if isinstance(model, ImageEditor) and model.takes:
         raise InputError(
             f"'{settings.file}' takes {' and '.join(model.takes)} beside a picture",
@@ -196,6 +197,7 @@ def _answered(dataset: Any, settings: PredictSettings, workers: Workers) -> Any:
         "batch_size": settings.batch_size,
         "providers": tuple(settings.providers),
         "on_error": settings.on_error,
+        "top": settings.top,
     }
     return dataset.map_batches(
         BatchDetector,

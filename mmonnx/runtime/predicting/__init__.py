@@ -2,7 +2,7 @@
 
 from .flow import Flow
 from .items import Item
-from .predicting import Tell, predict, tell_nobody
+from .predicting import Tell, check_top, predict, tell_nobody
 from .records import Record, kind_of
 from .settings import REASONS, Predicted, PredictSettings
 from .sizing import cores, limits_for
@@ -17,6 +17,7 @@ __all__ = [
     "Record",
     "Stages",
     "Tell",
+    "check_top",
     "cores",
     "failed",
     "kind_of",

@@ -1,10 +1,10 @@
 """Pictures through the network without waiting: some are read while others are in it, and others again are written.
 
 Each picture goes through three stages: ``prepare`` (read, resize) and ``finish`` (write down what was found, draw,
-encode) in some threads, ``run`` (the network) in others, in batches of pictures of one size. OpenCV and the runtimes
-release Python's lock in them. Whenever the network can take one more batch, it gets the pictures of the size that has
-waited longest, as many as are there; but while all threads have something to read, full batches alone, as these take it
-less time. They come out in the order in which they went in.
+encode) in some threads, ``run`` (the network) in others or the same ones, in batches of pictures of one size. OpenCV
+and the runtimes release Python's lock in them. Whenever the network can take one more batch, it gets the pictures of
+the size that has waited longest, as many as are there; but while all threads have something to read, full batches
+alone, as these take it less time. They come out in the order in which they went in.
 
 Whoever asks for the results may be interrupted at any moment, and the threads have to end then. So only these take the
 lock, and ``concurrent.futures``, whose pools have their callers take one, is not for this: Ctrl-C between taking a
@@ -50,6 +50,7 @@ class Limits:
         pixels: of the network's input, in all lanes together; a batch by itself may have more.
         batch: how many pictures of so many pixels are in a batch.
         ahead: the length of the queue: pictures from the one that is read to the one that is written, at most.
+        shared: the workers run the network as well; else each lane has a thread of its own.
     """
 
     workers: int
@@ -57,6 +58,7 @@ class Limits:
     pixels: int
     batch: Callable[[int], int]
     ahead: int
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Flow(Generic[T]):
         self._item_count = 0
         # between that one and the threads
         self._pictures: SimpleQueue[_Call] = SimpleQueue()
-        self._batches: SimpleQueue[_Call] = SimpleQueue()
+        self._batches: SimpleQueue[_Call] = self._pictures if limits.shared else SimpleQueue()
         self._changed: SimpleQueue[None] = SimpleQueue()  # an entry for each change since somebody looked
         self._broken: Optional[BaseException] = None
         self._stopped = False
@@ -130,7 +132,8 @@ class Flow(Generic[T]):
         """
         threads: List[threading.Thread] = []
         try:
-            for calls, count in ((self._pictures, self._limits.workers), (self._batches, self._limits.lanes)):
+            lanes = 0 if self._limits.shared else self._limits.lanes
+            for calls, count in ((self._pictures, self._limits.workers), (self._batches, lanes)):
                 for _ in range(count):
                     threads.append(threading.Thread(target=self._work, args=(calls,), name="mmonnx-predict"))
                     threads[-1].start()

@@ -11,7 +11,7 @@ from ..editors import ImageEditor
 from ..estimators import PoseEstimator
 from ..films import find_films
 from ..images import find_sources
-from ..models import Detector, open_model
+from ..models import Classifier, Detector, open_model
 from ..recognizers import Recognizer
 from .answers import CocoFile, JsonFile
 from .beside import Beside
@@ -24,7 +24,7 @@ from .lines import Lines
 from .progress import progress
 from .records import check_same
 from .settings import Predicted, PredictSettings
-from .sizing import limits_for
+from .sizing import limits_for, runs_side_by_side
 from .stages import Stages, failed
 
 _LOG_ERRORS = 2
@@ -64,7 +64,11 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
     drawn = targets(sources, settings.out, suffix_for(model))
     for path in drawn.values():
         check_writable(path)
-    limits = limits_for(model, settings.threads, settings.batch_size)
+    shared = runs_side_by_side(model, settings.threads, len(sources))
+    if shared:
+        del model  # two would take twice the memory
+        model = _opened(settings, threads=1)
+    limits = limits_for(model, settings.threads, settings.batch_size, shared)
     tell(_started(model, limits))
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(Lines(settings.jsonl, settings.resume)) if settings.jsonl else None
@@ -74,7 +78,8 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
         delivery = stack.enter_context(Delivery(place, drawn, lines, files, show))
         done = _replay(lines, delivery, model)
         boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
-        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, Beside(settings.beside))
+        beside = Beside(settings.beside)
+        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, beside, settings.top)
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, bool(settings.out), films))
         stack.enter_context(contextlib.closing(results))
@@ -91,24 +96,17 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
 
 def _model(settings: PredictSettings) -> Any:
     """The file, opened, where it can do what is asked for."""
-    model = open_model(
-        settings.file,
-        settings.device,
-        runtime=settings.runtime,
-        threads=settings.threads,
-        providers=settings.providers,
-        sharing=True,
-    )
+    model = _opened(settings, settings.threads)
     if settings.coco and not isinstance(model, Detector):
         raise InputError("--coco is for detectors", "a file for detection", "use --json")
     if settings.boxes and not isinstance(model, PoseEstimator):
         raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
+    check_top(settings, model)
     if settings.beside and not isinstance(model, ImageEditor):
         raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
     if settings.text is not None:
         if not isinstance(model, Detector):
             raise InputError("--text is for detectors that take text", "a file of one", "leave it out")
-        model.ask(settings.text, settings.tokenizer)
     elif model.description.prompt is not None:
         raise InputError(
             f"'{settings.file}' takes text beside a picture",
@@ -117,6 +115,26 @@ def _model(settings: PredictSettings) -> Any:
         )
     for what in model.left_out:
         print(f"warning: the config's test pipeline also has {what}: the file does one pass without", file=sys.stderr)
+    return model
+
+
+def check_top(settings: PredictSettings, model: Any) -> None:
+    """Refuse to choose among classes where a picture has none, with an ``InputError``."""
+    if settings.top is not None and not isinstance(model, (Classifier, Recognizer)):
+        raise InputError("--top is for classifiers", "a file for classification", "leave it out")
+
+
+def _opened(settings: PredictSettings, threads: Optional[int]) -> Any:
+    model: Any = open_model(
+        settings.file,
+        settings.device,
+        runtime=settings.runtime,
+        threads=threads,
+        providers=settings.providers,
+        sharing=True,
+    )
+    if settings.text is not None and isinstance(model, Detector):
+        model.ask(settings.text, settings.tokenizer)
     return model
 
 

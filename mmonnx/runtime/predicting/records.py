@@ -30,7 +30,7 @@ Record = Dict[str, Any]
 Key = Tuple[str, Optional[int]]
 
 
-def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record:
+def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any, top: Optional[int] = None) -> Record:
     """A picture's answers.
 
     Args:
@@ -38,10 +38,11 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any) -> Record
         key: the file, and the number of a video's frame.
         size: (height, width) of the picture, in pixels.
         found: what the model gave.
+        top: how many classes of a picture there are in it, the best ones; None for all.
     """
     record = {**_named(key), "height": int(size[0]), "width": int(size[1])}
     if isinstance(found, Scores):
-        best = model.top(found, len(found.probs))
+        best = model.top(found, len(found.probs) if top is None else top)
         return {**record, "classes": [{"label": label, "name": name, "score": score} for label, name, score in best]}
     if isinstance(found, LabelMap):
         return {**record, "segments": [_segment(model, found.labels, int(one)) for one in np.unique(found.labels)]}

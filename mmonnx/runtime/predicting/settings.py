@@ -38,6 +38,7 @@ class PredictSettings:
         text: what a file that takes text is to look for, as ``"person . car ."``; None for other files.
         tokenizer: the folder of its tokenizer, None for the one that the file names.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
+        top: classes of a picture in the answers of a classifier, the best ones; None for all.
     """
 
     file: str
@@ -59,6 +60,7 @@ class PredictSettings:
     text: Optional[str] = None
     tokenizer: Optional[str] = None
     providers: Sequence[str] = ()
+    top: Optional[int] = None
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -74,7 +76,7 @@ class PredictSettings:
             raise InputError("--box-class has no boxes to choose from", "--boxes FILE beside it", "give it")
         if self.tokenizer is not None and self.text is None:
             raise InputError("--tokenizer has nothing to read", "--text beside it", "give it")
-        for name, value in (("--batch-size", self.batch_size), ("--threads", self.threads)):
+        for name, value in (("--batch-size", self.batch_size), ("--threads", self.threads), ("--top", self.top)):
             if value is not None and not 1 <= value <= _MOST:
                 raise InputError(f"{name} {value} is out of range", f"1 to {_MOST}", "give such a number")
         if self.providers and self.device != "auto":

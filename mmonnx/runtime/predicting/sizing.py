@@ -13,15 +13,18 @@ _MOST = {False: 16, True: 32}
 """Pictures in a batch, on the CPU and on a GPU."""
 _LANE_PIXELS = 1 << 17
 """Of the network's input for each thread: what is larger gets the threads for its operators, one after the other."""
+_MANY = 16
+"""Pictures for each thread: with fewer, loading the file again would cost more than it brings."""
 
 
-def limits_for(model: Any, threads: Optional[int], batch_size: Optional[int]) -> Limits:
+def limits_for(model: Any, threads: Optional[int], batch_size: Optional[int], shared: bool = False) -> Limits:
     """How much goes on at the same time.
 
     Args:
         model: a ``Detector`` or ``Classifier``.
         threads: that the user allows; None for one per core.
         batch_size: the greatest number of pictures in a batch; None for what suits the file and the device.
+        shared: whether those that read run the network as well, see ``runs_side_by_side``.
 
     Raises:
         InputError: the file takes another number.
@@ -41,7 +44,21 @@ def limits_for(model: Any, threads: Optional[int], batch_size: Optional[int]) ->
         return fixed or max(1, min(most, (_GPU_PIXELS if on_gpu else _CPU_PIXELS) // pixels))
 
     lanes = threads if together else 1
-    return Limits(threads, lanes, _LANE_PIXELS * threads, batch, ahead=2 * lanes * most + threads)
+    return Limits(threads, lanes, _LANE_PIXELS * threads, batch, 2 * lanes * most + threads, shared)
+
+
+def runs_side_by_side(model: Any, threads: Optional[int], count: int) -> bool:
+    """Whether pictures go through the network side by side, with one thread each for its operators.
+
+    Many pictures, none of them large, take less time so than where operators share the threads and wait for each other.
+
+    Args:
+        model: as of ``limits_for``.
+        threads: as of ``limits_for``.
+        count: of the pictures.
+    """
+    small = 0 < (model.most_pixels or 0) <= _LANE_PIXELS
+    return small and count >= _MANY * (threads or cores()) and model.session.takes_calls_together
 
 
 def cores() -> int:

@@ -48,6 +48,7 @@ class Stages:
         draws: whether anything is.
         boxes: for whose boxes a ``PoseEstimator`` is to find key points; None for a box around each picture.
         beside: what an ``ImageEditor`` takes beside each picture; None for nothing.
+        top: see ``record_of``.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Stages:
         draws: bool,
         boxes: Optional[Boxes] = None,
         beside: Optional[Beside] = None,
+        top: Optional[int] = None,
     ) -> None:
-        self._model, self._score_thr, self._draws = model, score_thr, draws
+        self._model, self._score_thr, self._draws, self._top = model, score_thr, draws, top
         self._boxes, self._beside = boxes, beside
 
     def prepare(self, item: Item) -> Loaded:
@@ -79,7 +81,7 @@ class Stages:
     def finish(self, item: Item, picture: Picture, outputs: Any) -> Outcome:
         """Write down, and draw, what was found; raises what ``Detector.read_answer`` does."""
         found = self._model.read_answer(picture.ready, outputs)
-        record = record_of(self._model, item.key, picture.size, found)
+        record = record_of(self._model, item.key, picture.size, found, self._top)
         if item.frame is not None and item.last:
             record["last"] = True
         drawing: Any = None
