@@ -112,9 +112,16 @@ evaluation = dict(interval=1, metric="mIoU")
 optimizer = dict(type="AdamW", lr=1.5e-3, weight_decay=0.02)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
-    policy="CosineAnnealing", by_epoch=False, min_lr_ratio=0.01, warmup="linear", warmup_iters=50, warmup_ratio=0.01
+    policy="CosineRestart",
+    by_epoch=False,
+    periods=[625, 625],
+    restart_weights=[1, 2],
+    min_lr_ratio=0.01,
+    warmup="linear",
+    warmup_iters=50,
+    warmup_ratio=0.01,
 )
-runner = dict(type="EpochBasedRunner", max_epochs=1)
+runner = dict(type="EpochBasedRunner", max_epochs=2)
 checkpoint_config = dict(interval=1)
 log_config = dict(interval=20, hooks=[dict(type="TextLoggerHook")])
 log_level = "INFO"
