@@ -2,8 +2,8 @@
 
     python tools/demo.py [--out DIR]
 
-They are a Faster R-CNN, a MobileNetV2 and, where mmrotate is installed, a Rotated FCOS with OpenMMLab 1.x; an RTMDet with
-2.x.
+With OpenMMLab 1.x they are a Faster R-CNN, a MobileNetV2 and, where mmrotate is installed, a Rotated FCOS; with 2.x an
+RTMDet.
 Exit status 0 if all files agree with PyTorch on every case, have its scores, and give its answers on every picture.
 """
 
