@@ -7,9 +7,11 @@ from typing import Any, Dict, List, Sequence
 from .sweep import Record
 
 _COLUMNS = ("family", "config", "reached", "dynamic", "matched", "nodes", "seconds", "cause of a failure, or note")
+_EARLIER = "of the earlier sweep"
 _TITLES = {
     "mmdet": "MMDetection",
     "mmcls": "MMClassification",
+    "mmpretrain": "MMPretrain",
     "mmrotate": "MMRotate",
     "mmseg": "MMSegmentation",
     "mmpose": "MMPose",
@@ -46,19 +48,21 @@ images of a classifier.
 _NAMES = {"pplnn": "PPLNN"}
 
 
-def coverage(records: Sequence[Record], previous: str = "", target: str = "") -> str:
+def coverage(records: Sequence[Record], previous: str = "", target: str = "", keep: bool = False) -> str:
     """The document: for each codebase how many configs match, on what, and the table of all.
 
     Args:
         records: the results.
         previous: the document as it was; the sections of codebases that there are no results of stay as they are.
         target: the runtime that the files were run in; empty for ONNX Runtime, against PyTorch.
+        keep: of codebases with results the rows of configs without stay too, and the section says of when they are.
     """
     by_codebase: Dict[str, List[Record]] = defaultdict(list)
     for record in records:
         by_codebase[record["codebase"]].append(record)
     found = _sections(previous)
-    found.update({_title(name): _section(name, group) for name, group in by_codebase.items()})
+    for name, group in by_codebase.items():
+        found[_title(name)] = _section(name, group, found.get(_title(name), "") if keep else "")
     heading = _THERE.format(name=target, title=_NAMES.get(target, target)) if target else _HEADING
     return "\n".join([heading, *(found[title].rstrip("\n") + "\n" for title in sorted(found))])
 
@@ -81,24 +85,53 @@ def causes(records: Sequence[Record]) -> str:
             found[_kind(record)].append(record)
     ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     rows = [
-        (str(len(group)), cause, ", ".join(sorted(record["family"] for record in group))) for cause, group in ranked
+        (str(len(group)), _cell(cause), ", ".join(sorted(record["family"] for record in group)))
+        for cause, group in ranked
     ]
     return _table(("configs", "cause", "families"), rows) if rows else ""
 
 
-def _section(name: str, records: Sequence[Record]) -> str:
+def _section(name: str, records: Sequence[Record], earlier: str = "") -> str:
     dates = sorted({record["date"] for record in records})
     versions = {", ".join(f"{key} {value}" for key, value in record["versions"].items()) for record in records}
-    good = sum(record["ok"] for record in records)
+    rows = {tuple(row[:2]): row for row in (list(map(_cell, _row(record))) for record in records)}
+    kept = [_as_earlier(row) for row in _rows(earlier) if tuple(row[:2]) not in rows]
+    every = sorted([*rows.values(), *kept], key=lambda row: row[:2])
+    good = sum(map(_is_good, every))
     lines = [
         f"## {_title(name)}",
         "",
-        f"{good} of {len(records)} configs match. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; "
-        f"{'; '.join(sorted(versions))}.",
+        f"{good} of {len(every)} configs match. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; "
+        f"{'; '.join(sorted(versions))}.{_whence(kept, earlier)}",
         "",
-        _table(_COLUMNS, [_row(record) for record in sorted(records, key=lambda one: (one["family"], one["config"]))]),
+        _table(_COLUMNS, every),
     ]
     return "\n".join(lines)
+
+
+def _rows(section: str) -> List[List[str]]:
+    """The cells of a section's rows, its two lines of heading left out."""
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    return [[cell.strip() or " " for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def _as_earlier(row: Sequence[str]) -> List[str]:
+    """A row that says that another sweep found it."""
+    *cells, note = row
+    return [*cells, note if note.endswith(_EARLIER) else "; ".join(filter(None, [note.strip(), _EARLIER]))]
+
+
+def _is_good(row: Sequence[str]) -> bool:
+    return row[_COLUMNS.index("reached")].startswith("**")
+
+
+def _whence(kept: Sequence[Sequence[str]], earlier: str) -> str:
+    """What is said of rows that an earlier sweep found: how many they are, of when and of which versions."""
+    if not kept:
+        return ""
+    sweep = re.search(r"configs match\. (.*?)\.( Of these|$)", earlier, re.MULTILINE)
+    assert sweep is not None  # a section with rows has this line
+    return f" Of these, {len(kept)} were found by an earlier sweep: {sweep.group(1)}."
 
 
 def _row(record: Record) -> Sequence[str]:
@@ -128,7 +161,7 @@ def _kind(record: Record) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _cell(value: str) -> str:
