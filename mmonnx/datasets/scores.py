@@ -69,7 +69,8 @@ def pytorch_segmentor(config: str, checkpoint: str) -> Segment:
 
     with alone(), contextlib.redirect_stdout(io.StringIO()):
         model = init_segmentor(config, checkpoint, device="cpu")
-    upstream, probs = model.inference, []
+    probs: List[Any] = []
+    upstream = model.inference
 
     def inference(*args: Any) -> Any:
         probs[:] = [upstream(*args)]
