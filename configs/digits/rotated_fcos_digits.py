@@ -93,6 +93,7 @@ data = dict(
         classes=classes,
         ann_file=data_root + "test/boxes/",
         img_prefix=data_root + "test/images/",
+        filter_empty_gt=False,
         pipeline=test_pipeline,
     ),
     test=dict(
@@ -101,6 +102,7 @@ data = dict(
         classes=classes,
         ann_file=data_root + "test/boxes/",
         img_prefix=data_root + "test/images/",
+        filter_empty_gt=False,
         pipeline=test_pipeline,
     ),
 )
