@@ -168,8 +168,8 @@ def test_what_sentences_name_exists():
     assert seen > 30
 
 
-OTHERS = ("--use_env", "--no-build-isolation", "--no-deps")
-"""Flags of other people's tools."""
+OTHERS = ("--use_env", "--no-build-isolation", "--no-deps", "--keep")
+"""Flags of other people's tools, and of our tools that a sentence names before."""
 
 
 TOOLS = sorted({path.stem for path in (ROOT / "tools").glob("*.py")} - {"fuzz_atheris"})
