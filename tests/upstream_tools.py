@@ -63,11 +63,13 @@ def fixed_mmcv() -> str:
         return folder
 
 
-def run_tool(package: str, work: Path, *arguments: object, tool: str = TOOL) -> "subprocess.CompletedProcess[str]":
-    """Run a tool as a machine without a display or a GPU does."""
+def run_tool(
+    package: str, work: Path, *arguments: object, tool: str = TOOL, first: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a tool as a machine without a display or a GPU does; ``first`` is run before it."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
     paths = filter(None, [fixed_mmcv(), str(ROOT)])
     environment.update(PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(tool_of(package, tool)), *map(str, arguments)]
+    command = [sys.executable, "-W", "ignore", "-c", first + RUN, str(tool_of(package, tool)), *map(str, arguments)]
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     return subprocess.run(command, cwd=str(work), env=environment, **streams)

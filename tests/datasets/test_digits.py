@@ -1,4 +1,4 @@
-"""The digits data: seeded, held out, and enough for the two committed checkpoints to reach their goals."""
+"""The digits data: seeded, held out, and enough for the committed checkpoints to reach their goals."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from mmonnx import fallback
-from mmonnx.datasets import digits
+from mmonnx.datasets import digits, painting, scores
+from mmonnx.runtime import corners
 from mmonnx.support.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "digits"
-CHECKPOINTS = [CONFIGS / "faster_rcnn_digits.pth", CONFIGS / "mobilenet_v2_digits.pth"]
+MODELS = ("faster_rcnn_digits", "mobilenet_v2_digits", "rotated_fcos_digits")
+CHECKPOINTS = [CONFIGS / f"{stem}.pth" for stem in MODELS]
 
 
 def test_a_sample_depends_on_its_place_and_seed_alone():
@@ -52,7 +54,7 @@ def test_composites_are_well_formed(split):
 
 def test_a_digit_changes_the_picture_inside_its_box_alone(monkeypatch):
     with_digits = list(digits.detection_samples("test", 12))
-    monkeypatch.setattr(digits, "_paste", lambda *args: None)
+    monkeypatch.setattr(painting, "paste", lambda *args: None)
     backgrounds = list(digits.detection_samples("test", 12))
     checked = 0
     for painted, bare in zip(with_digits, backgrounds):
@@ -62,6 +64,79 @@ def test_a_digit_changes_the_picture_inside_its_box_alone(monkeypatch):
             changed[y1:y2, x1:x2] = False
             checked += 1
         assert not changed.any()
+    assert checked > 20
+
+
+def test_label_maps_are_of_the_detections_scenes_and_name_their_ink():
+    scenes, maps = list(digits.detection_samples("test", 12)), list(digits.segmentation_samples("test", 12))
+    inked = []
+    for scene, found in zip(scenes, maps):
+        np.testing.assert_array_equal(scene.image, found.image)
+        assert found.labels.shape == scene.image.shape[:2] and found.labels.dtype == np.uint8
+        rest = found.labels.copy()
+        for (x1, y1, x2, y2), label in zip(scene.boxes.astype(int), scene.labels):
+            part = found.labels[y1:y2, x1:x2]
+            assert set(np.unique(part)) == {0, label + 1}
+            inked.append((part > 0).mean())
+            # up to where the ink is half transparent: the box goes a little further
+            assert all((side > 0).any() for side in (part[:5], part[-5:], part[:, :5], part[:, -5:]))
+            rest[y1:y2, x1:x2] = 0
+        assert not rest.any()
+    assert len(inked) > 20 and 0.2 < np.mean(inked) < 0.7
+
+
+def test_ink_of_a_label_map_stands_out(monkeypatch):
+    samples = list(digits.segmentation_samples("test", 12))
+    monkeypatch.setattr(painting, "paste", lambda *args: None)
+    bare = list(digits.segmentation_samples("test", 12))
+    gaps = [np.abs(one.image.astype(int) - other.image).max(2) for one, other in zip(samples, bare)]
+    ink = np.concatenate([gap[one.labels > 0] for gap, one in zip(gaps, samples)])
+    paper = np.concatenate([gap[one.labels == 0] for gap, one in zip(gaps, samples)])
+    assert (ink > 30).mean() > 0.95 and (paper == 0).mean() > 0.95
+
+
+@pytest.mark.parametrize("split", digits.SPLITS)
+def test_turned_boxes_are_well_formed(split):
+    samples = list(digits.rotated_samples(split, 40))
+    boxes = np.concatenate([sample.boxes for sample in samples])
+    assert len(boxes) > 80 and boxes.dtype == np.float32 and boxes.shape[1] == 5
+    assert (boxes[:, 2] >= boxes[:, 3]).all() and (boxes[:, 3] >= 4).all() and (boxes[:, 2] <= 120).all()
+    turned = np.rad2deg(boxes[:, 4])
+    assert (turned >= -45).all() and (turned < 135).all()
+    upright = np.minimum(abs(turned), abs(turned - 90))
+    assert (upright <= digits.MOST_TURNED + 0.01).all() and upright.max() > 30
+    for sample in samples:
+        height, width = sample.image.shape[:2]
+        outlines = corners(sample.boxes)
+        # of a turned box the ink touches the sides, and not the corners; paper is rounded up to whole pixels
+        assert (outlines > -1.01).all() and (outlines < [width + 1.01, height + 1.01]).all()
+        assert len(sample.labels) == len(sample.boxes) <= digits.MAX_DIGITS[split]
+
+
+def test_turned_boxes_lie_close_around_the_ink(monkeypatch):
+    """A digit changes the picture inside of its turned box alone, and up to each of the box's sides."""
+    samples = list(digits.rotated_samples("test", 12))
+    monkeypatch.setattr(painting, "paste", lambda *args: None)
+    bare = list(digits.rotated_samples("test", 12))
+    checked = 0
+    for sample, without in zip(samples, bare):
+        gap = np.abs(sample.image.astype(int) - without.image).max(2)
+        rest = gap > 0
+        for x, y, width, height, angle in sample.boxes:
+            rows, columns = np.nonzero(gap > 25)
+            offsets = np.stack([columns + 0.5 - x, rows + 0.5 - y], 1)
+            along, across = offsets @ [np.cos(angle), np.sin(angle)], offsets @ [-np.sin(angle), np.cos(angle)]
+            inside = (abs(along) < width / 2 + 1.5) & (abs(across) < height / 2 + 1.5)
+            assert inside.sum() > 20
+            for places, side in ((along[inside], width), (across[inside], height)):
+                assert side - 5 < np.ptp(places) < side + 2.5
+            rows, columns = np.nonzero(rest)
+            offsets = np.stack([columns + 0.5 - x, rows + 0.5 - y], 1)
+            along, across = offsets @ [np.cos(angle), np.sin(angle)], offsets @ [-np.sin(angle), np.cos(angle)]
+            inside = (abs(along) < width / 2 + 1.5) & (abs(across) < height / 2 + 1.5)
+            rest[rows[inside], columns[inside]] = False
+            checked += 1
+        assert not rest.any()
     assert checked > 20
 
 
@@ -104,6 +179,51 @@ def test_classification_set_on_disk_has_a_folder_per_class(tmp_path):
         assert image.shape == (64, 64, 3)
 
 
+def test_segmentation_set_on_disk_is_what_mmseg_reads(tmp_path):
+    fallback.ensure()
+    pytest.importorskip("mmseg")
+    from mmseg.datasets import build_dataset
+
+    folder = digits.make_segmentation_set(str(tmp_path), "test", 6)
+    steps = [dict(type="LoadImageFromFile")]
+    names = dict(classes=digits.PIXEL_CLASSES, palette=[list(colour) for colour in digits.PALETTE], img_suffix=".png")
+    where = dict(img_dir=f"{folder}/images", ann_dir=f"{folder}/labels")
+    dataset = build_dataset(dict(type="CustomDataset", pipeline=steps, test_mode=True, **names, **where))
+    samples = list(digits.segmentation_samples("test", 6))
+    assert len(dataset) == 6
+    for index, sample in enumerate(samples):
+        np.testing.assert_array_equal(
+            cv2.imread(f"{folder}/images/{dataset.img_infos[index]['filename']}"), sample.image
+        )
+        np.testing.assert_array_equal(dataset.get_gt_seg_map_by_idx(index), sample.labels)
+    maps = [sample.labels.astype(np.int64) for sample in samples]
+    results = [result for index, one in enumerate(maps) for result in dataset.pre_eval([np.roll(one, 3)], [index])]
+    expected = dataset.evaluate(results, metric="mIoU", logger="silent")["mIoU"]
+    found = digits.mean_intersection_over_union([np.roll(one, 3) for one in maps], samples)
+    assert found == pytest.approx(expected, abs=1e-4) and 0.1 < found < 0.9
+
+
+def test_rotated_set_on_disk_is_what_mmrotate_reads(tmp_path):
+    fallback.ensure()
+    pytest.importorskip("mmrotate")
+    from mmcv import Config
+    from mmrotate.datasets import build_dataset
+
+    folder = digits.make_rotated_set(str(tmp_path), "test", 12)
+    config = Config.fromfile(str(CONFIGS / "rotated_fcos_digits.py"))
+    config.data.test.update(ann_file=f"{folder}/boxes/", img_prefix=f"{folder}/images/", test_mode=True)
+    dataset = build_dataset(config.data.test)
+    assert dataset.CLASSES == digits.CLASSES and len(dataset) == 12
+    order = np.argsort([info["filename"] for info in dataset.data_infos])
+    for index, sample in zip(order, digits.rotated_samples("test", 12)):
+        found = dataset.get_ann_info(index)
+        np.testing.assert_array_equal(found["labels"], sample.labels)
+        np.testing.assert_allclose(found["bboxes"][:, :4], sample.boxes[:, :4], atol=0.02)
+        # of two equal sides either may be the longer one
+        turns = (found["bboxes"][:, 4] - sample.boxes[:, 4])[sample.boxes[:, 2] > sample.boxes[:, 3] + 0.1]
+        np.testing.assert_allclose(turns, 0, atol=2e-3)
+
+
 def test_wrong_input_is_named(tmp_path):
     with pytest.raises(InputError, match="'validation' is unknown"):
         list(digits.detection_samples("validation", 1))
@@ -121,6 +241,16 @@ def test_mean_average_precision_rewards_right_boxes_and_labels():
     assert digits.mean_average_precision(perfect, samples) == pytest.approx(1.0)
     assert digits.mean_average_precision(shifted, samples) == 0.0
     assert digits.mean_average_precision(renamed, samples) < 0.05
+
+
+def test_mean_average_precision_of_turned_boxes_asks_for_the_angle():
+    fallback.ensure()
+    pytest.importorskip("mmrotate")
+    samples = list(digits.rotated_samples("test", 20))
+    perfect = [_as_results(sample.boxes, sample.labels) for sample in samples]
+    turned = [_as_results(sample.boxes + [0, 0, 0, 0, np.pi / 2], sample.labels) for sample in samples]
+    assert digits.rotated_mean_average_precision(perfect, samples) == pytest.approx(1.0)
+    assert digits.rotated_mean_average_precision(turned, samples) < 0.7
 
 
 @pytest.mark.parametrize("path", CHECKPOINTS, ids=lambda path: path.stem)
@@ -151,6 +281,15 @@ def test_classifier_reaches_its_goal_on_held_out_crops():
     samples = list(digits.classification_samples("test", 400))
     right = [inference_model(model, sample.image)["pred_label"] == sample.label for sample in samples]
     assert np.mean(right) >= 0.95
+
+
+def test_rotated_detector_reaches_its_goal_on_held_out_composites():
+    fallback.ensure()
+    pytest.importorskip("mmrotate")
+    detect = scores.pytorch_rotated_detector(str(CONFIGS / "rotated_fcos_digits.py"), str(CHECKPOINTS[2]))
+    samples = list(digits.rotated_samples("test", 100))
+    found = [scores.by_class(detect(sample.image)) for sample in samples]
+    assert digits.rotated_mean_average_precision(found, samples) >= 0.8
 
 
 def _as_results(boxes, labels):

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "docs/precision.md": "tests/precision/test_reduced_files.py",
     "docs/serving.md": "tests/docs/test_serving.py",
     "docs/text.md": "tests/second/test_prompts.py",
+    "docs/starting.md": "tests/docs/test_starting.py",
 }
 """Pages whose blocks another test runs, all of them."""
 PARSED = {
@@ -61,7 +62,7 @@ def checkout(tmp_path_factory):
 @pytest.mark.parametrize("page, command", COMMANDS, ids=[f"{page}: {command[:60]}" for page, command in COMMANDS])
 def test_a_command_works(page, command, request, workspace, monkeypatch):
     monkeypatch.chdir(workspace.folder)
-    if page in ELSEWHERE:
+    if page in ELSEWHERE and not command.startswith(MAKES_ITS_ENVIRONMENT):
         assert page in (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8").replace('" / "', "/")
     elif command.startswith(tuple(PARSED)):
         check_parsed(command)
@@ -99,8 +100,12 @@ def check_environment(command):
         return
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pins = [line for path in (ROOT / "requirements").glob("*.txt") for line in path.read_text().splitlines()]
-    for word in words[2:]:
-        if word.startswith("."):
+    for before, word in zip(words[1:], words[2:]):
+        if before == "-r":
+            assert (ROOT / word).is_file(), word
+        elif word.startswith("-"):
+            assert word in ("-r", "--no-deps", "--no-build-isolation"), word
+        elif word.startswith("."):
             (extras,) = re.findall(r"\[(.*)\]", word) or [""]
             assert all(f"\n{extra} = [" in project for extra in extras.split(",") if extra)
         else:
@@ -163,8 +168,8 @@ def test_what_sentences_name_exists():
     assert seen > 30
 
 
-OTHERS = ("--use_env", "--no-build-isolation")
-"""Flags of other people's tools."""
+OTHERS = ("--use_env", "--no-build-isolation", "--no-deps", "--keep")
+"""Flags of other people's tools, and of our tools that a sentence names before."""
 
 
 TOOLS = sorted({path.stem for path in (ROOT / "tools").glob("*.py")} - {"fuzz_atheris"})

@@ -28,11 +28,13 @@ class Range(NamedTuple):
 
     Attributes:
         names: the distributions that install the package.
+        beside: what it imports beside mmcv, mmdet, mmcls and what these need; pip takes more along.
     """
 
     oldest: Tuple[int, ...]
     end: Optional[Tuple[int, ...]]
     names: Tuple[str, ...]
+    beside: Tuple[str, ...] = ()
 
     def __str__(self) -> str:
         end = "" if self.end is None else f",<{_dotted(self.end)}"
@@ -49,12 +51,12 @@ SUPPORTED = {
 }
 
 MEMBERS = {
-    "mmaction": Range((0, 24), (1,), ("mmaction2",)),
+    "mmaction": Range((0, 24), (1,), ("mmaction2",), ("einops",)),
     "mmedit": Range((0, 16), (1,), ("mmedit",)),
-    "mmocr": Range((0, 6), (1,), ("mmocr",)),
-    "mmpose": Range((0, 29), (1,), ("mmpose",)),
-    "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",)),
-    "mmseg": Range((0, 30), (1,), ("mmsegmentation",)),
+    "mmocr": Range((0, 6), (1,), ("mmocr",), ("pyclipper", "rapidfuzz", "shapely")),
+    "mmpose": Range((0, 29), (1,), ("mmpose",), ("json_tricks", "munkres<2", "xtcocotools")),
+    "mmrotate": Range((0, 3, 4), (1,), ("mmrotate",), ("e2cnn",)),
+    "mmseg": Range((0, 30), (1,), ("mmsegmentation",), ("prettytable", "wcwidth")),
 }
 """The same of packages whose releases are of no account but to their own models: nobody else is refused for them."""
 
@@ -80,10 +82,14 @@ def _range(package: str) -> Range:
 
 
 def distributions(package: str) -> List[str]:
-    """What to install for a package that there is none of, as pip takes it."""
+    """What to install for a package that there is none of, as pip takes it.
+
+    Members come without what they name, of which mmcv-full and others are compiled, and replace what is there.
+    """
     if package not in MEMBERS:
         return [package]
-    return [f"{MEMBERS[package].names[0]}{MEMBERS[package]}"]
+    member = MEMBERS[package]
+    return ["--no-deps", f"{member.names[0]}{member}", *member.beside]
 
 
 def entry_points(group: str) -> List[Any]:

@@ -14,6 +14,9 @@ _MODELS = (
     ("mmcls.models.classifiers.base", "BaseClassifier"),
     ("mmpose.models.detectors.base", "BasePose"),
     ("mmseg.models.segmentors.base", "BaseSegmentor"),
+    ("mmedit.models.base", "BaseModel"),
+    ("mmaction.models.recognizers.base", "BaseRecognizer"),
+    ("mmaction.models.localizers.base", "BaseTAPGenerator"),
 )
 
 

@@ -1,8 +1,9 @@
-"""``torch.onnx.export`` of a detector or classifier, called as upstream's own tools call it.
+"""``torch.onnx.export`` of a model of OpenMMLab's, called as upstream's own tools call it.
 
-Two ways. A classifier, or a detector whose heads have stand-ins, with its forward set to inference
-(``return_loss=False``), is traced as ``mmonnx export`` traces it: the file gives PyTorch's answers. Whatever else is
-exported, another detector or a forward without post-processing, goes upstream's own way with what stops it fixed.
+Three ways. A classifier, or a detector whose heads have stand-ins, with its forward set to inference
+(``return_loss=False``), is traced as ``mmonnx export`` traces it: the file gives PyTorch's answers. So is the forward
+of one tensor that the tools of mmedit and mmaction2 set, as a plain module. Whatever else is exported, another detector
+or a forward without post-processing, goes upstream's own way with what stops it fixed.
 """
 
 import inspect
@@ -16,6 +17,7 @@ import onnx
 import torch
 from torch import nn
 
+from ...codebases import module_task
 from ...environment import compat, modes_kept, ordinary
 from ...graph import annotate, unused, with_defaults, without_inputs
 from ...loading import LoadOptions, Task, flatten, owner_of
@@ -26,6 +28,8 @@ from ...tracing import in_export_here_alone, quiet, trace
 from . import tool
 
 _EXTRACTORS = "mmdet.models.roi_heads.roi_extractors."
+_PLAIN = ("mmedit", "mmaction")
+"""Codebases whose models answer as the forward does that their tools set, without more."""
 _DUMMY_NMS = "mmdet.core.export.onnx_helper.DummyONNXNMSop.forward"
 
 
@@ -73,7 +77,7 @@ def _export(
     original: Callable[..., Any], image: torch.Tensor, asked: Dict[str, Any]
 ) -> Tuple[onnx.ModelProto, Optional[Task]]:
     """The model, and the task that was traced, None if it went upstream's way."""
-    task = _task(asked["model"], image, asked) if _infers(asked["model"]) else None
+    task = _task(asked["model"], image, asked) if _infers(asked["model"]) else _plain_task(image, asked)
     if task is not None:
         target = find_target("onnxruntime")
         opset = asked.get("opset_version") or target.best_opset
@@ -109,6 +113,17 @@ def _task(model: nn.Module, image: torch.Tensor, asked: Dict[str, Any]) -> Optio
     known = {**axes, **task.dynamic_axes} if axes else {}
     task.dynamic_axes = {name: known[name] for name in [*task.inputs, *task.output_names] if name in known}
     return task
+
+
+def _plain_task(image: torch.Tensor, asked: Dict[str, Any]) -> Optional[Task]:
+    """The forward as it is set, of a model of ``_PLAIN``; None of any other."""
+    codebase = owner_of(asked["model"])
+    if codebase is None or codebase.name not in _PLAIN:
+        return None
+    inputs, axes = asked.get("input_names") or ["input"], asked.get("dynamic_axes") or {}
+    # axes of outputs are found: a picture that becomes larger has others than mmedit's tool says
+    axes = {name: named for name, named in axes.items() if name in inputs}
+    return module_task(asked["model"].eval(), image.detach(), inputs, asked.get("output_names"), axes)
 
 
 def _rename(task: Task, names: List[str]) -> None:
