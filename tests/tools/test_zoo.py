@@ -241,6 +241,15 @@ def test_sections_of_other_codebases_stay():
     assert table.coverage([record(config="mmdet::x/new.py")], after) == after
 
 
+def test_a_page_of_somebodys_own_gets_the_table_and_stays():
+    page = "# What was tried\n\nBy hand.\n\n## Known limits\n\n- One.\n"
+    first = table.coverage([record(config="mmdet::x/old.py")], page)
+    assert first.startswith(page) and "## MMDetection" in first and "old.py" in first
+    moved = first.replace("## Known limits\n\n- One.\n\n", "") + "\n## Known limits\n\n- One.\n"
+    second = table.coverage([record(config="mmdet::x/new.py")], moved)
+    assert "old.py" not in second and second == moved.replace("old.py", "new.py")
+
+
 def test_rows_of_an_earlier_sweep_stay_where_they_are_asked_for():
     first = [record(config="mmdet::x/old.py", ok=True, cause="a | b"), record(config="mmdet::x/again.py")]
     before = table.coverage(first)
