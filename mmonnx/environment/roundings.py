@@ -2,10 +2,14 @@
 
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import Any, Iterator, Tuple
+from functools import partial
+from typing import Any, Callable, Iterator, Tuple
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+from .stand_ins import StandIn, standing_in
 
 
 def innermost_layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
@@ -68,3 +72,26 @@ def layers_round_otherwise(
             if any(True for _ in layer.parameters(recurse=False)):
                 stack.callback(layer.register_forward_hook(add_noise).remove)
         yield
+
+
+@contextmanager
+def resizing_rounds_otherwise(generator: torch.Generator, roundings: float = 1.0) -> Iterator[None]:
+    """Let what this thread resizes inside the block lie elsewhere by some roundings of a place.
+
+    Torch multiplies a place by the inverse of the factor, ONNX Runtime divides it by the factor: where an image of 112
+    rows is made of 32, row 87 lies at 24.5 cells for the one and at 24.500002 for the other. Between a cell that is cut
+    away and one whose mask is sure that is 0.5 or above.
+    """
+    with standing_in([StandIn([functional], "interpolate", partial(_resized, generator, roundings))]):
+        yield
+
+
+def _resized(
+    generator: torch.Generator, roundings: float, original: Callable[..., Any], input: Any, *args: Any, **kwargs: Any
+) -> Any:
+    output = original(input, *args, **kwargs)
+    sizes = list(zip(input.shape[2:], output.shape[2:]))
+    if not output.is_floating_point() or not output.numel() or all(large % small == 0 for small, large in sizes):
+        return output  # by a whole factor all places are exact
+    # a place counts cells, and is rounded as their number is
+    return output + rounding_noise(output, generator, least=0.0) * (roundings * max(small for small, _ in sizes))

@@ -9,7 +9,13 @@ import numpy as np
 import onnx
 import torch
 
-from ..environment import layers_round_otherwise, ordinary, rounding_noise, ties_at_random
+from ..environment import (
+    layers_round_otherwise,
+    ordinary,
+    resizing_rounds_otherwise,
+    rounding_noise,
+    ties_at_random,
+)
 from ..loading import Task, to_numpy
 from ..runtime import Result
 from ..support import alone, type_and_line
@@ -260,5 +266,6 @@ def _rounding_otherwise(task: Task, case: Case, seed: int, roundings: float, eve
     with torch.no_grad(), contextlib.ExitStack() as stack:
         if everywhere:
             stack.enter_context(layers_round_otherwise(task.module, generator, roundings))
+            stack.enter_context(resizing_rounds_otherwise(generator, roundings))
             stack.enter_context(ties_at_random(generator, roundings))
         return task.predict(feeds)

@@ -2,8 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from mmonnx.environment.roundings import layers_round_otherwise
+from mmonnx.environment.roundings import layers_round_otherwise, resizing_rounds_otherwise
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -46,3 +47,20 @@ def test_what_gives_no_tensor_or_an_empty_one_stays_as_it_is():
     with torch.no_grad(), layers_round_otherwise(nn.ModuleList([pair, layer]), torch.Generator(), 1e6):
         assert pair(torch.zeros(3, 1, 4))[0].abs().max() < 1
         assert layer(torch.zeros(0, 3)).shape == (0, 2)
+
+
+def test_what_is_resized_by_no_whole_factor_lies_elsewhere_by_roundings_of_a_place():
+    """A row between a cell that is cut away and one that is sure: on which side of 0.5 it is, is a rounding."""
+    mask = torch.zeros(1, 1, 32, 48)
+    mask[:, :, 25:] = 1
+    generator, whole = torch.Generator().manual_seed(0), dict(mode="bilinear", align_corners=False)
+    exact = functional.interpolate(mask, (112, 144), **whole)
+    with resizing_rounds_otherwise(generator):
+        found = functional.interpolate(mask, (112, 144), **whole)
+        twice = functional.interpolate(mask, (64, 96), **whole)
+        nearest = functional.interpolate(mask.long().to(torch.uint8), (80, 100))
+    assert torch.equal(twice, functional.interpolate(mask, (64, 96), **whole)) and nearest.dtype == torch.uint8
+    assert 0 < (found - exact).abs().max() < 400 * EPS
+    differ = (found > 0.5) != (exact > 0.5)
+    assert differ[0, 0, 87].any() and not differ[0, 0, :87].any() and not differ[0, 0, 88:].any()
+    assert torch.equal(functional.interpolate(mask, (112, 144), **whole), exact)
