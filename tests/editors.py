@@ -29,7 +29,6 @@ FILMS = {
         {**_BLOCKS, "model.generator.mid_channels": 16, "model.ensemble": None},
         (256, 256),
     ),
-    "restorers/iconvsr/iconvsr_vimeo90k_bd.py": ({**_BLOCKS, "model.generator.mid_channels": 64}, (64, 80)),
     "restorers/real_basicvsr/realbasicvsr_c64b20_1x30x8_lr5e-5_150k_reds.py": (
         {
             "model.generator.mid_channels": 8,
