@@ -36,8 +36,7 @@ pytestmark = pytest.mark.once
     ],
 )
 def test_mmdeploy_is_asked_for_a_file_that_is_as_dynamic_as_ours(codebase, gives, task, outputs, moving):
-    peer = peers.peer_of(codebase, gives)
-    settings = peer.deploy_config(peer.onnx_config(gives, (96, 128)))
+    settings = peers.peer_of(codebase, gives).deploy_config(gives, (96, 128))
     assert (settings["codebase_config"]["type"], settings["codebase_config"]["task"]) == (codebase, task)
     file = settings["onnx_config"]
     assert file["output_names"] == outputs and set(file["dynamic_axes"]) == {"input", *outputs}

@@ -118,8 +118,8 @@ def _mmdeploy(request: Request) -> str:
     traced = request["model"] + ".traced"
     # mmdeploy adds the suffix by itself, and wants it in the name too
     config, peer = read_config(request["config"]), peer_of(request["codebase"], request["outputs"])
-    onnx_config = peer.onnx_config(request["outputs"], request["shape"])
-    export_mmdeploy(config, request["weights"], photographs()[0], peer.deploy_config(onnx_config), traced + ".onnx")
+    settings = peer.deploy_config(request["outputs"], request["shape"])
+    export_mmdeploy(config, request["weights"], photographs()[0], settings, traced + ".onnx")
     os.replace(traced + ".onnx", traced)
     return _simplify(traced, request["model"])
 

@@ -179,7 +179,8 @@ def _reference(task: Task, shape: Shape) -> Task:
 
 def _without_masks(task: Task) -> Task:
     def predict(feeds: Dict[str, torch.Tensor]) -> List[Detections]:
-        return [replace(result, masks=None) for result in task.predict(feeds)]
+        results = task.predict(feeds)
+        return [replace(result, masks=None) for result in results if isinstance(result, Detections)]
 
     return replace(task, predict=predict)
 

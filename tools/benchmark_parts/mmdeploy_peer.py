@@ -1,8 +1,9 @@
 """mmdeploy's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-In 0.14.0, for OpenMMLab 1.x, two things are fixed, without which it stops at torch 2.9: the tracing exporter is asked
-for by name, and the cast that its RoIAlign imports from torch, which newer ones no longer have, is put back. 1.3.1, for
-2.x, is left as it is; torch 2.8 is the newest that it runs with.
+In 0.14.0, for OpenMMLab 1.x, three things are fixed, without which it stops at torch 2.9: the tracing exporter is asked
+for by name, the cast that its RoIAlign imports from torch, which newer ones no longer have, is put back, and toolboxes
+that refuse mmcv 1.7.2 for its number, or name packages that are for trainings alone, are imported all the same. 1.3.1,
+for 2.x, is left as it is; torch 2.8 is the newest that it runs with.
 """
 
 import contextlib
@@ -53,6 +54,7 @@ def _mended() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         exporter = functools.partial(torch.onnx.export, **compat.export_kwargs())
         stack.enter_context(replaced(torch.onnx, "export", exporter))
+        stack.enter_context(compat.newest_mmcv_taken())
         if not hasattr(symbolic_opset9, "_cast_Long"):
             stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
         yield

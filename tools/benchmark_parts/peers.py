@@ -44,8 +44,8 @@ class Peer:
     ends_at: str = ""
     ends_in_numpy: bool = False
 
-    def onnx_config(self, output_names: Sequence[str], shape: Sequence[int]) -> Dict[str, Any]:
-        """What the file is to be like.
+    def deploy_config(self, output_names: Sequence[str], shape: Sequence[int]) -> Dict[str, Any]:
+        """All of mmdeploy's settings.
 
         Args:
             output_names: of mmonnx's file.
@@ -53,7 +53,7 @@ class Peer:
         """
         outputs = list(self.outputs or output_names)
         axes = {"input": {0: "batch", **self.moving}, **{name: {0: "batch", **self.moved} for name in outputs}}
-        return dict(
+        file = dict(
             type="onnx",
             export_params=True,
             keep_initializers_as_inputs=False,
@@ -65,11 +65,8 @@ class Peer:
             optimize=True,
             dynamic_axes=axes,
         )
-
-    def deploy_config(self, onnx_config: Mapping[str, Any]) -> Dict[str, Any]:
-        """All of mmdeploy's settings."""
         return dict(
-            onnx_config=dict(onnx_config),
+            onnx_config=file,
             codebase_config=dict(type=self.codebase, task=self.task, **self.settings),
             backend_config=dict(type="onnxruntime"),
         )
@@ -130,7 +127,7 @@ def peer_of(codebase: str, output_names: Sequence[str]) -> Peer:
     Raises:
         InputError: nobody compares such models.
     """
-    found = [peer for peer in PEERS if peer.codebase == codebase and peer.gives in ("", output_names[0])]
+    found = [peer for peer in PEERS if peer.codebase == codebase and peer.gives in ("", *output_names[:1])]
     if not found:
         known = sorted({peer.codebase for peer in PEERS})
         outputs = ", ".join(output_names)
