@@ -13,6 +13,7 @@ from ..support import (
     MmonnxError,
     __version__,
     check_images,
+    dynamo_later,
     ending_signals_exit,
     is_out_of_memory,
     parse,
@@ -354,7 +355,8 @@ def _export(options: argparse.Namespace) -> int:
     check_images(batch, shape or (1, 1))
     check_images(batch, rescaled or (1, 1))
 
-    from ..loading import LoadOptions
+    with dynamo_later():
+        from ..loading import LoadOptions
     from ..pipeline import ExportSettings, export
     from ..terminal import Report
 

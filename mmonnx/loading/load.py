@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .. import fallback
 from ..environment import compat, ordinary
-from ..support import InputError, MmonnxError, alone, check_images, command_line, type_and_line
+from ..support import InputError, MmonnxError, alone, check_images, command_line, import_when_used, type_and_line
 from .codebase import Blame, Codebase, codebases, title_of
 from .config import find_config, read_config
 from .imports import use_root
@@ -80,6 +80,7 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
         return taker, taker.read(config, cfg_options)
     refuse_other(config)
     find_config(config)
+    import_when_used("matplotlib.pyplot")  # toolboxes import it to draw figures
     with _quiet_imports(), compat.newest_mmcv_taken():
         fallback.ensure()
         settings = read_config(config, cfg_options)

@@ -20,6 +20,7 @@ from .errors import (
     type_and_line,
 )
 from .key_values import parse
+from .later import dynamo_later, import_when_used
 from .lazy import lazy
 from .memory import MAX_PIXELS, check_images, check_memory
 from .native import quiet
@@ -47,8 +48,10 @@ __all__ = [
     "check_writable",
     "command_line",
     "config_root",
+    "dynamo_later",
     "ending_signals_exit",
     "first_line",
+    "import_when_used",
     "is_out_of_memory",
     "key_values",
     "lazy",
