@@ -1,9 +1,10 @@
 """mmdeploy's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-In 0.14.0, for OpenMMLab 1.x, three things are fixed, without which it stops at torch 2.9: the tracing exporter is asked
-for by name, the cast that its RoIAlign imports from torch, which newer ones no longer have, is put back, and toolboxes
-that refuse mmcv 1.7.2 for its number, or name packages that are for trainings alone, are imported all the same. 1.3.1,
-for 2.x, is left as it is; torch 2.8 is the newest that it runs with.
+In 0.14.0, for OpenMMLab 1.x, four things are fixed, without which it stops at torch 2.9 and mmcv 1.7.2: the tracing
+exporter is asked for by name; the cast that its RoIAlign imports from torch, which newer ones no longer have, is put
+back; toolboxes that refuse this mmcv for its number, or name packages that are for trainings alone, are imported all
+the same; the suppression of rotated boxes, which it calls as older ones had it, is traced without being run. 1.3.1, for
+2.x, is left as it is; torch 2.8 is the newest that it runs with.
 """
 
 import contextlib
@@ -49,12 +50,16 @@ def export_mmdeploy(config: Any, weights: str, image: np.ndarray, deploy_config:
 def _mended() -> Iterator[None]:
     """mmdeploy 0.14.0 as a torch of today needs it."""
     import torch
+    from mmdeploy.mmcv.ops.nms_rotated import ONNXNMSRotatedOp
     from torch.onnx import symbolic_opset9
+
+    from .upstream import two_rows
 
     with contextlib.ExitStack() as stack:
         exporter = functools.partial(torch.onnx.export, **compat.export_kwargs())
         stack.enter_context(replaced(torch.onnx, "export", exporter))
         stack.enter_context(compat.newest_mmcv_taken())
+        stack.enter_context(replaced(ONNXNMSRotatedOp, "forward", staticmethod(two_rows)))
         if not hasattr(symbolic_opset9, "_cast_Long"):
             stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
         yield
