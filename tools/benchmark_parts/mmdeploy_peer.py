@@ -1,10 +1,11 @@
 """mmdeploy's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-In 0.14.0, for OpenMMLab 1.x, four things are fixed, without which it stops at torch 2.9 and mmcv 1.7.2: the tracing
+In 0.14.0, for OpenMMLab 1.x, five things are fixed, without which it stops at torch 2.9 and mmcv 1.7.2: the tracing
 exporter is asked for by name; the cast that its RoIAlign imports from torch, which newer ones no longer have, is put
 back; toolboxes that refuse this mmcv for its number, or name packages that are for trainings alone, are imported all
-the same; the suppression of rotated boxes, which it calls as older ones had it, is traced without being run. 1.3.1, for
-2.x, is left as it is; torch 2.8 is the newest that it runs with.
+the same; the suppression of rotated boxes, which it calls as older ones had it, is traced without being run; and what
+torch's attention splits its projections by is written as opset 13 has it. 1.3.1, for 2.x, is left as it is; torch 2.8
+is the newest that it runs with.
 """
 
 import contextlib
@@ -16,10 +17,12 @@ import numpy as np
 
 from mmonnx.environment import compat
 
+from .peers import OPSET
 from .scoped import replaced
 
 _INT64 = 7
 """ONNX's number of the type."""
+_UNFLATTEN = "aten::unflatten"
 
 
 def export_mmdeploy(config: Any, weights: str, image: np.ndarray, deploy_config: Dict[str, Any], path: str) -> None:
@@ -51,7 +54,7 @@ def _mended() -> Iterator[None]:
     """mmdeploy 0.14.0 as a torch of today needs it."""
     import torch
     from mmdeploy.mmcv.ops.nms_rotated import ONNXNMSRotatedOp
-    from torch.onnx import symbolic_opset9
+    from torch.onnx import symbolic_opset9, symbolic_opset13
 
     from .upstream import two_rows
 
@@ -62,6 +65,9 @@ def _mended() -> Iterator[None]:
         stack.enter_context(replaced(ONNXNMSRotatedOp, "forward", staticmethod(two_rows)))
         if not hasattr(symbolic_opset9, "_cast_Long"):
             stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
+        if hasattr(symbolic_opset13, "unflatten"):
+            torch.onnx.register_custom_op_symbolic(_UNFLATTEN, symbolic_opset13.unflatten, OPSET)
+            stack.callback(torch.onnx.unregister_custom_op_symbolic, _UNFLATTEN, OPSET)
         yield
 
 

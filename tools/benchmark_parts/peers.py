@@ -8,6 +8,8 @@ from typing import Any, Dict, Mapping, Sequence
 
 from mmonnx.support.errors import InputError
 
+OPSET = 11
+"""Of mmdeploy's files."""
 Axes = Mapping[int, str]
 _SIZE: Axes = {2: "height", 3: "width"}
 _ROWS: Axes = {1: "num_dets"}
@@ -57,7 +59,7 @@ class Peer:
             type="onnx",
             export_params=True,
             keep_initializers_as_inputs=False,
-            opset_version=11,
+            opset_version=OPSET,
             save_file="end2end.onnx",
             input_names=["input"],
             output_names=outputs,
