@@ -80,7 +80,9 @@ def _export(task: Task, settings: ExportSettings, report: Report, asked: Checked
     file = model if target.capabilities.local_functions else without_functions(model)
     if settings.check:
         stages.check_model(file, target, report)
-    verified = stages.verify_final(settings, task, cases, model, file, report) if settings.verify else None
+    verified = (
+        stages.verify_final(settings, task, cases, model, file, report, final.traced) if settings.verify else None
+    )
     held = verified is None or verified.ok
     file = annotate(file, describe.verification(verified), __version__)
     reduced = _reduced(settings, file, report) if held and settings.precision.reduces else None
@@ -150,7 +152,7 @@ def _final(
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
     model = declared(model, task.output_shapes, [_shapes(task.inputs), *(_shapes(case.feeds) for case in cases)])
     model = stages.lower_model(named(model, modules, probes), asked.target, report)
-    return Final(task, cases, with_defaults(model, task.optional), before, tool)
+    return Final(task, cases, with_defaults(model, task.optional), before, tool, probes)
 
 
 def _shapes(feeds: Feeds) -> Dict[str, Tuple[int, ...]]:

@@ -17,6 +17,44 @@ EDSR = "mmedit::restorers/edsr/edsr_x4c64b16_g1_300k_div2k.py"
 EDSR_OPTIONS = {"model.generator.mid_channels": 16, "model.generator.num_blocks": 2}
 GL = "mmedit::inpainting/global_local/gl_256x256_8x12_places.py"
 INDEXNET = "mmedit::mattors/indexnet/indexnet_mobv2_1x16_78k_comp1k.py"
+_BLOCKS = {"model.generator.mid_channels": 8, "model.generator.num_blocks": 1}
+_EDVR = {"model.generator.mid_channels": 16, "model.generator.num_blocks_extraction": 1}
+FILMS = {
+    "restorers/basicvsr/basicvsr_reds4.py": (_BLOCKS, (64, 80)),
+    "restorers/basicvsr_plusplus/basicvsr_plusplus_c64n7_8x1_600k_reds4.py": (
+        {**_BLOCKS, "model.generator.mid_channels": 16},
+        (64, 80),
+    ),
+    "restorers/basicvsr_plusplus/basicvsr_plusplus_c128n25_600k_ntire_decompress_track1.py": (
+        {**_BLOCKS, "model.generator.mid_channels": 16, "model.ensemble": None},
+        (256, 256),
+    ),
+    "restorers/iconvsr/iconvsr_vimeo90k_bd.py": ({**_BLOCKS, "model.generator.mid_channels": 64}, (64, 80)),
+    "restorers/real_basicvsr/realbasicvsr_c64b20_1x30x8_lr5e-5_150k_reds.py": (
+        {
+            "model.generator.mid_channels": 8,
+            "model.generator.num_propagation_blocks": 1,
+            "model.generator.num_cleaning_blocks": 1,
+            "model.generator.dynamic_refine_thres": 20,
+        },
+        (64, 80),
+    ),
+    "restorers/edvr/edvrm_x4_g8_600k_reds.py": ({**_EDVR, "model.generator.num_blocks_reconstruction": 1}, (32, 48)),
+    "restorers/edvr/edvrm_wotsa_x4_g8_600k_reds.py": (
+        {**_EDVR, "model.generator.num_blocks_reconstruction": 1},
+        (32, 48),
+    ),
+    "restorers/tdan/tdan_vimeo90k_bdx4_lr1e-4_400k.py": (
+        {
+            "model.generator.mid_channels": 16,
+            "model.generator.num_blocks_before_align": 1,
+            "model.generator.num_blocks_after_align": 1,
+        },
+        (29, 40),
+    ),
+    "restorers/tof/tof_x4_vimeo90k_official.py": ({}, (32, 48)),
+}
+"""Small restorers of films by config: options, (height, width)."""
 EDITORS = {
     "restorers/srcnn/srcnn_x4k915_g1_1000k_div2k.py": ({}, (48, 64), {}),
     "restorers/esrgan/esrgan_x4c64b23g32_g1_400k_div2k.py": (
@@ -59,6 +97,18 @@ EDITORS = {
         },
         (16, 24),
         {},
+    ),
+    # of the size of its latent codes
+    "restorers/glean/glean_cat_8x.py": (
+        {
+            "model.generator.in_size": 8,
+            "model.generator.out_size": 32,
+            "model.generator.num_rrdbs": 1,
+            "model.generator.rrdb_channels": 16,
+            "model.discriminator.in_size": 32,
+        },
+        (8, 8),
+        {"dynamic_batch": True},
     ),
     "inpainting/AOT-GAN/AOT-GAN_512x512_4x12_places.py": (
         {"model.encdec.dilation_neck.num_aotblock": 1},
@@ -126,6 +176,7 @@ __all__ = [
     "EDITORS",
     "EDSR",
     "EDSR_OPTIONS",
+    "FILMS",
     "GL",
     "INDEXNET",
     "made",

@@ -56,6 +56,29 @@ SWIN = {
     "model.keypoint_head.in_channels": 96,
     "model.keypoint_head.num_deconv_filters": (16, 16, 16),
 }
+_NARROW_HRNET = {
+    **{f"model.backbone.extra.stage{stage}.num_modules": 1 for stage in (2, 3, 4)},
+    **{f"model.backbone.extra.stage{n}.num_channels": tuple(8 << i for i in range(n)) for n in (2, 3, 4)},
+}
+CID = f"{_BODY}/cid/coco/hrnet_w32_coco_512x512.py"
+CID_OPTIONS = {
+    **_NARROW_HRNET,
+    "model.keypoint_head.in_channels": 120,
+    "model.keypoint_head.gfd_channels": 16,
+    "model.test_cfg.max_num_people": 6,
+    "model.test_cfg.detection_threshold": 0.005,
+}
+TCFORMER = "mmpose::wholebody/2d_kpt_sview_rgb_img/topdown_heatmap/coco-wholebody/tcformer_coco_wholebody_256x192.py"
+_WIDTHS = [16, 32, 64, 128]
+TCFORMER_OPTIONS = {
+    "model.backbone.embed_dims": _WIDTHS,
+    "model.backbone.num_heads": [1, 1, 2, 2],
+    "model.backbone.mlp_ratios": [2, 2, 2, 2],
+    "model.backbone.num_layers": [1, 1, 1, 1],
+    "model.neck.in_channels": _WIDTHS,
+    "model.neck.out_channels": 32,
+    "model.keypoint_head.in_channels": 32,
+}
 KINDS = {
     "default": (RESNET, SMALL),
     "plain": (RESNET, decoding(post_process=None)),
@@ -84,4 +107,16 @@ def small_pose_estimator(name, folder, options, **load):
     return load_small(name, folder, copy.deepcopy(options), shape=load.pop("shape", SHAPE), **load)
 
 
-__all__ = ["BOTTOM_UP", "KINDS", "RESNET", "SHAPE", "SMALL", "small_config", "small_pose_estimator"]
+__all__ = [
+    "BOTTOM_UP",
+    "CID",
+    "CID_OPTIONS",
+    "KINDS",
+    "TCFORMER",
+    "TCFORMER_OPTIONS",
+    "RESNET",
+    "SHAPE",
+    "SMALL",
+    "small_config",
+    "small_pose_estimator",
+]

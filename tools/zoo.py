@@ -7,7 +7,8 @@
 Every config is exported in a process of its own, with seeded random weights; nothing is downloaded. One that fails,
 hangs or crashes is a row of the table; of installed configs with one and the same model, one is exported. In the
 folder OUT are then results.jsonl, from which --resume goes on, and coverage.md; of a table that --coverage names, the
-sections of other codebases stay. Exit status: 0 every config matched, 1 some did not, 2 wrong use.
+sections of other codebases stay, and with --keep the rows of configs that OUT has no result of. Exit status: 0 every
+config matched, 1 some did not, 2 wrong use.
 """
 
 import argparse
@@ -34,8 +35,11 @@ from mmonnx.terminal.report import Report
 _TOOLBOXES = (
     "mmcv",
     "mmcv-full",
+    "mmcv-lite",
+    "mmengine",
     "mmdet",
     "mmcls",
+    "mmpretrain",
     "mmsegmentation",
     "mmpose",
     "mmrotate",
@@ -43,7 +47,7 @@ _TOOLBOXES = (
     "mmocr",
     "mmaction2",
 )
-_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", *_TOOLBOXES, "timm")
+_PACKAGES = ("mmonnx", "torch", "torchvision", "onnxruntime", *_TOOLBOXES, "timm", "transformers")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     document = options.coverage or options.out / "coverage.md"
     previous = options.coverage.read_text(encoding="utf-8") if options.coverage and document.exists() else ""
     with replacing(document) as path:
-        path.write_text(coverage(records, previous, options.target or ""), encoding="utf-8")
+        path.write_text(coverage(records, previous, options.target or "", options.keep), encoding="utf-8")
     wanted = {entry.config for entry in chosen}
     results = [record for record in records if record["config"] in wanted]
     good = sum(record["ok"] for record in results)
@@ -109,6 +113,8 @@ def choose(options: argparse.Namespace) -> List[selection.Entry]:
     codebases = [options.codebase] if options.codebase else selection.installed()
     if options.sample and not (options.all or options.quick):
         raise InputError(f"command line: --sample {options.sample} without --all", "both, or --quick", "add --all")
+    if options.keep and not options.coverage:
+        raise InputError("command line: --keep without --coverage", "both", "add --coverage FILE")
     if options.patterns:
         return selection.matching(options.patterns, codebases)
     if options.quick:
@@ -165,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--retry", action="store_true", help="with --resume: do again what did not match")
     add("--out", type=Path, default=Path("work_dirs/zoo"), metavar="DIR", help="default: work_dirs/zoo")
     add("--coverage", type=Path, metavar="FILE", help="the table; default: OUT/coverage.md")
+    add("--keep", action="store_true", help="with --coverage: rows of an earlier sweep stay where there are no results")
     add("--seconds", type=_number, default=240, metavar="N", help="time limit of a config; default: 240")
     add("--memory", type=_number, default=12, metavar="GIB", help="memory limit of a config; default: 12")
     return parser

@@ -21,7 +21,7 @@ def innermost_layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
 def rounding_noise(
     tensor: torch.Tensor, generator: torch.Generator, planes: bool = False, least: float = 1.0
 ) -> torch.Tensor:
-    """Noise of the size of float32's rounding of the greatest value.
+    """Noise of the size of float32's rounding of the greatest value that is finite.
 
     Args:
         tensor: any size.
@@ -31,7 +31,11 @@ def rounding_noise(
     """
     shape = [size if axis < 2 else 1 for axis, size in enumerate(tensor.shape)] if planes else tensor.shape
     noise = torch.randn(shape, generator=generator).to(tensor)
-    return noise * (torch.finfo(torch.float32).eps * max(float(tensor.abs().max()), least))
+    size = tensor.abs()
+    greatest = float(size.max())
+    if greatest == float("inf"):  # what is masked
+        greatest = float(torch.where(size.isfinite(), size, torch.zeros_like(size)).max())
+    return noise * (torch.finfo(torch.float32).eps * max(greatest, least))
 
 
 @contextmanager

@@ -66,7 +66,8 @@ def _keys(values: torch.Tensor) -> torch.Tensor:
         return values
     generator, roundings = _here.noises[-1]
     noise = torch.randn(values.shape, generator=generator).to(values)
-    return values + noise * values.abs() * (roundings * torch.finfo(values.dtype).eps)
+    keys = values + noise * values.abs() * (roundings * torch.finfo(values.dtype).eps)
+    return torch.where(values.isfinite(), keys, values)  # what is masked is no number apart from anything
 
 
 def _stable_sort(

@@ -120,13 +120,13 @@ def _chosen(evaluator: "SampleEvaluator", own: List[Dict[str, Any]], names: Sequ
         if spec is None:
             values.append(name)
             continue
-        base = next((one for one in own if one.get("type") == spec["type"]), {})
+        base = next((one for one in own if _kind(one.get("type")) is _kind(spec["type"])), {})
         earlier = typed.get(spec["type"], {}).get("items", ())
         more = {"items": (*earlier, *spec["items"])} if "items" in spec else {}
         typed[spec["type"]] = {**base, **spec, **more}
     takers = [{**one, "metric": values} for one in own if "metric" in _parameters(one)] if values else []
     if values and not takers:
-        known = ", ".join(str(one.get("type")) for one in own) or "nothing"
+        known = _known(own)
         raise InputError(
             f"metric {values[0]!r} is unknown to the config's test_evaluator ({known})",
             "what its metrics take as metric (bbox, segm, ...), or the type of one, such as Accuracy",
@@ -141,7 +141,7 @@ def _tell(chosen: List[Dict[str, Any]], options: Dict[str, Any]) -> None:
         name = _OLD_NAMES.get(given, given)
         takers = [one for one in chosen if name in _parameters(one)]
         if not takers:
-            known = ", ".join(str(one.get("type")) for one in chosen) or "nothing"
+            known = _known(chosen)
             raise InputError(
                 f"--eval-options {given} is unknown to the metrics ({known})",
                 "an argument of one of them",
@@ -155,7 +155,7 @@ def _formatting(chosen: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """The metrics that write what a test server takes, made to."""
     able = [{**one, "format_only": True} for one in chosen if "format_only" in _parameters(one)]
     if not able:
-        known = ", ".join(str(one.get("type")) for one in chosen) or "nothing"
+        known = _known(chosen)
         raise InputError(f"the test_evaluator ({known}) knows no --format-only", "a metric that does", "use --out")
     return able
 
@@ -167,6 +167,11 @@ def _names(settings: Dict[str, Any]) -> Sequence[str]:
         value = settings.get("metric", taken.default)
         return [str(one) for one in _listed(value)]
     return [compat.kind_of(settings.get("type"))]
+
+
+def _known(metrics: Sequence[Dict[str, Any]]) -> str:
+    """What metrics are called in messages."""
+    return ", ".join(compat.kind_of(one.get("type")) for one in metrics) or "nothing"
 
 
 def _kind(name: Any) -> Optional[type]:

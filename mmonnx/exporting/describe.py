@@ -125,17 +125,22 @@ def _kind(task: Task) -> str:
         return "segmentation" if "masks" in names else "detection"
     if "seg_map" in names:
         return "semantic segmentation"
+    if {"keypoints", "scores"} <= names:
+        return "bottom-up pose estimation"
     if "keypoints" in names:
         return "pose estimation"
     if task.grouping is not None and {"heatmaps", "tags"} <= names:
         return "bottom-up pose estimation"
     if "alpha" in names:
         return "matting"
+    of_films = next(iter(task.inputs.values())).dim() > _OF_PICTURES
     if task.image_values and "image" in names:
+        if of_films:
+            return "film restoration"
         return "inpainting" if "mask" in task.inputs else "image editing"
     if not names & {"probs", "logits", "scores"}:
         return "raw"
-    return "action recognition" if next(iter(task.inputs.values())).dim() > _OF_PICTURES else "classification"
+    return "action recognition" if of_films else "classification"
 
 
 def _mask_output(task: Task, options: LoadOptions) -> str:

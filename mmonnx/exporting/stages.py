@@ -49,6 +49,7 @@ class Final(NamedTuple):
         model: the model.
         before: the nodes that it had before it was simplified, None if that was not asked for.
         simplifier: the tool whose result it is, None if it is not simplified.
+        traced: the names of the tensors inside that the trace gave, see ``verify_model``.
     """
 
     task: Task
@@ -56,6 +57,7 @@ class Final(NamedTuple):
     model: onnx.ModelProto
     before: Optional[int]
     simplifier: Optional[str]
+    traced: Sequence[str] = ()
 
 
 def for_target(task: Task, target: Target) -> Task:
@@ -224,6 +226,7 @@ def verify_final(
     model: onnx.ModelProto,
     file: onnx.ModelProto,
     report: Report,
+    traced: Sequence[str] = (),
 ) -> Verification:
     """Compare the model with PyTorch, in each way in which its file is run, and draw both where that is asked for.
 
@@ -234,6 +237,7 @@ def verify_final(
         model: the file's model, with the bodies of custom operators.
         file: as it is written; where all holds so far, it is run in the target's own runtime as well, if that is there.
         report: where it is told.
+        traced: see ``verify_model``.
     """
     target = find_target(settings.target)
     alone = own_runtime.why_not(target)
@@ -250,7 +254,7 @@ def verify_final(
 
         spare = not target.capabilities.empty_tensors
         budget = settings.verify_budget
-        verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare)
+        verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare, traced)
         for how, library in others:
             session = Session(model, settings.load.device, custom_op_library=library)
             verified.results.extend(verify(task, session.run, _labelled(cases, how), stage.progress, shown))

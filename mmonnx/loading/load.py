@@ -84,8 +84,11 @@ def read(config: str, cfg_options: Optional[Dict[str, Any]] = None) -> Tuple[Cod
     with _quiet_imports(), compat.newest_mmcv_taken():
         fallback.ensure()
         settings = read_config(config, cfg_options)
-        # to ask a codebase is to import it: the one that the name says is asked first
-        known = sorted(codebases(), key=lambda codebase: not config.startswith(f"{codebase.package}::"))
+        # to ask a codebase is to import it: the one that the name says is asked first, then those that seem to own it
+        known = sorted(
+            codebases(),
+            key=lambda one: (not config.startswith(f"{one.package}::"), not one.seems_to_own(settings)),
+        )
         owner = next((codebase for codebase in known if codebase.owns(settings)), None)
     compat.check_versions()  # of the source tree, where one is used
     if owner is not None:

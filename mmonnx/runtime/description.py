@@ -22,6 +22,7 @@ TASKS = (
     "image editing",
     "inpainting",
     "matting",
+    "film restoration",
     "classification",
     "action recognition",
     "raw",
@@ -47,8 +48,9 @@ class Description:
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
             people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
             (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
-            what to fill in), ``matting`` (an alpha matte), ``classification``, ``action recognition`` (the classes of a
-            film) or ``raw`` (a network's outputs without post-processing).
+            what to fill in), ``matting`` (an alpha matte), ``film restoration`` (an image of a film's frames, or of
+            each), ``classification``, ``action recognition`` (the classes of a film) or ``raw`` (a network's outputs
+            without post-processing).
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).

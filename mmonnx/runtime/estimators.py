@@ -115,6 +115,11 @@ class BottomUpPoseEstimator(_Posing):
             grouping, crop = Grouping(**(self.description.grouping or {})), ready.prepared.crop
             if crop is None:
                 raise ValueError("its pipeline aligns nothing")
+            if "keypoints" in outputs:
+                there = outputs["scores"] >= 0
+                poses, scores = outputs["keypoints"][there].astype(np.float32), outputs["scores"][there]
+                poses[..., :2] = crop.in_picture(poses[..., :2], ready.prepared.shape)
+                return Poses(poses, None, scores.astype(np.float32))
             heats = outputs["heatmaps"].astype(np.float32)
             poses, scores = grouping.people(heats, outputs["tags"].astype(np.float32))
             poses[..., :2] = crop.in_picture(poses[..., :2], (heats.shape[1], heats.shape[2]))

@@ -40,12 +40,15 @@ class Probe:
         call: which of its calls, from 0 on.
         rank: the tensor's axes.
         role: ``output`` of an end; ``regions`` that a layer pools, its second argument, and what it ``pooled``.
+        calls: how often the trace called the layer, as far as that is known; of a call that no answer hangs on, as of a
+            box layer behind all but the last layer of a decoder, a file has lost the tensor.
     """
 
     module: str
     call: int
     rank: int = field(default=0, compare=False)
     role: str = OUTPUT
+    calls: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
@@ -165,20 +168,22 @@ class Recorder:
 
     Attributes:
         outputs: by the tensors' names in a file, in the order of the calls.
-        complete: whether each layer was called as often as there are probes of it.
+        complete: whether each layer was called as often as in the trace.
     """
 
     def __init__(self, module: nn.Module, probes: Sequence[Probe], twice: bool = False) -> None:
         self._twice = twice
         self._layers = dict(module.named_modules())
         self._wanted = set(probes)
-        self._expected = Counter((probe.module, probe.role) for probe in probes)
+        counted = Counter((probe.module, probe.role) for probe in probes)
+        known = {(probe.module, probe.role): probe.calls for probe in probes}
+        self._expected = Counter({layer: max(count, known[layer]) for layer, count in counted.items()})
         self._calls: Counter = Counter()
         self.outputs: Dict[str, torch.Tensor] = {}
 
     @property
     def complete(self) -> bool:
-        """Whether every layer was called as often as it was before, and every probe was seen."""
+        """Whether every layer was called as often as it was in the trace, and every probe was seen."""
         return self._calls == self._expected and len(self.outputs) == len(self._wanted)
 
     @contextmanager
@@ -223,21 +228,22 @@ class Recorder:
             yield
 
 
-def probes_of(model: onnx.ModelProto, module: nn.Module, role: str = OUTPUT) -> List[Probe]:
+def probes_of(model: onnx.ModelProto, module: nn.Module, role: str = OUTPUT, traced: Sequence[str] = ()) -> List[Probe]:
     """The probes of a role that a file has, in the order of its nodes.
 
     Args:
         model: the file's.
         module: what was traced.
         role: see ``Probe``.
+        traced: the names of all that were traced, those included that the file has lost.
     """
     paths = {name for name, _ in module.named_modules()}
+    matches = [match for match in map(_NAME.match, produced(model)) if match and match["role"] == role]
+    calls = Counter(match["module"] for match in map(_NAME.match, traced) if match and match["role"] == role)
     found = []
-    for name in produced(model):
-        match = _NAME.match(name)
-        if match and match["role"] == role:
-            wrapped = _WRAPPER + match["module"]
-            path = wrapped if wrapped in paths else match["module"]
-            if path in paths:
-                found.append(Probe(path, int(match["call"]), role=role))
+    for match in matches:
+        wrapped = _WRAPPER + match["module"]
+        path = wrapped if wrapped in paths else match["module"]
+        if path in paths:
+            found.append(Probe(path, int(match["call"]), role=role, calls=calls[match["module"]]))
     return found

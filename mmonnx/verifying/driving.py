@@ -83,7 +83,7 @@ class Draw:
 
         Args:
             probe: the end.
-            output: what it gave.
+            output: what it gave; what is infinite in it, as it is masked, stays so.
             number: makes the values differ from other ends'.
             like: what the values are to be like, of as many channels.
         """
@@ -92,7 +92,7 @@ class Draw:
         result = drawn(like, self.gain, self.seed + 1000 * number, least, output.shape)
         for lever in own if probe.call != self.spared and self.moved in (None, probe.call) else ():
             result = lever.moved(result, self.amount)
-        return result
+        return torch.where(output.isfinite(), result, output)
 
 
 @dataclass
@@ -198,7 +198,7 @@ def drawn(
     """Values as an end might give them: normal in each channel, no two alike.
 
     Args:
-        output: what it gave; its mean and deviation in each channel are those of the values.
+        output: what it gave; the mean and deviation of what is finite in each channel are those of the values.
         gain: makes the deviation greater.
         seed: of the values.
         least: the least deviation.
@@ -207,13 +207,22 @@ def drawn(
     axis = channel_axis(output)
     others = [other for other in range(output.dim()) if other != axis]
     values = output.detach().double()
-    whole = max(float(values.std(unbiased=False)) if values.numel() else 0.0, 1e-6)
-    mean = values.mean(others, keepdim=True) if others else values.mean()
-    deviation = values.var(others, unbiased=False, keepdim=True).sqrt() if others else values.new_tensor(whole)
+    finite = values[values.isfinite()]
+    whole = max(float(finite.std(unbiased=False)) if finite.numel() else 0.0, 1e-6)
+    mean, deviation = _moments(values, others) if others else (finite.mean(), values.new_tensor(whole))
     result = mean + gain * deviation.clamp(min=max(_FLAT * whole, least)) * _spread(shape or values.shape, seed).to(
         values
     )
-    return (_squeezed(result) if values.abs().max() <= _PIXELS else result).to(output)
+    return (_squeezed(result) if not (finite.abs() > _PIXELS).any() else result).to(output)
+
+
+def _moments(values: torch.Tensor, axes: Sequence[int]) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation along some axes, which stay, of what is finite; 0 where nothing is."""
+    finite, nothing = values.isfinite(), torch.zeros_like(values)
+    count = finite.sum(axes, keepdim=True).clamp(min=1)
+    mean = torch.where(finite, values, nothing).sum(axes, keepdim=True) / count
+    squares = torch.where(finite, values - mean, nothing).square()
+    return mean, (squares.sum(axes, keepdim=True) / count).sqrt()
 
 
 def _squeezed(values: torch.Tensor) -> torch.Tensor:

@@ -47,6 +47,7 @@ class Inside:
         model: the file's.
         load: makes of a model what runs it.
         spare: whether lists of regions end with a dummy in the file, for a runtime that takes no empty tensors.
+        traced: see ``verify_model``.
 
     Attributes:
         probes: the ends that can be compared.
@@ -55,10 +56,15 @@ class Inside:
     """
 
     def __init__(
-        self, task: Task, model: onnx.ModelProto, load: Callable[[onnx.ModelProto], Run], spare: bool = False
+        self,
+        task: Task,
+        model: onnx.ModelProto,
+        load: Callable[[onnx.ModelProto], Run],
+        spare: bool = False,
+        traced: Sequence[str] = (),
     ) -> None:
         self._task, self._model, self._load, self._spare = task, model, load, spare
-        self.probes = self._seen = probes_of(model, task.module)
+        self.probes = self._seen = probes_of(model, task.module, traced=traced)
         self._regions = [probe.name for probe in probes_of(model, task.module, REGIONS)]
         self.poolings = _hanging_on(
             model, [probe.name for probe in probes_of(model, task.module, POOLED)], self._regions
@@ -339,6 +345,7 @@ class Inside:
             if name not in names:
                 continue
             other = -value.flatten().roll(value.numel() // 2 + 1).reshape(value.shape)
+            other = torch.where(value.isfinite() & other.isfinite(), other, value)
             try:
                 after = self._outputs(case, {**driven.driven, name: other})
             except Exception:  # another number of rows than other ends are made to give

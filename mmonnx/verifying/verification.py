@@ -89,6 +89,7 @@ def verify_model(
     progress: Optional[Callable[[Sequence[Case]], Iterable[Case]]] = None,
     show: Optional[Callable[[Case, Sequence[Result], Sequence[Result]], Any]] = None,
     spare: bool = False,
+    traced: Sequence[str] = (),
 ) -> Verification:
     """Compare PyTorch's own inference with a file's: the answers, what is inside, and the answers to driven values.
 
@@ -100,8 +101,10 @@ def verify_model(
         budget: the time that all of it may take, as a multiple of what the answers take.
         progress, show: see ``verify``.
         spare: see ``Inside``.
+        traced: the names of the tensors inside that the trace gave, those included that no answer hangs on and that
+            the file has lost; only so is it known which of several calls of a layer a tensor is of.
     """
-    inside = Inside(task, model, load, spare)
+    inside = Inside(task, model, load, spare, traced)
     pictures = [case for case in cases if case.images]
     goals = Goals(task, inside.probes if pictures else [])  # a model without pictures is not driven
 

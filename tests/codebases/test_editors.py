@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("editors")
 
-from editors import EDITORS, EDSR, EDSR_OPTIONS, made, picture, small_config, small_editor
+from editors import EDITORS, EDSR, EDSR_OPTIONS, FILMS, made, picture, small_config, small_editor
 from models import photographs
 
 from mmonnx import cli
@@ -54,6 +54,34 @@ def test_it_gives_the_images_of_pytorch_at_any_size(tmp_path, name, options, sha
     assert load or len({result.shape for result in results}) >= 2
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", FILMS)
+def test_films_become_those_of_pytorch_at_any_size(tmp_path, name):
+    options, shape = FILMS[name]
+    task = small_editor(f"mmedit::{name}", tmp_path, options, shape=shape, dynamic=True)
+    frames = task.inputs["input"].shape[1]
+    assert frames in (5, 7) and any(f"a film has {frames} frames" in note for note in task.notes)
+    _, results = check(task)
+    assert any(result.batch == 2 for result in results) and len({result.shape for result in results}) >= 2
+
+
+def test_a_film_has_as_many_frames_as_it_is_told(tmp_path, capsys):
+    name = "restorers/basicvsr/basicvsr_reds4.py"
+    config, path = small_config(f"mmedit::{name}", tmp_path, dict(FILMS[name][0])), str(tmp_path / "film.onnx")
+    shape = ["--shape", "1", "4", "3", "64", "80", "--output-file", path]
+    assert cli.main(["export", config, *shape]) == 0
+    model = onnx.load(path)
+    values = (*model.graph.input, *model.graph.output)
+    sizes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values]
+    assert sizes == [[1, 4, 3, 64, 80], [1, 4, 3, 256, 320]]
+    assert {entry.key: entry.value for entry in model.metadata_props}["mmonnx.task"] == '"film restoration"'
+    source, answers = picture(tmp_path, 0, (64, 80)), str(tmp_path / "x.json")
+    assert cli.main(["predict", path, source, "--json", answers]) == 2
+    assert "is for film restoration" in capsys.readouterr().err
+    assert cli.main(["export", config, "--shape", "1", "4", "1", "64", "80", "--output-file", path]) == 2
+    assert "expected batch, frames, 3, height and width" in capsys.readouterr().err
+
+
 def test_the_file_says_what_it_is(tmp_path):
     _, _, path = made(EDSR, tmp_path, EDSR_OPTIONS, "--dynamic-export")
     model = onnx.load(path)
@@ -90,7 +118,7 @@ def test_a_model_that_is_there_already(tmp_path):
         ([EDSR, "--skip-postprocess"], "--skip-postprocess has nothing to skip of edsr_x4"),
         ([EDSR, "--seg-logits"], "--seg-logits is for a segmentor of mmseg"),
         (["mmedit::restorers/edsr/none.py"], "is not in the installed mmedit"),
-        (["mmedit::restorers/basicvsr/basicvsr_reds4.py"], "is a BasicVSR, which is exported as a plain module alone"),
+        (["mmedit::video_interpolators/cain/cain_b5_g1b32_vimeo90k_triplet.py"], "is a CAIN, which is exported as"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(tmp_path, capsys, arguments, said):

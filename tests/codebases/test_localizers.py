@@ -109,10 +109,7 @@ def test_a_file_that_gives_something_else_shows(bmn, tmp_path):
             ["mmaction::localization/ssn/ssn_r50_450e_thumos14_rgb_test.py"],
             "is a SSN: its proposals are pooled in Python",
         ),
-        (
-            ["mmaction::detection/ava/slowonly_kinetics_pretrained_r50_4x16x1_20e_ava_rgb.py"],
-            "is a FastRCNN: it finds what people do whose boxes another detector has found",
-        ),
+        (["mmaction::detection/lfb/lfb_slowonly_r50_ava_infer.py"], "is a FastRCNN: its features are kept in a file"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, capsys, arguments, said):

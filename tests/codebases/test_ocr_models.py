@@ -61,6 +61,26 @@ def test_it_gives_the_answers_of_pytorch_at_any_size(tmp_path, name, options, sh
         assert all(values.std() > 0.01 for values in one.values.values())
 
 
+@pytest.mark.long
+def test_boxes_and_masks_that_upstream_reads_boundaries_of(tmp_path):
+    options = {"model.test_cfg.rpn.max_per_img": 60, "model.test_cfg.rcnn.max_per_img": 20}
+    name = "mmocr::textdet/maskrcnn/mask_rcnn_r50_fpn_160e_icdar2015.py"
+    task = small(name, tmp_path, options, shape=(96, 128), dynamic=True)
+    assert task.codebase == "mmocr" and task.output_names == ["dets", "labels", "masks"]
+    assert any("seg2boundary" in note for note in task.notes)
+    _, results = check(task)
+    assert any(result.batch == 2 for result in results) and sum(result.matched for result in results) > 20
+    model = task.module.model
+    assert owner_of(model).name == "mmocr" and owner_of(model).covers(model)
+    feeds = task.preprocess(photographs()[:1], (96, 128))
+    (found,) = task.predict(feeds)
+    meta = {"img_shape": (96, 128, 3), "ori_shape": (96, 128, 3), "scale_factor": np.ones(4, np.float32)}
+    (own,) = model.simple_test(feeds["input"], [meta])  # boundaries, as before
+    assert 0 < len(own["boundary_result"]) <= len(found.dets)
+    again = owner_of(model).task_of(model, "mine", None, LoadOptions(shape=(96, 128)))
+    assert again.output_names == task.output_names
+
+
 def test_the_file_says_what_it_is(tmp_path):
     _, _, path = made(CRNN, tmp_path, CRNN_OPTIONS, "--dynamic-export")
     model = onnx.load(path)
@@ -99,10 +119,6 @@ def test_a_model_that_is_there_already(tmp_path):
         ([CRNN, "--device-id", "0"], "a GPU that torch sees"),
         (["mmocr::textrecog/crnn/none.py"], "is not in the installed mmocr"),
         (["mmocr::textdet/drrg/drrg_r50_fpn_unet_1200e_ctw1500.py"], "is a DRRG: a graph of the texts' parts is built"),
-        (
-            ["mmocr::textdet/maskrcnn/mask_rcnn_r50_fpn_160e_icdar2015.py"],
-            "is a OCRMaskRCNN: its boundaries are read of",
-        ),
         (["mmocr::kie/sdmgr/sdmgr_unet16_60e_wildreceipt.py"], "is a SDMGR: it takes boxes and texts"),
         (["mmocr::ner/bert_softmax/bert_softmax_cluener_18e.py"], "is a NerClassifier: it takes no picture"),
     ],

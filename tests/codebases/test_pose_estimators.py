@@ -11,7 +11,19 @@ import pytest
 pytest.importorskip("poses")
 
 from models import load_small
-from poses import BOTTOM_UP, KINDS, RESNET, SHAPE, SMALL, small_config, small_pose_estimator
+from poses import (
+    BOTTOM_UP,
+    CID,
+    CID_OPTIONS,
+    KINDS,
+    RESNET,
+    SHAPE,
+    SMALL,
+    TCFORMER,
+    TCFORMER_OPTIONS,
+    small_config,
+    small_pose_estimator,
+)
 
 from mmonnx import cli
 from mmonnx.environment import compat
@@ -94,6 +106,53 @@ def test_maps_of_several_people(tmp_path):
     assert found["heatmaps"].shape == found["tags"].shape == (2, 17, 64, 192)
 
 
+def test_people_that_are_found_by_their_middles(tmp_path):
+    task = small_pose_estimator(CID, tmp_path, CID_OPTIONS, dynamic=True, shape=(96, 128))
+    assert task.output_names == ["keypoints", "scores"] and task.dynamic_axes["scores"] == {0: "batch", 1: "people"}
+    session, results = check(task)
+    assert any(result.name.startswith("photograph") and result.name.endswith("batch 2") for result in results)
+    feeds = task.preprocess(photographs()[:2], (128, 96))
+    found = [len(one.keypoints) for one in task.predict(feeds)]
+    assert all(0 < count <= 6 for count in found)
+    outputs = session.run({name: value.numpy() for name, value in feeds.items()})
+    assert outputs["keypoints"].shape == (2, max(found), 17, 3) and outputs["scores"].shape == (2, max(found))
+    assert [(row >= 0).sum() for row in outputs["scores"]] == found
+
+
+def test_nobody_is_found_where_no_middle_is_hot(tmp_path):
+    task = small_pose_estimator(CID, tmp_path, CID_OPTIONS, dynamic=True, shape=(96, 128))
+    model = task.module.model
+    model.test_cfg["detection_threshold"] = 1.0
+    session = Session(lower(trace(task, 11, ExportContext())))
+    outputs = session.run({name: value.numpy() for name, value in task.inputs.items()})
+    (expected,), (actual,) = task.predict(task.inputs), task.read(outputs)
+    assert len(expected.keypoints) == len(actual.keypoints) == 0
+
+
+@pytest.mark.long
+def test_tokens_that_become_clusters(tmp_path):
+    task = small_pose_estimator(TCFORMER, tmp_path, TCFORMER_OPTIONS, dynamic=True, shape=(128, 96))
+    context, cases = ExportContext(), make_cases(task, None, task.shape)
+    session = Session(lower(trace(task, 11, context)))
+    assert not faults_of(task, context, [case.feeds for case in cases[1:]])
+    results = verify(task, session.run, cases)
+    assert all(result.ok for result in results), [(one.name, one.problems) for one in results if not one.ok]
+    assert sum(result.excused for result in results) < 0.1 * sum(result.total for result in results)
+
+
+@pytest.mark.long
+def test_raw_outputs_are_heats_and_offsets_of_what_is_decoded_elsewhere(tmp_path, capsys):
+    name = "mmpose::body/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"
+    options = {**CID_OPTIONS, "model.keypoint_head.in_channels": (8, 16, 32, 64)}
+    options = {key: value for key, value in options.items() if "gfd" not in key and "test_cfg" not in key}
+    config, path = small_config(name, tmp_path, options), str(tmp_path / "x.onnx")
+    assert cli.main(["export", config, "--shape", "64", "96", "--output-file", path]) == 2
+    assert "with --skip-postprocess the file gives its maps of heat and of offsets" in capsys.readouterr().err
+    command = ["export", config, "--shape", "64", "96", "--output-file", path, "--skip-postprocess", "--dynamic-export"]
+    assert cli.main([*command, "--verify"]) == 0
+    assert len(onnx.load(path).graph.output) == 2
+
+
 def test_the_file_says_what_it_is(tmp_path):
     config = small_config(RESNET, tmp_path, copy.deepcopy(SMALL))
     path = str(tmp_path / "x.onnx")
@@ -136,7 +195,10 @@ def test_a_model_that_is_there_already(tmp_path):
         ([RESNET, "--seg-logits", "--shape", "64"], "--seg-logits is for a segmentor of mmseg"),
         (["mmpose::body/none.py"], "is not in the installed mmpose"),
         ([f"{MPOSE}/3d_kpt_sview_rgb_img/pose_lift/h36m/simplebaseline3d_h36m.py"], "lifts key points to three"),
-        ([f"{MPOSE}/2d_kpt_sview_rgb_img/cid/coco/hrnet_w32_coco_512x512.py"], "once for each person"),
+        (
+            [f"{MPOSE}/2d_kpt_sview_rgb_vid/posewarper/posetrack18/hrnet_w48_posetrack18_384x288_posewarper_stage2.py"],
+            "takes several frames",
+        ),
         ([f"{MPOSE}/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"], "chosen and judged among each other"),
         (
             ["mmpose::hand/3d_kpt_sview_rgb_img/internet/interhand3d/res50_interhand3d_all_256x256.py"],

@@ -67,3 +67,16 @@ def test_the_best_class_is_shaken_among_classes_a_rounding_apart_and_no_others()
     assert kept.shape == columns.shape == (64, 1) and torch.equal(kept, rows.gather(1, columns))
     with ties_by_index():
         assert rows.max(1)[1].tolist() == [2] * 64 == rows.argmax(1).tolist()
+
+
+def test_what_is_masked_is_no_tie_and_no_number():
+    """Scores of tokens that are not there are -inf: the greatest of the others stays the greatest."""
+    scores = torch.randn(200, 12, generator=torch.Generator().manual_seed(0))
+    scores[:, 7:] = -float("inf")
+    with ties_by_index():
+        expected = scores.max(-1)[0].topk(50)
+        with ties_at_random(torch.Generator().manual_seed(0)):
+            found = scores.max(-1)[0].topk(50)
+            greatest = scores.argmax(-1)
+    assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
+    assert torch.equal(greatest, scores.argmax(-1))

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("editors")
 
-from editors import EDSR, EDSR_OPTIONS, GL, INDEXNET, made, picture
+from editors import EDSR, EDSR_OPTIONS, FILMS, GL, INDEXNET, made, picture
 from models import photographs
 
 from mmonnx import cli
@@ -67,6 +67,26 @@ def test_an_unknown_metric_is_one_line(edsr, capsys):
     assert cli.main(["test", config, path, "--eval", "mIoU"]) == 2
     error = capsys.readouterr().err.strip()
     assert "metric 'mIoU' is unknown to BasicRestorer; expected PSNR, SSIM" in error and "\n" not in error
+
+
+@pytest.mark.long
+def test_the_metrics_of_films_are_pytorchs(tmp_path):
+    """The frames around the one of which there is a ground truth."""
+    name, (height, width) = "restorers/edvr/edvrm_x4_g8_600k_reds.py", (32, 48)
+    for part in ("lq", "gt"):
+        (tmp_path / part / "000").mkdir(parents=True)
+    whole = cv2.resize(photographs()[0], (4 * width, 4 * height))
+    for number in range(48, 53):
+        frame = np.roll(whole, 4 * number, 1)
+        cv2.imwrite(str(tmp_path / "gt" / "000" / f"{number:08d}.png"), frame)
+        cv2.imwrite(str(tmp_path / "lq" / "000" / f"{number:08d}.png"), cv2.resize(frame, (width, height)))
+    (tmp_path / "list.txt").write_text("000/00000050.png (128,192,3)\n")
+    options = {f"data.test.{key}_folder": str(tmp_path / key) for key in ("lq", "gt")}
+    options["data.test.ann_file"] = str(tmp_path / "list.txt")
+    config, checkpoint, path = made(f"mmedit::{name}", tmp_path, {**FILMS[name][0], **options}, shape=(height, width))
+    found = evaluate(EvaluationSettings(config, path, ["PSNR"], compare_with=checkpoint, workers=0))
+    assert 1 < found.scores["PSNR"] < 60
+    assert found.scores["PSNR"] == pytest.approx(found.reference["PSNR"], abs=1e-3)
 
 
 @pytest.mark.long

@@ -10,9 +10,10 @@ import torch
 
 pytest.importorskip("poses")
 
-from poses import RESNET, SMALL, small_config
+from poses import BOTTOM_UP, CID, CID_OPTIONS, RESNET, SMALL, small_config
 
 from mmonnx import cli, loading
+from mmonnx.environment import compat
 from mmonnx.evaluation import EvaluationSettings, evaluate
 from mmonnx.loading.images import photographs
 from mmonnx.pipeline import ExportSettings, export
@@ -71,5 +72,48 @@ def test_it_has_the_scores_of_pytorch_side_by_side(tmp_path, capsys, monkeypatch
     raw = str(tmp_path / "raw.onnx")
     load = loading.LoadOptions(dynamic=True, skip_postprocess=True)
     export(ExportSettings(config, checkpoint, output_file=raw, load=load))
-    with pytest.raises(InputError, match="gives output_0; expected keypoints; export it without --skip-postprocess"):
+    with pytest.raises(
+        InputError,
+        match="gives output_0; expected keypoints, or heatmaps and tags; export it without --skip-postprocess",
+    ):
         evaluate(EvaluationSettings(config, raw, ["mAP"]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name,options", [(BOTTOM_UP, SMALL), (CID, CID_OPTIONS)], ids=["associative", "cid"])
+def test_people_who_are_found_in_whole_pictures(tmp_path, name, options):
+    """Pictures of three sizes, whose true people are in part those that the model itself finds."""
+    from mmpose.apis import inference_bottom_up_pose_model
+
+    sizes = {"image_size": 64, "base_size": 32}
+    size = {f"{part}data_cfg.{key}": sizes[key] for part in ("", "data.test.") for key in sizes}
+    data = {"data.test.ann_file": str(tmp_path / "true.json"), "data.test.img_prefix": f"{tmp_path}/"}
+    config = small_config(name, tmp_path, {**copy.deepcopy(options), **data, **size})
+    task = loading.load(config, None, loading.LoadOptions(shape=(64, 64)))
+    model, checkpoint = task.module.model, str(tmp_path / "weights.pth")
+    torch.save({"state_dict": model.state_dict(), "meta": {}}, checkpoint)
+    model.cfg = loading.read(config)[1]
+    model.test_cfg["flip_test"] = False
+    random, images, marks = np.random.RandomState(0), [], []
+    for number, picture in enumerate(photographs()[:3]):
+        picture = cv2.resize(picture, (96 + 16 * number, 80))
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+        images.append({"id": number, "file_name": f"{number}.png", "height": 80, "width": picture.shape[1]})
+        with compat.old_numpy_names():
+            people, _ = inference_bottom_up_pose_model(model, str(tmp_path / f"{number}.png"), pose_nms_thr=1.0)
+        assert people
+        for person in people[:4]:
+            points = person["keypoints"][:, :3].copy()
+            points[::4, :2] += random.uniform(0, 9, points[::4, :2].shape)
+            points[:, 2] = 2
+            (left, top), (right, bottom) = points[:, :2].min(0), points[:, :2].max(0)
+            mark = {"id": len(marks), "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 17}
+            box = [float(value) for value in (left, top, right - left, bottom - top)]
+            marks.append({**mark, "bbox": box, "area": box[2] * box[3], "keypoints": points.reshape(-1).tolist()})
+    kinds = [{"id": 1, "name": "person"}]
+    (tmp_path / "true.json").write_text(json.dumps({"images": images, "annotations": marks, "categories": kinds}))
+    path = str(tmp_path / "x.onnx")
+    export(ExportSettings(config, checkpoint, output_file=path, load=loading.LoadOptions(shape=(64, 64), dynamic=True)))
+    found = evaluate(EvaluationSettings(config, path, ["mAP"], compare_with=checkpoint, workers=0))
+    assert found.reference["AP"] > 0.2 and found.scores == pytest.approx(found.reference, abs=2e-2)
+    assert len(found.results) == 3

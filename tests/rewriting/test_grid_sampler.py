@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy
 import onnxruntime
 import pytest
 import torch
@@ -11,7 +12,7 @@ from bodies import OPSETS, close, every_opset, export, rand, randn, run, run_bod
 from mmonnx import fallback
 from mmonnx.environment import compat
 from mmonnx.rewriting.rewrites import rewriting
-from mmonnx.rewriting.symbolics.grid_sampler import MODES, PADDINGS
+from mmonnx.rewriting.symbolics.grid_sampler import FIRST_GRID_SAMPLE, MODES, PADDINGS
 from mmonnx.support.errors import ExportError
 
 GRIDS = list(itertools.product(MODES, PADDINGS, (False, True)))
@@ -43,6 +44,23 @@ def test_body(opset, mode, padding, align):
         found = run_body("grid_sampler", opset, [input, grid], **attributes)
         expected = F.grid_sample(input, grid, mode, padding, align) if batch else torch.zeros(0, 3, 6, 5)
         close(found[0], expected)
+
+
+@pytest.mark.parametrize("opset", [opset for opset in OPSETS if opset < FIRST_GRID_SAMPLE])
+@pytest.mark.parametrize("mode, padding, align", [one for one in GRIDS if one[0] != "bicubic"])
+def test_places_that_are_no_numbers(opset, mode, padding, align):
+    """A flow that is divided by the steps of a map of one cell; ONNX Runtime's own operator makes zeros of these."""
+    attributes = dict(
+        interpolation_mode=MODES.index(mode), padding_mode=PADDINGS.index(padding), align_corners=int(align)
+    )
+    for height, width in ((1, 4), (5, 7)):
+        input, grid = randn(2, 3, height, width, seed=1), make_grid(2, 6, 5)
+        grid[0, 1, :, 1], grid[1, 2, 3, 0], grid[1, 4] = float("nan"), float("nan"), float("nan")
+        (found,) = run_body("grid_sampler", opset, [input, grid], **attributes)
+        expected = F.grid_sample(input, grid, mode, padding, align)
+        assert expected.isnan().any() == ((mode, padding) == ("bilinear", "zeros"))
+        assert (expected.isnan().numpy() == numpy.isnan(found)).all()
+        close(numpy.nan_to_num(found), expected.nan_to_num())
 
 
 class Sampled(torch.nn.Module):

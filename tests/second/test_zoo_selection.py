@@ -11,7 +11,7 @@ from mmonnx.loading.config import find_config
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from zoo_parts import selection  # noqa: E402
+from zoo_parts import language_models, selection  # noqa: E402
 
 
 def test_one_config_of_each_family_of_pictures():
@@ -35,3 +35,18 @@ def test_the_quick_subset_is_of_what_is_installed():
     entries = selection.quick()
     assert {entry.codebase for entry in entries} <= set(selection.installed())
     assert sum(entry.codebase == "mmpretrain" for entry in entries) == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["glip/glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365.py", "retinanet/retinanet_r18_fpn_1x_coco.py"]
+)
+def test_detectors_that_take_text_get_a_small_language_model(name, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="pip install -r requirements/texts.txt")
+    options = language_models.small(f"mmdet::{name}", tmp_path)
+    if "glip" not in name:
+        assert not options and not list(tmp_path.iterdir())
+        return
+    folder = options["model.language_model.name"]
+    assert transformers.BertModel.from_pretrained(folder).num_parameters() < 50_000
+    tokens = transformers.AutoTokenizer.from_pretrained(folder).tokenize("person . traffic light .")
+    assert tokens == ["person", ".", "traffic", "light", "."]

@@ -191,6 +191,7 @@ def test_one_that_hangs_is_a_result(tmp_path):
         (["--all", "--families"], "2 ways"),
         (["lenet/*", "--quick"], "2 ways"),
         (["--families", "--sample", "5"], "--sample 5 without --all"),
+        (["--families", "--keep"], "--keep without --coverage"),
         (["none/*"], "names no config"),
         (["--all", "--codebase", "mmtrack"], "invalid choice"),
         (["--all", "--jobs", "0"], "no number of 1 or more"),
@@ -238,6 +239,33 @@ def test_sections_of_other_codebases_stay():
     assert "kept.py" in after and "new.py" in after and "old.py" not in after
     assert after.count("# Coverage") == 1 and after.index("MMClassification") < after.index("MMDetection")
     assert table.coverage([record(config="mmdet::x/new.py")], after) == after
+
+
+def test_a_page_of_somebodys_own_gets_the_table_and_stays():
+    page = "# What was tried\n\nBy hand.\n\n## Known limits\n\n- One.\n"
+    first = table.coverage([record(config="mmdet::x/old.py")], page)
+    assert first.startswith(page) and "## MMDetection" in first and "old.py" in first
+    moved = first.replace("## Known limits\n\n- One.\n\n", "") + "\n## Known limits\n\n- One.\n"
+    second = table.coverage([record(config="mmdet::x/new.py")], moved)
+    assert "old.py" not in second and second == moved.replace("old.py", "new.py")
+
+
+def test_rows_of_an_earlier_sweep_stay_where_they_are_asked_for():
+    first = [record(config="mmdet::x/old.py", ok=True, cause="a | b"), record(config="mmdet::x/again.py")]
+    before = table.coverage(first)
+    after = table.coverage([record(config="mmdet::x/again.py", ok=True, date="2026-01-03")], before, keep=True)
+    (kept,) = [line for line in before.splitlines() if "old.py" in line]
+    assert kept.replace("a \\| b", "a \\| b; of the earlier sweep") in after.splitlines()
+    assert after.count("again.py") == 1 and after.count("of the earlier sweep") == 1
+    assert (
+        "2 of 2 configs match. 2026-01-03; torch 2.0. Of these, 1 were found by an earlier sweep: 2026-01-02; " in after
+    )
+    third = table.coverage([record(config="mmdet::w/new.py", family="w", date="2026-01-04")], after, keep=True)
+    assert "2 of 3 configs match. 2026-01-04; torch 2.0. Of these, 2 were found by an earlier sweep: " in third
+    assert third.count("Of these") == 1 and third.count("of the earlier sweep") == 2
+    assert third.index("new.py") < third.index("again.py") < third.index("old.py")
+    assert table.coverage(first, third, keep=True).count("| w |") == 1
+    assert "old.py" not in table.coverage([record(config="mmdet::x/again.py")], after)
 
 
 def test_messages_of_the_runtime_begin_with_what_they_say():

@@ -6,8 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mmonnx.environment import rounding_noise
 from mmonnx.graph.parts import part, produced
 from mmonnx.tracing.probes import Probe, Recorder, find_ends, probes_of
+from mmonnx.verifying.driving import Draw
 
 
 class RoIAlign(nn.Module):
@@ -113,3 +115,28 @@ def test_a_part_of_a_graph_takes_tensors_and_gives_others():
     assert found["output"] == -10 and found["late"] == 10
     assert len(model.graph.node) == 3 and len(model.graph.output) == 1, "the model is not changed"
     assert list(produced(model)) == ["early", "late", "output"]
+
+
+def test_calls_that_the_file_has_lost_count():
+    """Of a layer that all layers of a decoder call, the last call is left in the file."""
+    model, image = TwoStages().eval(), torch.rand(1, 3, 8, 8)
+    nodes = [onnx.helper.make_node("Relu", ["input"], ["score.output_1"])]
+    values = [onnx.helper.make_tensor_value_info(name, 1, ["n"]) for name in ("input", "score.output_1")]
+    file = onnx.helper.make_model(onnx.helper.make_graph(nodes, "graph", values[:1], values[1:]))
+    for traced, complete in (((), False), (["score.output_0", "score.output_1", "head.2.output_0"], True)):
+        (probe,) = probes_of(file, model, traced=traced)
+        recorder = Recorder(model, [probe])
+        with recorder.recording():
+            model(image)
+        assert list(recorder.outputs) == ["score.output_1"] and recorder.complete == complete
+        assert recorder.outputs["score.output_1"].shape[2:] == (4, 4)
+
+
+def test_what_is_masked_stays_so_when_values_are_drawn():
+    output = torch.randn(2, 30, 4)
+    output[:, :, 3] = output[1, 5:, 1] = -float("inf")
+    found = Draw(0).values(Probe("cls", 0), output, 0, output)
+    assert torch.equal(found.isfinite(), output.isfinite()) and not found.isnan().any()
+    assert len(found[output.isfinite()].unique()) == output.isfinite().sum()
+    noise = rounding_noise(output, torch.Generator().manual_seed(0))
+    assert noise.isfinite().all() and 0 < noise.abs().max() < 1e-5

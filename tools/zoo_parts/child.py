@@ -30,7 +30,7 @@ from mmonnx.terminal.report import Report, Stage
 from mmonnx.verifying.matching import Tolerances
 from mmonnx.verifying.verification import CaseResult, make_cases
 
-from . import torchvision_models
+from . import language_models, torchvision_models
 
 NOTHING = "nothing"
 REACHED = {"load": "built", "trace": "traced", "simplify": "simplified", "check": "checked", "verify": "run"}
@@ -95,7 +95,7 @@ def _export(request: Request, recorder: Recorder) -> Exported:
         request["shape"], kwargs = torchvision_models.settings(config)
         options: Dict[str, Any] = {"model_kwargs": kwargs}
     else:
-        options = {"cfg_options": _cheaper(config)}
+        options = {"cfg_options": {**_cheaper(config), **language_models.small(config, Path(request["model"]).parent)}}
     for number, dynamic in enumerate(_DYNAMIC):
         shape = tuple(request["shape"]) if request["shape"] else None
         load = loading.LoadOptions(shape=shape, **options, **dynamic)
@@ -132,7 +132,10 @@ def _judge(exported: Exported) -> Dict[str, Any]:
         "total": sum(result.total for result in results),
         "nodes": count_nodes(exported.model),
         "dynamic": ", ".join(name for name, is_dynamic in axes if is_dynamic),
-        "notes": [note for note in task.notes if "random weights" not in note],
+        "notes": [
+            *(note for note in task.notes if "random weights" not in note),
+            *([language_models.NOTE] if task.prompt is not None else []),
+        ],
     }
     broken = next((result for result in results if result.verdict == "failed"), None)
     problem = next((f"{result.name}: {line}" for result in results for line in result.problems), None)

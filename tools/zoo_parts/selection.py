@@ -141,7 +141,12 @@ CODEBASES = {
         skipped=("video_interpolators",),
         representatives={},
         shape=(64, 96),
+        # the sizes of faces, and of latent codes; what flows are sought in; what halves its maps four times
         shapes={
+            "restorers/dic/*": (16, 16),
+            "restorers/glean/*": (32, 32),
+            "restorers/*basicvsr*/*": (64, 96),
+            "restorers/iconvsr/*": (64, 96),
             "restorers/*": (48, 64),
             "inpainting/deepfill*/*": (96, 128),
             "inpainting/partial_conv/*": (128, 128),
@@ -152,13 +157,15 @@ CODEBASES = {
     "mmaction": Codebase(
         parts=("_base_",),
         skipped=(),
-        representatives={},
+        # one that makes proposals of what other networks said has none itself
+        representatives={"localization/bsn": "bsn_tem_400x100_1x16_20e_activitynet_feature.py"},
         # key points and features have no sizes
         shape=None,
         shapes={
             "recognition/c3d/*": (112, 112),
             "recognition/timesformer/*": (224, 224),
             "recognition*": (64, 96),
+            "detection/*": (64, 96),
             "skeleton/posec3d/*": (64, 64),
         },
         family=_family_of_films,

@@ -27,6 +27,7 @@ from ...loading import (
 )
 from ...runtime import Scores
 from ...support import InputError
+from .actions import detects_actions, make_action_task, reason_against
 from .families import Family, draws, family_of
 from .layouts import DEFAULT_SHAPE, Layout, Shape, Transforms, layout_of
 from .localizers import kind_of, make_localizer_task
@@ -73,15 +74,14 @@ def _check_known(config: Any, title: str) -> None:
     Raises:
         InputError: it is one.
     """
-    reasons = {
-        "SSN": "its proposals are pooled in Python, by places that the test set names",
-        "FastRCNN": "it finds what people do whose boxes another detector has found",
-    }
     kind = str(config.model.type)
-    if kind in reasons:
+    reason = "its proposals are pooled in Python, by places that the test set names" if kind == "SSN" else None
+    if detects_actions(config.model):
+        reason = reason_against(config.model)
+    if reason is not None:
         raise InputError(
-            f"{title} is a {kind}: {reasons[kind]}",
-            "a recognizer, a BMN, a TEM or a PEM of mmaction2",
+            f"{title} is a {kind}: {reason}",
+            "a recognizer, a BMN, a TEM, a PEM or a detector of actions of mmaction2",
             "export its backbone: give it to mmonnx.export as a plain module",
         )
 
@@ -107,6 +107,8 @@ def describe(task: Task, config: Any) -> None:
 def _make_task(model: Any, title: str, transforms: Transforms, options: LoadOptions) -> Task:
     if kind_of(model) is not None:
         return make_localizer_task(model, title, options)
+    if detects_actions(model):
+        return make_action_task(model, title, transforms, options)
     family = family_of(model)
     if family is None:
         raise InputError(

@@ -1,6 +1,7 @@
 """MMAction2 0.x."""
 
 import importlib
+import importlib.util
 import sys
 from types import MappingProxyType
 from typing import Any, Dict, Mapping, Optional
@@ -10,6 +11,7 @@ from torch import nn
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
 from . import building
+from .actions import detects_actions
 from .families import family_of
 from .localizers import kind_of
 from .rules import RULES
@@ -40,7 +42,13 @@ class MMAction2(OpenMMLabCodebase):
         if compat.is_second_generation():  # whose mmaction is not known
             return False
         found = compat.model_type(self.package, self.registry, settings.model.type)
-        return isinstance(found, type) and issubclass(found, self._bases()) or self._detects_actions(settings)
+        if detects_actions(settings.model):  # of a class of mmdet's
+            return importlib.util.find_spec(self.package) is not None
+        return isinstance(found, type) and issubclass(found, self._bases())
+
+    def seems_to_own(self, settings: Any) -> bool:
+        """See ``Codebase.seems_to_own``; a detector of actions is one of mmdet's, but for its head."""
+        return super().seems_to_own(settings) or detects_actions(settings.model)
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model of a config and make it a task; see ``Codebase.build``."""
@@ -74,8 +82,3 @@ class MMAction2(OpenMMLabCodebase):
             module, _, name = path.rpartition(".")
             found.append(getattr(sys.modules[f"{self.package}.models.{module}"], name))
         return tuple(found)
-
-    @staticmethod
-    def _detects_actions(settings: Any) -> bool:
-        """Whether it is a detector of mmdet's of what people do, whose parts are mmaction2's."""
-        return (settings.model.get("roi_head") or {}).get("type") == "AVARoIHead"

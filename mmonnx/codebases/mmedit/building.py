@@ -5,7 +5,7 @@ import inspect
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 import cv2
 import numpy as np
@@ -45,6 +45,8 @@ _COARSE = 32
 """What the sides of another size are multiples of, of a model that takes any."""
 _MANY_PIXELS = 256 * 256
 """Of a picture, of which a larger one takes long."""
+_OF_FILMS, _COLORS = 5, 3
+"""The axes of a film, and its channels."""
 
 
 def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
@@ -63,7 +65,7 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         )
     device = check_device(options.device)
     text = config.model.type
-    # asked before it is built: models of films download parts
+    # asked before it is built: others may want parts that nobody has
     family = checked_family(compat.model_type("mmedit", "MODELS", text), title)
     model = build(config, built, options).to(device)
     if options.model_type is not None and options.model_type != family.name:
@@ -98,12 +100,15 @@ def _make_task(
 ) -> Task:
     norm = dict(family.norm) if norm is None else norm
     divisor, samples = family.divisor(model), sample_images(options)
+    frames = family.frames(model)
+    if options.sample_shape is not None:
+        frames, options = _of_film(family, options, title)
     # as mmedit's own tool has it, the picture's size is the sample's
     own = [-(-side // divisor) * divisor for side in samples[0].shape[:2]] if options.image else family.shape(model)
     shape = options.shape or (own[0], own[1])
     given = {} if options.trimap is None else {"trimap": read_companion(options.trimap, "trimap")}
     pictures = [samples[number % len(samples)] for number in range(options.batch)]
-    prepare = partial(_feeds, model, family, norm=norm, device=torch.device(options.device), given=given)
+    prepare = partial(_feeds, model, family, norm=norm, device=torch.device(options.device), given=given, frames=frames)
 
     def run(size: Shape) -> Any:
         return _predict(model, family, prepare(samples[:1], size))
@@ -125,11 +130,29 @@ def _make_task(
         preprocess=prepare,
         divisor=divisor,
         other_shape=other and (other if refusal(partial(run, odd)) else odd),
-        larger_shape=larger_size(shape, run, options) if shape[0] * shape[1] <= _MANY_PIXELS else None,
+        larger_shape=larger_size(shape, run, options) if frames * shape[0] * shape[1] <= _MANY_PIXELS else None,
         image_values={"low": family.low, "high": family.high, "rgb": family.rgb},
     )
     _name_axes(task, family, options)
+    if family.of_films:
+        task.notes.append(f"a film has {frames} frames: --shape {options.batch} FRAMES 3 HEIGHT WIDTH for others")
     return task
+
+
+def _of_film(family: Family, options: LoadOptions, title: str) -> Tuple[int, LoadOptions]:
+    """The frames that a sample of all axes has, and what it says of the others.
+
+    Raises:
+        InputError: the model takes no such sample.
+    """
+    given: Tuple[int, ...] = options.sample_shape or ()
+    if not family.of_films or len(given) != _OF_FILMS or given[2] != _COLORS:
+        raise InputError(
+            f"--shape {' '.join(map(str, given))} is no input of {title}",
+            "batch, frames, 3, height and width" if family.of_films else "height and width",
+            "give these",
+        )
+    return given[1], replace(options, batch=given[0], shape=(given[3], given[4]))
 
 
 def describe(task: Task, config: Any) -> None:
@@ -150,7 +173,7 @@ def checked_family(model: Union[nn.Module, Type[Any]], title: str) -> Family:
     if family is None:
         raise InputError(
             f"{title} is a {kind.__name__}, which is exported as a plain module alone",
-            "a model of one picture: a BasicRestorer, an inpaintor, a mattor or a synthesizer of mmedit",
+            "a BasicRestorer, an inpaintor, a mattor or a synthesizer of mmedit",
             "give its generator to mmonnx.export",
         )
     return family
@@ -166,6 +189,9 @@ def built(config: Any) -> nn.Module:
         part = settings[name]
         if optional and (name in _JUDGES or (isinstance(part, dict) and part.get("type") in _TRAINING)):
             settings.pop(name)  # of trainings alone, and needs weights that nobody has
+    for name in settings.get("generator") or ():
+        if name.endswith("_pretrained"):  # parts of networks of films
+            settings.generator[name] = None
     if "extractor" in settings:  # the checkpoint has the weights that it would download
         settings.extractor.setdefault("load_pretrained_vgg", False)
     test_cfg = {**(config.get("test_cfg") or {}), "metrics": None}
@@ -182,13 +208,17 @@ def _feeds(
     norm: Any,
     device: torch.device,
     given: Mapping[str, np.ndarray],
+    frames: int,
 ) -> Feeds:
-    """The inputs of pictures; what is ``given`` goes with the first one."""
+    """The inputs of pictures, or of films of some frames; what is ``given`` goes with the first one."""
     beside = {name: value.to(device) for name, value in family.beside(model, images, shape).items()}
     for name, picture in given.items():
         sized = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_NEAREST)
         beside[name][0, 0] = torch.from_numpy(sized.astype(np.float32))
     image = make_input(images, shape, norm).to(device)
+    if family.of_films:
+        # each picture moves by a few pixels from frame to frame
+        image = torch.stack([image.roll((number, 2 * number), (2, 3)) for number in range(frames)], 1)
     return {"input": family.shown(image, beside), **beside}
 
 
@@ -206,11 +236,14 @@ def _images(family: Family, values: np.ndarray) -> List[EditedImage]:
 def _name_axes(task: Task, family: Family, options: LoadOptions) -> None:
     """Name the axes that are to be dynamic."""
     first = {0: "batch"} if options.dynamic or options.dynamic_batch else {}
-    alike = [name for name, value in task.inputs.items() if value.shape[2:] == task.shape]
+    alike = [name for name, value in task.inputs.items() if value.shape[-2:] == task.shape]
     alike += task.output_names if family.keeps_size else []
+    module: Any = task.module
+    rows = {name: value.dim() - 2 for name, value in task.inputs.items()}
+    rows.update(dict.fromkeys(task.output_names, 3 if family.makes_films(module.model) else 2))
     for name in [*task.inputs, *task.output_names] if first else ():
         start = "" if name in alike else f"{name}_"
-        size = {2: f"{start}height", 3: f"{start}width"} if options.dynamic else {}
+        size = {rows[name]: f"{start}height", rows[name] + 1: f"{start}width"} if options.dynamic else {}
         task.dynamic_axes[name] = {**first, **size}
     if options.dynamic_batch and not options.dynamic:
         height, width = task.shape

@@ -21,7 +21,9 @@ class MMEditing(OpenMMLabCodebase):
     registry, base = "MODELS", "BaseModel"
     makes = "a restorer, an inpaintor, a mattor or a synthesizer of mmedit"
     parts = ("generator", "encdec")
-    own_options = MappingProxyType({"model_type": "a model type", "trimap": "--trimap-path"})
+    own_options = MappingProxyType(
+        {"model_type": "a model type", "trimap": "--trimap-path", "sample_shape": "--shape of so many axes"}
+    )
     default_shape = building.DEFAULT_SHAPE
     rules = RULES
 

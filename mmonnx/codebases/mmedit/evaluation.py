@@ -47,7 +47,7 @@ class EditorEvaluator(Evaluator):
         def run(group: Group) -> List[Any]:
             (data,) = group.samples
             image, beside = family.fed(data)
-            size = int(image.shape[2]), int(image.shape[3])
+            size = int(image.shape[-2]), int(image.shape[-1])
             if file.size not in (None, size):
                 raise InputError(
                     f"'{file.path}' takes images of {file.size}, and the test set has one of {size}",

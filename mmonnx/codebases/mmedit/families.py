@@ -5,20 +5,25 @@ from typing import Any, Optional, Sequence, Type, Union
 from torch import nn
 
 from .family import Family, inherits
+from .filming import Filming
 from .inpainting import Inpainting
 from .matting import Matting
 from .referring import Referring
 from .restoring import Continuous, Restoring
 from .translating import Translating
 
-FAMILIES: Sequence[Family] = (Inpainting(), Matting(), Translating(), Referring(), Continuous(), Restoring())
+FAMILIES: Sequence[Family] = (
+    Inpainting(),
+    Matting(),
+    Translating(),
+    Referring(),
+    Continuous(),
+    Filming(),
+    Restoring(),
+)
 """In the order in which they are asked."""
-_OF_FILMS = ("basicvsr.BasicVSR", "edvr.EDVR", "tdan.TDAN", "real_basicvsr.RealBasicVSR")
-"""Restorers of several frames, which inherit from those of one picture."""
 
 
 def family_of(model: Union[nn.Module, Type[Any]]) -> Optional[Family]:
     """The family of a model, or of a class of them; None of one that is of none."""
-    if any(inherits(model, f"restorers.{path}") for path in _OF_FILMS):
-        return None
     return next((one for one in FAMILIES if any(inherits(model, path) for path in one.classes)), None)

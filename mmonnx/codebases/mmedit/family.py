@@ -30,6 +30,7 @@ class Family:
         low, high: what is black, and what is white.
         rgb: whether red is the first channel of images, as mmedit's ``tensor2img`` takes them; else blue.
         keeps_size: what is made has the picture's size.
+        of_films: the picture is a film, (N, T, C, H, W).
     """
 
     name = ""
@@ -39,6 +40,7 @@ class Family:
     low, high = 0.0, 1.0
     rgb = True
     keeps_size = True
+    of_films = False
 
     def of(self, transforms: Transforms) -> "Family":
         """The same for the models of a test pipeline that says more."""
@@ -55,6 +57,14 @@ class Family:
     def divisor(self, model: Any) -> int:
         """What the sides of the pictures are multiples of."""
         return 1
+
+    def frames(self, model: Any) -> int:
+        """How many frames the sample of a film has."""
+        return 1
+
+    def makes_films(self, model: Any) -> bool:
+        """Whether there is an image for each frame."""
+        return False
 
     def beside(self, model: Any, images: Sequence[np.ndarray], shape: Shape) -> Feeds:
         """Sample inputs beside the picture, by name, for pictures that are brought to a size."""

@@ -1,6 +1,6 @@
 """Restorers: one picture in, a larger one out, in RGB of 0 to 1."""
 
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class Restoring(Family):
     """Restorers of one picture."""
 
     name = "restorer"
-    classes = ("restorers.basic_restorer.BasicRestorer",)
+    classes: Sequence[str] = ("restorers.basic_restorer.BasicRestorer",)
     keeps_size = False
 
     def key(self, model: Any) -> str:

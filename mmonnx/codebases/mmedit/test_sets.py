@@ -45,7 +45,7 @@ class EditSets(FirstSets):
 
 def _group(content: Dict[str, Any], place: int, meta: Dict[str, Any]) -> Group:
     data = {name: value[place : place + 1] for name, value in content.items() if isinstance(value, torch.Tensor)}
-    image = next(value for value in data.values() if value.dim() == 4)
+    image = next(value for value in data.values() if value.dim() >= 4)
     path = next((str(meta[name]) for name in _NAMES if name in meta), "")
     return Group([place], image, [{"filename": path}], [{**data, "meta": [meta]}])
 

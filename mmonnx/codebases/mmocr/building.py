@@ -15,7 +15,6 @@ from .steps import few_steps
 
 DEFAULT_SHAPE = detecting.DEFAULT_SHAPE
 _OTHERS = {
-    "OCRMaskRCNN": "its boundaries are read of masks: a config of type MaskRCNN, without text_repr_type, gives these",
     "DRRG": "a graph of the texts' parts is built and judged, by code outside of its network",
     "SDMGR": "it takes boxes and texts beside the picture, and says how they belong together",
     "NerClassifier": "it takes no picture: it labels the words of sentences",

@@ -9,7 +9,7 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import building, detecting
+from . import building, detecting, masked
 from .convertors import is_upstreams, likely_of
 from .rules import RULES, settle, settle_maps
 
@@ -37,6 +37,10 @@ class MMOCR(OpenMMLabCodebase):
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model of a config and make it a task; see ``Codebase.build``."""
         compat.check_version(self.package)
+        if settings.model.type == masked.KIND:
+            task = masked.MaskedText().build(settings, title, checkpoint, options)
+            task.notes.append("the file gives boxes and masks: mmocr's seg2boundary makes boundaries of these")
+            return task
         return building.build_task(self, settings, title, checkpoint, options)
 
     def give_weights(
@@ -66,10 +70,14 @@ class MMOCR(OpenMMLabCodebase):
 
     def covers(self, model: nn.Module) -> bool:
         """Whether it is of a family that is known."""
+        if masked.is_one(model):
+            return self.owns_model(model)
         return self.owns_model(model) and building.is_known(model)
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built model as a task; see ``Codebase.task_of``."""
+        if masked.is_one(model):
+            return masked.MaskedText().task_of(model, title, norm, options)
         return building.make_task(model, title, norm, options)
 
     def describe(self, task: Task, settings: Any, meta: Mapping[str, Any]) -> None:

@@ -72,7 +72,11 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device))
 
     def run(size: Shape) -> Any:
-        return _predict(model, prepare(samples[:1], size))
+        batch = prepare(samples[:1], size)
+        if not options.skip_postprocess:
+            return _predict(model, batch)
+        with inference(model):
+            return _network(model)(batch["input"])
 
     check_size(title, shape, run, replace(options, dynamic=False))
     divisor = divisor_of(shape, run) if options.dynamic else 32

@@ -10,11 +10,12 @@ from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images, test_pipeline
 from ...support import InputError
-from . import bottom_up, top_down
+from . import bottom_up, one_stage, top_down
 from .keypoints import describe, image_size, norm_of
 
 DEFAULT_SHAPE = (256, 192)
 """(height, width) where the config says nothing of a size, as upstream's own tool has it."""
+_OF_OFFSETS = "DisentangledKeypointRegressor"
 _OTHERS = {
     "PoseLifter": "it lifts key points to three dimensions",
     "ParametricMesh": "it gives a mesh",
@@ -24,8 +25,8 @@ _OTHERS = {
     "VoxelCenterDetector": "it takes voxels of several views",
     "GestureRecognizer": "it says what gesture a film shows",
     "PoseWarper": "it takes several frames of a film",
-    "CID": "it runs a part of its network once for each person that it has found, one picture at a time",
-    "DisentangledKeypointRegressor": "its poses are chosen and judged among each other, by code outside of its network",
+    _OF_OFFSETS: "its poses are chosen and judged among each other, by code outside of its network; with "
+    "--skip-postprocess the file gives its maps of heat and of offsets",
 }
 """What other models of mmpose's do, by their classes' names."""
 
@@ -42,7 +43,7 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         fix = "leave it out; --skip-postprocess gives heat maps"
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", fix)
     kind = str(config.model.type)
-    if kind in _OTHERS:
+    if kind in _OTHERS and not (kind == _OF_OFFSETS and options.skip_postprocess):
         raise _refused(title, f"a {kind}: {_OTHERS[kind]}")
     device = check_device(options.device)
     norm, size = norm_of(test_pipeline(config)), image_size(config)
@@ -74,10 +75,17 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     options = replace(options, shape=options.shape or DEFAULT_SHAPE)
     if is_top_down(model):
         return top_down.make_task(model, title, norm, options)
-    if is_bottom_up(model):
+    if is_bottom_up(model) or (options.skip_postprocess and type(model).__name__ == _OF_OFFSETS):
         return bottom_up.make_task(model, title, norm, options)
+    if one_stage.is_one(model):
+        return one_stage.make_task(model, title, norm, options)
     kind = type(model).__name__
     raise _refused(title, f"a {kind}" + (f": {_OTHERS[kind]}" if kind in _OTHERS else ""))
+
+
+def is_known(model: Any) -> bool:
+    """Whether it is of a kind that is known."""
+    return is_top_down(model) or is_bottom_up(model) or one_stage.is_one(model)
 
 
 def is_top_down(model: Any) -> bool:
@@ -99,7 +107,7 @@ def _is_other(model: Any) -> bool:
 def _refused(title: str, what: str) -> InputError:
     return InputError(
         f"{title} is {what}",
-        "a TopDown or an AssociativeEmbedding of mmpose, or a model that inherits from one",
+        "a TopDown, an AssociativeEmbedding or a CID of mmpose, or a model that inherits from one",
         "export its network: give it to mmonnx.export as a plain module",
     )
 

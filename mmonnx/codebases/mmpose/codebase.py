@@ -45,8 +45,8 @@ class MMPose(OpenMMLabCodebase):
         return base is not None and isinstance(model, base.BasePose)
 
     def covers(self, model: nn.Module) -> bool:
-        """Whether it finds key points in crops, or maps of those of all people: others have code of their own."""
-        return self.owns_model(model) and (building.is_top_down(model) or building.is_bottom_up(model))
+        """Whether it finds key points in crops or by their middles, or maps of those of all people."""
+        return self.owns_model(model) and building.is_known(model)
 
     def task_of(self, model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
         """A built pose estimator as a task; see ``Codebase.task_of``."""

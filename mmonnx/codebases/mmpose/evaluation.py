@@ -1,18 +1,30 @@
 """Pose estimators: the file's key points, and PyTorch's own inference, as mmpose's datasets evaluate them."""
 
 import os
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
 
-from ...evaluation import Evaluator, Group, OnnxFile
+from ...environment import compat
+from ...evaluation import Batch, Evaluator, FirstSets, Group, OnnxFile
 from ...loading import Task
-from ...runtime import Crop, Poses
+from ...runtime import Crop, Grouping, Poses
 from ...support import InputError
 from .module import one_pass
 
 _UNIT = 200.0
+_AUGMENTED = "aug_data"
+"""Under what the meta data of a picture of several people have what the network is to see, in each of its scales."""
+
+
+class PoseSets(FirstSets):
+    """See ``TestSets``."""
+
+    def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
+        """See ``TestSets.batches``; pictures of several people are resized by names that numpy has lost."""
+        with compat.old_numpy_names():
+            yield from super().batches(config, dataset, loader)
 
 
 class PoseEvaluator(Evaluator):
@@ -20,6 +32,11 @@ class PoseEvaluator(Evaluator):
 
     package = "mmpose"
     batch_of_training = True
+
+    @property
+    def sets(self) -> PoseSets:
+        """See ``Evaluator.sets``."""
+        return PoseSets(self)
 
     def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
         """The numbers of the key points: a dataset does not keep their names."""
@@ -31,9 +48,11 @@ class PoseEvaluator(Evaluator):
         Raises:
             InputError: it has no key points, or another number of them than the dataset.
         """
-        if "keypoints" not in file.outputs:
+        if not ("keypoints" in file.outputs or {"heatmaps", "tags"} <= set(file.outputs)):
             raise InputError(
-                f"'{file.path}' gives {', '.join(file.outputs)}", "keypoints", "export it without --skip-postprocess"
+                f"'{file.path}' gives {', '.join(file.outputs)}",
+                "keypoints, or heatmaps and tags",
+                "export it without --skip-postprocess",
             )
         known = len(file.description.classes) or num_classes
         if known != num_classes:
@@ -46,6 +65,8 @@ class PoseEvaluator(Evaluator):
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's key points."""
         udp = bool((config.model.get("test_cfg") or {}).get("use_udp", False))
+        if "tags" in file.outputs or "scores" in file.outputs:
+            return lambda group: [_people(file, meta, udp) for meta in group.metas]
 
         def run(group: Group) -> List[Any]:
             size = (group.images.shape[2], group.images.shape[3])
@@ -64,6 +85,10 @@ class PoseEvaluator(Evaluator):
         device = task.inputs["input"].device
 
         def run(group: Group) -> List[Any]:
+            if _AUGMENTED in group.metas[0]:  # pictures of several people, of which upstream takes one at a time
+                pairs = zip(group.images.to(device), group.metas)
+                with torch.no_grad(), one_pass(model):
+                    return [model(return_loss=False, img=image[None], img_metas=[meta]) for image, meta in pairs]
             with torch.no_grad(), one_pass(model):
                 found = model(return_loss=False, img=group.images.to(device), img_metas=group.metas)
             return [_result(pose, meta) for pose, meta in zip(found["preds"], group.metas)]
@@ -72,11 +97,33 @@ class PoseEvaluator(Evaluator):
 
     def drawable(self, result: Any, meta: Dict[str, Any]) -> Poses:
         """One result for a picture."""
+        meta["filename"] = meta["image_file"]
+        if _AUGMENTED in meta:
+            poses = np.array([pose[:, :3] for pose in result["preds"]], np.float32)
+            return Poses(poses, None, np.array(result["scores"], np.float32))
         centre, half = meta["center"], meta["scale"] * _UNIT / 2
         # of a picture with several crops each has a drawing of its own
         stem, suffix = os.path.splitext(os.path.basename(meta["image_file"]))
-        meta.update(filename=meta["image_file"], ori_filename=f"{stem}_{meta.get('bbox_id', 0)}{suffix}")
+        meta.update(ori_filename=f"{stem}_{meta.get('bbox_id', 0)}{suffix}")
         return Poses(result["preds"], np.concatenate([centre - half, centre + half])[None].astype(np.float32))
+
+
+def _people(file: OnnxFile, meta: Mapping[str, Any], udp: bool) -> Dict[str, Any]:
+    """What upstream's own inference gives of one picture of several people, by a file's maps or key points."""
+    picture = np.asarray(meta[_AUGMENTED][0], np.float32)
+    size = (picture.shape[2], picture.shape[3])
+    (outputs,) = file(picture, size)
+    if "keypoints" in outputs:
+        there, places = outputs["scores"] >= 0, file.size or size
+        poses, scores = outputs["keypoints"][there], outputs["scores"][there]
+    else:
+        heats = outputs["heatmaps"].astype(np.float32)
+        poses, scores = Grouping(**(file.description.grouping or {})).people(heats, outputs["tags"].astype(np.float32))
+        places = (heats.shape[1], heats.shape[2])
+    crop = Crop(meta["center"], meta["scale"], udp, np.zeros(4, np.float32))
+    rows = np.concatenate([poses, np.zeros_like(poses[..., :1])], 2)  # upstream has the tags beside the scores
+    rows[..., :2] = crop.in_picture(rows[..., :2], places)
+    return {"preds": list(rows), "scores": scores.tolist(), "image_paths": [meta["image_file"]], "output_heatmap": None}
 
 
 def _result(pose: np.ndarray, meta: Dict[str, Any]) -> Dict[str, Any]:

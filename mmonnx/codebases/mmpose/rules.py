@@ -8,6 +8,8 @@ _HEAT = 0.25
 """Standard deviation of heats, which are 1 where a key point is."""
 _HEAT_OF_BYTES = 64.0
 """The same of heads that are trained on heats of up to 255, as MSPN and RSN are."""
+_LOGIT = 0.5
+"""The same of what a heat, or the weight of a feature, is the sigmoid of."""
 _AWAY = 0.2
 """The same of where a key point is, as a share of the picture's width and height."""
 
@@ -17,5 +19,6 @@ RULES = (
     Rule(re.compile(r"keypoint_head\.\w*final_layers?(\.\d+)*$"), _HEAT),
     Rule(re.compile(r"keypoint_head\.predict_layers\.\d+\.conv_layers\.1\.conv$"), _HEAT_OF_BYTES),
     Rule(re.compile(r"keypoint_head\.fc$"), _AWAY, bias=0.5),
+    Rule(re.compile(r"keypoint_head\.(keypoint_center_conv|[cs]_attn\.(atn|conv)|fuse_attn|heatmap_conv)$"), _LOGIT),
 )
 """In the order in which a pose estimator runs them."""

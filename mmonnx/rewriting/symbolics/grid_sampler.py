@@ -14,6 +14,8 @@ MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
 
 FIRST_GRID_SAMPLE = 16
+_OUTSIDE = -2.0
+"""Of every map, in cells."""
 _FIRST_OTHER_NAMES = 20
 _OTHER_NAMES = {"bilinear": "linear", "nearest": "nearest", "bicubic": "cubic"}
 
@@ -33,7 +35,10 @@ def grid_sample(body: Body, input: Value, grid: Value, mode: str, padding: str, 
 
 
 def _place(body: Body, place: Value, size: Value, mode: str, padding: str, align_corners: bool) -> Value:
-    """Where -1 to 1 (P,) lies along an axis, in cells of the map, or of the map and the zeros around it."""
+    """Where -1 to 1 (P,) lies along an axis, in cells of the map, or of the map and the zeros around it.
+
+    What is no number, as a share of a map of one cell is in some networks, lies in the first cell, or outside.
+    """
     size = body.cast(body.squeeze(size, 0), "float")
     place = (place + 1.0) * (size - 1.0) * 0.5 if align_corners else ((place + 1.0) * size - 1.0) * 0.5
     if padding == "reflection":
@@ -45,6 +50,8 @@ def _place(body: Body, place: Value, size: Value, mode: str, padding: str, align
         rest = place - turns * span
         odd = turns - body.op("Floor", turns * 0.5) * 2.0
         place = rest + odd * (span - rest * 2.0) + least
+    is_number = (place < 0.5) | (place > 0.25)
+    place = body.op("Where", is_number, place, _OUTSIDE if padding == "zeros" else 0.0)
     if padding != "zeros":
         place = body.op("Clip", place, 0.0, size - 1.0)
     if mode == "nearest":
@@ -62,13 +69,13 @@ def _write(
         what = f"grid_sampler has interpolation_mode={interpolation_mode} (bicubic)"
         raise NewerOpsetError(f"{what}, which opset {body.opset} cannot express", FIRST_GRID_SAMPLE)
     batch, height, width = (body.size(grid, axis) for axis in range(3))
-    x, y = (
-        _place(body, body.reshape(body.column(grid, index, 3), -1), body.size(input, axis), mode, padding, aligned)
-        for index, axis in ((0, 3), (1, 2))
-    )
+    given = [body.reshape(body.column(grid, index, 3), -1) for index in (0, 1)]
+    x, y = (_place(body, place, body.size(input, axis), mode, padding, aligned) for place, axis in zip(given, (3, 2)))
     if padding == "zeros":
         input = body.op("Pad", input, [0, 0, 1, 1, 0, 0, 1, 1])
-    rows = Maps(body, input).sample(repeat(body, body.range(batch), height * width), x, y)
+    # in torch, what lies at no place is no number either, where neither a cell nor the border is taken for it
+    lost = (given[0] + given[1]) * 0.0 if (mode, padding) == ("bilinear", "zeros") else None
+    rows = Maps(body, input).sample(repeat(body, body.range(batch), height * width), x, y, lost)
     return to_maps(body, rows, input, batch, height, width)
 
 

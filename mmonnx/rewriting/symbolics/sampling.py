@@ -3,7 +3,7 @@
 A place up to one cell outside takes the nearest cells, one further out is zero.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .body import Body, Dim, Value
 
@@ -24,13 +24,13 @@ class Maps:
         last = body.op("Transpose", features, perm=[0, 2, 3, 1])
         self._rows = body.reshape(last, batch * self._height * self._width, channels)
 
-    def sample(self, image: Value, x: Value, y: Value) -> Value:
-        """(P, C) samples at (P,) places, of (P,) int64 images."""
+    def sample(self, image: Value, x: Value, y: Value, more: Optional[Value] = None) -> Value:
+        """(P, C) samples at (P,) places, of (P,) int64 images; ``more`` (P,) is added to the weight of a cell."""
         left, right, across, inside = self._corners(x, self._width)
         top, bottom, down, also = self._corners(y, self._height)
         inside = self._body.cast(inside & also, "float")
         far = across * inside
-        near = inside - far
+        near = inside - far if more is None else inside - far + more
         start = image * self._height
         places = []
         for row, share in ((top, None), (bottom, down)):

@@ -44,25 +44,30 @@ def _with_transformer(
         reg_branches=self.reg_branches if self.with_box_refine else None,
         cls_branches=self.cls_branches if self.as_two_stage else None,
     )[:3]
-    last = len(states) - 1
-    logits, boxes = last_layer(self, states[last].transpose(0, 1), references[last - 1] if last else first, last)
+    logits, boxes = last_layer(self, [state.transpose(0, 1) for state in states], [first, *references])
     return logits[None], boxes[None], None, None
 
 
 def last_layer(
-    head: Any, state: torch.Tensor, reference: torch.Tensor, number: int
+    head: Any, states: Sequence[torch.Tensor], references: Sequence[torch.Tensor], *more: torch.Tensor
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, Q, C) and boxes (N, Q, 4) in parts of the image, of the decoder layer of this number.
+    """Logits (N, Q, C) and boxes (N, Q, 4) in parts of the image, of the last decoder layer.
+
+    The branches of all layers are called, as upstream does: by the number of a call a verification knows the file's
+    tensor in PyTorch. What they give for the others is not in the file, as nothing hangs on it.
 
     Args:
-        state: (N, Q, C'), what the layer gives.
-        reference: (N, Q, 2 or 4), what it began with.
+        states: (N, Q, C'), what each layer gives.
+        references: (N, Q, 2 or 4), what each began with.
+        more: what the class branches take behind that.
     """
-    before = _inverse_sigmoid(reference)
-    moved = head.reg_branches[number](state)
-    whole = int(before.shape[-1]) == 4
-    moved = moved + before if whole else torch.cat([moved[..., :2] + before, moved[..., 2:]], -1)
-    return head.cls_branches[number](state), moved.sigmoid()
+    for number, state in enumerate(states):
+        before = _inverse_sigmoid(references[number])
+        moved = head.reg_branches[number](state)
+        whole = int(before.shape[-1]) == 4
+        moved = moved + before if whole else torch.cat([moved[..., :2] + before, moved[..., 2:]], -1)
+        logits, boxes = head.cls_branches[number](state, *more), moved.sigmoid()
+    return logits, boxes
 
 
 @rewrite(_HEAD + "get_bboxes")
@@ -99,8 +104,7 @@ def predict(
     """
     if not _is_upstream(type(self), "forward"):
         return original(self, hidden_states, references, batch_data_samples, rescale)
-    last = len(hidden_states) - 1
-    logits, boxes = last_layer(self, hidden_states[last], references[last], last)
+    logits, boxes = last_layer(self, hidden_states, references)
     metas = [sample.metainfo for sample in batch_data_samples]
     return self.predict_by_feat(logits[None], boxes[None], batch_img_metas=metas, rescale=rescale)
 

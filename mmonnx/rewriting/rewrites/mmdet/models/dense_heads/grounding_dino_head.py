@@ -5,11 +5,11 @@ from typing import Any, List, Sequence
 import torch
 from torch.nn import functional
 
-from ......environment import compat
 from ....context import ExportContext
 from ....instances import as_instances
 from ....prompts import scores_of_labels
 from ....registry import rewrite
+from .deformable_detr_head import last_layer
 from .detr_head import best_scores
 
 _FILE = "mmdet.models.dense_heads.grounding_dino_head."
@@ -61,9 +61,6 @@ def predict(
         memory_text: (N, T, C), text_token_mask: (N, T) bool.
     """
     (sample,) = batch_data_samples
-    last = len(hidden_states) - 1
-    inverse_sigmoid = compat.upstream("mmdet.models.utils.transformer.inverse_sigmoid")
-    boxes = (self.reg_branches[last](hidden_states[last]) + inverse_sigmoid(references[last])).sigmoid()
-    logits = self.cls_branches[last](hidden_states[last], memory_text, text_token_mask)
+    logits, boxes = last_layer(self, hidden_states, references, memory_text, text_token_mask)
     scores = scores_of_labels(logits.sigmoid(), sample.token_positive_map)
     return as_instances(context, *best_scores(context, self, scores, boxes, [sample.metainfo]))

@@ -1,0 +1,43 @@
+"""Small language models with random weights, for detectors that take text: nothing is downloaded."""
+
+from pathlib import Path
+from typing import Dict
+
+import torch
+
+from mmonnx import loading
+
+NOTE = "the language model is a small random one"
+_VOCABULARY = (
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", ","),
+    *("person", "car", "dog", "cat", "bus", "red", "traffic", "light", "bicycle", "tree", "chair"),
+)
+"""Special tokens, and the words that a verification asks for."""
+_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+_SPREAD = 0.3
+"""Of the weights: with BERT's own, 0.02, all texts are nearly the same to the detector."""
+
+
+def small(config: str, folder: Path) -> Dict[str, str]:
+    """Overrides with which a config's detector has a small language model; none where it has no language model.
+
+    Args:
+        config: the config's name.
+        folder: in which the folder of the language model is made.
+    """
+    if not loading.read(config)[1].model.get("language_model"):
+        return {}
+    return {"model.language_model.name": str(_write(folder / "language"))}
+
+
+def _write(folder: Path) -> Path:
+    """A BERT as transformers saves it, and its tokenizer."""
+    import transformers
+
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(_VOCABULARY) + "\n", encoding="utf-8")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=len(_VOCABULARY), initializer_range=_SPREAD, **_SIZES)
+    transformers.BertModel(config).save_pretrained(str(folder))
+    transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(str(folder))
+    return folder
