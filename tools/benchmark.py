@@ -1,11 +1,12 @@
-"""Compare the ONNX files that different exporters make of one detector: speed, answers, size.
+"""Compare the ONNX files that different exporters make of one model: speed, answers, size.
 
     python tools/benchmark.py CONFIG [CKPT] --shapes 800x1216 320x480 [--out DIR]
 
-From one set of weights it exports `mmonnx` and, where it is installed, `mmdeploy` (see requirements/bench.txt, and
-bench2.txt for OpenMMLab 2.x); with 1.x, whose detector has to have two stages, also `mask` (upstream's own form),
-`scatter` (upstream's with the NonZero forward of PPLNN's guide) and `gather` (the same, put back with one Gather). It
-simplifies them with onnxsim, runs them in turn in ONNX Runtime, and compares what they find with PyTorch.
+CONFIG is of mmdet, mmseg, mmpose, mmrotate, mmedit or mmocr. From one set of weights it exports `mmonnx` and, where it
+is installed, `mmdeploy` (see requirements/bench.txt, and bench2.txt for OpenMMLab 2.x); with mmdet 2.x, whose detector
+has to have two stages, also `mask` (upstream's own form), `scatter` (upstream's with the NonZero forward of PPLNN's
+guide) and `gather` (the same, put back with one Gather). It simplifies them with onnxsim, runs them in turn in ONNX
+Runtime, and compares what they find with PyTorch.
 
     python tools/benchmark.py FILE --predict [N] [--top K] [--out DIR]
 
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         variants = build(model, options, folder, report) + others
         report.text("\n" + files_table(variants) + "\n")
         results = measure_all(model, variants, pictures, options, report)
-    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{legend()}")
+    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{legend(variants)}")
     if options.out:
         write(options, model, variants, results)
         report.text(f"benchmark.json and benchmark.png: {options.out}")
@@ -142,7 +143,7 @@ def run_precision(options: argparse.Namespace) -> int:
 def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
     """Export every variant; one that fails does not stop the others."""
     variants = []
-    for name in names():
+    for name in names(model.task.codebase):
         python = options.mmdeploy_python if name == "mmdeploy" else None
         with report.stage(name) as stage:
             variants.append(build_variant(name, model, folder, python))
@@ -182,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "config",
-        help="config of a detector, with mmdet 2.x of two stages, or mmdet::FOLDER/FILE.py for one inside the package",
+        help="config of a model, with mmdet 2.x of two stages, or mmdet::FOLDER/FILE.py for one inside the package",
     )
     add("checkpoint", nargs="?", help="its weights; without them they are random (seeded)")
     add(

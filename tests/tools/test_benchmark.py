@@ -20,7 +20,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import benchmark  # noqa: E402
-from benchmark_parts import measuring, predicting, profiling, report, variants  # noqa: E402
+from benchmark_parts import measuring, predicting, profiling, reading, report, variants  # noqa: E402
 
 pytestmark = pytest.mark.once
 
@@ -54,7 +54,7 @@ def test_every_variant_has_a_row_at_every_shape(run):
     _, printed, content, _ = run
     assert [result["shape"] for result in content["results"]] == [[96, 128], [128, 96]]
     for result in content["results"]:
-        assert [row["variant"] for row in result["rows"]] == [*variants.names(), "broken"]
+        assert [row["variant"] for row in result["rows"]] == [*variants.names("mmdet"), "broken"]
     for name in (*OURS, "96x128", "128x96"):
         assert sum(line.startswith(name) for line in printed.splitlines()) >= 1, printed
 
@@ -158,7 +158,7 @@ def test_a_one_stage_detector_is_refused(tmp_path, capsys):
 
 
 def test_a_python_that_is_not_there_is_a_line(tmp_path):
-    task = type("Task", (), {"shape": (96, 128), "output_names": ["dets", "labels"]})()
+    task = type("Task", (), {"shape": (96, 128), "codebase": "mmdet", "output_names": ["dets", "labels"]})()
     model = variants.Model(task, "config.py", "weights.pth")
     found = variants.build_variant("mmdeploy", model, tmp_path, str(tmp_path / "python"))
     assert found.path is None and "cannot be run" in found.error
@@ -226,12 +226,12 @@ def test_fused_operators_count_to_their_kind(op_type, kind):
 def test_padding_of_either_kind_is_no_detection():
     dets = np.array([[[0, 0, 5, 5, 0.9], [1, 1, 6, 6, 0.0], [0, 0, 0, 0, 0.5]]], np.float32)
     outputs = {"dets": dets, "labels": np.array([[3, 1, -1]]), "masks": np.ones((1, 3, 28, 28), bool)}
-    found = measuring.read_detections(outputs, 0.05, (96, 128))
+    found = reading.read_detections(outputs, 0.05, (96, 128))
     assert found.labels.tolist() == [3] and found.masks is None
     outputs["masks"] = np.ones((1, 3, 96, 128), bool)
-    assert measuring.read_detections(outputs, 0.05, (96, 128)).masks.shape == (1, 96, 128)
+    assert reading.read_detections(outputs, 0.05, (96, 128)).masks.shape == (1, 96, 128)
     with pytest.raises(ValueError, match="no detections"):
-        measuring.read_detections({"probs": np.zeros((1, 1000), np.float32)}, 0.05, (96, 128))
+        reading.read_detections({"probs": np.zeros((1, 1000), np.float32)}, 0.05, (96, 128))
 
 
 def test_the_ratio_is_that_of_the_same_round():

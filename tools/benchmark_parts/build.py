@@ -20,8 +20,8 @@ from typing import Any, Callable, Dict, Optional
 from mmonnx.support.errors import InputError, MmonnxError
 
 Request = Dict[str, Any]
-"""``variant``, ``config``, ``weights``, ``shape`` (height, width), ``outputs`` (names), ``model`` (the file to write),
-``answer`` (the JSON to write)."""
+"""``variant``, ``config``, ``weights``, ``codebase``, ``shape`` (height, width), ``outputs`` (names of mmonnx's file),
+``model`` (the file to write), ``answer`` (the JSON to write)."""
 
 
 def build(request: Request) -> Dict[str, Any]:
@@ -109,6 +109,7 @@ def _mmdeploy(request: Request) -> str:
     if importlib.util.find_spec("mmdeploy") is None:
         raise InputError("mmdeploy is not installed", "mmdeploy", "see requirements/bench.txt and bench2.txt")
     from benchmark_parts.mmdeploy_peer import export_mmdeploy
+    from benchmark_parts.peers import peer_of
     from mmonnx import fallback
     from mmonnx.loading.config import read_config
     from mmonnx.loading.images import photographs
@@ -116,9 +117,9 @@ def _mmdeploy(request: Request) -> str:
     fallback.ensure()
     traced = request["model"] + ".traced"
     # mmdeploy adds the suffix by itself, and wants it in the name too
-    export_mmdeploy(
-        read_config(request["config"]), request["weights"], photographs()[0], request["outputs"], traced + ".onnx"
-    )
+    config, peer = read_config(request["config"]), peer_of(request["codebase"], request["outputs"])
+    settings = peer.deploy_config(request["outputs"], request["shape"])
+    export_mmdeploy(config, request["weights"], photographs()[0], settings, traced + ".onnx")
     os.replace(traced + ".onnx", traced)
     return _simplify(traced, request["model"])
 

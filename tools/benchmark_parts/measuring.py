@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from mmonnx.loading.task import Task
-from mmonnx.runtime.results import Detections
+from mmonnx.runtime.results import Detections, Result
 from mmonnx.runtime.session import Session
 from mmonnx.support.errors import type_and_line
 from mmonnx.verifying.verification import Case, verify
 
 from .profiling import profile
+from .reading import reader
 from .variants import Variant, base
 
 WARM_UP = 2
@@ -34,10 +35,11 @@ class Row:
         variant: its name.
         error: why it was not measured, in one line; the rest is empty then.
         times_ms: of each counted round.
-        ratio: the median over the rounds of its time by that of ``variants.base()`` in the same round; None without it.
+        ratio: the median over the rounds of its time by that of ``variants.base`` in the same round; None without it.
         proposals: per profiled run, the rows that enter the box head (None where no head was found).
-        detections: per picture.
-        matched, total: detections that match PyTorch's, summed over the pictures; see ``mmonnx.verifying.Match``.
+        detections: per picture; empty of models that find none.
+        matched, total: detections, pixels, key points or texts that match PyTorch's, summed over the pictures; see
+            ``mmonnx.verifying.Match``.
         ok: whether every picture has PyTorch's own answer.
         problems: what differs, a few lines per picture.
         overhead, roi_ms, kernel_ms: see ``profiling.Profile``.
@@ -74,7 +76,7 @@ def measure(
     """Measure every variant that was built at one shape.
 
     Args:
-        task: the detector, for PyTorch's answers.
+        task: the model, for PyTorch's answers.
         variants: in the order in which they are run; what was not built has a row with the reason.
         pictures: BGR uint8 (H, W, 3).
         shape: (height, width).
@@ -105,29 +107,6 @@ def measure(
     return list(rows.values())
 
 
-def read_detections(outputs: Dict[str, np.ndarray], score_thr: float, shape: Shape) -> Detections:
-    """The real detections of the first image: upstream's files pad them with score 0, mmonnx's with label -1.
-
-    Args:
-        outputs: ``dets`` (N, D, 5), ``labels`` (N, D) and, if there are any, ``masks``; without these names the first
-            two outputs are taken for the first two. Masks of another size than the input's are left out.
-        score_thr: what the model itself drops.
-        shape: (height, width) of the input.
-
-    Raises:
-        ValueError: the outputs are of other shapes.
-    """
-    if not {"dets", "labels"} <= set(outputs):
-        outputs = dict(zip(("dets", "labels"), outputs.values()))
-    dets, labels = outputs.get("dets", np.zeros(1))[0], outputs.get("labels", np.zeros(1))[0]
-    if dets.ndim != 2 or dets.shape[1] != 5 or labels.shape != dets.shape[:1]:
-        raise ValueError(f"outputs {dets.shape} and {labels.shape} are no detections and labels")
-    real = (labels >= 0) & (dets[:, 4] > score_thr)
-    masks = outputs.get("masks")
-    pasted = masks is not None and masks.shape[-2:] == tuple(shape)
-    return Detections(dets[real], labels[real], masks[0][real] if pasted else None)
-
-
 def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Case]:
     """Each picture at a shape."""
     cases = []
@@ -154,7 +133,7 @@ def _run_in_turn(sessions: Dict[str, Session], arrays: Sequence[np.ndarray], rou
 
 
 def _set_ratios(rows: Dict[str, Row]) -> None:
-    reference = rows[base()].times_ms if base() in rows else []
+    reference = rows[base(rows)].times_ms if base(rows) in rows else []
     for row in rows.values():
         if reference and row.times_ms:
             row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, reference))
@@ -163,15 +142,16 @@ def _set_ratios(rows: Dict[str, Row]) -> None:
 def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> None:
     """Fill in what a file finds, and how much of it is PyTorch's, by the rule that gives an export's verdict."""
 
-    def count(case: Case, expected: Sequence[Detections], actual: Sequence[Detections]) -> None:
-        row.detections.append(len(actual[0].dets))
+    def count(case: Case, expected: Sequence[Result], actual: Sequence[Result]) -> None:
+        row.detections += [len(found.dets) for found in actual[:1] if isinstance(found, Detections)]
 
     def run(feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         return _run(session, feeds["input"])
 
     try:
         # a file that gives the head's own masks, or none, is compared by its boxes
-        if task.read(run({"input": cases[0].feeds["input"].numpy()}))[0].masks is None:
+        first = task.read(run({"input": cases[0].feeds["input"].numpy()}))[0]
+        if isinstance(first, Detections) and first.masks is None:
             task = _without_masks(task)
     except Exception as error:
         row.error = type_and_line(error)[:200]
@@ -186,20 +166,21 @@ def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> N
 
 def _reference(task: Task, shape: Shape) -> Task:
     """The task with outputs read as every exporter gives them, and with each of PyTorch's answers computed once."""
-    known: Dict[bytes, List[Detections]] = {}
+    known: Dict[bytes, Sequence[Result]] = {}
 
-    def predict(feeds: Dict[str, torch.Tensor]) -> List[Detections]:
+    def predict(feeds: Dict[str, torch.Tensor]) -> Sequence[Result]:
         key = hashlib.sha256(feeds["input"].numpy().tobytes()).digest()
         if key not in known:
             known[key] = task.predict(feeds)
         return known[key]
 
-    return replace(task, predict=predict, read=lambda outputs: [read_detections(outputs, task.score_thr, shape)])
+    return replace(task, predict=predict, read=reader(task, shape))
 
 
 def _without_masks(task: Task) -> Task:
     def predict(feeds: Dict[str, torch.Tensor]) -> List[Detections]:
-        return [replace(result, masks=None) for result in task.predict(feeds)]
+        results = task.predict(feeds)
+        return [replace(result, masks=None) for result in results if isinstance(result, Detections)]
 
     return replace(task, predict=predict)
 

@@ -1,33 +1,38 @@
 """mmdeploy's export, with the settings of its own configs for ONNX Runtime (dynamic, end to end).
 
-In 0.14.0, for OpenMMLab 1.x, two things are fixed, without which it stops at torch 2.9: the tracing exporter is asked
-for by name, and the cast that its RoIAlign imports from torch, which newer ones no longer have, is put back. 1.3.1, for
-2.x, is left as it is; torch 2.8 is the newest that it runs with.
+In 0.14.0, for OpenMMLab 1.x, five things are fixed, without which it stops at torch 2.9 and mmcv 1.7.2: the tracing
+exporter is asked for by name; the cast that its RoIAlign imports from torch, which newer ones no longer have, is put
+back; toolboxes that refuse this mmcv for its number, or name packages that are for trainings alone, are imported all
+the same; the suppression of rotated boxes, which it calls as older ones had it, is traced without being run; and what
+torch's attention splits its projections by is written as opset 13 has it. 1.3.1, for 2.x, is left as it is; torch 2.8
+is the newest that it runs with.
 """
 
 import contextlib
 import functools
 import os
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator
 
 import numpy as np
 
 from mmonnx.environment import compat
 
+from .peers import OPSET
 from .scoped import replaced
 
 _INT64 = 7
 """ONNX's number of the type."""
+_UNFLATTEN = "aten::unflatten"
 
 
-def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: List[str], path: str) -> None:
-    """Write mmdeploy's form of a detector, dynamic in batch, height and width.
+def export_mmdeploy(config: Any, weights: str, image: np.ndarray, deploy_config: Dict[str, Any], path: str) -> None:
+    """Write mmdeploy's form of a model.
 
     Args:
         config: the model's ``Config``.
         weights: the checkpoint.
         image: BGR uint8 (H, W, 3), which mmdeploy puts through the config's own test pipeline to trace with.
-        output_names: ``dets``, ``labels`` and ``masks`` if there are any.
+        deploy_config: see ``peers.Peer``.
         path: the file to write.
 
     Raises:
@@ -36,7 +41,7 @@ def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: 
     from mmdeploy.apis import torch2onnx
 
     folder, name = os.path.split(path)
-    settings = compat.config_type()(_deploy_config(output_names))
+    settings = compat.config_type()(deploy_config)
     second = compat.is_second_generation()
     if not second:
         _name_score_limit(config)
@@ -48,13 +53,21 @@ def export_mmdeploy(config: Any, weights: str, image: np.ndarray, output_names: 
 def _mended() -> Iterator[None]:
     """mmdeploy 0.14.0 as a torch of today needs it."""
     import torch
-    from torch.onnx import symbolic_opset9
+    from mmdeploy.mmcv.ops.nms_rotated import ONNXNMSRotatedOp
+    from torch.onnx import symbolic_opset9, symbolic_opset13
+
+    from .upstream import two_rows
 
     with contextlib.ExitStack() as stack:
         exporter = functools.partial(torch.onnx.export, **compat.export_kwargs())
         stack.enter_context(replaced(torch.onnx, "export", exporter))
+        stack.enter_context(compat.newest_mmcv_taken())
+        stack.enter_context(replaced(ONNXNMSRotatedOp, "forward", staticmethod(two_rows)))
         if not hasattr(symbolic_opset9, "_cast_Long"):
             stack.enter_context(replaced(symbolic_opset9, "_cast_Long", _cast_long))
+        if hasattr(symbolic_opset13, "unflatten"):
+            torch.onnx.register_custom_op_symbolic(_UNFLATTEN, symbolic_opset13.unflatten, OPSET)
+            stack.callback(torch.onnx.unregister_custom_op_symbolic, _UNFLATTEN, OPSET)
         yield
 
 
@@ -64,38 +77,6 @@ def _cast_long(g: Any, value: Any, non_blocking: bool) -> Any:
 
 def _name_score_limit(config: Any) -> None:
     """Say the score limit of the RPN's NMS, if it has one, under the name that mmdeploy reads."""
-    rpn = (config.model.get("test_cfg") or config.test_cfg).rpn
-    if "score_threshold" in rpn.nms:
+    rpn = (config.model.get("test_cfg") or config.get("test_cfg") or {}).get("rpn")
+    if rpn and "score_threshold" in rpn.nms:
         rpn["score_thr"] = rpn.nms["score_threshold"]
-
-
-def _deploy_config(output_names: List[str]) -> Dict[str, Any]:
-    axes = {"input": {0: "batch", 2: "height", 3: "width"}}
-    axes.update({name: {0: "batch", 1: "num_dets"} for name in output_names})
-    post_processing = dict(
-        score_threshold=0.05,
-        confidence_threshold=0.005,
-        iou_threshold=0.5,
-        max_output_boxes_per_class=200,
-        pre_top_k=5000,
-        keep_top_k=100,
-        background_label_id=-1,
-    )
-    return dict(
-        onnx_config=dict(
-            type="onnx",
-            export_params=True,
-            keep_initializers_as_inputs=False,
-            opset_version=11,
-            save_file="end2end.onnx",
-            input_names=["input"],
-            output_names=output_names,
-            input_shape=None,
-            optimize=True,
-            dynamic_axes=axes,
-        ),
-        codebase_config=dict(
-            type="mmdet", task="ObjectDetection", model_type="end2end", post_processing=post_processing
-        ),
-        backend_config=dict(type="onnxruntime"),
-    )

@@ -19,13 +19,14 @@ from .variants import Variant, base
 Table = List[Tuple[str, ...]]
 
 
-def legend() -> str:
+def legend(variants: Sequence[Variant]) -> str:
     """What the columns are."""
+    reference = base([variant.name for variant in variants])
     return (
-        f"ratio: median of the rounds' times by {base()}'s; proposals: rows that enter the box head; overhead: share "
-        "of kernel time outside Conv, Gemm, MatMul, RoiAlign and pooling; RoI: RoIAlign and the heads' products; "
-        "matched: detections that are PyTorch's own; export: from the config to the simplified file "
-        "(mmonnx also checks it)"
+        f"ratio: median of the rounds' times by {reference}'s; proposals: rows that enter the box head; overhead: "
+        "share of kernel time outside Conv, Gemm, MatMul, RoiAlign and pooling; RoI: RoIAlign and the heads' products; "
+        "matched: detections, pixels, key points or texts that are PyTorch's own; export: from the config to the "
+        "simplified file (mmonnx also checks it)"
     )
 
 

@@ -36,7 +36,7 @@ def export_upstream(task: Task, path: str, extractor: Optional[Forward] = None) 
     model = task.module.model
     _name_score_limit(model)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(replaced(DummyONNXNMSop, "forward", staticmethod(_two_rows)))
+        stack.enter_context(replaced(DummyONNXNMSop, "forward", staticmethod(two_rows)))
         if extractor is not None:
             stack.enter_context(replaced(SingleRoIExtractor, "forward", extractor))
         torch.onnx.export(
@@ -109,7 +109,7 @@ class _UpstreamModule(nn.Module):
         return self.model(img=[input], img_metas=[[self.meta]], return_loss=False, rescale=False)
 
 
-def _two_rows(ctx: Any, boxes: torch.Tensor, scores: torch.Tensor, *limits: torch.Tensor) -> torch.Tensor:
+def two_rows(ctx: Any, boxes: torch.Tensor, scores: torch.Tensor, *limits: torch.Tensor) -> torch.Tensor:
     """(2, 3) int64: as many rows as upstream's, which are only there to be traced."""
     return scores.new_zeros((2, 3), dtype=torch.long)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -20,22 +20,23 @@ from mmonnx.loading.config import read_config
 from mmonnx.support.errors import InputError
 
 from .build import BUILDERS
+from .peers import peer_of
 from .proposals import score_limit
 
-_OF_SECOND = ("mmonnx", "mmdeploy")
-"""mmdet 3 has no ONNX form of its own."""
+_EVERYWHERE = ("mmonnx", "mmdeploy")
+"""Only the detectors of mmdet 2.x have an ONNX form of their own that is worth the comparison."""
 _TOOLS = Path(__file__).resolve().parent.parent
 _TIMEOUT = 3600.0
 
 
-def names() -> Tuple[str, ...]:
-    """The variants that there are for the installed generation of OpenMMLab's."""
-    return _OF_SECOND if compat.is_second_generation() else tuple(BUILDERS)
+def names(codebase: str) -> Tuple[str, ...]:
+    """The variants that there are of a toolbox's models, for the installed generation of OpenMMLab's."""
+    return tuple(BUILDERS) if _has_own_form(codebase) else _EVERYWHERE
 
 
-def base() -> str:
-    """The variant that the others are compared with."""
-    return "mmdeploy" if compat.is_second_generation() else "mask"
+def base(variants: Iterable[str]) -> str:
+    """Which of some variants the others are compared with: upstream's own form, or mmdeploy's where there is none."""
+    return "mask" if "mask" in variants else "mmdeploy"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Model:
     """What every variant is made from.
 
     Attributes:
-        task: the detector, with PyTorch's own inference.
+        task: the model, with PyTorch's own inference.
         config: path of the config, with what the benchmark changes in it.
         weights: path of the checkpoint.
         limit: the score below which the RPN drops proposals, None where the config is unchanged.
@@ -89,10 +90,10 @@ def prepare(
     proposals: Optional[int],
     folder: Path,
 ) -> Model:
-    """Load the detector, and write the config and the weights that all variants are made from into a folder.
+    """Load the model, and write the config and the weights that all variants are made from into a folder.
 
     Args:
-        config: a config's path, or ``mmdet::...``.
+        config: a config's path, or ``mmdet::...``, ``mmseg::...`` for one inside of a package.
         checkpoint: its weights, None for seeded random ones.
         pictures: BGR uint8 (H, W, 3) of the benchmark.
         shapes: (height, width) of the benchmark; the first one is traced with.
@@ -105,9 +106,10 @@ def prepare(
     """
     options = LoadOptions(shape=shapes[0], dynamic=True)
     task = load(config, checkpoint, options)
-    model = getattr(task.module, "model", None)
+    model: Any = getattr(task.module, "model", None)
+    peer_of(task.codebase, task.output_names)  # refuses what nobody can be compared on
     two_stages = hasattr(model, "roi_head") and hasattr(model, "rpn_head")
-    if not two_stages and not (compat.is_second_generation() and proposals is None):
+    if not two_stages and (proposals is not None or _has_own_form(task.codebase)):
         raise InputError(
             f"{task.title} has no RPN and RoI head", "a two-stage detector of mmdet", "give another config"
         )
@@ -118,7 +120,9 @@ def prepare(
         (settings.model.get("test_cfg") or settings.test_cfg).rpn.nms["score_threshold"] = limit
     settings.dump(path)
     classes = tuple(task.classes or ())
-    meta = {"CLASSES": classes, "dataset_meta": {"classes": classes}} if classes else {}
+    meta: Dict[str, Any] = {"CLASSES": classes, "dataset_meta": {"classes": classes}} if classes else {}
+    if classes and task.palette:
+        meta["PALETTE"] = [list(colour) for colour in task.palette]
     torch.save({"state_dict": model.state_dict(), "meta": meta}, weights)
     again = replace(options, trust_checkpoint=True)  # it is our own
     return Model(task if limit is None else load(path, weights, again), path, weights, limit)
@@ -137,6 +141,7 @@ def build_variant(name: str, model: Model, folder: Path, python: Optional[str] =
         "variant": name,
         "config": model.config,
         "weights": model.weights,
+        "codebase": model.task.codebase,
         "shape": list(model.task.shape),
         "outputs": model.task.output_names,
         "model": str(folder / f"{name}.onnx"),
@@ -180,10 +185,14 @@ def other_files(paths: Sequence[str]) -> List[Variant]:
         name = Path(path).stem
         if not os.path.isfile(path):
             raise InputError(f"--also {path!r} does not exist", "an ONNX file", "check the path")
-        if name in found or name in names():
+        if name in found or name in BUILDERS:
             raise InputError(f"--also {path!r}: there is another {name!r}", "a name of its own", "rename the file")
         found[name] = given_file(name, path)
     return list(found.values())
+
+
+def _has_own_form(codebase: str) -> bool:
+    return codebase == "mmdet" and not compat.is_second_generation()
 
 
 def _environment() -> Dict[str, str]:
