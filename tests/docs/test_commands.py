@@ -103,9 +103,9 @@ def check_environment(command):
     for before, word in zip(words[1:], words[2:]):
         if before == "-r":
             assert (ROOT / word).is_file(), word
-        elif word.startswith("-"):
+        elif word.startswith((".", "mmonnx[")):
             assert word in ("-r", "--no-deps", "--no-build-isolation"), word
-        elif word.startswith("."):
+        elif word.startswith((".", "mmonnx[")):
             (extras,) = re.findall(r"\[(.*)\]", word) or [""]
             assert all(f"\n{extra} = [" in project for extra in extras.split(",") if extra)
         else:
