@@ -103,7 +103,7 @@ def check_environment(command):
     for before, word in zip(words[1:], words[2:]):
         if before == "-r":
             assert (ROOT / word).is_file(), word
-        elif word.startswith((".", "mmonnx[")):
+        elif word.startswith("-"):
             assert word in ("-r", "--no-deps", "--no-build-isolation"), word
         elif word.startswith((".", "mmonnx[")):
             (extras,) = re.findall(r"\[(.*)\]", word) or [""]
