@@ -54,6 +54,7 @@ class Codebase:
         rules: how layers get random weights that find something, by the names of the layers.
         undrawn: modules, by their classes' names, of which upstream leaves the weights as the memory has them.
         parts: keys of a model's config that it alone has: of one that nobody owns they tell what is not installed.
+        types: types of its models that have none of these; they tell the same.
         own_options: fields of ``LoadOptions`` that are for its models alone, and what the command line calls them.
         rewrites: packages of stand-ins, imported with the codebase, see ``docs/extending.md``.
     """
@@ -65,6 +66,7 @@ class Codebase:
     rules: Sequence[Rule] = GENERAL
     undrawn: Sequence[str] = ()
     parts: Sequence[str] = ()
+    types: Sequence[str] = ()
     own_options: Mapping[str, str] = MappingProxyType({})
     rewrites: Sequence[str] = ()
 
@@ -90,7 +92,7 @@ class Codebase:
 
     def seems_to_own(self, settings: Any) -> bool:
         """Whether the model of an ``mmcv.Config`` looks like one of a toolbox that is not installed."""
-        return any(part in settings.model for part in self.parts)
+        return settings.model.type in self.types or any(part in settings.model for part in self.parts)
 
     def build(self, settings: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
         """Build the model, give it weights, and make it a task: how it is prepared, run and read.

@@ -31,6 +31,7 @@ class MMAction2(OpenMMLabCodebase):
     registry = "MODELS"
     makes = "a recognizer or a localizer of mmaction2"
     parts = ("cls_head", "temporal_dim", "tem_feat_dim", "pem_feat_dim")
+    types = ("Recognizer2D", "Recognizer3D")
     own_options = MappingProxyType(
         {"sample_shape": "--shape of so many axes", "is_localizer": "--is-localizer", "add_softmax": "--softmax"}
     )

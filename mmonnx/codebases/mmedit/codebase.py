@@ -21,6 +21,7 @@ class MMEditing(OpenMMLabCodebase):
     registry, base = "MODELS", "BaseModel"
     makes = "a restorer, an inpaintor, a mattor or a synthesizer of mmedit"
     parts = ("generator", "encdec")
+    types = ("DIM", "GCA", "IndexNet")
     own_options = MappingProxyType(
         {"model_type": "a model type", "trimap": "--trimap-path", "sample_shape": "--shape of so many axes"}
     )

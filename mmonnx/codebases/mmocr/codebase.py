@@ -21,6 +21,7 @@ class MMOCR(OpenMMLabCodebase):
     registry = "DETECTORS"  # which is that of all of its models
     makes = "a text detector or a text recognizer of mmocr"
     parts = ("label_convertor",)
+    types = ("OCRMaskRCNN", "SDMGR")
     own_options = MappingProxyType({"model_type": "a model type", "device_id": "--device-id", "verbose": "--verbose"})
     default_shape = building.DEFAULT_SHAPE
     rules = RULES

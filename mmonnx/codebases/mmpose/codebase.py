@@ -21,6 +21,7 @@ class MMPose(OpenMMLabCodebase):
     registry, base = "POSENETS", "BasePose"
     makes = "a pose estimator of mmpose"
     parts = ("keypoint_head",)
+    types = ("DetectAndRegress", "GestureRecognizer", "ParametricMesh")
     own_options = MappingProxyType({"sample_channels": "--shape of four numbers"})
     default_shape = building.DEFAULT_SHAPE
     rules = RULES

@@ -18,6 +18,7 @@ class MMRotate(MMDetection):
     name = package = "mmrotate"
     registry, base = "ROTATED_DETECTORS", "RotatedBaseDetector"
     makes = "a detector of mmrotate"
+    types = ("RotatedRepPoints",)
     default_shape = (1024, 1024)
     rules = RULES
 
@@ -32,7 +33,7 @@ class MMRotate(MMDetection):
 
     def seems_to_own(self, settings: Any) -> bool:
         """Whether angles are spoken of."""
-        return _has_any(settings.model, _PARTS)
+        return super().seems_to_own(settings) or _has_any(settings.model, _PARTS)
 
     def blame(self, name: str, settings: Any, options: LoadOptions) -> Blame:
         """See ``Codebase.blame``: what mmdet calls otherwise today, such as ``iou_thr``, mmrotate still calls so."""
