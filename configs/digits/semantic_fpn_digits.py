@@ -39,8 +39,8 @@ model = dict(
         num_classes=11,
         norm_cfg=norm_cfg,
         align_corners=False,
-        # The first five epochs were trained with class_weight=[0.4] + [1.0] * 10: the digits' shapes are learnt sooner with
-        # it. To the end, it would make the digits too fat.
+        # The first five epochs were trained with class_weight=[0.4] + [1.0] * 10: shapes are learnt sooner with it.
+        # To the end, it would make the digits too fat.
         loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0, avg_non_ignore=True),
     ),
     train_cfg=dict(),
