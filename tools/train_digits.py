@@ -250,7 +250,7 @@ JOBS = {
             "segmentor",
             "semantic_fpn_digits",
             "mIoU",
-            0.80,
+            0.78,
             train_segmentor,
             measure_segmentor,
             {"CLASSES": digits.PIXEL_CLASSES, "PALETTE": digits.PALETTE},

@@ -38,7 +38,7 @@ KINDS = (
         "semantic_fpn_digits",
         "mmseg",
         "mIoU",
-        0.75,
+        0.7,
         digits.make_segmentation_set,
         digits.segmentation_samples,
         scores.pytorch_segmentor,

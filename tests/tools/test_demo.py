@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 # The goal of its metric, and how many answers there are at least; older stacks have neither mmseg nor mmrotate.
 MODELS = {"faster_rcnn_digits": (0.85, 4000), "mobilenet_v2_digits": (0.95, 200)}
 if importlib.util.find_spec("mmseg"):
-    MODELS["semantic_fpn_digits"] = 0.8, 200 * 240 * 320
+    MODELS["semantic_fpn_digits"] = 0.78, 200 * 240 * 320
 if importlib.util.find_spec("mmrotate"):
     MODELS["rotated_fcos_digits"] = 0.8, 1000
 
