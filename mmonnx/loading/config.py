@@ -36,7 +36,8 @@ def find_config(name: str) -> Path:
     root = package_configs(package, name)
     path = root / relative
     if not path.is_file():
-        near = sorted(str(p.relative_to(root)) for p in root.glob(f"*/{Path(relative).stem[:8]}*.py"))[:3]
+        alike = (found.relative_to(root) for found in root.rglob(f"{Path(relative).stem[:8]}*.py"))
+        near = sorted(str(found) for found in alike if found.parts[0] != "_base_")[:3]
         hint = f"for example {', '.join(near)}" if near else f"one of the files below {package}::"
         raise InputError(f"config {name!r} is not in the installed {package}", hint, "check the name")
     return path
