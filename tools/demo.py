@@ -2,8 +2,8 @@
 
     python tools/demo.py [--out DIR]
 
-With OpenMMLab 1.x they are a Faster R-CNN, a MobileNetV2 and, where mmrotate is installed, a Rotated FCOS; with 2.x an
-RTMDet.
+They are a Faster R-CNN, a MobileNetV2, a Semantic FPN (where mmseg is installed) and a Rotated FCOS (mmrotate) with
+OpenMMLab 1.x, and an RTMDet with 2.x.
 Exit status 0 if all files agree with PyTorch on every case, have its scores, and give its answers on every picture.
 """
 
@@ -21,7 +21,7 @@ import cv2
 from mmonnx import cli, fallback
 from mmonnx.datasets import digits, scores
 from mmonnx.environment import compat
-from mmonnx.runtime import Classifier, Detector
+from mmonnx.runtime import Classifier, Detector, Segmentor
 from mmonnx.support.atomic import replacing
 from mmonnx.support.errors import MmonnxError
 from mmonnx.support.resources import config_root
@@ -100,6 +100,17 @@ OF_FIRST = (
         scores.compare_classifiers,
         scores.pytorch_classifier,
         Classifier,
+    ),
+    Model(
+        "semantic_fpn_digits",
+        crowded_composite,
+        ("320", "320"),
+        "mIoU",
+        "pixels (the same class, ties excepted)",
+        scores.compare_segmentors,
+        scores.pytorch_segmentor,
+        Segmentor,
+        "mmseg",
     ),
     Model(
         "rotated_fcos_digits",

@@ -134,6 +134,14 @@ def turn(ink: np.ndarray, angle: float) -> np.ndarray:
     )
 
 
+def hull(ink: np.ndarray) -> np.ndarray:
+    """(h, w) bool, what lies within the convex hull of the ink."""
+    import cv2
+
+    points = cv2.findNonZero((ink > 0.5).astype(np.uint8))
+    return cv2.fillConvexPoly(np.zeros(ink.shape, np.uint8), cv2.convexHull(points), 1).astype(bool)
+
+
 def _turned_box(box: Tuple[int, int, int, int], sides: Tuple[int, ...], angle: float) -> Tuple[float, ...]:
     """(x, y, w, h, angle) of a digit of (height, width) turned in the middle of a box, by its longer side."""
     height, width = sides

@@ -4,7 +4,7 @@ from typing import Iterator, NamedTuple
 
 import numpy as np
 
-from .painting import background, compose, paste, render
+from .painting import background, compose, hull, paste, render
 from .sources import CLASSES, SPLITS, digit_scans, photographs
 
 CROP_SIDE = 64
@@ -52,11 +52,12 @@ class ClassificationSample(NamedTuple):
 
 
 class SegmentationSample(NamedTuple):
-    """The composite of a `DetectionSample`, and the digit that covers each pixel.
+    """The composite of a `DetectionSample`, and the digit that each pixel belongs to.
 
     Attributes:
         image: (H, W, 3) uint8, BGR.
-        labels: (H, W) uint8, indices of `PIXEL_CLASSES`: a digit's is one more than the digit.
+        labels: (H, W) uint8, indices of `PIXEL_CLASSES`: a digit's is one more than the digit. To it belongs all within
+            the convex hull of its ink, as strokes of the smallest digits are three pixels wide.
     """
 
     image: np.ndarray
@@ -101,7 +102,7 @@ def detection_samples(split: str, num: int, seed: int = 0) -> Iterator[Detection
 
 
 def segmentation_samples(split: str, num: int, seed: int = 0) -> Iterator[SegmentationSample]:
-    """The composites of `detection_samples` with the digits' outlines; arguments and errors as there."""
+    """The composites of `detection_samples` with the digits' hulls; arguments and errors as there."""
     scans, labels = digit_scans(split)
     pictures = photographs(split)
     for index in range(num):
@@ -109,7 +110,7 @@ def segmentation_samples(split: str, num: int, seed: int = 0) -> Iterator[Segmen
         scene = compose(rng, pictures, scans, labels, MAX_DIGITS[split])
         pixels = np.zeros(scene.image.shape[:2], np.uint8)
         for (left, top, right, bottom), label, ink in zip(scene.boxes.astype(int), scene.labels, scene.inks):
-            pixels[top:bottom, left:right][ink > 0.5] = label + 1
+            pixels[top:bottom, left:right][hull(ink)] = label + 1
         yield SegmentationSample(scene.image, pixels)
 
 

@@ -61,4 +61,4 @@ def test_its_commands_lead_to_drawn_pictures_and_scores(folder, monkeypatch, cap
     for name in ("scene", "turned"):
         drawn, plain = (cv2.imread(f"{place}/{name}.jpg") for place in ("drawn", "docs/images"))
         assert drawn.shape == plain.shape and (drawn != plain).any(2).mean() > 0.02
-    assert any(" mAP " in line for line in scores)
+    assert any(" mIoU " in line for line in scores) and any(" mAP " in line for line in scores)

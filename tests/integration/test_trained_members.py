@@ -1,4 +1,4 @@
-"""The trained rotated detector of digits: every command on it, against mmrotate's own."""
+"""The trained segmentor and rotated detector of digits: every command on them, against mmseg's and mmrotate's own."""
 
 from typing import Any, Callable, NamedTuple
 
@@ -14,7 +14,7 @@ from mmonnx.runtime import open_model
 from mmonnx.support.resources import config_root
 from mmonnx.verifying.matching import Tolerances, match
 
-pytestmark = pytest.mark.once  # mmrotate is on the default stack alone
+pytestmark = pytest.mark.once  # mmsegmentation and mmrotate are on the default stack alone
 CONFIGS = config_root() / "digits"
 NUM = 24
 SIZES = ((320, 320), (131, 202), (300, 181), (600, 900))
@@ -34,6 +34,16 @@ class Kind(NamedTuple):
 
 
 KINDS = (
+    Kind(
+        "semantic_fpn_digits",
+        "mmseg",
+        "mIoU",
+        0.7,
+        digits.make_segmentation_set,
+        digits.segmentation_samples,
+        scores.pytorch_segmentor,
+        lambda part: f"data.{part}.img_dir={{0}}/{{1}}/images data.{part}.ann_dir={{0}}/{{1}}/labels",
+    ),
     Kind(
         "rotated_fcos_digits",
         "mmrotate",
@@ -113,13 +123,8 @@ def test_its_metric_is_pytorchs_and_a_good_one(made):
 
 
 def test_another_models_checkpoint_is_told_of(made, tmp_path, capsys):
-    command = [
-        "export",
-        made.config,
-        str(CONFIGS / "mobilenet_v2_digits.pth"),
-        "--output-file",
-        str(tmp_path / "x.onnx"),
-    ]
+    other = str(CONFIGS / "mobilenet_v2_digits.pth")
+    command = ["export", made.config, other, "--output-file", str(tmp_path / "x.onnx")]
     assert cli.main(command) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "has no key of this model" in line and not (tmp_path / "x.onnx").exists()

@@ -11,8 +11,10 @@ from PIL import Image
 
 pytestmark = pytest.mark.once
 
-# The goal of its metric, and how many answers there are at least; older stacks have no mmrotate.
+# The goal of its metric, and how many answers there are at least; older stacks have neither mmseg nor mmrotate.
 MODELS = {"faster_rcnn_digits": (0.85, 4000), "mobilenet_v2_digits": (0.95, 200)}
+if importlib.util.find_spec("mmseg"):
+    MODELS["semantic_fpn_digits"] = 0.78, 200 * 240 * 320
 if importlib.util.find_spec("mmrotate"):
     MODELS["rotated_fcos_digits"] = 0.8, 1000
 
@@ -55,9 +57,10 @@ def test_every_case_of_the_verification_holds_with_real_detections(demo):
 OUTPUTS = {
     "faster_rcnn_digits": {"dets": ["batch", "num_dets"], "labels": ["batch", "num_dets"]},
     "mobilenet_v2_digits": {"probs": ["batch", ""]},
+    "semantic_fpn_digits": {"seg_map": ["batch", "map_height"]},
     "rotated_fcos_digits": {"dets": ["batch", "num_dets"], "labels": ["batch", "num_dets"]},
 }
-OPTIONAL = {"faster_rcnn_digits": "img_shape"}
+OPTIONAL = {"faster_rcnn_digits": "img_shape", "semantic_fpn_digits": "ori_shape"}
 
 
 @pytest.mark.parametrize("stem", list(MODELS))
