@@ -139,7 +139,7 @@ def hull(ink: np.ndarray) -> np.ndarray:
     import cv2
 
     points = cv2.findNonZero((ink > 0.5).astype(np.uint8))
-    return cv2.fillConvexPoly(np.zeros(ink.shape, np.uint8), cv2.convexHull(points), 1).astype(bool)
+    return cv2.fillConvexPoly(np.zeros(ink.shape, np.uint8), cv2.convexHull(points), (1,)).astype(bool)
 
 
 def _turned_box(box: Tuple[int, int, int, int], sides: Tuple[int, ...], angle: float) -> Tuple[float, ...]:
