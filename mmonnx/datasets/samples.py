@@ -4,7 +4,7 @@ from typing import Iterator, NamedTuple
 
 import numpy as np
 
-from .painting import background, compose, hull, paste, render
+from .painting import Scene, background, compose, hull, paste, render
 from .sources import CLASSES, SPLITS, digit_scans, photographs
 
 CROP_SIDE = 64
@@ -28,6 +28,8 @@ PALETTE = (
 )
 #: Degrees by which digits of rotated boxes are turned at most. An upside-down 6 would be a 9.
 MOST_TURNED = 40.0
+_UPRIGHT, _CROPS, _TURNED = range(3)
+"""Kinds of samples, which are drawn apart from each other."""
 
 
 class DetectionSample(NamedTuple):
@@ -93,21 +95,13 @@ def detection_samples(split: str, num: int, seed: int = 0) -> Iterator[Detection
     Raises:
         InputError: another split, or a package is not installed.
     """
-    scans, labels = digit_scans(split)
-    pictures = photographs(split)
-    for index in range(num):
-        rng = np.random.RandomState([seed, SPLITS.index(split), 0, index])
-        scene = compose(rng, pictures, scans, labels, MAX_DIGITS[split])
+    for scene in _scenes(split, num, seed):
         yield DetectionSample(scene.image, scene.boxes, scene.labels)
 
 
 def segmentation_samples(split: str, num: int, seed: int = 0) -> Iterator[SegmentationSample]:
     """The composites of `detection_samples` with the digits' hulls; arguments and errors as there."""
-    scans, labels = digit_scans(split)
-    pictures = photographs(split)
-    for index in range(num):
-        rng = np.random.RandomState([seed, SPLITS.index(split), 0, index])
-        scene = compose(rng, pictures, scans, labels, MAX_DIGITS[split])
+    for scene in _scenes(split, num, seed):
         pixels = np.zeros(scene.image.shape[:2], np.uint8)
         for (left, top, right, bottom), label, ink in zip(scene.boxes.astype(int), scene.labels, scene.inks):
             pixels[top:bottom, left:right][hull(ink)] = label + 1
@@ -116,11 +110,7 @@ def segmentation_samples(split: str, num: int, seed: int = 0) -> Iterator[Segmen
 
 def rotated_samples(split: str, num: int, seed: int = 0) -> Iterator[RotatedSample]:
     """Composites of digits turned by up to 40 degrees; for the rest, and the errors, see `detection_samples`."""
-    scans, labels = digit_scans(split)
-    pictures = photographs(split)
-    for index in range(num):
-        rng = np.random.RandomState([seed, SPLITS.index(split), 2, index])
-        scene = compose(rng, pictures, scans, labels, MAX_DIGITS[split], MOST_TURNED)
+    for scene in _scenes(split, num, seed, _TURNED, MOST_TURNED):
         yield RotatedSample(scene.image, scene.turned_boxes, scene.labels)
 
 
@@ -129,7 +119,7 @@ def classification_samples(split: str, num: int, seed: int = 0) -> Iterator[Clas
     scans, labels = digit_scans(split)
     pictures = photographs(split)
     for index in range(num):
-        rng = np.random.RandomState([seed, SPLITS.index(split), 1, index])
+        rng = np.random.RandomState([seed, SPLITS.index(split), _CROPS, index])
         image = background(rng, pictures, (CROP_SIDE, CROP_SIDE), (0.1, 0.4))
         chosen = rng.randint(len(scans))
         # A turned digit of 60 px can be a pixel or two higher than the crop.
@@ -140,3 +130,12 @@ def classification_samples(split: str, num: int, seed: int = 0) -> Iterator[Clas
         top, left = (int(np.clip(at, 0, CROP_SIDE - side)) for at, side in ((top, height), (left, width)))
         paste(rng, image, ink, top, left)
         yield ClassificationSample(image, int(labels[chosen]))
+
+
+def _scenes(split: str, num: int, seed: int, kind: int = _UPRIGHT, turned: float = 0.0) -> Iterator[Scene]:
+    """Composites of digits, turned by up to so many degrees; for the rest see `detection_samples`."""
+    scans, labels = digit_scans(split)
+    pictures = photographs(split)
+    for index in range(num):
+        rng = np.random.RandomState([seed, SPLITS.index(split), kind, index])
+        yield compose(rng, pictures, scans, labels, MAX_DIGITS[split], turned)

@@ -4,7 +4,6 @@ The file gives the maps of heat and of tags, as upstream has them in front of th
 """
 
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -18,21 +17,16 @@ from ...loading import (
     LoadOptions,
     RawModule,
     Task,
-    another_size,
-    channel_notes,
-    check_size,
     flatten,
     give_raw,
-    input_channels,
-    larger_size,
     raw_names,
-    sample_images,
     to_numpy,
 )
 from ...rewriting import POSE_MAPS, current
 from ...runtime import RawOutputs
-from .inputs import Shape, divisor_of, feeds, name_axes
+from .inputs import name_axes
 from .module import one_pass
+from .tasks import pose_task
 
 _NAMES = ["heatmaps", "tags"]
 Maps = Tuple[torch.Tensor, torch.Tensor]
@@ -64,36 +58,22 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
         InputError: the size is not one of the model's.
     """
-    shape = options.shape
-    assert shape is not None  # the caller has given one
-    channels = input_channels(model, _network(model), norm, shape)
-    samples = sample_images(options, channels)
-    pictures = [samples[number % len(samples)] for number in range(options.batch)]
-    prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device))
 
-    def run(size: Shape) -> Any:
-        batch = prepare(samples[:1], size)
-        if not options.skip_postprocess:
-            return _predict(model, batch)
+    def takes_raw(batch: Feeds) -> Any:
         with inference(model):
             return _network(model)(batch["input"])
 
-    check_size(title, shape, run, replace(options, dynamic=False))
-    divisor = divisor_of(shape, run) if options.dynamic else 32
-    task = Task(
-        codebase="mmpose",
-        title=title,
-        module=MapsModule(model).eval(),
-        inputs=prepare(pictures, shape),
-        output_names=list(_NAMES),
-        dynamic_axes={},
+    task = pose_task(
+        model,
+        title,
+        norm,
+        options,
+        module=MapsModule(model),
+        output_names=_NAMES,
+        network=_network(model),
         predict=partial(_predict, model),
         read=lambda outputs: [RawOutputs(dict(outputs))],
-        preprocess=prepare,
-        other_shape=another_size(title, shape, run, divisor) if options.dynamic else None,
-        divisor=divisor,
-        larger_shape=larger_size(shape, run, options),
-        notes=channel_notes(samples, channels),
+        takes=takes_raw if options.skip_postprocess else None,
     )
     if options.skip_postprocess:
         module = RawModule(model, _network(model)).eval()

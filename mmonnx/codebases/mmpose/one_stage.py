@@ -1,7 +1,6 @@
 """Pose estimators of MMPose 0.x that find people by their middles, and the key points of each, as tasks."""
 
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -15,18 +14,13 @@ from ...loading import (
     Feeds,
     LoadOptions,
     Task,
-    another_size,
-    channel_notes,
-    check_size,
-    input_channels,
-    larger_size,
-    sample_images,
 )
 from ...rewriting import current
 from ...runtime import Poses
 from ...support import InputError
-from .inputs import Shape, divisor_of, feeds, name_axes
+from .inputs import name_axes
 from .module import one_pass
+from .tasks import pose_task
 
 KIND = "CID"
 _NAMES = ["keypoints", "scores"]
@@ -72,33 +66,17 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         raise InputError(
             f"--skip-postprocess has nothing to skip of {title}", "its key points, as the network gives them", ""
         )
-    shape = options.shape
-    assert shape is not None  # the caller has given one
     network: Any = model
-    channels = input_channels(model, lambda image: network.backbone(image)[0], norm, shape)
-    samples = sample_images(options, channels)
-    pictures = [samples[number % len(samples)] for number in range(options.batch)]
-    prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device))
-
-    def run(size: Shape) -> Any:
-        return _predict(model, prepare(samples[:1], size))
-
-    check_size(title, shape, run, replace(options, dynamic=False))
-    divisor = divisor_of(shape, run) if options.dynamic else 32
-    task = Task(
-        codebase="mmpose",
-        title=title,
-        module=PeopleModule(model).eval(),
-        inputs=prepare(pictures, shape),
-        output_names=list(_NAMES),
-        dynamic_axes={},
+    task = pose_task(
+        model,
+        title,
+        norm,
+        options,
+        module=PeopleModule(model),
+        output_names=_NAMES,
+        network=lambda image: network.backbone(image)[0],
         predict=partial(_predict, model),
         read=_read,
-        preprocess=prepare,
-        other_shape=another_size(title, shape, run, divisor) if options.dynamic else None,
-        divisor=divisor,
-        larger_shape=larger_size(shape, run, options),
-        notes=channel_notes(samples, channels),
     )
     name_axes(task, options, maps=False)
     for name in _NAMES if task.dynamic_axes else ():

@@ -1,7 +1,6 @@
 """Pose estimators of MMPose 0.x that get crops, as tasks."""
 
 import importlib
-from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
@@ -16,18 +15,13 @@ from ...loading import (
     LoadOptions,
     RawModule,
     Task,
-    another_size,
-    channel_notes,
-    check_size,
     give_raw,
-    input_channels,
-    larger_size,
     raw_names,
-    sample_images,
 )
 from ...runtime import Poses
-from .inputs import Shape, divisor_of, feeds, name_axes
+from .inputs import name_axes
 from .module import PoseModule, is_udp, metas, one_pass
+from .tasks import pose_task
 
 _RANK_OF_MAPS = 4
 """(N, K, h, w), where a regression gives (N, K, 2 or 4)."""
@@ -40,32 +34,16 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
         InputError: the size is not one of the model's.
     """
-    shape = options.shape
-    assert shape is not None  # the caller has given one
-    channels = input_channels(model, _network(model), norm, shape)
-    samples = sample_images(options, channels)
-    pictures = [samples[number % len(samples)] for number in range(options.batch)]
-    prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device))
-
-    def run(size: Shape) -> Any:
-        return _predict(model, prepare(samples[:1], size))
-
-    check_size(title, shape, run, replace(options, dynamic=False))
-    divisor = divisor_of(shape, run) if options.dynamic else 32
-    task = Task(
-        codebase="mmpose",
-        title=title,
-        module=PoseModule(model).eval(),
-        inputs=prepare(pictures, shape),
+    task = pose_task(
+        model,
+        title,
+        norm,
+        options,
+        module=PoseModule(model),
         output_names=["keypoints"],
-        dynamic_axes={},
+        network=_network(model),
         predict=partial(_predict, model),
         read=_read,
-        preprocess=prepare,
-        other_shape=another_size(title, shape, run, divisor) if options.dynamic else None,
-        divisor=divisor,
-        larger_shape=larger_size(shape, run, options),
-        notes=channel_notes(samples, channels),
     )
     if options.skip_postprocess:
         module = RawModule(model, _network(model)).eval()
