@@ -7,6 +7,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+import torch
 
 pytest.importorskip("poses")
 
@@ -130,11 +131,14 @@ def test_nobody_is_found_where_no_middle_is_hot(tmp_path):
 
 
 @pytest.mark.long
-def test_tokens_that_become_clusters(tmp_path):
+def test_tokens_that_become_clusters(tmp_path, monkeypatch):
     task = small_pose_estimator(TCFORMER, tmp_path, TCFORMER_OPTIONS, dynamic=True, shape=(128, 96))
     context, cases = ExportContext(), make_cases(task, None, task.shape)
     session = Session(lower(trace(task, 11, context)))
     assert not faults_of(task, context, [case.feeds for case in cases[1:]])
+    # upstream draws what keeps two densities from being equal, and now and then finds other clusters by it than before:
+    # as the file has it, it grows with the token's number
+    monkeypatch.setattr(torch, "rand", lambda shape, **kind: (torch.arange(shape[1], **kind) / shape[1]).expand(shape))
     results = verify(task, session.run, cases)
     assert all(result.ok for result in results), [(one.name, one.problems) for one in results if not one.ok]
     assert sum(result.excused for result in results) < 0.1 * sum(result.total for result in results)
