@@ -59,7 +59,10 @@ def _verdict(verified: Verification) -> str:
     rest = f"; {empty} without anything to find" if empty else ""
     if bad:
         return f"{counted - len(bad)} of {counted} cases; not: {', '.join(bad)}{rest}"
-    return f"{counted} of {counted} cases agree with PyTorch{rest}" if counted else f"nothing was compared{rest}"
+    if not verified.compared:
+        inside = f"; what is inside agrees in {counted}" if counted else ""
+        return f"no answer was compared{inside}{rest}"
+    return f"{counted} of {counted} cases agree with PyTorch{rest}"
 
 
 def describe_value(value: onnx.ValueInfoProto) -> str:

@@ -309,6 +309,7 @@ class Inside:
             ok=not wrong,
             problems=[f"{name}: {wrong} of {len(own)} regions are others than PyTorch chooses"] if wrong else [],
             seconds=seconds,
+            inside=True,
         )
 
     def _not_chosen(self, case: Case, first: Driven, own: np.ndarray, chosen: np.ndarray) -> int:

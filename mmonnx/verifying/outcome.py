@@ -43,6 +43,7 @@ class CaseResult:
         problems: what did not, one line each, the first few.
         seconds: of PyTorch and of the runtime; a single run without warm-up, so an indication only.
         allowed: the greatest gaps of a box and a score that PyTorch's own noise made necessary, see ``Match.allowed``.
+        inside: what was compared is inside of the model, and none of its answers.
     """
 
     name: str
@@ -59,6 +60,7 @@ class CaseResult:
     seconds: Tuple[float, float] = (0.0, 0.0)
     allowed: Tuple[float, float] = (0.0, 0.0)
     psnr: Optional[float] = None
+    inside: bool = False
 
     @property
     def verdict(self) -> str:
@@ -116,6 +118,7 @@ def joined(name: str, results: Sequence[CaseResult]) -> CaseResult:
         problems=[line for result in results for line in result.problems][:MAX_LINES],
         seconds=(sum(result.seconds[0] for result in results), sum(result.seconds[1] for result in results)),
         allowed=(max(result.allowed[0] for result in results), max(result.allowed[1] for result in results)),
+        inside=first.inside,
     )
 
 

@@ -81,6 +81,7 @@ class TensorsMatch:
             problems=self.problems[:MAX_LINES],
             seconds=seconds,
             allowed=(0.0, self._allowed),
+            inside=True,
         )
 
 

@@ -266,7 +266,7 @@ def test_a_file_of_which_nothing_was_compared_is_a_failed_export(data, tmp_path,
 
     monkeypatch.setattr(stages, "verify_model", lambda *args, **kwargs: stages.Verification([]))
     found = train("classifier", data, tmp_path / "run", [dict(QUICK, verify=True)])
-    assert not found.files and "no case has anything to compare" in found.exports[0]["onnx_error"]
+    assert not found.files and "no case has any answer to compare" in found.exports[0]["onnx_error"]
 
 
 def test_only_rank_0_exports(data, tmp_path, monkeypatch):

@@ -152,7 +152,7 @@ def test_cases_without_anything_to_find_do_not_count(model):
 
     assert verdict(GOOD, EMPTY) == "1 of 1 cases agree with PyTorch; 1 without anything to find"
     assert verdict(GOOD, BAD, EMPTY) == "1 of 2 cases; not: blank 64x64; 1 without anything to find"
-    assert verdict(EMPTY) == "nothing was compared; 1 without anything to find"
+    assert verdict(EMPTY) == "no answer was compared; 1 without anything to find"
     assert not Verification([EMPTY]).ok and Verification([GOOD, EMPTY]).ok and not Verification([GOOD, BAD]).ok
 
 

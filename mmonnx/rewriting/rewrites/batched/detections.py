@@ -7,9 +7,9 @@ import torch
 from ...symbolics import ABSENT
 from ..context import Detections, ExportContext
 from ..splitting import goes_by_class, greatest_number, is_agnostic, strongest
-from .indices import divide, image_numbers, inside
+from .indices import divide, greatest_of_images, image_numbers, inside
 from .lists import gather_detections
-from .suppression import suppress
+from .suppression import is_soft, suppress
 
 
 def list_detections(
@@ -30,26 +30,56 @@ def list_detections(
         nms: its config.
         limit: ``max_per_img``, as the end of a slice; None for all.
     """
-    top, agnostic, images = greatest_number(limit, nms), is_agnostic(nms), image_numbers(context)
-    absent = scores.new_full((1,), ABSENT)
+    top, empty = greatest_number(limit, nms), context.capabilities.empty_tensors
+    images = image_numbers(context)
     own = image == images[:, None]
-    count = own.long().sum(1)
-    by_class = goes_by_class(nms, count)
-    # a class of an image is a class of the operator; classes that suppress each other are one more, before them
-    width = classes + 1 if agnostic else classes
-    if agnostic:
-        known = image if context.capabilities.empty_tensors else torch.where(image < 0, image.new_zeros(1), image)
-        labels_or_one = torch.where(goes_by_class(nms, count[known]), labels + 1, labels.new_zeros(1))
+    known = image if empty else torch.where(image < 0, image.new_zeros(1), image)
+    by_class = goes_by_class(nms, own.long().sum(1))
+    # classes that suppress each other are one more, before the others
+    group, groups = labels, classes
+    if is_agnostic(nms):
+        group, groups = torch.where(by_class[known], labels + 1, labels.new_zeros(1)), classes + 1
+    if empty and top is not None and not is_soft(nms):
+        boxes_apart = _apart(boxes, group, own, known)
+        found = suppress(context, boxes_apart[None], scores[None, None], nms, ABSENT / 2, top, None, own)
     else:
-        labels_or_one = labels
-    group = torch.arange(width, device=image.device) + images[:, None] * width
-    mine = torch.where(image < 0, image, image * width + labels_or_one) == group.reshape(-1, 1)
-    table = torch.where(mine, scores, absent)
-    of_image = torch.where(own, scores, absent).max(1, keepdim=True)[0]
-    best = strongest(table.max(1)[0].reshape(-1, width), of_image, by_class[:, None]).reshape(1, -1, 1)
-    found = suppress(context, boxes[None], scores[None, None], nms, ABSENT / 2, top, best, mine)
-    row = found.row if context.capabilities.empty_tensors else inside(found.row, boxes.shape[0])
+        # a class of an image is a class of the operator
+        number = torch.arange(groups, device=image.device) + images[:, None] * groups
+        mine = torch.where(image < 0, image, image * groups + group) == number.reshape(-1, 1)
+        best = _strongest_of_calls(scores, own, mine, by_class)
+        found = suppress(context, boxes[None], scores[None, None], nms, ABSENT / 2, top, best, mine)
+    row = found.row if empty else inside(found.row, boxes.shape[0])
     return gather_detections(context, boxes[row], found.scores, labels[row], image[row], top, limit, row)
+
+
+def _apart(boxes: torch.Tensor, group: torch.Tensor, own: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """The boxes (K, 4), each group (K,) of each image moved to a place of its own, as mmcv moves them.
+
+    What is rounded there decides what overlaps how much. One call of the operator for all groups of an image is faster
+    than a table of groups and boxes, as long as few boxes are kept: each is compared with all of them.
+
+    Args:
+        own: (N, K) bool, which an image has; image: (K,) int64.
+    """
+    offset = group.to(boxes.dtype) * (greatest_of_images(boxes.max(1)[0], own)[image] + 1)
+    return boxes + offset[:, None]
+
+
+def _strongest_of_calls(
+    scores: torch.Tensor, own: torch.Tensor, mine: torch.Tensor, by_class: torch.Tensor
+) -> torch.Tensor:
+    """The best score of the call of mmcv's operator that each class of each image is in, (1, N * C, 1).
+
+    Args:
+        scores: (K,).
+        own: (N, K) bool, which an image has.
+        mine: (N * C, K) bool, which a class of an image has.
+        by_class: (N,) bool, whether each class of an image is a call.
+    """
+    absent = scores.new_full((1,), ABSENT)
+    of_image = torch.where(own, scores, absent).max(1, keepdim=True)[0]
+    of_class = torch.where(mine, scores, absent).max(1)[0].reshape(own.shape[0], -1)
+    return strongest(of_class, of_image, by_class[:, None]).reshape(1, -1, 1)
 
 
 def multiclass_detections(

@@ -7,6 +7,8 @@ import torch
 from ...symbolics import at_least_one
 from ..context import ExportContext
 
+_LEAST = -1e30
+"""Less than any value."""
 CERTAIN = 2.0
 """A score above all real ones: what has it is never suppressed."""
 
@@ -25,6 +27,16 @@ def image_numbers(context: ExportContext) -> torch.Tensor:
     if "image_numbers" not in context.extras:
         context.extras["image_numbers"] = torch.arange(context.input.shape[0], device=context.input.device)
     return context.extras["image_numbers"]
+
+
+def greatest_of_images(values: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """The greatest of the values (K,) of each image, (N,), where ``own`` (N, K) bool says whose they are.
+
+    Of an image that has none it is less than any value.
+    """
+    least = values.new_full((1,), _LEAST)
+    # one more column, as there is no greatest of nothing
+    return torch.cat([torch.where(own, values, least), least.expand(own.shape[0], 1)], 1).max(1)[0]
 
 
 def rows_of(maps: Sequence[torch.Tensor], channels: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from ...symbolics import non_zero, rotated_nms
 from ..context import Detections, ExportContext
-from .indices import image_numbers
+from .indices import greatest_of_images, image_numbers
 from .lists import gather_detections
 
 
@@ -53,14 +53,7 @@ def _apart(context: ExportContext, boxes: torch.Tensor, label: torch.Tensor, ima
 
     As far away as upstream has it, of each image by itself: what is rounded there decides what overlaps how much.
     """
-    own = torch.cat([image, image.new_full((1,), -1)]) == image_numbers(context)[:, None]  # never empty
-    greatest = []
-    for values in (boxes[:, :2], boxes[:, 2:4]):
-        most = torch.cat([values.max(1)[0], values.new_zeros(1)])
-        greatest.append(torch.where(own, most, torch.full_like(most[:1], _LEAST)).max(1)[0])
+    own = image == image_numbers(context)[:, None]
+    greatest = [greatest_of_images(values.max(1)[0], own) for values in (boxes[:, :2], boxes[:, 2:4])]
     offset = label.to(boxes.dtype) * (greatest[0] + greatest[1] + 1)[image]
     return torch.cat([boxes[:, :2] + offset[:, None], boxes[:, 2:]], 1)
-
-
-_LEAST = -1e30
-"""Less than any coordinate."""

@@ -11,8 +11,9 @@ from ..context import ExportContext
 from .indices import CERTAIN, clip_k
 
 _NO_LIMIT = 2**31 - 1
-_ELSEWHERE = 2.0**20
-"""A place outside of every picture, where float32 still has whole numbers for millions of boxes."""
+_ELSEWHERE = 2.0**22
+"""A place outside of every picture, also where its classes lie apart, where float32 has whole numbers for millions of
+boxes."""
 _SCALE, _LIFT = 2.0**64, 2.0**-120
 """What makes every score positive that is there: see :func:`_positive`."""
 
@@ -36,7 +37,7 @@ def suppress(
     nms: Optional[Dict[str, Any]],
     score_thr: float,
     limit: Optional[int],
-    best: torch.Tensor,
+    best: Optional[torch.Tensor],
     members: Optional[torch.Tensor] = None,
 ) -> Survivors:
     """Run the suppression that an ``nms`` config describes, in each batch and class by itself.
@@ -49,20 +50,19 @@ def suppress(
         score_thr: exclusive lower bound of the scores.
         limit: the greatest number of boxes kept per batch and class, None for all.
         best: (B, C, 1), or to be expanded to it: the best score of the call of mmcv's operator that a class is in,
-            see :func:`strongest`.
+            see :func:`strongest`; ``soft_nms`` alone needs it.
         members: (C, K) bool, which boxes a class has, where ``scores`` is (1, 1, K) for all classes; None: all of them.
 
     Raises:
         NotImplementedError: the config asks for a suppression that is not rewritten.
     """
     nms = dict(type="nms", iou_threshold=1.0) if nms is None else nms
-    kind = compat.kind_of(nms.get("type", "nms"))
-    if kind not in ("nms", "soft_nms"):
-        raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' and 'soft_nms' can")
+    soft = is_soft(nms)
     if nms.get("offset", 0):
         # the old convention counts both border pixels: the same IoU as of boxes one pixel longer
         boxes = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
-    if kind == "soft_nms":
+    if soft:
+        assert best is not None
         if members is not None:
             scores = torch.where(members, scores, scores.new_full((1,), ABSENT))
         return _soft(boxes, scores, nms, score_thr, limit, best)
@@ -89,6 +89,18 @@ def suppress(
     selected = non_max_suppression(boxes, scores, limit or _NO_LIMIT, threshold, score_thr)
     batch, group, row = selected.unbind(1)
     return Survivors(batch, group, row, gather_nd(real, selected) if own is None else real.reshape(-1)[row])
+
+
+def is_soft(nms: Optional[Dict[str, Any]]) -> bool:
+    """Whether a config asks for scores to be weakened.
+
+    Raises:
+        NotImplementedError: it asks for a suppression that is not rewritten.
+    """
+    kind = compat.kind_of((nms or {}).get("type", "nms"))
+    if kind not in ("nms", "soft_nms"):
+        raise NotImplementedError(f"nms type {kind!r} cannot be exported; 'nms' and 'soft_nms' can")
+    return bool(kind == "soft_nms")
 
 
 def _with_area(boxes: torch.Tensor) -> torch.Tensor:
