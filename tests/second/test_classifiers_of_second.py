@@ -222,6 +222,29 @@ def test_patches_of_any_map_are_upstreams(size):
             torch.testing.assert_close(found, block(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (64, 96), (128, 32), (80, 80)])
+def test_places_of_a_traced_size_are_upstreams(size):
+    """At 64x64, of the embedding's own size, upstream resizes nothing; at 128x32 it has as many cells, and does."""
+    from mmpretrain.models.backbones.hivit import HiViT
+
+    arch = {"embed_dims": 32, "depths": [1, 1, 1], "num_heads": 2}
+    model = HiViT(arch, img_size=64, ape=True, rpe=False, out_indices=[2])
+    nn.init.normal_(model.pos_embed)
+    stand_in = REGISTRY["mmpretrain.models.backbones.hivit.HiViT.interpolate_pos_encoding"].function
+    cells = torch.zeros(1, size[0] * size[1] // 256, 32)
+    expected = model.interpolate_pos_encoding(cells, *size)
+    found = stand_in(ExportContext(), None, model, cells, torch.tensor(size[0]), torch.tensor(size[1]))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_features_of_itpn_are_those_of_pytorch_at_any_size():
+    name = "mmpretrain::itpn/itpn-pixel_hivit-base-p16_8xb512-amp-coslr-400e_in1k.py"
+    # a last block that has the number of none before it, by which upstream knows it
+    arch = {"_delete_": True, "embed_dims": 32, "depths": [1, 1, 8], "num_heads": 2}
+    task = load(name, {"model.backbone.arch": arch, "model.backbone.img_size": 64}, dynamic=True)
+    assert len({result.shape for result in check(task)}) > 1
+
+
 class Keeping(nn.Linear):
     """Keeps what follows from its weights when it is put into eval mode, as LeViT and TinyViT do."""
 

@@ -105,7 +105,7 @@ CODEBASES = {
             "clip": "vit-base-p32_pt-64xb64_in1k.py",
             "eva": "eva-mae-style_vit-base-p16_16xb256-coslr-400e_in1k.py",
             "regnet": "regnetx-400mf_8xb128_in1k.py",
-            "replknet": "replknet-31B_32xb64_in1k-384px.py",  # of the others upstream's bases are in another format
+            "replknet": "replknet-31L_32xb64_in1k-384px.py",  # of 31B upstream's bases are in another format
             "resnest": "resnest50_32xb64_in1k.py",
             "vgg": "vgg11_8xb32_in1k.py",
         },
