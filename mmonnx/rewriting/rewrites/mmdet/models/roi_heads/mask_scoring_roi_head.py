@@ -4,10 +4,13 @@ from typing import Any, List
 
 import torch
 
+from ....batched import flat_detections
 from ....context import ExportContext
 from ....registry import rewrite
 from ....rows import rows_of_label
 
+_BEHIND = 2.0**24
+"""More than the number of any image."""
 _HEAD = "mmdet.models.roi_heads.mask_scoring_roi_head.MaskScoringRoIHead."
 
 
@@ -52,6 +55,8 @@ def predict_mask(
 ) -> List[Any]:
     """What ``simple_test_mask`` is in 2.x, whose detections have the scores of their masks and no others.
 
+    They are sorted by these here, as the detections of all files are; upstream leaves them as the suppression had them.
+
     Args:
         results_list: the instances of the batch.
     """
@@ -60,9 +65,22 @@ def predict_mask(
     (instances,) = results_list
     found = self._mask_forward(x, bbox2roi([instances.bboxes]))
     ious = _mask_ious(self, found["mask_feats"], found["mask_preds"], instances.labels)
-    self.mask_head.predict_by_feat([found["mask_preds"]], results_list, batch_img_metas, self.test_cfg)
     instances.scores = instances.scores * ious
+    order = _best_first(context, instances.scores)
+    results_list = [instances[order]]
+    rows = torch.cat([instances.bboxes, instances.scores[:, None]], 1)
+    context.detections = flat_detections(context, rows[order], instances.labels[order])
+    self.mask_head.predict_by_feat([found["mask_preds"][order]], results_list, batch_img_metas, self.test_cfg)
     return results_list
+
+
+def _best_first(context: ExportContext, scores: torch.Tensor) -> torch.Tensor:
+    """The places of the scores (K,) of a flat batch, image after image, each from the best down; dummies stay last."""
+    count, image = scores.shape[0], context.image_index.float()
+    order = scores.topk(count)[1]
+    # of equal values TopK gives the first ones first
+    last = torch.where(image < 0, torch.full_like(image[:1], _BEHIND), image)
+    return order[(-last)[order].topk(count)[1]]
 
 
 def _mask_ious(self: Any, features: torch.Tensor, masks: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
