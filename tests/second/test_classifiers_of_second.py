@@ -245,6 +245,16 @@ def test_features_of_itpn_are_those_of_pytorch_at_any_size():
     assert len({result.shape for result in check(task)}) > 1
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (96, 64), (80, 112)])
+def test_features_of_sam_are_those_of_pytorch_at_any_size(shape):
+    """Traced where its windows are whole and its table is of the size, and where neither is so."""
+    arch = {"_delete_": True, "embed_dims": 24, "num_layers": 2, "num_heads": 3, "feedforward_channels": 48}
+    backbone = {"arch": {**arch, "global_attn_indexes": [1]}, "img_size": 64, "window_size": 2, "out_channels": 16}
+    options = {f"model.backbone.{name}": value for name, value in backbone.items()}
+    task = load("mmpretrain::sam/vit-base-p16_sam_headless.py", options, shape, dynamic=True)
+    assert len({result.shape for result in check(task)}) > 1
+
+
 class Keeping(nn.Linear):
     """Keeps what follows from its weights when it is put into eval mode, as LeViT and TinyViT do."""
 

@@ -1,7 +1,7 @@
 """Small language models with random weights, for detectors that take text: nothing is downloaded."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict
 
 import torch
 
@@ -16,18 +16,22 @@ _VOCABULARY = (
 _SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 _SPREAD = 0.3
 """Of the weights: with BERT's own, 0.02, all texts are nearly the same to the detector."""
+_LOW = 0.01
+"""The score threshold: what GLIP's random weights find has the scores with which its training begins."""
 
 
-def small(config: str, folder: Path) -> Dict[str, str]:
+def small(config: str, folder: Path) -> Dict[str, Any]:
     """Overrides with which a config's detector has a small language model; none where it has no language model.
 
     Args:
         config: the config's name.
         folder: in which the folder of the language model is made.
     """
-    if not loading.read(config)[1].model.get("language_model"):
+    model = loading.read(config)[1].model
+    if not model.get("language_model"):
         return {}
-    return {"model.language_model.name": str(_write(folder / "language"))}
+    found = {"model.language_model.name": str(_write(folder / "language"))}
+    return {**found, "model.test_cfg.score_thr": _LOW} if "score_thr" in (model.get("test_cfg") or {}) else found
 
 
 def _write(folder: Path) -> Path:

@@ -3,12 +3,12 @@
 from typing import Any, Tuple
 
 import torch
-from torch.nn import functional
 
 from ......environment import compat
 from ....context import ExportContext
 from ....registry import rewrite
-from ....sizes import is_traced, true_ratio
+from ....relative_positions import relative_positions
+from ....sizes import is_traced
 
 
 @rewrite("mmcls.models.backbones.mvit.resize_decomposed_rel_pos")
@@ -18,14 +18,7 @@ def resize_decomposed_rel_pos(
     """Relative positions (L, C) -> (q_size, k_size, C), for any sizes."""
     if not is_traced((q_size, k_size)):
         return original(rel_pos, q_size, k_size)
-    q_size, k_size = torch.as_tensor(q_size), torch.as_tensor(k_size)
-    longest = 2 * torch.where(q_size > k_size, q_size, k_size) - 1
-    resized = functional.interpolate(rel_pos.t()[None], size=(longest,), mode="linear")[0].t()
-    q_ratio, k_ratio = true_ratio(k_size, q_size), true_ratio(q_size, k_size)
-    # rounded where upstream's are: an index off by one would follow from any other way
-    q_coords = torch.arange(q_size)[:, None] * q_ratio.float()
-    k_coords = torch.arange(k_size)[None] * k_ratio.float()
-    return resized[((q_coords - k_coords) + ((k_size - 1) * k_ratio).float()).long()]
+    return relative_positions(rel_pos, q_size, k_size)
 
 
 @rewrite("mmcls.models.backbones.mvit.add_decomposed_rel_pos")
