@@ -13,9 +13,7 @@ from ....windows import Pair, join, padded, partition
 
 
 @rewrite("mmpretrain.models.backbones.vit_sam.get_rel_pos")
-def get_rel_pos(
-    context: ExportContext, original: Any, q_size: Any, k_size: Any, rel_pos: torch.Tensor
-) -> torch.Tensor:
+def get_rel_pos(context: ExportContext, original: Any, q_size: Any, k_size: Any, rel_pos: torch.Tensor) -> torch.Tensor:
     """Relative positions (L, C) -> (q_size, k_size, C); the trace would keep whether upstream's table is resized."""
     if not is_traced((q_size, k_size)):
         return original(q_size, k_size, rel_pos)
