@@ -74,6 +74,7 @@ def measure(
     shape: Shape,
     rounds: int,
     threads: Optional[int] = None,
+    profiled: bool = True,
 ) -> List[Row]:
     """Measure every variant that was built at one shape.
 
@@ -84,6 +85,7 @@ def measure(
         shape: (height, width).
         rounds: counted rounds; in each, every variant runs once, on the same picture, and the next takes the next one.
         threads: within an operator, None for ONNX Runtime's own choice.
+        profiled: whether the time of each kernel is told as well.
     """
     rows = {variant.name: Row(variant.name, variant.error) for variant in variants}
     cases = _cases(task, pictures, shape)
@@ -104,7 +106,7 @@ def measure(
     for name, session in sessions.items():
         _compare(reference, cases, session, rows[name])
     sessions.clear()  # their memory is needed no more
-    for variant in (one for one in variants if one.path and not one.engine and not rows[one.name].error):
+    for variant in (one for one in variants if profiled and _in_onnxruntime(one) and not rows[one.name].error):
         _profile(variant, arrays, threads, rows[variant.name])
     return list(rows.values())
 
@@ -116,6 +118,10 @@ def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Cas
         resized = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR)
         cases.append(Case(f"picture {number}", task.preprocess([picture], shape), [resized]))
     return cases
+
+
+def _in_onnxruntime(variant: Variant) -> bool:
+    return bool(variant.path) and not variant.engine
 
 
 def _open(variant: Variant, threads: Optional[int]) -> AnySession:
