@@ -23,6 +23,8 @@ from .variants import Variant, base
 
 WARM_UP = 2
 """Rounds that are run and not counted, for each shape."""
+_FURTHER = 6
+"""PyTorch's further runs for a difference: of large pictures each takes seconds, and peers differ on most of them."""
 _PROFILED = 4
 """Runs with the profiler: one for each of the photographs."""
 Shape = Tuple[int, int]
@@ -172,7 +174,7 @@ def _compare(task: Task, cases: Sequence[Case], session: AnySession, row: Row) -
     except Exception as error:
         row.error = type_and_line(error)[:200]
         return
-    results = verify(task, run, cases, show=count)
+    results = verify(task, run, cases, show=count, further=_FURTHER)
     row.matched = sum(result.matched for result in results)
     row.total = sum(result.total for result in results)
     row.ok = all(result.ok for result in results)
