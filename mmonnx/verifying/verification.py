@@ -171,8 +171,9 @@ def verify(
         tolerances: what may differ.
         further: the most further runs of PyTorch's by which a difference is explained, 1 at least.
     """
+    taken = progress(cases) if progress else cases
     with ordinary(task.module):
-        return [_verify(task, run, case, show, tolerances, further) for case in (progress(cases) if progress else cases)]
+        return [_verify(task, run, case, show, tolerances, further) for case in taken]
 
 
 def _verify(
