@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 import torchvision
 from torch.autograd import Function
+
+from ...environment import compat
 
 _PER_KEPT = 4
 """How many boxes are asked for each that may be kept, and by what they grow where too few are."""
@@ -61,8 +62,7 @@ def _kept(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, most:
     Whether a box stays depends on better ones alone: the best are asked first, and more of them only where too few
     stay. All at once take a minute where tens of thousands overlap, as of a YOLOv3 without training.
     """
-    # torch 1.8 has no stable sort
-    order = torch.from_numpy(np.argsort(-scores.cpu().numpy(), kind="stable")).to(scores.device)
+    order = scores.sort(descending=True, **({"stable": True} if compat.has_stable_sort() else {}))[1]
     asked = _PER_KEPT * most
     while True:
         first = order[:asked]
