@@ -1,16 +1,24 @@
 """What lies in ``projects/`` of a checkout of mmdetection 3, beside a wheel; PYTHONPATH leads to the checkout."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 pytest.importorskip("projects.ViTDet.vitdet")
 
+import numpy as np
+import projects
 from models import exported
 
+from mmonnx import loading
+from mmonnx.loading.images import photographs
 from mmonnx.rewriting.lowering import lower
 from mmonnx.rewriting.rewrites import ExportContext
 from mmonnx.runtime.session import Session
+from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.verification import make_cases, verify
 
 AXES = {0: "batch", 2: "height", 3: "width"}
 
@@ -41,3 +49,26 @@ def test_features_of_vitdet_are_those_of_pytorch_at_any_size(traced):
         expected = expected[0] if isinstance(expected, (tuple, list)) else expected
         assert expected.std() > 0.1
         torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_instances_of_sparseinst_are_those_of_pytorch():
+    """At another size, of two pictures, of a padded one; and where it finds nothing."""
+    config = Path(projects.__path__[0]) / "SparseInst/configs/sparseinst_r50_iam_8xb8-ms-270k_coco.py"
+    decoder = dict(in_channels=34, ins_dim=32, mask_dim=32, ins_conv=1, mask_conv=1, kernel_dim=16, num_masks=30)
+    options = {f"model.decoder.{name}": value for name, value in decoder.items()}
+    options.update({"model.encoder.in_channels": [128, 256, 512], "model.encoder.out_channels": 32})
+    options.update({"model.backbone.depth": 18, "model.backbone.init_cfg": None})
+    task = loading.load(str(config), None, loading.LoadOptions(shape=(96, 128), dynamic=True, cfg_options=options))
+    assert task.output_names == ["dets", "labels", "masks"]
+    session = Session(lower(trace(task, 11, ExportContext())))
+    results = verify(task, session.run, make_cases(task, None, task.shape))
+    assert all(result.ok for result in results), [result.problems for result in results]
+    assert len({result.shape for result in results}) > 1 and any("batch 2" in result.name for result in results)
+    found = [one.masks for one in task.predict(task.preprocess(photographs()[:2], (64, 96)))]
+    assert min(masks.mean() for masks in found) > 0.01 and max(masks.mean() for masks in found) < 0.99
+    task.module.model.cls_threshold = 2.0
+    feeds = task.preprocess(photographs()[:2], (64, 96))
+    session = Session(lower(trace(task, 11, ExportContext())))
+    outputs = session.run({name: value.numpy() for name, value in feeds.items()})
+    assert [len(one.dets) for one in task.predict(feeds)] == [0, 0]
+    assert all(not len(one.dets) for one in task.read(outputs)) and np.isfinite(outputs["dets"]).all()
