@@ -2,11 +2,16 @@
 
     python tools/benchmark.py CONFIG [CKPT] --shapes 800x1216 320x480 [--out DIR]
 
-CONFIG is of mmdet, mmseg, mmpose, mmrotate, mmedit or mmocr. From one set of weights it exports `mmonnx` and, where it
-is installed, `mmdeploy` (see requirements/bench.txt, and bench2.txt for OpenMMLab 2.x); with mmdet 2.x, whose detector
-has to have two stages, also `mask` (upstream's own form), `scatter` (upstream's with the NonZero forward of PPLNN's
-guide) and `gather` (the same, put back with one Gather). It simplifies them with onnxsim, runs them in turn in ONNX
-Runtime, and compares what they find with PyTorch.
+CONFIG is of mmdet, mmcls, mmseg, mmpose, mmrotate, mmedit or mmocr. From one set of weights it exports `mmonnx` and,
+where it is installed, `mmdeploy` (see requirements/bench.txt, and bench2.txt for OpenMMLab 2.x); with a detector of
+mmdet 2.x also `upstream`, its own form. Of a detector of two stages that is called `mask`, and is beside `scatter`
+(with the NonZero forward of PPLNN's guide) and `gather` (the same, put back with one Gather). It simplifies them with
+onnxsim, runs them in turn in ONNX Runtime, and `openvino`, mmonnx's file, in OpenVINO where that is installed, and
+compares what they find with PyTorch.
+
+    python tools/benchmark.py --models [CONFIG ...] [--shapes 800x1216 320x480] [--out DIR]
+
+does that for ten models, or for these, and tells how mmonnx's file does beside the best of the others.
 
     python tools/benchmark.py FILE --predict [N] [--top K] [--out DIR]
 
@@ -31,10 +36,20 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
+from benchmark_parts.models import ENTRIES, Entry, Line, line_of, models_dict, models_table
 from benchmark_parts.precisions import measure_precision, precision_table
 from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
-from benchmark_parts.variants import Model, Variant, build_variant, names, other_files, prepare
+from benchmark_parts.variants import (
+    Model,
+    Variant,
+    build_variant,
+    has_openvino,
+    in_openvino,
+    names,
+    other_files,
+    prepare,
+)
 
 from mmonnx.loading.images import photographs
 from mmonnx.support.atomic import check_writable
@@ -46,6 +61,8 @@ PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that
 (test_cfg.rpn.nms.score_threshold) that N pass, on average over the shapes. PyTorch and every exporter get the same
 limit, each by the name that it reads; max_per_img stays, so that a form that pads to it computes all of its rows, of
 which about N are real. As scores differ from picture to picture, only the first photograph is run. Default: no limit"""
+_SLOWER = ("scatter", "gather")
+"""Forms that nobody's tool writes of itself."""
 Results = List[Tuple[Tuple[int, int], List[Row]]]
 
 
@@ -61,6 +78,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     warnings.simplefilter("ignore")
     try:
         options = _parser().parse_args(argv)
+        if options.models is not None:
+            return run_models(options)
+        if options.config is None:
+            raise InputError("command line: no config", "CONFIG, or --models", "see --help")
         if options.precision:
             return run_precision(options)
         return run_predict(options) if options.predict else run(options)
@@ -89,13 +110,45 @@ def run(options: argparse.Namespace) -> int:
             report.text(f"proposals below a score of {model.limit:.4f} are dropped, in PyTorch and in every file")
         variants = build(model, options, folder, report) + others
         report.text("\n" + files_table(variants) + "\n")
-        results = measure_all(model, variants, pictures, options, report)
+        results = measure_all(model, variants, pictures, options.shapes, options, report)
     report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results) + f"\n\n{legend(variants)}")
     if options.out:
         write(options, model, variants, results)
         report.text(f"benchmark.json and benchmark.png: {options.out}")
     ours = [row for _, rows in results for row in rows if row.variant == OURS]
     return 0 if all(row.ok and not row.error for row in ours) else 1
+
+
+def run_models(options: argparse.Namespace) -> int:
+    """Measure several models, and sum up; returns the exit status."""
+    if options.config:
+        raise InputError(f"--models beside the config {options.config!r}", "one of them", "name it behind --models")
+    if options.out:
+        check_writable(options.out / "models.json")
+    report, lines = Report(), []
+    entries = [Entry(Path(config).stem, config, config) for config in options.models] or list(ENTRIES)
+    for entry in entries:
+        report.text(f"\n{entry.title}: {entry.config}")
+        lines += _lines(entry, options, report)
+        if options.out:  # what is measured stays, whatever becomes of the rest
+            write_json(models_dict(lines, options.rounds, options.threads), options.out / "models.json")
+    report.text("\n" + models_table(lines))
+    return 0 if all(line.ok for line in lines) else 1
+
+
+def _lines(entry: Entry, options: argparse.Namespace, report: Report) -> List[Line]:
+    """What one model comes to at each of its sizes."""
+    shapes = list(entry.shapes or options.shapes)
+    with tempfile.TemporaryDirectory(prefix="mmonnx-") as name:
+        try:
+            with report.stage("load"):
+                model = prepare(entry.config, None, photographs(), shapes, None, Path(name))
+            variants = build(model, options, Path(name), report, without=_SLOWER)
+            results = measure_all(model, variants, photographs(), shapes, options, report)
+        except MmonnxError as error:
+            return [Line(entry.title, shape, error=str(error)) for shape in shapes]
+    report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results))
+    return [line_of(entry.title, shape, rows) for shape, rows in results]
 
 
 def run_predict(options: argparse.Namespace) -> int:
@@ -140,23 +193,31 @@ def run_precision(options: argparse.Namespace) -> int:
     return 1 if any(form["error"] for result in results for form in result["forms"] if form["name"] == OURS) else 0
 
 
-def build(model: Model, options: argparse.Namespace, folder: Path, report: Report) -> List[Variant]:
-    """Export every variant; one that fails does not stop the others."""
+def build(
+    model: Model, options: argparse.Namespace, folder: Path, report: Report, without: Sequence[str] = ()
+) -> List[Variant]:
+    """Export every variant, but for some; one that fails does not stop the others."""
     variants = []
-    for name in names(model.task.codebase):
+    for name in (one for one in names(model.task) if one not in without):
         python = options.mmdeploy_python if name == "mmdeploy" else None
         with report.stage(name) as stage:
             variants.append(build_variant(name, model, folder, python))
             stage.note(variants[-1].error or "exported")
-    return variants
+    ours = next(variant for variant in variants if variant.name == OURS)
+    return [*variants, in_openvino(ours)] if has_openvino() else variants
 
 
 def measure_all(
-    model: Model, variants: List[Variant], pictures: Sequence[Any], options: argparse.Namespace, report: Report
+    model: Model,
+    variants: List[Variant],
+    pictures: Sequence[Any],
+    shapes: Sequence[Tuple[int, int]],
+    options: argparse.Namespace,
+    report: Report,
 ) -> Results:
     """The rows of each shape."""
     results: Results = []
-    for shape in options.shapes:
+    for shape in shapes:
         with report.stage("measure") as stage:
             rows = measure(model.task, variants, pictures, shape, options.rounds, options.threads)
             stage.note(f"{shape[0]}x{shape[1]}, {options.rounds} rounds")
@@ -181,10 +242,7 @@ def write(options: argparse.Namespace, model: Model, variants: List[Variant], re
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="benchmark", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
-    add(
-        "config",
-        help="config of a model, with mmdet 2.x of two stages, or mmdet::FOLDER/FILE.py for one inside the package",
-    )
+    add("config", nargs="?", help="config of a model, or mmdet::FOLDER/FILE.py for one inside the package")
     add("checkpoint", nargs="?", help="its weights; without them they are random (seeded)")
     add(
         "--predict",
@@ -194,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="measure mmonnx predict with an exported file in the place of CONFIG, on N pictures; default: 2000",
     )
+    add("--models", nargs="*", metavar="CONFIG", help="measure ten models, or these, and sum up")
     add("--top", type=_number, metavar="N", help="with --predict: classes in a classifier's answers; default: all")
     add("--precision", action="store_true", help="time an exported file in the place of CONFIG, and its int8 forms")
     add("--shapes", nargs="+", type=_shape, default=[(800, 1216)], metavar="HxW", help="default: 800x1216")

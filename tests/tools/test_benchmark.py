@@ -20,10 +20,11 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import benchmark  # noqa: E402
-from benchmark_parts import measuring, predicting, profiling, reading, report, variants  # noqa: E402
+from benchmark_parts import measuring, models, predicting, profiling, reading, report, variants  # noqa: E402
 
 pytestmark = pytest.mark.once
 
+RETINANET = "mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
 FASTER_RCNN = "mmdet::faster_rcnn/faster_rcnn_r50_fpn_1x_coco.py"
 SMALL = {
     "model.test_cfg.rpn.nms_pre": 100,
@@ -54,7 +55,7 @@ def test_every_variant_has_a_row_at_every_shape(run):
     _, printed, content, _ = run
     assert [result["shape"] for result in content["results"]] == [[96, 128], [128, 96]]
     for result in content["results"]:
-        assert [row["variant"] for row in result["rows"]] == [*variants.names("mmdet"), "broken"]
+        assert [row["variant"] for row in result["rows"]] == [*OURS, "mmdeploy", "broken"]
     for name in (*OURS, "96x128", "128x96"):
         assert sum(line.startswith(name) for line in printed.splitlines()) >= 1, printed
 
@@ -143,6 +144,7 @@ def test_the_picture_and_the_settings_are_there(run):
         [FASTER_RCNN, "--also", "missing.onnx"],
         ["missing.py"],
         [],
+        [FASTER_RCNN, "--models"],
     ],
 )
 def test_wrong_use_is_a_line_and_status_2(arguments, capsys):
@@ -151,10 +153,54 @@ def test_wrong_use_is_a_line_and_status_2(arguments, capsys):
     assert error.count("\n") == 1 and error.startswith("benchmark: error: ") and "expected" in error
 
 
-def test_a_one_stage_detector_is_refused(tmp_path, capsys):
-    config = small_config("mmdet::retinanet/retinanet_r50_fpn_1x_coco.py", tmp_path)
-    assert benchmark.main([config, "--shapes", "96x128"]) == 2
+def test_a_detector_of_one_stage_has_no_proposals(tmp_path, capsys):
+    config = small_config(RETINANET, tmp_path)
+    assert benchmark.main([config, "--shapes", "96x128", "--proposals", "20"]) == 2
     assert "two-stage" in capsys.readouterr().err
+
+
+def test_several_models_are_measured_and_summed_up(tmp_path, capsys):
+    """One of one stage, beside its own form; and one that is not there, which stops nothing."""
+    config, missing = small_config(RETINANET, tmp_path), str(tmp_path / "missing.py")
+    given = ["--models", missing, config, "--shapes", "64x96", "--rounds", "2", "--threads", "1"]
+    assert benchmark.main([*given, "--out", str(tmp_path / "out")]) == 1
+    printed = capsys.readouterr().out
+    (line,) = (line for line in printed.splitlines() if line.startswith(Path(config).stem + "  "))
+    (broken,) = (line for line in printed.splitlines() if line.startswith("missing  "))
+    assert "does not exist" in broken and "geometric mean" in printed
+    content = json.loads((tmp_path / "out" / "models.json").read_text(encoding="utf-8"))
+    first, second = content["models"]
+    assert first["error"] and not first["ratios"]
+    assert second["ok"] and second["best"] == max(second["ratios"].values())
+    assert "upstream" in second["ratios"] and f"{second['ratios']['upstream']:.2f}" in line
+
+
+def test_what_several_models_come_to():
+    def line(title, ratios, right, ok=True):
+        return models.Line(title, (96, 128), 12.4, ratios, right, "9/9", ok)
+
+    lines = [
+        line("one", {"upstream": 0.5, "mmdeploy": 0.9}, ["upstream"]),
+        line("two", {"upstream": 0.4, "OpenVINO": 0.2}, ["upstream", "OpenVINO"]),
+        line("three", {}, []),
+        models.Line("four", (96, 128), error="not built"),
+    ]
+    text = models.models_table(lines).splitlines()
+    assert text[1].split() == ["one", "96x128", "12", "0.50", "0.90*", "-", "0.90", "9/9"]
+    assert text[4].split() == ["four", "96x128", "not", "built"]
+    assert "beside the fastest peer: geometric mean 0.60 of 2, worst 0.90 (one)" in text
+    assert "beside the fastest whose answers are PyTorch's: geometric mean 0.45 of 2, worst 0.50 (one)" in text
+
+
+def test_a_model_s_line_is_the_median_of_the_rounds_ratios():
+    def row(name, times, ok=True, error=""):
+        return measuring.Row(name, error, times_ms=times, matched=5, total=6, ok=ok)
+
+    rows = [row("mask", [10.0, 20.0, 40.0], ok=False), row("mmonnx", [5.0, 5.0, 30.0]), row("openvino", [], error="x")]
+    found = models.line_of("title", (96, 128), rows)
+    assert (found.ratios, found.right, found.ms, found.matched) == ({"upstream": 0.5}, [], 5.0, "5/6")
+    assert found.best() == 0.5 and found.best(right=True) is None
+    assert models.line_of("title", (96, 128), [row("mmonnx", [], error="it died")]).error == "it died"
 
 
 def test_a_python_that_is_not_there_is_a_line(tmp_path):

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.once
         ("mmdet", ["dets", "labels"], "ObjectDetection", ["dets", "labels"], {2, 3}),
         ("mmdet", ["dets", "labels", "masks"], "ObjectDetection", ["dets", "labels", "masks"], {2, 3}),
         ("mmrotate", ["dets", "labels"], "RotatedDetection", ["dets", "labels"], {2, 3}),
+        ("mmcls", ["probs"], "Classification", ["output"], {2, 3}),
         ("mmseg", ["seg_map"], "Segmentation", ["output"], {2, 3}),
         ("mmpose", ["keypoints"], "PoseDetection", ["output"], {2, 3}),
         ("mmedit", ["image"], "SuperResolution", ["output"], {2, 3}),
@@ -44,7 +45,7 @@ def test_mmdeploy_is_asked_for_a_file_that_is_as_dynamic_as_ours(codebase, gives
     assert file["input_shape"] == (None if codebase == "mmdet" else [128, 96]), "width before height"
 
 
-@pytest.mark.parametrize("codebase,gives", [("mmaction", "scores"), ("mmocr", "char_maps"), ("mmcls", "probs")])
+@pytest.mark.parametrize("codebase,gives", [("mmaction", "scores"), ("mmocr", "char_maps")])
 def test_a_model_that_nobody_is_compared_on_is_refused(codebase, gives):
     with pytest.raises(InputError, match=f"{codebase} that gives {gives}"):
         peers.peer_of(codebase, [gives])
@@ -52,8 +53,10 @@ def test_a_model_that_nobody_is_compared_on_is_refused(codebase, gives):
 
 def test_upstreams_own_form_is_the_base_where_there_is_one():
     assert variants.base(["mask", "mmonnx", "mmdeploy"]) == "mask"
-    assert variants.base(variants.names("mmseg")) == "mmdeploy"
-    assert variants.names("mmrotate") == ("mmonnx", "mmdeploy")
+    assert variants.base(["mmonnx", "upstream", "mmdeploy"]) == "upstream"
+    rotated = task_of("mmrotate", ["dets", "labels"])
+    assert variants.names(rotated) == ("mmonnx", "mmdeploy") and variants.base(variants.names(rotated)) == "mmdeploy"
+    assert variants.names(task_of("mmdet", ["dets", "labels"], model=nn.Module()))[0] == "upstream"
 
 
 def task_of(codebase, names, read=None, predict=None, model=None):

@@ -146,7 +146,10 @@ def _loads(path: str, library: Optional[str]) -> bool:
     return True
 
 
+UPSTREAMS = ("mask", "scatter", "gather")
+"""The forms of a detector of two stages: upstream's own, and those that pool each level by itself."""
 BUILDERS: Dict[str, Callable[[Request], str]] = {
+    "upstream": _upstream(None),
     "mask": _upstream(None),
     "scatter": _upstream("scatter_forward"),
     "gather": _upstream("gather_forward"),

@@ -4,13 +4,14 @@ import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 import torch
 
 from mmonnx.loading.task import Task
+from mmonnx.runtime.engines import EngineSession
 from mmonnx.runtime.results import Detections, Result
 from mmonnx.runtime.session import Session
 from mmonnx.support.errors import type_and_line
@@ -25,6 +26,7 @@ WARM_UP = 2
 _PROFILED = 4
 """Runs with the profiler: one for each of the photographs."""
 Shape = Tuple[int, int]
+AnySession = Union[Session, EngineSession]
 
 
 @dataclass
@@ -86,10 +88,10 @@ def measure(
     rows = {variant.name: Row(variant.name, variant.error) for variant in variants}
     cases = _cases(task, pictures, shape)
     arrays = [case.feeds["input"].numpy() for case in cases]
-    sessions = {}
+    sessions: Dict[str, AnySession] = {}
     for variant in (variant for variant in variants if variant.path):
         try:
-            sessions[variant.name] = Session(variant.path, num_threads=threads, custom_op_library=variant.library)
+            sessions[variant.name] = _open(variant, threads)
             for array in (arrays * WARM_UP)[:WARM_UP]:
                 _run(sessions[variant.name], array)
         except Exception as error:  # ONNX Runtime has errors of its own
@@ -102,7 +104,7 @@ def measure(
     for name, session in sessions.items():
         _compare(reference, cases, session, rows[name])
     sessions.clear()  # their memory is needed no more
-    for variant in (variant for variant in variants if variant.path and not rows[variant.name].error):
+    for variant in (one for one in variants if one.path and not one.engine and not rows[one.name].error):
         _profile(variant, arrays, threads, rows[variant.name])
     return list(rows.values())
 
@@ -116,11 +118,18 @@ def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Cas
     return cases
 
 
-def _run(session: Session, array: np.ndarray) -> Dict[str, np.ndarray]:
+def _open(variant: Variant, threads: Optional[int]) -> AnySession:
+    assert variant.path
+    if variant.engine:
+        return EngineSession(variant.path, variant.engine)
+    return Session(variant.path, num_threads=threads, custom_op_library=variant.library)
+
+
+def _run(session: AnySession, array: np.ndarray) -> Dict[str, np.ndarray]:
     return session.run({session.input_names[0]: array})
 
 
-def _run_in_turn(sessions: Dict[str, Session], arrays: Sequence[np.ndarray], rounds: int) -> Dict[str, List[float]]:
+def _run_in_turn(sessions: Dict[str, AnySession], arrays: Sequence[np.ndarray], rounds: int) -> Dict[str, List[float]]:
     """Milliseconds of every round: A B C A B C, so that what slows the machine for a while slows all of them."""
     times: Dict[str, List[float]] = {name: [] for name in sessions}
     for number in range(rounds):
@@ -133,13 +142,14 @@ def _run_in_turn(sessions: Dict[str, Session], arrays: Sequence[np.ndarray], rou
 
 
 def _set_ratios(rows: Dict[str, Row]) -> None:
-    reference = rows[base(rows)].times_ms if base(rows) in rows else []
+    measured = [name for name, row in rows.items() if row.times_ms]
+    reference = rows[base(measured)].times_ms if base(measured) in measured else []
     for row in rows.values():
         if reference and row.times_ms:
             row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, reference))
 
 
-def _compare(task: Task, cases: Sequence[Case], session: Session, row: Row) -> None:
+def _compare(task: Task, cases: Sequence[Case], session: AnySession, row: Row) -> None:
     """Fill in what a file finds, and how much of it is PyTorch's, by the rule that gives an export's verdict."""
 
     def count(case: Case, expected: Sequence[Result], actual: Sequence[Result]) -> None:

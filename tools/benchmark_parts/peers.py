@@ -103,6 +103,7 @@ PEERS = (
         moved=_ROWS,
         pads=True,
     ),
+    Peer("mmcls", "Classification", moved={}),
     Peer("mmseg", "Segmentation"),
     Peer(
         "mmpose",

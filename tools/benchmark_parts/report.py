@@ -21,7 +21,7 @@ Table = List[Tuple[str, ...]]
 
 def legend(variants: Sequence[Variant]) -> str:
     """What the columns are."""
-    reference = base([variant.name for variant in variants])
+    reference = base([variant.name for variant in variants if variant.path])
     return (
         f"ratio: median of the rounds' times by {reference}'s; proposals: rows that enter the box head; overhead: "
         "share of kernel time outside Conv, Gemm, MatMul, RoiAlign and pooling; RoI: RoIAlign and the heads' products; "
@@ -36,7 +36,7 @@ def files_table(variants: Sequence[Variant]) -> str:
     for item in variants:
         figures = (_figure(item.size_mb, 1), _figure(item.seconds, 1), _figure(item.memory_mb))
         table.append((item.name, _figure(item.nodes), *figures) if item.path else (item.name,))
-    return _layout(table, [""] + [item.error and f"not built: {item.error}" or item.note for item in variants])
+    return layout(table, [""] + [item.error and f"not built: {item.error}" or item.note for item in variants])
 
 
 def rows_table(rows: Sequence[Row], shape: Shape) -> str:
@@ -49,7 +49,7 @@ def rows_table(rows: Sequence[Row], shape: Shape) -> str:
         overhead = "-" if row.overhead is None else f"{100 * row.overhead:.0f} %"
         figures = (_figure(row.ms), _figure(row.ratio, 2), _span(row.proposals), _span(row.detections), overhead)
         table.append((row.variant, *figures, _figure(row.roi_ms), f"{row.matched}/{row.total}"))
-    return _layout(table, [""] + [row.error and f"not measured: {row.error}" for row in rows])
+    return layout(table, [""] + [row.error and f"not measured: {row.error}" for row in rows])
 
 
 def as_dict(
@@ -64,20 +64,25 @@ def as_dict(
     """
     return {
         "settings": {**settings, "warm_up_rounds": WARM_UP},
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "mmonnx": __version__,
-        },
+        "machine": machine(),
         "variants": [{key: value for key, value in vars(item).items() if key != "path"} for item in variants],
         "results": [
             {"shape": list(shape), "rows": [{**vars(row), "ms": row.ms} for row in rows]} for shape, rows in results
         ],
+    }
+
+
+def machine() -> Dict[str, Any]:
+    """What was measured on, and with what."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "mmonnx": __version__,
     }
 
 
@@ -91,7 +96,7 @@ def write_json(content: Dict[str, Any], path: Path) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _layout(table: Table, remarks: Sequence[str]) -> str:
+def layout(table: Sequence[Tuple[str, ...]], remarks: Sequence[str]) -> str:
     """Columns as wide as their widest cell, numbers to the right; a remark behind each line, where there is one."""
     widths = [max(len(line[column]) for line in table if column < len(line)) for column in range(len(table[0]))]
     lines = []

@@ -1,4 +1,4 @@
-"""Upstream's own ONNX form of a two-stage detector, and the two other RoI extractors that it is compared with.
+"""Upstream's own ONNX form of a detector, and the two other RoI extractors that one of two stages is compared with.
 
 What is traced is upstream's code: its ``forward`` with ``return_loss=False``, which takes ``onnx_export`` while
 exporting, with the arguments of its own ``tools/deployment/pytorch2onnx.py``. Three things are fixed, without which no
@@ -116,7 +116,7 @@ def two_rows(ctx: Any, boxes: torch.Tensor, scores: torch.Tensor, *limits: torch
 
 def _name_score_limit(model: nn.Module) -> None:
     """Say the score limit of the RPN's NMS, if it has one, under the name that upstream's export reads."""
-    nms = model.rpn_head.test_cfg.nms
+    nms = model.rpn_head.test_cfg.nms if hasattr(model, "rpn_head") else {}
     if "score_threshold" in nms:
         nms["score_thr"] = nms["score_threshold"]
 

@@ -17,26 +17,35 @@ from mmonnx.environment import compat
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading import LoadOptions, Task, load
 from mmonnx.loading.config import read_config
+from mmonnx.runtime.engines import find_engine
 from mmonnx.support.errors import InputError
 
-from .build import BUILDERS
+from .build import BUILDERS, UPSTREAMS
 from .peers import peer_of
 from .proposals import score_limit
 
 _EVERYWHERE = ("mmonnx", "mmdeploy")
-"""Only the detectors of mmdet 2.x have an ONNX form of their own that is worth the comparison."""
+_BASES = ("mask", "upstream", "mmdeploy")
+"""What the others are compared with, the first one that there is."""
+OPENVINO = "openvino"
 _TOOLS = Path(__file__).resolve().parent.parent
 _TIMEOUT = 3600.0
 
 
-def names(codebase: str) -> Tuple[str, ...]:
-    """The variants that there are of a toolbox's models, for the installed generation of OpenMMLab's."""
-    return tuple(BUILDERS) if _has_own_form(codebase) else _EVERYWHERE
+def names(task: Task) -> Tuple[str, ...]:
+    """The variants that there are of a model, for the installed generation of OpenMMLab's.
+
+    Only the detectors of mmdet 2.x have an ONNX form of their own, and those of two stages several.
+    """
+    if task.codebase != "mmdet" or compat.is_second_generation():
+        return _EVERYWHERE
+    return (*UPSTREAMS, *_EVERYWHERE) if _has_two_stages(task) else ("upstream", *_EVERYWHERE)
 
 
 def base(variants: Iterable[str]) -> str:
     """Which of some variants the others are compared with: upstream's own form, or mmdeploy's where there is none."""
-    return "mask" if "mask" in variants else "mmdeploy"
+    known = set(variants)
+    return next((name for name in _BASES if name in known), _BASES[-1])
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Variant:
     Attributes:
         name: in the tables.
         path: the file; None if it was not built.
+        engine: the runtime that it is run in, empty for ONNX Runtime.
         library: of the operators that it needs beside ONNX's, None for none.
         error: why not, in one line.
         seconds: from the config to the simplified file, and ``memory_mb`` the most MiB held; None for a given file.
@@ -73,6 +83,7 @@ class Variant:
 
     name: str
     path: Optional[str] = None
+    engine: str = ""
     library: Optional[str] = None
     error: str = ""
     seconds: Optional[float] = None
@@ -108,10 +119,11 @@ def prepare(
     task = load(config, checkpoint, options)
     model: Any = getattr(task.module, "model", None)
     peer_of(task.codebase, task.output_names)  # refuses what nobody can be compared on
-    two_stages = hasattr(model, "roi_head") and hasattr(model, "rpn_head")
-    if not two_stages and (proposals is not None or _has_own_form(task.codebase)):
+    if proposals is not None and not _has_two_stages(task):
         raise InputError(
-            f"{task.title} has no RPN and RoI head", "a two-stage detector of mmdet", "give another config"
+            f"{task.title} has no RPN and RoI head, and no proposals",
+            "a two-stage detector of mmdet for --proposals",
+            "leave it out",
         )
     path, weights = str(folder / Path(config.split("::")[-1]).name), str(folder / "weights.pth")
     settings, limit = read_config(config), None
@@ -191,8 +203,25 @@ def other_files(paths: Sequence[str]) -> List[Variant]:
     return list(found.values())
 
 
-def _has_own_form(codebase: str) -> bool:
-    return codebase == "mmdet" and not compat.is_second_generation()
+def has_openvino() -> bool:
+    """Whether it is installed."""
+    try:
+        find_engine(OPENVINO).version()
+    except InputError:
+        return False
+    return True
+
+
+def in_openvino(ours: Variant) -> Variant:
+    """Our own file, run in OpenVINO."""
+    if not ours.path:
+        return Variant(OPENVINO, error=ours.error)
+    return replace(ours, name=OPENVINO, engine=OPENVINO, seconds=None, memory_mb=None, note="mmonnx's file")
+
+
+def _has_two_stages(task: Task) -> bool:
+    model: Any = getattr(task.module, "model", None)
+    return hasattr(model, "roi_head") and hasattr(model, "rpn_head")
 
 
 def _environment() -> Dict[str, str]:

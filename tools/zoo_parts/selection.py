@@ -110,7 +110,7 @@ CODEBASES = {
             "vgg": "vgg11_8xb32_in1k.py",
         },
         shape=None,
-        shapes={"sam/*": (224, 320)},  # its own is 1024x1024
+        shapes={"replknet/*": (192, 256), "sam/*": (224, 320)},  # their own are 384x384 and 1024x1024
     ),
     "mmrotate": Codebase(parts=("_base_",), skipped=(), representatives={}, shape=(192, 256), shapes={}),
     "mmseg": Codebase(
