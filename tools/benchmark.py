@@ -61,6 +61,8 @@ PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that
 (test_cfg.rpn.nms.score_threshold) that N pass, on average over the shapes. PyTorch and every exporter get the same
 limit, each by the name that it reads; max_per_img stays, so that a form that pads to it computes all of its rows, of
 which about N are real. As scores differ from picture to picture, only the first photograph is run. Default: no limit"""
+_FEW = 2
+"""Photographs, where several models are measured: PyTorch's further answers, where a peer differs, take longest."""
 _SLOWER = ("scatter", "gather")
 """Forms that nobody's tool writes of itself."""
 Results = List[Tuple[Tuple[int, int], List[Row]]]
@@ -139,12 +141,13 @@ def run_models(options: argparse.Namespace) -> int:
 def _lines(entry: Entry, options: argparse.Namespace, report: Report) -> List[Line]:
     """What one model comes to at each of its sizes."""
     shapes = list(entry.shapes or options.shapes)
+    pictures = photographs()[:_FEW]
     with tempfile.TemporaryDirectory(prefix="mmonnx-") as name:
         try:
             with report.stage("load"):
-                model = prepare(entry.config, None, photographs(), shapes, None, Path(name))
+                model = prepare(entry.config, None, pictures, shapes, None, Path(name))
             variants = build(model, options, Path(name), report, without=_SLOWER)
-            results = measure_all(model, variants, photographs(), shapes, options, report)
+            results = measure_all(model, variants, pictures, shapes, options, report, profiled=False)
         except MmonnxError as error:
             return [Line(entry.title, shape, error=str(error)) for shape in shapes]
     report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results))
@@ -214,12 +217,13 @@ def measure_all(
     shapes: Sequence[Tuple[int, int]],
     options: argparse.Namespace,
     report: Report,
+    profiled: bool = True,
 ) -> Results:
     """The rows of each shape."""
     results: Results = []
     for shape in shapes:
         with report.stage("measure") as stage:
-            rows = measure(model.task, variants, pictures, shape, options.rounds, options.threads)
+            rows = measure(model.task, variants, pictures, shape, options.rounds, options.threads, profiled)
             stage.note(f"{shape[0]}x{shape[1]}, {options.rounds} rounds")
         results.append((shape, rows))
     return results

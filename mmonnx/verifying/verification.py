@@ -156,6 +156,7 @@ def verify(
     progress: Optional[Callable[[Sequence[Case]], Iterable[Case]]] = None,
     show: Optional[Callable[[Case, Sequence[Result], Sequence[Result]], Any]] = None,
     tolerances: Optional[Tolerances] = None,
+    further: int = len(_FURTHER),
 ) -> List[CaseResult]:
     """Compare PyTorch's own inference with a runtime's on every case.
 
@@ -168,13 +169,20 @@ def verify(
         progress: wraps the cases in a progress bar.
         show: called with the case, PyTorch's results and the runtime's, for every case in which both gave some.
         tolerances: what may differ.
+        further: the most further runs of PyTorch's by which a difference is explained, 1 at least.
     """
+    taken = progress(cases) if progress else cases
     with ordinary(task.module):
-        return [_verify(task, run, case, show, tolerances) for case in (progress(cases) if progress else cases)]
+        return [_verify(task, run, case, show, tolerances, further) for case in taken]
 
 
 def _verify(
-    task: Task, run: Run, case: Case, show: Optional[Callable[..., Any]], tolerances: Optional[Tolerances]
+    task: Task,
+    run: Run,
+    case: Case,
+    show: Optional[Callable[..., Any]],
+    tolerances: Optional[Tolerances],
+    further: int,
 ) -> CaseResult:
     where = "PyTorch"
     try:
@@ -193,7 +201,7 @@ def _verify(
             drawn = _drawn(task, case, expected, tolerances)
             if drawn:
                 return CaseResult(case.name, case.shape, len(case.images), total=drawn[0].total, problems=[drawn[1]])
-            matches = _asked_again(task, case, expected, actual, tolerances)
+            matches = _asked_again(task, case, expected, actual, tolerances, further)
     except Exception as error:
         problem = f"{where} failed: {type_and_line(error)}"
         return CaseResult(case.name, case.shape, len(case.images), problems=[problem])
@@ -253,6 +261,7 @@ def _asked_again(
     expected: Sequence[Result],
     actual: Sequence[Result],
     tolerances: Optional[Tolerances],
+    further: int,
 ) -> List[Match]:
     """How the two compare where what PyTorch itself gives depends on its roundings.
 
@@ -263,8 +272,8 @@ def _asked_again(
     """
     noises = [noise_of(one, task.kinds) for one in expected]
     own = 0
-    for number, further in enumerate(_FURTHER):
-        again = _rounding_otherwise(task, case, number, *further)
+    for number, noise_of_run in enumerate(_FURTHER[:further]):
+        again = _rounding_otherwise(task, case, number, *noise_of_run)
         for noise, one in zip(noises, again):
             noise.add(one)
         matches = [compare(task, *pair, tolerances, noise) for pair, noise in zip(zip(expected, actual), noises)]

@@ -23,6 +23,8 @@ from .variants import Variant, base
 
 WARM_UP = 2
 """Rounds that are run and not counted, for each shape."""
+_FURTHER = 6
+"""PyTorch's further runs for a difference: of large pictures each takes seconds, and peers differ on most of them."""
 _PROFILED = 4
 """Runs with the profiler: one for each of the photographs."""
 Shape = Tuple[int, int]
@@ -74,6 +76,7 @@ def measure(
     shape: Shape,
     rounds: int,
     threads: Optional[int] = None,
+    profiled: bool = True,
 ) -> List[Row]:
     """Measure every variant that was built at one shape.
 
@@ -84,6 +87,7 @@ def measure(
         shape: (height, width).
         rounds: counted rounds; in each, every variant runs once, on the same picture, and the next takes the next one.
         threads: within an operator, None for ONNX Runtime's own choice.
+        profiled: whether the time of each kernel is told as well.
     """
     rows = {variant.name: Row(variant.name, variant.error) for variant in variants}
     cases = _cases(task, pictures, shape)
@@ -104,7 +108,7 @@ def measure(
     for name, session in sessions.items():
         _compare(reference, cases, session, rows[name])
     sessions.clear()  # their memory is needed no more
-    for variant in (one for one in variants if one.path and not one.engine and not rows[one.name].error):
+    for variant in (one for one in variants if profiled and _in_onnxruntime(one) and not rows[one.name].error):
         _profile(variant, arrays, threads, rows[variant.name])
     return list(rows.values())
 
@@ -116,6 +120,10 @@ def _cases(task: Task, pictures: Sequence[np.ndarray], shape: Shape) -> List[Cas
         resized = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR)
         cases.append(Case(f"picture {number}", task.preprocess([picture], shape), [resized]))
     return cases
+
+
+def _in_onnxruntime(variant: Variant) -> bool:
+    return bool(variant.path) and not variant.engine
 
 
 def _open(variant: Variant, threads: Optional[int]) -> AnySession:
@@ -166,7 +174,7 @@ def _compare(task: Task, cases: Sequence[Case], session: AnySession, row: Row) -
     except Exception as error:
         row.error = type_and_line(error)[:200]
         return
-    results = verify(task, run, cases, show=count)
+    results = verify(task, run, cases, show=count, further=_FURTHER)
     row.matched = sum(result.matched for result in results)
     row.total = sum(result.total for result in results)
     row.ok = all(result.ok for result in results)
