@@ -41,7 +41,7 @@ from .texts import Prompts, prompts_of
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
-_HEADS = ("rpn_head", "roi_head", "bbox_head", "query_head", "mask_head", "panoptic_head")
+_HEADS = ("rpn_head", "roi_head", "bbox_head", "query_head", "mask_head", "panoptic_head", "odm_head")
 """Parts of a detector by which it is told what its answers have."""
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test", "predict_by_feat", "predict")
 """What gives the answers of a detector or of its head, by the kind of the head."""
