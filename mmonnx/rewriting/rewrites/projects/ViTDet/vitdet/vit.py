@@ -1,19 +1,40 @@
-"""Stand-ins for the vision transformer of ViTDet, of which SAM has most."""
+"""Stand-ins for the vision transformer of ViTDet."""
 
 import math
-from typing import Any
+from typing import Any, Tuple
 
 import torch
 from torch.nn import functional
 
 from ....context import ExportContext
-from ....mmpretrain.models.backbones import vit_sam
 from ....registry import rewrite
+from ....relative_positions import relative_positions
 from ....sizes import is_traced
-from ....windows import Pair
+from ....windows import Pair, cut_map, join_map
 
-for _function in (vit_sam.get_rel_pos, vit_sam.window_partition, vit_sam.window_unpartition):
-    rewrite(f"projects.ViTDet.vitdet.vit.{_function.__name__}")(_function)
+
+@rewrite("projects.ViTDet.vitdet.vit.get_rel_pos")
+def get_rel_pos(context: ExportContext, original: Any, q_size: Any, k_size: Any, rel_pos: torch.Tensor) -> torch.Tensor:
+    """Relative positions (L, C) -> (q_size, k_size, C), for any sizes."""
+    if not is_traced((q_size, k_size)):
+        return original(q_size, k_size, rel_pos)
+    return relative_positions(rel_pos, q_size, k_size)
+
+
+@rewrite("projects.ViTDet.vitdet.vit.window_partition")
+def window_partition(
+    context: ExportContext, original: Any, x: torch.Tensor, window_size: int
+) -> Tuple[torch.Tensor, Pair]:
+    """A map (N, H, W, C) in windows (N * windows, h, w, C), padded to whole ones."""
+    return cut_map(x, window_size)
+
+
+@rewrite("projects.ViTDet.vitdet.vit.window_unpartition")
+def window_unpartition(
+    context: ExportContext, original: Any, windows: torch.Tensor, window_size: int, pad_hw: Pair, hw: Pair
+) -> torch.Tensor:
+    """The map (N, H, W, C) again, without what it was padded with."""
+    return join_map(windows, window_size, pad_hw, hw)
 
 
 @rewrite("projects.ViTDet.vitdet.vit.get_abs_pos")
