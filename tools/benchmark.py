@@ -36,7 +36,7 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
-from benchmark_parts.models import ENTRIES, Entry, Line, line_of, models_dict, models_table
+from benchmark_parts.models import ENTRIES, Entry, Line, entry_of, line_of, models_dict, models_table
 from benchmark_parts.precisions import measure_precision, precision_table
 from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
@@ -128,7 +128,7 @@ def run_models(options: argparse.Namespace) -> int:
     if options.out:
         check_writable(options.out / "models.json")
     report, lines = Report(), []
-    entries = [Entry(Path(config).stem, config, config) for config in options.models] or list(ENTRIES)
+    entries = [entry_of(config) for config in options.models] or list(ENTRIES)
     for entry in entries:
         report.text(f"\n{entry.title}: {entry.config}")
         lines += _lines(entry, options, report)

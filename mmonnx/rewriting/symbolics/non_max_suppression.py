@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 import torchvision
 from torch.autograd import Function
+
+_PER_KEPT = 4
+"""How many boxes are asked for each that may be kept, and by what they grow where too few are."""
 
 
 class _NonMaxSuppression(Function):
@@ -24,8 +28,8 @@ class _NonMaxSuppression(Function):
                 candidates = torch.nonzero(scores[batch, group] > score_threshold)[:, 0]
                 if candidates.numel() == 0:
                     continue
-                kept = torchvision.ops.nms(boxes[batch, candidates], scores[batch, group, candidates], iou_threshold)
-                kept = candidates[kept[:max_output]]
+                kept = _kept(boxes[batch, candidates], scores[batch, group, candidates], iou_threshold, max_output)
+                kept = candidates[kept]
                 rows.append(torch.stack([kept.new_full(kept.shape, batch), kept.new_full(kept.shape, group), kept], 1))
         if not rows:
             return boxes.new_zeros((1 if never_empty else 0, 3), dtype=torch.long)
@@ -49,6 +53,23 @@ class _NonMaxSuppression(Function):
             g.op("Constant", value_t=torch.tensor([iou_threshold], dtype=torch.float32)),
             g.op("Constant", value_t=torch.tensor([score_threshold], dtype=torch.float32)),
         )
+
+
+def _kept(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, most: int) -> torch.Tensor:
+    """The first of the boxes that suppression leaves, ``most`` at most, from the best score down.
+
+    Whether a box stays depends on better ones alone: the best are asked first, and more of them only where too few
+    stay. All at once take a minute where tens of thousands overlap, as of a YOLOv3 without training.
+    """
+    # torch 1.8 has no stable sort
+    order = torch.from_numpy(np.argsort(-scores.cpu().numpy(), kind="stable")).to(scores.device)
+    asked = _PER_KEPT * most
+    while True:
+        first = order[:asked]
+        kept = torchvision.ops.nms(boxes[first], scores[first], iou_threshold)[:most]
+        if len(kept) == most or asked >= len(order):
+            return first[kept]
+        asked *= _PER_KEPT
 
 
 def non_max_suppression(
