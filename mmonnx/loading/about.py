@@ -4,9 +4,9 @@ import pprint
 import re
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from ..runtime import from_config
+from ..runtime import drawing, from_config
 from .images import find_transform, test_pipeline
 from .second_generation import is_of_second, names_of
 from .task import Task
@@ -73,7 +73,12 @@ def _names(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tuple[Sequenc
     palette = own.get("palette") or of_config.get("palette") or of_dataset.get("palette") or ()
     # the dataset's own colours are of no use to other classes
     fit = not isinstance(palette, str) and len(palette) == len(classes)
-    return classes, [[int(value) for value in color] for color in palette] if fit else []
+    return classes, [_color(number, color) for number, color in enumerate(palette)] if fit else []
+
+
+def _color(number: int, color: Optional[Sequence[Any]]) -> List[int]:
+    """(red, green, blue) of a class; a dataset may have numbers without a class, and no colour for these."""
+    return [int(value) for value in (drawing.color_of(number)[::-1] if color is None else color)]
 
 
 def _names_of_first(config: Any, meta: Mapping[str, Any], datasets: Any) -> Tuple[Mapping[str, Any], ...]:

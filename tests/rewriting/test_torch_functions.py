@@ -1,5 +1,7 @@
 """The stand-ins for torch's own functions, in ONNX Runtime at opset 11, at sizes that the trace has not seen."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -317,3 +319,28 @@ def test_the_exact_nearest():
 
 def test_whole_parts():
     compare([lambda maps: torch.trunc(maps * 3), lambda maps: (maps * -3).trunc()], SIZES, AXES)
+
+
+def same_padding(maps, kernel=3, stride=2):
+    """As TensorFlow pads: strides cover the map."""
+    pads = []
+    for size in maps.shape[2:]:
+        extra = (math.ceil(size / stride) - 1) * stride - size + kernel
+        pads = [extra // 2, extra - extra // 2, *pads]
+    return functional.max_pool2d(functional.pad(maps, pads), kernel, stride)
+
+
+def test_numbers_that_python_rounds_stay_in_the_trace():
+    functions = [
+        same_padding,
+        lambda maps: maps[:, :, : math.floor(maps.shape[2] / 3 + 1)],
+        lambda maps: functional.interpolate(maps, (math.ceil(maps.shape[2] * 0.5), math.floor(maps.size(3) * 1.5))),
+        lambda maps: maps * math.ceil(maps.shape[3]) + math.ceil(2.5),
+        lambda maps: maps - math.floor(-maps.shape[2] / 4),
+    ]
+    compare(functions, SIZES, AXES)
+
+
+def test_numbers_that_python_rounds_are_constants_of_one_size():
+    windows = [lambda maps: functional.avg_pool2d(maps, math.ceil(maps.shape[2] / 4), math.ceil(maps.shape[3] / 4))]
+    compare(windows, [(2, 3, 6, 9), (1, 3, 6, 9)], {0: "batch"}, atol=1e-6)

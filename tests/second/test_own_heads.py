@@ -16,6 +16,7 @@ from mmonnx.loading.task import to_numpy
 from mmonnx.pipeline import ExportSettings
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
 from mmonnx.runtime.session import Session
+from mmonnx.support.errors import ExportError
 from mmonnx.verifying.matching import match
 from mmonnx.verifying.verification import make_cases, verify
 
@@ -24,6 +25,7 @@ import torch
 from mmdet.models.dense_heads import RetinaHead, RPNHead
 from mmdet.models.detectors import RetinaNet
 from mmdet.registry import MODELS
+from mmengine.structures import InstanceData
 
 
 @MODELS.register_module(force=True)
@@ -78,10 +80,24 @@ class Several(RetinaNet):
     def predict(self, batch_inputs, batch_data_samples, rescale=True):
         results = self.query_head.predict(self.extract_feat(batch_inputs), batch_data_samples, rescale=rescale)
         return self.add_pred_to_datasample(batch_data_samples, results)
+
+
+@MODELS.register_module(force=True)
+class Alone(RetinaNet):
+    # boxes of no step that all heads share
+    def predict(self, batch_inputs, batch_data_samples, rescale=True):
+        scores = self.extract_feat(batch_inputs)[0].sigmoid().flatten(1)
+        results = []
+        for one in scores:
+            best, place = one.topk(20)
+            boxes = torch.stack([place, place, place + 8, place + 8], 1).float()
+            results.append(InstanceData(bboxes=boxes, scores=best, labels=place % 3))
+        return self.add_pred_to_datasample(batch_data_samples, results)
 """
 ONE_STAGE = "mmdet::retinanet/retinanet_r18_fpn_1x_coco.py"
 TWO_STAGES = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
 SHAPE = (96, 160)
+DETECTORS = ("Several", "Alone")
 
 
 @pytest.fixture
@@ -94,9 +110,9 @@ def config_of(tmp_path, monkeypatch):
         part, name = ("rpn_head", TWO_STAGES) if head == "Proposals" else ("bbox_head", ONE_STAGE)
         options = {
             "custom_imports": {"imports": ["dense_heads_of_a_user_of_second"], "allow_failed_imports": False},
-            f"model.{part}.type": "Mean" if head == "Several" else head,
+            f"model.{part}.type": "Mean" if head in DETECTORS else head,
         }
-        if head == "Several":
+        if head in DETECTORS:
             options["model.type"] = head
         few = {"model.bbox_head.num_classes": 3, "model.test_cfg.nms_pre": 100} if part == "bbox_head" else {}
         return small_config(name, tmp_path, {**options, **few})
@@ -136,3 +152,10 @@ def test_the_file_of_such_a_head_holds_at_other_sizes(config_of, tmp_path):
     results = verify(task, Session(exported.model).run, make_cases(task, None, task.shape, 2))
     assert all(result.ok for result in results), results
     assert sum(result.matched for result in results) > 50
+
+
+def test_a_detector_whose_answers_are_from_code_of_its_own_is_told_of(config_of, tmp_path):
+    settings = ExportSettings(config_of("Alone"), None, str(tmp_path / "x.onnx"), LoadOptions(shape=SHAPE))
+    with pytest.raises(ExportError, match=r"Alone \(dense_heads_of_a_user_of_second\) has its answers from code"):
+        pipeline.export(settings)
+    assert not (tmp_path / "x.onnx").exists()

@@ -232,6 +232,14 @@ def test_masks():
     assert found.max_mask > 0.05 and "pixels differ" in found.unmatched[0]
 
 
+def test_masks_of_nothing_may_be_left_out_by_pytorch_alone():
+    nothing, masks = make(), np.zeros((0, 100, 100), bool)
+    assert match(nothing, make(masks=masks)).ok
+    assert not match(make(masks=masks), nothing).ok
+    assert not match(nothing, make((*BOX, 0.9, 1), masks=disc(30)[None])).ok
+    assert not match(make((*BOX, 0.9, 1)), make((*BOX, 0.9, 1), masks=disc(30)[None])).ok
+
+
 @pytest.mark.parametrize(("ours", "theirs", "ok"), [(2e-6, -2e-6, True), (2e-6, -2e-5, False), (1e-3, -2e-6, False)])
 def test_a_probability_at_the_threshold_of_a_mask_may_be_on_either_side_of_it(ours, theirs, ok):
     first, second = disc(30, np.float32), disc(30, np.float32)

@@ -41,6 +41,8 @@ from .texts import Prompts, prompts_of
 
 DEFAULT_SHAPE = (800, 1216)
 _CALIBRATION_SHAPE = (320, 480)
+_HEADS = ("rpn_head", "roi_head", "bbox_head", "query_head", "mask_head", "panoptic_head", "odm_head")
+"""Parts of a detector by which it is told what its answers have."""
 _ANSWERS = ("get_bboxes", "get_results", "simple_test_rpn", "simple_test", "predict_by_feat", "predict")
 """What gives the answers of a detector or of its head, by the kind of the head."""
 _SAME, _SAME_SCORE = 0.01, 1e-4
@@ -145,7 +147,7 @@ def make_task(
         title=title,
         module=DetectorModule(generation, model, options.mask_output, tuple(inputs)[1:]).eval(),
         inputs=inputs,
-        output_names=_output_names(generation, model),
+        output_names=_output_names(generation, model, inputs),
         dynamic_axes={},
         predict=partial(predict, generation, model, options.mask_output),
         read=read,
@@ -211,18 +213,27 @@ def _is_alike(one: Detections, other: Detections) -> bool:
     return bool((np.abs(ours - theirs) <= [_SAME] * (ours.shape[1] - 1) + [_SAME_SCORE]).all())
 
 
-def _output_names(generation: Generation, model: nn.Module) -> List[str]:
+def _output_names(generation: Generation, model: nn.Module, feeds: Feeds) -> List[str]:
     fusion = getattr(model, "panoptic_fusion_head", None)
     if fusion is not None:
         instances, panoptic = panoptic_outputs(fusion, model)
         return (["dets", "labels", "masks"] if instances else []) + (["panoptic_seg"] if panoptic else [])
     names = ["dets", "labels"]
     # RTMDet-Ins has its mask head inside the head of the boxes
-    if getattr(model, "with_mask", False) or hasattr(getattr(model, "bbox_head", None), "mask_head"):
+    within = hasattr(getattr(model, "bbox_head", None), "mask_head")
+    if getattr(model, "with_mask", False) or within or _gives_masks(generation, model, feeds):
         names.append("masks")
     if generation.judges_apart and hasattr(getattr(model, "roi_head", None), "mask_iou_head"):
         names.append("mask_scores")
     return names
+
+
+def _gives_masks(generation: Generation, model: nn.Module, feeds: Feeds) -> bool:
+    """Whether PyTorch's answers have masks, asked of a detector that has no head to tell it by."""
+    if any(hasattr(model, name) for name in _HEADS):
+        return False
+    found = predict(generation, model, "image", feeds)
+    return any(isinstance(one, Detections) and one.masks is not None for one in found)
 
 
 def _test_cfg(model: nn.Module) -> Mapping[str, Any]:

@@ -285,7 +285,9 @@ def _sample(meta: Meta, proposals: Optional[torch.Tensor] = None, text: Optional
 
 def _from_instances(found: Any, size: Tuple[int, int]) -> Detections:
     """From instances of mmdet 3, sorted by score, as the file gives them."""
-    boxes, scores = found.bboxes.cpu().numpy().reshape(-1, 4), found.scores.cpu().numpy()
+    scores = found.scores.cpu().numpy()
+    # SparseInst has none where it finds nothing
+    boxes = found.bboxes.cpu().numpy().reshape(-1, 4) if "bboxes" in found else np.zeros((len(scores), 4), np.float32)
     order = np.argsort(-scores, kind="stable")
     masks = np.asarray(found.masks.cpu())[order] if "masks" in found else None
     if masks is not None and not len(masks):

@@ -7,6 +7,7 @@ from torch import nn
 
 from ...rewriting import ABSENT, Prompt, compact, current, flat_detections, per_image
 from ...runtime import ATTENTION_MASK, IMAGE_CORNER, IMAGE_SIZE, INPUT_IDS, LABEL_TOKENS
+from ...support import ExportError
 from .generations import Generation
 from .inputs import meta
 from .proposals import is_proposal
@@ -62,6 +63,12 @@ class DetectorModule(nn.Module):
             boxes, labels, _ = self.generation.trace(self.model, context, input, image, proposals)
         if boxes is None or labels is None:
             return (context.panoptic,)
+        if context.detections is None and context.image_index is None:
+            raise ExportError(
+                f"{type(self.model).__name__} ({type(self.model).__module__}) has its answers from code of its own",
+                "boxes from heads, or with the suppression, of mmdet, for all images of a batch as one",
+                "export it with --skip-postprocess, or write a stand-in for its inference: docs/extending.md",
+            )
         found = context.detections or flat_detections(context, boxes, labels)
         dets = found.dets if boxes is found.flat_dets else found.unflatten(boxes)
         extra = (context.masks, context.mask_scores, context.panoptic)

@@ -84,7 +84,11 @@ def keep_instances(context: ExportContext, found: Candidates, smallest: torch.Te
     limit = clip_k(cfg.max_per_img, values.shape[1]) if cfg.max_per_img > 0 else values.shape[1]
     values, order = values.topk(limit, dim=1)
     rows = merge_first(index)[order + image_numbers(context)[:, None] * index.shape[1]]
-    _finish(context, values, found.labels[rows], found.masks, rows, cfg.mask_thr, scale)
+
+    def grow(masks: torch.Tensor) -> torch.Tensor:
+        return enlarge(masks, scale, context.input.shape[2:])
+
+    give_instances(context, values, found.labels[rows], found.masks, rows, cfg.mask_thr, grow)
 
 
 def _decay(
@@ -109,16 +113,25 @@ def _decay(
     raise NotImplementedError(f"the kernel {kernel!r} of matrix suppression cannot be exported; gaussian, linear can")
 
 
-def _finish(
+def give_instances(
     context: ExportContext,
     values: torch.Tensor,
     labels: torch.Tensor,
     masks: torch.Tensor,
     rows: torch.Tensor,
     threshold: float,
-    scale: int,
+    grow: Callable[[torch.Tensor], torch.Tensor],
 ) -> None:
-    """The instances with scores (N, D), ABSENT for nothing, and labels and rows of ``masks`` (N, D)."""
+    """Put instances without boxes into ``context.detections``, and their masks into ``context.masks``.
+
+    Args:
+        values: (N, D) scores, the best first, ABSENT for nothing.
+        labels: (N, D) int64.
+        masks: (K, h, w) probabilities.
+        rows: (N, D) which of them each has.
+        threshold: that a pixel of a mask exceeds.
+        grow: from masks (N, D, h, w) to those of the input's size.
+    """
     most = longest(context, (values > ABSENT / 2).long().sum(1), never_empty=True)
     values, labels, rows = values[:, :most], labels[:, :most], rows[:, :most]
     present = values > ABSENT / 2
@@ -127,7 +140,7 @@ def _finish(
     labels = torch.where(present, labels, labels.new_full((1,), -1))
     context.detections = Detections(dets, labels, present, merge_first(dets), merge_first(labels))
     masks = masks[rows] * present.to(masks.dtype)[..., None, None]
-    context.masks = within_image(context, enlarge(masks, scale, context.input.shape[2:]) > threshold)
+    context.masks = within_image(context, grow(masks) > threshold)
 
 
 def enlarge(masks: torch.Tensor, scale: int, size: Sequence[Any]) -> torch.Tensor:

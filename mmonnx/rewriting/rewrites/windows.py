@@ -63,6 +63,22 @@ def attend_in_windows(
     return x[:, :height, :width]
 
 
+def cut_map(x: torch.Tensor, side: int) -> Tuple[torch.Tensor, Pair]:
+    """A map (N, H, W, C) in square windows (N * windows, side, side, C), and the size that it is padded to for these.
+
+    It is padded for any size, by nothing for some, which a trace would keep whether upstream does.
+    """
+    size, window = (x.shape[1], x.shape[2]), (side, side)
+    full = padded(size, window)
+    return partition(pad(x, (0, 0, 0, full[1] - size[1], 0, full[0] - size[0])), full, window), full
+
+
+def join_map(windows: torch.Tensor, side: int, full: Pair, size: Pair) -> torch.Tensor:
+    """The map (N, H, W, C) of :func:`cut_map` again, without what it was padded with."""
+    x = join(windows, full, (side, side), int(windows.shape[3]))
+    return x[:, : size[0], : size[1]]
+
+
 def padded(size: Pair, window: Tuple[int, int]) -> Pair:
     """The size of a map with whole windows."""
     height, width = (ceil_divide(length, side) * side for length, side in zip(size, window))

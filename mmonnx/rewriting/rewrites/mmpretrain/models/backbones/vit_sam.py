@@ -3,13 +3,12 @@
 from typing import Any, Tuple
 
 import torch
-from torch.nn.functional import pad
 
 from ....context import ExportContext
 from ....registry import rewrite
 from ....relative_positions import relative_positions
 from ....sizes import is_traced
-from ....windows import Pair, join, padded, partition
+from ....windows import Pair, cut_map, join_map
 
 
 @rewrite("mmpretrain.models.backbones.vit_sam.get_rel_pos")
@@ -25,9 +24,7 @@ def window_partition(
     context: ExportContext, original: Any, x: torch.Tensor, window_size: int
 ) -> Tuple[torch.Tensor, Pair]:
     """A map (N, H, W, C) in windows (N * windows, h, w, C), padded to whole ones, which is nothing for some sizes."""
-    size, window = (x.shape[1], x.shape[2]), (window_size, window_size)
-    full = padded(size, window)
-    return partition(pad(x, (0, 0, 0, full[1] - size[1], 0, full[0] - size[0])), full, window), full
+    return cut_map(x, window_size)
 
 
 @rewrite("mmpretrain.models.backbones.vit_sam.window_unpartition")
@@ -35,5 +32,4 @@ def window_unpartition(
     context: ExportContext, original: Any, windows: torch.Tensor, window_size: int, pad_hw: Pair, hw: Pair
 ) -> torch.Tensor:
     """The map (N, H, W, C) again, without what it was padded with."""
-    x = join(windows, pad_hw, (window_size, window_size), int(windows.shape[3]))
-    return x[:, : hw[0], : hw[1]]
+    return join_map(windows, window_size, pad_hw, hw)
