@@ -25,6 +25,9 @@ WARM_UP = 2
 """Rounds that are run and not counted, for each shape."""
 _FURTHER = 6
 """PyTorch's further runs for a difference: of large pictures each takes seconds, and peers differ on most of them."""
+_PAUSE = 0.1
+"""Seconds before each run: the threads of a session of ONNX Runtime go on asking for work for a while, at the cost of
+what runs next, and those of other runtimes do not. YOLOv3 after such a session took 1.2 of its time."""
 _PROFILED = 4
 """Runs with the profiler: one for each of the photographs."""
 Shape = Tuple[int, int]
@@ -143,6 +146,7 @@ def _run_in_turn(sessions: Dict[str, AnySession], arrays: Sequence[np.ndarray], 
     for number in range(rounds):
         array = arrays[number % len(arrays)]
         for name, session in sessions.items():
+            time.sleep(_PAUSE)
             started = time.perf_counter()
             _run(session, array)
             times[name].append((time.perf_counter() - started) * 1000)
