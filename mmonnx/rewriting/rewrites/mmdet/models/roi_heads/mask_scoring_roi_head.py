@@ -76,6 +76,7 @@ def predict_mask(
 
 def _best_first(context: ExportContext, scores: torch.Tensor) -> torch.Tensor:
     """The places of the scores (K,) of a flat batch, image after image, each from the best down; dummies stay last."""
+    assert context.image_index is not None  # the detections have left it
     count, image = scores.shape[0], context.image_index.float()
     order = scores.topk(count)[1]
     # of equal values TopK gives the first ones first
