@@ -56,3 +56,24 @@ def test_what_pytorch_gives_itself_when_it_rounds_otherwise_is_excused_there_alo
     noise.add(Poses(moved(expected, 4, x=30.0).keypoints, heats=expected.heats))
     assert match(expected, moved(expected, 4, x=30.0), noise=noise).ok
     assert not match(expected, moved(expected, 4, x=20.0), noise=noise).ok
+
+
+@pytest.mark.parametrize(
+    "ours,theirs,ok",
+    [
+        (-1315.0, -1297.0, True),  # thrown out of the picture, as far apart as PyTorch's runs are
+        (-1315.0, -1200.0, False),  # farther apart
+        (-1315.0, 20.0, False),  # one of them is in the picture
+        (20.0, 38.0, False),  # both are
+    ],
+)
+def test_what_is_thrown_out_of_the_picture_may_land_as_far_apart_as_pytorchs_own(ours, theirs, ok):
+    def at(x):
+        return moved(expected, 3, x=x - float(expected.keypoints[0, 3, 0]))
+
+    expected = poses()
+    truth = Poses(at(ours).keypoints, heats=expected.heats, step=STEP)
+    noise = noise_of(truth)
+    assert not match(truth, at(theirs), noise=noise).ok
+    noise.add(Poses(at(ours + 40.0).keypoints, heats=expected.heats, step=STEP))
+    assert match(truth, at(theirs), noise=noise).ok is ok

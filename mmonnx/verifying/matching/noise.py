@@ -148,6 +148,7 @@ class PoseNoise:
 
     Attributes:
         moved: (n, K) how far each key point moved at most, in pixels, where it stayed the same one.
+        farthest: (n, K) how far it moved at most, wherever to.
         score: how far a score moved at most.
     """
 
@@ -156,6 +157,7 @@ class PoseNoise:
         self._heats = None if expected.heats is None else np.zeros(expected.heats.shape)
         self._places: List[np.ndarray] = []
         self.moved = np.zeros(expected.keypoints.shape[:2])
+        self.farthest = np.zeros(expected.keypoints.shape[:2])
         self.score = 0.0
 
     def add(self, again: Poses) -> None:
@@ -164,6 +166,7 @@ class PoseNoise:
             return
         gaps = np.abs(again.keypoints.astype(np.float64) - self._expected.keypoints)
         apart = gaps[..., :2].max(-1)
+        self.farthest = np.maximum(self.farthest, apart)
         self.moved = np.where(apart <= _SAME.box, np.maximum(self.moved, apart), self.moved)
         self.score = max(self.score, float(gaps[..., 2].max(initial=0.0)))
         self._places.append(again.keypoints[..., :2])

@@ -18,7 +18,8 @@ def match_poses(expected: Poses, actual: Poses, tolerances: Tolerances, noise: O
 
     A key point may be elsewhere where PyTorch's own heats of the two places are equal but for roundings, as shares of
     the heats' range or as PyTorch's further runs show them; where one of these has it there; or where it moves as far
-    in them: its place is chosen by which of two neighbours is the greater, or divided by next to nothing.
+    in them: its place is chosen by which of two neighbours is the greater, or divided by next to nothing. What such a
+    division throws out of the picture on both sides may be as far off as these runs throw it apart.
     """
     problem = unlike("keypoints", expected.keypoints, actual.keypoints)
     if problem:
@@ -59,11 +60,21 @@ def _excused(
     if noise is not None:
         within = apart <= np.maximum(tolerances.box, NOISE_MARGIN * noise.moved)[..., None]
         found |= (within | noise.has(actual.keypoints[..., :2], tolerances.box)).all(-1)
+        found |= _is_thrown(expected, expected) & _is_thrown(actual, expected) & (apart.max(-1) <= noise.farthest)
     if expected.heats is not None:
         for row, point in np.argwhere(~found & (apart.max(-1) > tolerances.box)):
             moved = 0.0 if noise is None else noise.heat(row, point)
             found[row, point] = _is_tie(expected, actual.keypoints[row, point], row, point, moved, tolerances)
     return found
+
+
+def _is_thrown(poses: Poses, seen: Poses) -> np.ndarray:
+    """(n, K) bool, which key points lie farther out of the picture, of whose heats ``seen`` has, than it is large."""
+    if seen.heats is None:
+        return np.zeros(poses.keypoints.shape[:2], bool)
+    size = np.array(seen.step) * seen.heats.shape[:1:-1]
+    places = poses.keypoints[..., :2]
+    return np.asarray(((places < -size) | (places > 2 * size)).any(-1))
 
 
 def _is_tie(expected: Poses, theirs: np.ndarray, row: int, point: int, moved: float, tolerances: Tolerances) -> bool:
