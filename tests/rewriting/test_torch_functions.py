@@ -321,6 +321,19 @@ def test_whole_parts():
     compare([lambda maps: torch.trunc(maps * 3), lambda maps: (maps * -3).trunc()], SIZES, AXES)
 
 
+def test_angles_of_vectors_of_all_kinds():
+    """On the axes and of nothing too: rounded, a tenth of the values are zeros."""
+
+    def angles(maps):
+        x, y = ((value * 1.5).round() + 0.0 for value in (maps, maps.flip(1)))  # no zeros with a sign
+        return torch.cat([torch.atan2(y, x), y.atan2(x), torch.atan2(y, x[:, :1]), torch.atan2(maps, x)], 1)
+
+    given = torch.randn(2, 3, *SIZES[0], generator=torch.Generator().manual_seed(0))
+    nothing = ((given * 1.5).round() == 0) & ((given.flip(1) * 1.5).round() == 0)
+    assert nothing.any() and angles(given).max() == torch.tensor(math.pi)  # it is tried, and so is the left
+    compare([angles], SIZES, AXES, atol=1e-6)
+
+
 def same_padding(maps, kernel=3, stride=2):
     """As TensorFlow pads: strides cover the map."""
     pads = []
