@@ -409,6 +409,17 @@ def test_tied_classes_may_swap_places():
     assert match(Scores(expected), Scores(expected[[1, 0, 2]])).ok
 
 
+@pytest.mark.parametrize("theirs,ok", [([0.5, 0.5, 0.0], True), ([0.5, 0.4, 0.1], False), ([0.0, 1.0, 0.0], False)])
+def test_probabilities_that_a_choice_made_others_may_be_those_of_a_run_of_pytorchs(theirs, ok):
+    """Of two clips, each of which is certain of a class, one is in the balance."""
+    expected = Scores(np.array([1.0, 0.0, 0.0], np.float32))
+    noise = noise_of(expected)
+    assert not match(expected, Scores(np.array(theirs, np.float32)), noise=noise).ok
+    noise.add(Scores(np.array([0.5, 0.5, 0.0], np.float32)))
+    found = match(expected, Scores(np.array(theirs, np.float32)), noise=noise)
+    assert found.ok is ok and found.excused == int(ok)
+
+
 def test_probabilities_may_be_as_far_off_as_pytorchs_own_up_to_a_limit():
     def changed(amount):
         return Scores(np.array([0.1, 0.7 + amount, 0.2], np.float32))

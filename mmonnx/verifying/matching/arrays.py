@@ -34,7 +34,14 @@ def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, noise
     usual = tolerances.score * float(np.abs(expected.probs).max())
     allowed = max(usual, NOISE_MARGIN * greatest_of(noise, "probs"))
     first, other = int(expected.probs.argmax()), int(actual.probs.argmax())
-    lines = []
+    lines: List[str] = []
+    if (
+        difference > allowed
+        and expected.labels is None
+        and actual.labels is None
+        and _is_of_a_run(actual, noise, usual)
+    ):
+        return Match(1, 1, max_score=difference, ok=True, excused=1, allowed=(0.0, difference))
     if not difference <= allowed:
         lines.append(f"probs: differ by {difference:.2g}, at most {allowed:.2g} is right")
     if (expected.labels is None) != (actual.labels is None):
@@ -46,6 +53,12 @@ def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, noise
     excused = int(not lines and difference > usual)
     noisy = (0.0, allowed if excused else 0.0)
     return Match(int(not lines), 1, max_score=difference, unmatched=lines, ok=not lines, excused=excused, allowed=noisy)
+
+
+def _is_of_a_run(actual: Scores, noise: Optional[ArrayNoise], tolerance: float) -> bool:
+    """Whether one of PyTorch's further runs, in which a choice made other probabilities, gives just these."""
+    runs = noise.runs.get("probs", []) if noise is not None else []
+    return any(np.abs(run - actual.probs).max() <= tolerance for run in runs)
 
 
 def _match_labels(
