@@ -67,7 +67,7 @@ def _kept(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, most:
     while True:
         first = order[:asked]
         kept = torchvision.ops.nms(boxes[first], scores[first], iou_threshold)[:most]
-        if len(kept) == most or asked >= len(order):
+        if kept.numel() == most or asked >= order.numel():
             return first[kept]
         asked *= _PER_KEPT
 
