@@ -41,6 +41,7 @@ from benchmark_parts.precisions import measure_precision, precision_table
 from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
 from benchmark_parts.variants import (
+    OURS,
     Model,
     Variant,
     build_variant,
@@ -56,7 +57,6 @@ from mmonnx.support.atomic import check_writable
 from mmonnx.support.errors import InputError, MmonnxError
 from mmonnx.terminal.report import Report
 
-OURS = "mmonnx"
 PROPOSALS_HELP = """leave about N proposals of the up to 1000 (max_per_img) that there are: the RPN gets a score limit
 (test_cfg.rpn.nms.score_threshold) that N pass, on average over the shapes. PyTorch and every exporter get the same
 limit, each by the name that it reads; max_per_img stays, so that a form that pads to it computes all of its rows, of

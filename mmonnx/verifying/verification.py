@@ -3,7 +3,7 @@
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -200,7 +200,7 @@ def _verify(
         if not all(found.ok for found in matches):
             drawn = _drawn(task, case, expected, tolerances)
             if drawn:
-                return CaseResult(case.name, case.shape, len(case.images), total=drawn[0].total, problems=[drawn[1]])
+                return drawn
             matches = _asked_again(task, case, expected, actual, tolerances, further)
     except Exception as error:
         problem = f"{where} failed: {type_and_line(error)}"
@@ -212,8 +212,8 @@ def _verify(
 
 def _drawn(
     task: Task, case: Case, expected: Sequence[Result], tolerances: Optional[Tolerances]
-) -> Optional[Tuple[Match, str]]:
-    """Why no file can be told from a wrong one: much of what PyTorch answers is another on each run. None: it is not.
+) -> Optional[CaseResult]:
+    """The result where no file can be told from a wrong one, as much of what PyTorch answers is another on each run.
 
     Little of it may be, where a model shakes what may tie: PyTorch's further runs tell how much.
     """
@@ -223,7 +223,8 @@ def _drawn(
         found = compare(task, one, other, tolerances)
         if not found.ok and found.total - found.matched > _MUCH * found.total:
             detail = found.unmatched[0] if found.unmatched else f"{found.total - found.matched} of {found.total}"
-            return found, f"PyTorch itself gives another answer to the same input on each run ({detail})"
+            problem = f"PyTorch itself gives another answer to the same input on each run ({detail})"
+            return CaseResult(case.name, case.shape, len(case.images), total=found.total, problems=[problem])
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Sequence, Tuple
 from mmonnx.support.atomic import replacing
 
 from .measuring import Row, Shape
+from .variants import OURS
 
 
 def draw(results: Sequence[Tuple[Shape, Sequence[Row]]], title: str, path: Path) -> None:
@@ -46,4 +47,4 @@ def draw(results: Sequence[Tuple[Shape, Sequence[Row]]], title: str, path: Path)
 
 def _colors(rows: Sequence[Row]) -> Sequence[str]:
     """mmonnx's bar stands out."""
-    return ["#c8541b" if row.variant == "mmonnx" else "#8a9bb0" for row in rows]
+    return ["#c8541b" if row.variant == OURS else "#8a9bb0" for row in rows]

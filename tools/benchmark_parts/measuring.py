@@ -157,12 +157,17 @@ def _run_in_turn(sessions: Dict[str, AnySession], arrays: Sequence[np.ndarray], 
     return times
 
 
+def ratio_of(times: Sequence[float], reference: Sequence[float]) -> float:
+    """The median over the rounds of one file's time by another's in the same round."""
+    return median(own / theirs for own, theirs in zip(times, reference))
+
+
 def _set_ratios(rows: Dict[str, Row]) -> None:
     measured = [name for name, row in rows.items() if row.times_ms]
     reference = rows[base(measured)].times_ms if base(measured) in measured else []
     for row in rows.values():
         if reference and row.times_ms:
-            row.ratio = median(own / theirs for own, theirs in zip(row.times_ms, reference))
+            row.ratio = ratio_of(row.times_ms, reference)
 
 
 def _compare(task: Task, cases: Sequence[Case], session: AnySession, row: Row) -> None:

@@ -1,19 +1,18 @@
 """Ten models in one run: how mmonnx's file does beside the best of the others, at two sizes each."""
 
-from math import exp, log
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from mmonnx.environment import compat
 
-from .measuring import Row, Shape
-from .report import layout, machine
+from .measuring import Row, Shape, ratio_of
+from .report import figure, layout, machine
+from .variants import OPENVINO, OURS
 
-OURS = "mmonnx"
-PEERS = (("mask", "upstream"), ("upstream", "upstream"), ("mmdeploy", "mmdeploy"), ("openvino", "OpenVINO"))
+_BESIDE = (("mask", "upstream"), ("upstream", "upstream"), ("mmdeploy", "mmdeploy"), (OPENVINO, "OpenVINO"))
 """The variants that ours is compared with, and what they are called; a model has one of the first two."""
-_TITLES = tuple(dict.fromkeys(title for _, title in PEERS))
+_TITLES = tuple(dict.fromkeys(title for _, title in _BESIDE))
 _CLASSIFIED = ((224, 224), (448, 448))
 
 
@@ -120,10 +119,8 @@ def line_of(title: str, shape: Shape, rows: Sequence[Row]) -> Line:
     ours = found[OURS]
     if ours.error or not ours.times_ms:
         return Line(title, shape, error=ours.error or "not measured")
-    peers = {name: found[variant] for variant, name in PEERS if variant in found and found[variant].times_ms}
-    ratios = {
-        name: median(own / theirs for own, theirs in zip(ours.times_ms, row.times_ms)) for name, row in peers.items()
-    }
+    peers = {name: found[variant] for variant, name in _BESIDE if variant in found and found[variant].times_ms}
+    ratios = {name: ratio_of(ours.times_ms, row.times_ms) for name, row in peers.items()}
     right = [name for name, row in peers.items() if row.ok and not row.error]
     return Line(title, shape, ours.ms, ratios, right, f"{ours.matched}/{ours.total}", ours.ok)
 
@@ -136,8 +133,8 @@ def models_table(lines: Sequence[Line]) -> str:
         if one.error:
             table.append((one.title, size))
             continue
-        ratios = [_ratio(one.ratios.get(title)) + _mark(one, title) for title in _TITLES]
-        table.append((one.title, size, f"{one.ms:.0f}", *ratios, _ratio(one.best()), one.matched))
+        ratios = [figure(one.ratios.get(title), 2) + _mark(one, title) for title in _TITLES]
+        table.append((one.title, size, f"{one.ms:.0f}", *ratios, figure(one.best(), 2), one.matched))
     remarks = ["", *(one.error for one in lines)]
     return f"{layout(table, remarks)}\n\n{_sums(lines)}"
 
@@ -156,13 +153,9 @@ def _sums(lines: Sequence[Line]) -> str:
         if ratios:
             worst = max(ratios)
             title = next(one.title for ratio, one in known if ratio == worst)
-            mean = exp(sum(map(log, ratios)) / len(ratios))
+            mean = geometric_mean(ratios)
             texts.append(f"beside {peers}: geometric mean {mean:.2f} of {len(ratios)}, worst {worst:.2f} ({title})")
     return "\n".join([*texts, "* not all of its answers are PyTorch's; ms: of mmonnx's file in ONNX Runtime"])
-
-
-def _ratio(value: Optional[float]) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _mark(one: Line, title: str) -> str:

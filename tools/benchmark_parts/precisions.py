@@ -14,7 +14,9 @@ from mmonnx.precision.timing import side_by_side
 from mmonnx.precision.trunk import find_trunk
 from mmonnx.runtime import large, open_model
 
-OURS, DEFAULTS = "mmonnx", "defaults"
+from .variants import OURS
+
+DEFAULTS = "defaults"
 
 
 class Form(NamedTuple):

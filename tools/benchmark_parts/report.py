@@ -34,8 +34,8 @@ def files_table(variants: Sequence[Variant]) -> str:
     """What was built: a line per variant, or why there is none."""
     table: Table = [("variant", "nodes", "file MiB", "export s", "peak MiB")]
     for item in variants:
-        figures = (_figure(item.size_mb, 1), _figure(item.seconds, 1), _figure(item.memory_mb))
-        table.append((item.name, _figure(item.nodes), *figures) if item.path else (item.name,))
+        figures = (figure(item.size_mb, 1), figure(item.seconds, 1), figure(item.memory_mb))
+        table.append((item.name, figure(item.nodes), *figures) if item.path else (item.name,))
     return layout(table, [""] + [item.error and f"not built: {item.error}" or item.note for item in variants])
 
 
@@ -47,8 +47,8 @@ def rows_table(rows: Sequence[Row], shape: Shape) -> str:
             table.append((row.variant,))
             continue
         overhead = "-" if row.overhead is None else f"{100 * row.overhead:.0f} %"
-        figures = (_figure(row.ms), _figure(row.ratio, 2), _span(row.proposals), _span(row.detections), overhead)
-        table.append((row.variant, *figures, _figure(row.roi_ms), f"{row.matched}/{row.total}"))
+        figures = (figure(row.ms), figure(row.ratio, 2), _span(row.proposals), _span(row.detections), overhead)
+        table.append((row.variant, *figures, figure(row.roi_ms), f"{row.matched}/{row.total}"))
     return layout(table, [""] + [row.error and f"not measured: {row.error}" for row in rows])
 
 
@@ -108,7 +108,7 @@ def layout(table: Sequence[Tuple[str, ...]], remarks: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _figure(value: Optional[float], digits: int = 0) -> str:
+def figure(value: Optional[float], digits: int = 0) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 

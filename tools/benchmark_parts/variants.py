@@ -24,7 +24,8 @@ from .build import BUILDERS, UPSTREAMS
 from .peers import peer_of
 from .proposals import score_limit
 
-_EVERYWHERE = ("mmonnx", "mmdeploy")
+OURS = "mmonnx"
+_EVERYWHERE = (OURS, "mmdeploy")
 _BASES = ("mask", "upstream", "mmdeploy")
 """What the others are compared with, the first one that there is."""
 OPENVINO = "openvino"

@@ -57,8 +57,7 @@ def match_scores(expected: Scores, actual: Scores, tolerances: Tolerances, noise
 
 def _is_of_a_run(actual: Scores, noise: Optional[ArrayNoise], tolerance: float) -> bool:
     """Whether one of PyTorch's further runs, in which a choice made other probabilities, gives just these."""
-    runs = noise.runs.get("probs", []) if noise is not None else []
-    return any(np.abs(run - actual.probs).max() <= tolerance for run in runs)
+    return any(np.abs(run - actual.probs).max() <= tolerance for run in runs_of(noise, "probs"))
 
 
 def _match_labels(

@@ -10,6 +10,9 @@ from ..registry import rewrite
 
 
 @rewrite("torch.atan2")
+@rewrite("torch.arctan2")
+@rewrite("torch.Tensor.atan2")
+@rewrite("torch.Tensor.arctan2")
 def atan2(context: ExportContext, original: Any, input: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """The angle of (x, y) = (other, input), of nothing (0, 0) too, as 0.
 
@@ -25,21 +28,3 @@ def atan2(context: ExportContext, original: Any, input: torch.Tensor, other: tor
     turned = angle + torch.where(y < 0, -2 * half, 2 * half)
     upright = torch.where(y > 0, half, torch.where(y < 0, -half, nothing))
     return torch.where(beside, torch.where(x < 0, turned, angle), upright)
-
-
-@rewrite("torch.Tensor.atan2")
-def tensor_atan2(context: ExportContext, original: Any, self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """As :func:`atan2`."""
-    return atan2(context, original, self, other)
-
-
-@rewrite("torch.arctan2")
-def arctan2(context: ExportContext, original: Any, input: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """As :func:`atan2`."""
-    return atan2(context, original, input, other)
-
-
-@rewrite("torch.Tensor.arctan2")
-def tensor_arctan2(context: ExportContext, original: Any, self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """As :func:`atan2`."""
-    return atan2(context, original, self, other)
