@@ -139,15 +139,16 @@ def _final(
     cases = make_cases(task, images, task.shape, settings.load.batch)
     # of a large model no stage's result outlives the next stage
     form = deployed(task)
-    model = stages.trace_model(settings, task, form, cases, asked, report)
-    modules = [name for name, _ in form.task.module.named_modules()]
-    del form
-    idle = unused(model, task.optional)
-    if idle:
-        task, model = task.without(idle), without_inputs(model, idle)
-        cases = make_cases(task, images, task.shape, settings.load.batch)
-    before = count_nodes(model) if settings.simplify else None
-    model, tool = stages.simplify_model(settings, task, cases, model, report)
+    with stages.workshop(settings) as workshop:
+        model = stages.trace_model(settings, task, form, cases, asked, report)
+        modules = [name for name, _ in form.task.module.named_modules()]
+        del form
+        idle = unused(model, task.optional)
+        if idle:
+            task, model = task.without(idle), without_inputs(model, idle)
+            cases = make_cases(task, images, task.shape, settings.load.batch)
+        before = count_nodes(model) if settings.simplify else None
+        model, tool = stages.simplify_model(settings, task, cases, model, report, workshop)
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
     model = declared(model, task.output_shapes, [_shapes(task.inputs), *(_shapes(case.feeds) for case in cases)])

@@ -3,15 +3,16 @@
 Tracing, simplifying, checking and verifying; ``mmonnx.pipeline`` is the way from one to the next.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
 
-from ..graph import check_runs, check_target, count_nodes, file_size, needs_lowering, simplify, unused
+from ..graph import Workshop, check_runs, check_target, count_nodes, file_size, needs_lowering, simplify, unused
 from ..graph import lower as lower_for
 from ..loading import Deployed, Task, channel_notes, refusal, second_shape, to_numpy
 from ..rewriting import ExportContext, custom_operators, lower
@@ -139,8 +140,18 @@ def _some(names: Sequence[str]) -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
+def workshop(settings: ExportSettings) -> ContextManager[Optional[Workshop]]:
+    """Where the model is simplified once it is traced, if it is."""
+    return Workshop() if settings.simplify else nullcontext()
+
+
 def simplify_model(
-    settings: ExportSettings, task: Task, cases: Sequence[Case], traced: onnx.ModelProto, report: Report
+    settings: ExportSettings,
+    task: Task,
+    cases: Sequence[Case],
+    traced: onnx.ModelProto,
+    report: Report,
+    workshop: Optional[Workshop] = None,
 ) -> Tuple[onnx.ModelProto, Optional[str]]:
     """The simplified model and the simplifier, or the traced one and None, checked either way."""
     if not settings.simplify:
@@ -150,7 +161,7 @@ def simplify_model(
         return traced, None
     feeds = _compared(settings, task, cases)
     with report.stage("simplify") as stage:
-        result = simplify(traced, feeds, partial(difference, task), started=stage.show)
+        result = simplify(traced, feeds, partial(difference, task), started=stage.show, workshop=workshop)
         stage.note(f"{result.tool or 'none'}, {count_nodes(result.model)} nodes, {file_size(result.model)}")
     for tool, reason in result.rejected:
         report.warn(f"{tool} was not used: {reason}")

@@ -16,10 +16,11 @@ from .parts import part, produced, pruned, reads
 from .picture_input import with_picture_input
 from .read import read_model
 from .shapes import declared
-from .simplifier import count_nodes, file_size, simplify
+from .simplifier import Workshop, count_nodes, file_size, simplify
 from .write import write_model
 
 __all__ = [
+    "Workshop",
     "Lowered",
     "findings_json",
     "show_findings",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
@@ -50,6 +51,95 @@ class _Rejected(Exception):
     """A simplifier's result cannot be used; the message says why."""
 
 
+class _Process:
+    """A simplifier in a process of its own, which imports what it needs and waits for its file to be there."""
+
+    def __init__(self, command: Sequence[str], source: str, target: str) -> None:
+        self._target, self._log = target, Path(f"{target}.log")
+        with self._log.open("wb") as log:
+            # A session of its own: its children go with it when it is given up.
+            self._process = subprocess.Popen(
+                [*command, source, target], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def begin(self) -> None:
+        """Let it read its file."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def result(self, timeout: float) -> onnx.ModelProto:
+        """What it makes of the file; whatever becomes of it, it is gone afterwards.
+
+        Raises:
+            _Rejected: it failed, died, took too long or wrote nothing that can be read.
+        """
+        self.begin()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise _Rejected(f"no result after {timeout:.0f} s") from None
+        finally:
+            lines = self.end()
+        status = self._process.returncode
+        if status < 0:
+            raise _Rejected(f"it died from {signal.Signals(-status).name}")
+        if status:
+            raise _Rejected(lines[-1][:200] if lines else f"exit status {status}")
+        try:
+            return onnx.load(self._target)
+        except Exception as error:
+            raise _Rejected(f"no readable result ({first_line(error)[:300]})") from error
+
+    def end(self) -> List[str]:
+        """End it and its children, if they still run; the lines that it has printed."""
+        if self._process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+            self._process.wait()
+        self.begin()
+        lines = self._log.read_text(errors="replace").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+
+class Workshop:
+    """A folder to simplify in, and the first tool at hand in it: it imports while a model is still being traced."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._early: Dict[str, _Process] = {}
+
+    def __enter__(self) -> "Workshop":
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-"))
+        self._source, self._folder = os.path.join(folder, "traced.onnx"), folder
+        tool, command = TOOLS[0]
+        self._early[tool] = self._process(tool, command)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._stack:
+            for process in self._early.values():
+                process.end()
+
+    def put(self, model: onnx.ModelProto) -> None:
+        """Lay a model down for the tools; the first one begins."""
+        large.save(model, self._source)
+        for process in self._early.values():
+            process.begin()
+
+    def run(self, tool: str, command: Sequence[str], timeout: float) -> onnx.ModelProto:
+        """What a tool makes of the model that was put there.
+
+        Raises:
+            _Rejected: it gives no result.
+        """
+        return (self._early.pop(tool, None) or self._process(tool, command)).result(timeout)
+
+    def _process(self, tool: str, command: Sequence[str]) -> _Process:
+        return _Process(command, self._source, os.path.join(self._folder, f"{tool}.onnx"))
+
+
 def simplify(
     model: onnx.ModelProto,
     feeds: Sequence[Arrays],
@@ -57,6 +147,7 @@ def simplify(
     notify: Optional[Callable[[str], None]] = None,
     timeout: Optional[float] = None,
     started: Optional[Callable[[str], None]] = None,
+    workshop: Optional[Workshop] = None,
 ) -> Simplified:
     """Simplify a model with the first tool whose result still is the same model.
 
@@ -71,23 +162,24 @@ def simplify(
         notify: called with one line for every tool that is refused, and for keeping the original.
         timeout: seconds after which a tool is given up; None for what is ample for the model's size.
         started: called with the name of each tool before it works.
+        workshop: where to do it, entered already; None for one of its own.
 
     Raises:
         ExportError: the original itself does not run in ONNX Runtime on one of the feeds.
     """
     notify, started = notify or (lambda line: None), started or (lambda tool: None)
     timeout = _ample(model) if timeout is None else timeout
-    expected = _reference(model, feeds)
     rejected: List[Tuple[str, str]] = []
-    with tempfile.TemporaryDirectory(prefix="mmonnx-") as folder:
-        source = os.path.join(folder, "traced.onnx")
+    with ExitStack() as stack:
+        workshop = workshop or stack.enter_context(Workshop())
         # Simplifiers drop functions, put them into the graph, or die; the nodes that call them they leave alone.
         light, weights = large.weights_as_inputs(model)
-        large.save(without_functions(light), source)
+        workshop.put(without_functions(light))
+        expected = _reference(model, feeds)
         for tool, command in TOOLS:
             started(tool)
             try:
-                candidate = _apply(command, source, os.path.join(folder, f"{tool}.onnx"), timeout)
+                candidate = workshop.run(tool, command, timeout)
                 large.inputs_as_weights(candidate, weights)
                 candidate = with_functions(_restore_interface(candidate, model), model)
                 _check(candidate, model, feeds, expected, agree)
@@ -111,45 +203,6 @@ def _reference(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> List[Arrays]:
         return [session.run(feed) for feed in feeds]
     except Exception as error:
         raise does_not_run(error) from error
-
-
-def _apply(command: Sequence[str], source: str, target: str, timeout: float) -> onnx.ModelProto:
-    """Run one simplifier in a process of its own; whatever becomes of it, it is gone afterwards.
-
-    Raises:
-        _Rejected: it failed, died, took too long or wrote nothing that can be read.
-    """
-    with tempfile.TemporaryFile() as log:
-        # A session of its own: its children go with it when it is given up.
-        process = subprocess.Popen(
-            [*command, source, target], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise _Rejected(f"no result after {timeout:.0f} s") from None
-        finally:
-            _end(process)
-        log.seek(0)
-        lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    if status < 0:
-        raise _Rejected(f"it died from {signal.Signals(-status).name}")
-    if status:
-        raise _Rejected(lines[-1][:200] if lines else f"exit status {status}")
-    try:
-        return onnx.load(target)
-    except Exception as error:
-        raise _Rejected(f"no readable result ({first_line(error)[:300]})") from error
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and its children, if they still run."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
 
 
 def _restore_interface(candidate: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:

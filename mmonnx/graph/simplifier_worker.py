@@ -2,8 +2,10 @@
 
 Simplifiers are C++ in part and have died from segmentation faults; here that costs this process alone. The
 file is run by its path and imports nothing of mmonnx, so that it starts fast and changes nothing in mmcv or mmdet.
+It imports its tool at once and begins where its standard input ends: IN.onnx need not be there before.
 """
 
+import importlib
 import os
 import sys
 from typing import Any, Callable, Dict
@@ -54,10 +56,15 @@ TOOLS: Dict[str, Callable[[str, str], None]] = {
     "onnxruntime": run_onnxruntime,
 }
 
+UNUSED = {"onnxsim": ("torch", "sympy"), "onnxslim": ("torch",), "onnxruntime": ("torch",)}
+"""What they import where it is found and do not need here, which takes them longer than all else that they do."""
+
 
 if __name__ == "__main__":
     # This folder comes first in the path of a script: its modules must not be taken for top-level packages.
     sys.path.pop(0)
-    # No simplifier needs torch; onnxsim imports it where it is found, which takes it longer than all else it does.
-    sys.modules["torch"] = None  # type: ignore[assignment]
+    for name in UNUSED[sys.argv[1]]:
+        sys.modules[name] = None  # type: ignore[assignment]
+    importlib.import_module(sys.argv[1])
+    sys.stdin.read()
     TOOLS[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -1,5 +1,7 @@
 """The command line: what it takes, and how it refuses what it cannot take."""
 
+import contextlib
+import gc
 import subprocess
 import sys
 import warnings
@@ -212,3 +214,11 @@ def test_warnings_of_upstreams_code_are_hidden_and_those_of_the_users_told(recwa
         for module in (THEIRS, MINE):
             warnings.warn_explicit(module, FutureWarning, f"{module}.py", 1, module)
     assert [str(found.message) for found in recwarn] == told
+
+
+@pytest.mark.parametrize("arguments", [["inspect", "--help"], ["inspect", "missing.onnx"]])
+def test_the_collector_of_garbage_is_left_as_it_was(arguments, capsys):
+    before = gc.get_threshold()
+    with contextlib.suppress(SystemExit):
+        cli.main(arguments)
+    assert gc.get_threshold() == before

@@ -52,8 +52,8 @@ def test_the_size_and_the_batch_made_numbers_are_found_out(task, monkeypatch):
     traced = trace(task, 11, ExportContext())
     seen = {}
 
-    def apply(command, source, target, timeout):
-        model = onnx.load(source)
+    def run(workshop, tool, command, timeout):
+        model = onnx.load(workshop._source)
         shapes = [node.input[1] for node in model.graph.node if node.op_type in ("Reshape", "Expand")]
         feeds = {name: value.numpy() for name, value in task.inputs.items()}
         inner = onnx.ModelProto()
@@ -66,10 +66,10 @@ def test_the_size_and_the_batch_made_numbers_are_found_out(task, monkeypatch):
                 model.graph.node.append(node)
         weights = [onnx.numpy_helper.from_array(found[name], name) for name in sorted(set(shapes)) if name in found]
         model.graph.initializer.extend(weights)
-        seen[command[-1]] = len(weights)
+        seen[tool] = len(weights)
         return model
 
-    monkeypatch.setattr(simplifier, "_apply", apply)
+    monkeypatch.setattr(simplifier.Workshop, "run", run)
     lines = io.StringIO()
     settings = ExportSettings(NAME, simplify=True, verify=True)
     _, tool = stages.simplify_model(settings, task, make_cases(task, None, task.shape), traced, Report(lines))

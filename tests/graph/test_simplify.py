@@ -151,11 +151,36 @@ def test_a_count_that_is_always_the_same_keeps_its_name(monkeypatch, tmp_path, m
     assert axes == ["batch", "num_dets", "width"]
 
 
+def test_the_first_tool_is_at_hand_before_its_file_is_and_is_used_once(monkeypatch, tmp_path, model, feeds):
+    started = tmp_path / "started"
+    body = f"open({str(started)!r}, 'a').write('x'); sys.stdin.read(); onnx.save(onnx.load(source), target)"
+    script = tmp_path / "tool.py"
+    script.write_text(f"import onnx, sys\nsource, target = sys.argv[1:]\n{body}")
+    monkeypatch.setattr(module, "TOOLS", [("tool", (sys.executable, str(script)))])
+    with module.Workshop() as workshop:
+        until = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert simplify(model, feeds, agree, workshop=workshop).tool == "tool"
+    assert started.read_text() == "x"
+
+
+def test_a_tool_at_hand_is_gone_with_the_workshop(monkeypatch, tmp_path):
+    script = tmp_path / "tool.py"
+    script.write_text("import time\ntime.sleep(600)")
+    monkeypatch.setattr(module, "TOOLS", [("tool", (sys.executable, str(script)))])
+    with pytest.raises(ValueError), module.Workshop() as workshop:
+        process = workshop._early["tool"]._process
+        assert process.poll() is None
+        raise ValueError("the trace failed")
+    assert process.poll() is not None and not os.path.exists(workshop._folder)
+
+
 def test_what_is_at_work_is_told_and_given_up_by_the_size_of_the_model(monkeypatch, tmp_path, model, feeds):
     plant(monkeypatch, tmp_path, "raise SystemExit(3)", GOOD)
     told, limits = [], []
-    apply = module._apply
-    monkeypatch.setattr(module, "_apply", lambda *args: limits.append(args[-1]) or apply(*args))
+    run = module.Workshop.run
+    monkeypatch.setattr(module.Workshop, "run", lambda *args: limits.append(args[-1]) or run(*args))
     simplify(model, feeds, agree, started=told.append)
     model.graph.node.extend(onnx.helper.make_node("Relu", ["x"], [f"more_{number}"]) for number in range(5000))
     simplify(model, feeds, agree)

@@ -128,7 +128,8 @@ def _simplify(traced: str, target: str) -> str:
     """Write what onnxsim makes of a file, or the file itself; a note if it is the latter."""
     from mmonnx.graph import simplifier
 
-    done = subprocess.run([*dict(simplifier.TOOLS)["onnxsim"], traced, target], stderr=subprocess.PIPE)
+    command = [*dict(simplifier.TOOLS)["onnxsim"], traced, target]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if done.returncode == 0:
         return ""
     shutil.copyfile(traced, target)
