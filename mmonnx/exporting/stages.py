@@ -14,7 +14,7 @@ import onnx
 
 from ..graph import Workshop, check_runs, check_target, count_nodes, file_size, needs_lowering, simplify, unused
 from ..graph import lower as lower_for
-from ..loading import Deployed, Task, channel_notes, refusal, second_shape, to_numpy
+from ..loading import Deployed, Task, channel_notes, second_shape, takes, to_numpy
 from ..rewriting import ExportContext, custom_operators, lower
 from ..runtime import Session, mmcv_operator_library, read_picture
 from ..support import ExportError, NewerOpsetError
@@ -182,12 +182,12 @@ def _compared(settings: ExportSettings, task: Task, cases: Sequence[Case]) -> Li
         small = _smaller(task)
         if small != task.shape:
             fewer = make_cases(replace(task, other_shape=None), shown, small, settings.load.batch)
-            if refusal(partial(task.predict, fewer[1].feeds)) is None:  # the smallest of them
+            if takes(task, fewer[1].feeds):  # the smallest of them
                 taken = fewer if settings.verify else [cases[0], *fewer]
         else:
             third = second_shape(second_shape(task.shape, task.divisor), task.divisor)
             feeds = task.preprocess(shown, third)
-            if refusal(partial(task.predict, feeds)) is None:  # it may be too small for the model
+            if takes(task, feeds):  # it may be too small for the model
                 taken.append(Case("third", feeds, ()))
     # not the dark image: there, what survives depends on rounding, which a simplifier changes
     return [to_numpy(case.feeds) for case in taken if not case.name.startswith(DARK)]

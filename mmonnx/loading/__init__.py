@@ -18,7 +18,7 @@ from .options import LoadOptions
 from .random_weights import CONTEXT, GENERAL, OFFSETS, SPREAD, STEP, Rule, seeded
 from .raw import RawModule, flatten, give_raw, raw_names
 from .second_generation import first_of, norm_of, test_dataset
-from .sizes import another_size, check_size, larger_size, longer, refusal
+from .sizes import another_size, check_size, larger_size, longer, refusal, takes
 from .state import Clones, State, as_it_was, written_at
 from .structure import named_tensors, refilled
 from .task import Feeds, Task, to_numpy
@@ -76,6 +76,7 @@ __all__ = [
     "read",
     "refilled",
     "refusal",
+    "takes",
     "same_weights",
     "sample_images",
     "second_shape",

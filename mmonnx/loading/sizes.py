@@ -8,6 +8,7 @@ import torch
 from ..support import FixedSizeError, InputError, type_and_line
 from .images import second_shape
 from .options import LoadOptions
+from .task import Feeds, Task
 
 Shape = Tuple[int, int]
 
@@ -89,6 +90,15 @@ def _not_taken(title: str, shape: Shape, problem: str) -> InputError:
         "a size that it was made for",
         "give it as --shape, or leave --shape out for the config's own",
     )
+
+
+def takes(task: Task, feeds: Feeds) -> bool:
+    """Whether a model takes these inputs, and a file of it: what is not dynamic in it, but for the batch, is as it is."""
+    for name, value in feeds.items():
+        dynamic, own = task.dynamic_axes.get(name, {}), task.inputs[name].shape
+        if any(size != own[axis] for axis, size in enumerate(value.shape) if axis and axis not in dynamic):
+            return False
+    return refusal(lambda: task.predict(feeds)) is None
 
 
 def refusal(run: Callable[[], Any]) -> Optional[str]:

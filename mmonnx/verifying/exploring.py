@@ -6,7 +6,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from ..loading import Task, refusal
+from ..loading import Task, takes
 from .cases import Shape, other_shape, padded_case, picture_case
 from .clock import now
 from .driving import Draw, Driven, Lever
@@ -305,5 +305,4 @@ class Explorer:
 
     def _takes(self, size: Shape) -> bool:
         assert self._task.preprocess is not None  # models of images alone are driven
-        feeds = self._task.preprocess(self._pictures[:1], size)
-        return refusal(lambda: self._task.predict(feeds)) is None
+        return takes(self._task, self._task.preprocess(self._pictures[:1], size))
