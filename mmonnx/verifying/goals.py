@@ -6,7 +6,19 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set
 import numpy as np
 
 from ..loading import Task
-from ..runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, Result, Text, TextMaps, regions_of
+from ..runtime import (
+    FINDERS,
+    Detections,
+    EditedImage,
+    LabelMap,
+    Panoptic,
+    Poses,
+    Result,
+    Text,
+    TextMaps,
+    read_text,
+    regions_of,
+)
 from ..tracing import Probe, poolings
 from .driving import Driven, Level
 
@@ -92,13 +104,23 @@ class Goals:
                 # where nothing is hot there is no place to be right or wrong
                 self._points.update(np.flatnonzero((result.keypoints[..., 2] > 0).any(0)).tolist())
             if isinstance(result, Text):
-                self._characters = (self._characters or set()) | set(result.text)
-                self._longest = max(self._longest, len(result.text))
-            if isinstance(result, TextMaps) and not self._regions:
-                self._regions = len(regions_of(result.values, result.texts).boundaries)
+                self._see_text(result)
+            if isinstance(result, TextMaps):
+                self._see_maps(result)
             if isinstance(result, EditedImage):
                 grey = (result.values > result.low) & (result.values < result.high)
                 self._grey = max(self._grey or 0.0, float(grey.mean()))
+
+    def _see_text(self, found: Text) -> None:
+        self._characters = (self._characters or set()) | set(found.text)
+        self._longest = max(self._longest, len(found.text))
+
+    def _see_maps(self, found: TextMaps) -> None:
+        if found.texts["how"] not in FINDERS:  # maps of characters
+            (values,) = found.values.values()
+            self._see_text(read_text(values, found.texts, found.texts["characters"]))
+        elif not self._regions:
+            self._regions = len(regions_of(found.values, found.texts).boundaries)
 
     def _see(self, found: Detections) -> None:
         self._counts.append(len(found.dets))

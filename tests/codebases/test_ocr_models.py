@@ -22,6 +22,7 @@ from mmonnx.runtime import Text
 from mmonnx.runtime.session import Session
 from mmonnx.tracing import faults_of
 from mmonnx.tracing.tracer import trace
+from mmonnx.verifying.goals import Goals
 from mmonnx.verifying.verification import make_cases, verify
 
 pytestmark = pytest.mark.once  # mmocr is on the default stack alone
@@ -35,7 +36,9 @@ def check(task):
     cases = make_cases(task, None, task.shape)
     session = Session(lower(trace(task, 11, context)))
     assert not faults_of(task, context, [case.feeds for case in cases[1:]])
-    results = verify(task, session.run, cases)
+    goals = Goals(task, [])
+    results = verify(task, session.run, cases, show=lambda case, expected, actual: goals.see(expected))
+    assert {"characters", "texts"} & {goal.what for goal in goals.all}
     assert all(result.ok for result in results), [(one.name, one.problems) for one in results if not one.ok]
     return session, results
 
