@@ -47,7 +47,7 @@ def remedy(config: Any, fix: str) -> Tuple[str, str]:
     """
     found = old_keys(config)
     if not found:
-        return "a config that mmdet or mmcls itself runs", fix
+        return "a config that its toolbox itself runs", fix
     told = ", ".join(f"{new} in the place of {path}" for path, new in found)
     return f"keys as they are called today: {told}", "rename them in the config"
 
