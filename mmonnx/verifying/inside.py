@@ -90,7 +90,7 @@ class Inside:
             return _failed(f"inside, {case.name}", case, error)
         seconds = between - started, time.perf_counter() - between
         self._leave_out([name for name, value in expected.items() if value.ndim != found[name].ndim])
-        alike = {name: _as_in_the_file(value, found[name].ndim) for name, value in expected.items()}
+        alike = {name: _as_in_the_file(value, found[name].shape) for name, value in expected.items()}
         alike = {name: value for name, value in alike.items() if value.ndim == found[name].ndim}
         outcome = TensorsMatch(alike, found)
         if outcome.problems:
@@ -451,13 +451,13 @@ def _failed(name: str, case: Case, error: Exception) -> CaseResult:
 
 def _like(found: Arrays, expected: Arrays) -> Arrays:
     """Tensors of a further run, in the file's form and type."""
-    alike = {name: _as_in_the_file(found[name], value.ndim) for name, value in expected.items() if name in found}
+    alike = {name: _as_in_the_file(found[name], value.shape) for name, value in expected.items() if name in found}
     return {name: value.astype(expected[name].dtype) for name, value in alike.items()}
 
 
-def _as_in_the_file(value: np.ndarray, rank: int) -> np.ndarray:
+def _as_in_the_file(value: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
     """Of what all layers of a decoder give, what the last one does, where the file has no more."""
-    return value[-1] if value.ndim == rank + 1 and len(value) else value
+    return value[-1] if value.shape[1:] == shape and len(value) else value
 
 
 def _total(answers: Optional[Sequence[Detections]]) -> Optional[float]:
