@@ -93,7 +93,7 @@ def _not_taken(title: str, shape: Shape, problem: str) -> InputError:
 
 
 def takes(task: Task, feeds: Feeds) -> bool:
-    """Whether a model takes these inputs, and its file, whose sizes are those of the export where they are not dynamic."""
+    """Whether a model takes these inputs, and its file, of whose sizes those that are not dynamic are the export's."""
     for name, value in feeds.items():  # of any batch: a single picture is asked of
         dynamic, own = task.dynamic_axes.get(name, {}), task.inputs[name].shape
         if any(size != own[axis] for axis, size in enumerate(value.shape) if axis and axis not in dynamic):
