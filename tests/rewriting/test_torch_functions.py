@@ -9,6 +9,7 @@ import torchvision
 from models import exported
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 from mmonnx.environment import compat
 from mmonnx.rewriting.lowering import lower
@@ -332,6 +333,36 @@ def test_angles_of_vectors_of_all_kinds():
     nothing = ((given * 1.5).round() == 0) & ((given.flip(1) * 1.5).round() == 0)
     assert nothing.any() and angles(given).max() == torch.tensor(math.pi)  # it is tried, and so is the left
     compare([angles], SIZES, AXES, atol=1e-6)
+
+
+class Checkpointed(nn.Module):
+    """Layers that are computed twice in a training, to save memory; asked so at inference, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 1)
+
+    def forward(self, maps):
+        once = checkpoint(self.first, maps, use_reentrant=True)
+        again = torch.utils.checkpoint.checkpoint(lambda one, scale: self.second(one) * scale, once, 2.0)
+        functions = [self.first, nn.ReLU(), self.second]
+        rows = [
+            checkpoint_sequential(kind, 2, again, use_reentrant=False)
+            for kind in (functions, nn.Sequential(*functions))
+        ]
+        return torch.cat(rows, 1)
+
+
+def test_what_a_training_would_compute_twice():
+    """Its weights have to be the module's own: of others the tracer makes no call of Python code."""
+    torch.manual_seed(0)
+    module, context = Checkpointed(), ExportContext(dynamic_size=True)
+    given, names = torch.randn(*SIZES[0]), {"input_names": ["maps"], "dynamic_axes": {"maps": AXES}}
+    session = Session(lower(exported(module, (given,), context, **names)))
+    for size in SIZES:
+        maps = torch.randn(*size)
+        (found,) = session.run({"maps": maps.numpy()}).values()
+        np.testing.assert_allclose(found, module(maps).detach().numpy(), atol=1e-5)
 
 
 def same_padding(maps, kernel=3, stride=2):

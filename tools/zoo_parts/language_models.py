@@ -14,6 +14,8 @@ _VOCABULARY = (
 )
 """Special tokens, and the words that a verification asks for."""
 _SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+_FUSED = 768
+"""The hidden size that GLIP's layers have which fuse pictures and text early, whatever the language model's is."""
 _SPREAD = 0.3
 """Of the weights: with BERT's own, 0.02, all texts are nearly the same to the detector."""
 _LOW = 0.01
@@ -30,18 +32,19 @@ def small(config: str, folder: Path) -> Dict[str, Any]:
     model = loading.read(config)[1].model
     if not model.get("language_model"):
         return {}
-    found = {"model.language_model.name": str(_write(folder / "language"))}
+    sizes = {**_SIZES, "hidden_size": _FUSED} if (model.get("bbox_head") or {}).get("early_fuse") else _SIZES
+    found = {"model.language_model.name": str(_write(folder / "language", sizes))}
     return {**found, "model.test_cfg.score_thr": _LOW} if "score_thr" in (model.get("test_cfg") or {}) else found
 
 
-def _write(folder: Path) -> Path:
+def _write(folder: Path, sizes: Dict[str, int]) -> Path:
     """A BERT as transformers saves it, and its tokenizer."""
     import transformers
 
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(_VOCABULARY) + "\n", encoding="utf-8")
     torch.manual_seed(0)
-    config = transformers.BertConfig(vocab_size=len(_VOCABULARY), initializer_range=_SPREAD, **_SIZES)
+    config = transformers.BertConfig(vocab_size=len(_VOCABULARY), initializer_range=_SPREAD, **sizes)
     transformers.BertModel(config).save_pretrained(str(folder))
     transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(str(folder))
     return folder
