@@ -19,7 +19,7 @@ import onnx
 import torch
 from torch import nn
 
-from ..environment import innermost_layers
+from ..environment import gradients, innermost_layers
 from ..graph import produced
 from ..loading import same_weights
 
@@ -65,7 +65,7 @@ def find_ends(module: nn.Module, run: Callable[[], Any]) -> List[Probe]:
         run: runs it; gradients are recorded meanwhile, between the layers alone, so that this takes little memory.
     """
     tape = _Tape(module)
-    with tape.recording(), torch.enable_grad():
+    with tape.recording(), gradients():
         run()
     return tape.ends()
 
