@@ -1,5 +1,6 @@
 """PyTorch's own inference, rounded otherwise."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -40,6 +41,18 @@ def test_each_layer_with_weights_gives_noise_of_so_many_roundings_and_only_insid
         assert 0 < float((noisy[1] - exact[1]).abs().max()) < 1e-4
         assert torch.equal(noisy[2], noisy[1].relu())  # it has no weights, and adds nothing
         assert all(torch.equal(*both) for both in zip([*exact, pair], [*again, same]))
+
+
+@pytest.mark.parametrize("layer", [nn.ELU(), nn.ELU(inplace=True), nn.CELU(), nn.SELU()], ids=repr)
+def test_an_exponential_without_one_is_off_by_a_rounding_of_one(layer):
+    """As ONNX Runtime's Elu, which is off by 3e-8 however small the value is; of what is above zero nothing is."""
+    small = torch.linspace(-1e-6, 1e-6, 2000)[None]
+    with torch.no_grad():
+        exact = layer(small.clone())
+        with layers_round_otherwise(layer, torch.Generator().manual_seed(0)):
+            off = (layer(small.clone()) - exact).abs()
+    assert EPS / 8 < float(off[small < 0].mean()) < EPS and float(off.max()) > EPS / 4
+    assert not off[small >= 0].any()
 
 
 def test_what_gives_no_tensor_or_an_empty_one_stays_as_it_is():
