@@ -8,7 +8,6 @@ from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from . import compat
 
@@ -76,21 +75,23 @@ def inference(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def gradients() -> Iterator[None]:
-    """Let this thread's modules record gradients inside the block, those run by :func:`inference` too.
+def gradients(module: nn.Module) -> Iterator[None]:
+    """Let a module that this thread runs record gradients inside the block, in :func:`inference` too.
 
-    And those whose own code runs them in a ``torch.no_grad`` block, as mmedit's do at inference: each module turns it
-    on again until the end of that.
+    And where its own code keeps them off by a ``torch.no_grad`` block, as mmedit's does at inference: each part of it
+    turns them on again, until the end of that.
     """
     before, thread = _here.gradients, threading.get_ident()
 
-    def record(module: nn.Module, inputs: Any) -> None:
+    def record(part: nn.Module, inputs: Any) -> None:
         if threading.get_ident() == thread:
             torch.set_grad_enabled(True)
 
     with ExitStack() as undo:
         undo.enter_context(torch.enable_grad())
-        undo.callback(register_module_forward_pre_hook(record).remove)
+        for part in module.modules():
+            if not isinstance(part, torch.jit.ScriptModule):  # it takes no hooks
+                undo.callback(part.register_forward_pre_hook(record).remove)
         undo.callback(setattr, _here, "gradients", before)
         _here.gradients = True
         yield

@@ -65,7 +65,7 @@ def find_ends(module: nn.Module, run: Callable[[], Any]) -> List[Probe]:
         run: runs it; gradients are recorded meanwhile, between the layers alone, so that this takes little memory.
     """
     tape = _Tape(module)
-    with tape.recording(), gradients():
+    with gradients(module), tape.recording():
         run()
     return tape.ends()
 

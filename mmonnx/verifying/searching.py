@@ -52,7 +52,7 @@ def to_the_bounds(task: Task, case: Case) -> Optional[Tuple[Case, int]]:
     for _ in range(_STEPS):
         value = value.detach().requires_grad_()
         current = replace(case, feeds={**case.feeds, name: value})
-        with _greatest(task.module, bounds) as greatest, gradients(), suppress(Exception):
+        with gradients(task.module), _greatest(task.module, bounds) as greatest, suppress(Exception):
             task.predict(current.feeds)  # what comes behind may take no tensors with gradients
         reached = sum(float(greatest[one].detach()) >= bounds[one] for one in greatest)
         if best is None or reached > best[1]:

@@ -54,8 +54,9 @@ def test_a_model_that_keeps_gradients_off_itself_has_the_same_ends():
             with torch.no_grad():
                 return super().forward(input)
 
-    assert ends(Off(), torch.rand(1, 3, 8, 8)) == ["score.output_0", "score.output_1", "head.2.output_0"]
-    assert not torch.nn.modules.module._global_forward_pre_hooks and torch.is_grad_enabled()
+    model = Off()
+    assert ends(model, torch.rand(1, 3, 8, 8)) == ["score.output_0", "score.output_1", "head.2.output_0"]
+    assert not any(layer._forward_pre_hooks for layer in model.modules()) and torch.is_grad_enabled()
 
 
 def test_a_layer_whose_output_is_written_into_is_none():

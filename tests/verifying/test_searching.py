@@ -51,6 +51,16 @@ def test_a_picture_is_found_on_which_activations_come_to_their_bounds(kind, boun
     assert torch.equal(CASE.feeds["input"], before) and not case.feeds["input"].isnan().any()
 
 
+def test_a_model_that_keeps_gradients_off_itself_is_searched_all_the_same():
+    class Off(Bounded):
+        @torch.no_grad()
+        def forward(self, input):
+            return super().forward(input)
+
+    _, reached = to_the_bounds(task_of(Off(nn.ReLU6(), nn.Hardtanh(-1, 0.5))), CASE)
+    assert reached == 2
+
+
 def test_nothing_is_searched_for_without_bounds():
     assert to_the_bounds(task_of(Bounded(nn.ReLU(), nn.SiLU())), CASE) is None
 
