@@ -346,10 +346,7 @@ class Checkpointed(nn.Module):
         once = checkpoint(self.first, maps, use_reentrant=True)
         again = torch.utils.checkpoint.checkpoint(lambda one, scale: self.second(one) * scale, once, 2.0)
         functions = [self.first, nn.ReLU(), self.second]
-        rows = [
-            checkpoint_sequential(kind, 2, again, use_reentrant=False)
-            for kind in (functions, nn.Sequential(*functions))
-        ]
+        rows = [checkpoint_sequential(kind, 2, again) for kind in (functions, nn.Sequential(*functions))]
         return torch.cat(rows, 1)
 
 
