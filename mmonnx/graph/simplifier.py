@@ -107,18 +107,17 @@ class Workshop:
     """A folder to simplify in, and the first tool at hand in it: it imports while a model is still being traced."""
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
         self._early: Dict[str, _Process] = {}
 
     def __enter__(self) -> "Workshop":
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="mmonnx-"))
-        self._source, self._folder = os.path.join(folder, "traced.onnx"), folder
+        self._folder = tempfile.TemporaryDirectory(prefix="mmonnx-")
+        self._source = os.path.join(self._folder.name, "traced.onnx")
         tool, command = TOOLS[0]
         self._early[tool] = self._process(tool, command)
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._stack:
+        with self._folder:
             for process in self._early.values():
                 process.end()
 
@@ -137,7 +136,7 @@ class Workshop:
         return (self._early.pop(tool, None) or self._process(tool, command)).result(timeout)
 
     def _process(self, tool: str, command: Sequence[str]) -> _Process:
-        return _Process(command, self._source, os.path.join(self._folder, f"{tool}.onnx"))
+        return _Process(command, self._source, os.path.join(self._folder.name, f"{tool}.onnx"))
 
 
 def simplify(

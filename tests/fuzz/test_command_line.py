@@ -136,11 +136,12 @@ def test_a_reader_that_has_enough_gets_no_traceback(corpus):
 def test_nothing_is_downloaded(corpus, judged, monkeypatch):
     """What upstream would load for a training is left out; an address that is asked for is refused."""
     asked = []
-    others = set(threading.enumerate())  # Ray's poller of a test before this one lives as long as the process
+    # Ray's poller of a test before this one lives as long as the process
+    others = set(threading.enumerate()) - {threading.main_thread()}
 
     def refused(original):
         def ask(*given, **more):
-            if threading.current_thread() in others - {threading.main_thread()}:
+            if threading.current_thread() in others:
                 return original(*given, **more)
             asked.append(given)
             raise OSError("no network in this test")

@@ -173,7 +173,7 @@ def test_a_tool_at_hand_is_gone_with_the_workshop(monkeypatch, tmp_path):
         process = workshop._early["tool"]._process
         assert process.poll() is None
         raise ValueError("the trace failed")
-    assert process.poll() is not None and not os.path.exists(workshop._folder)
+    assert process.poll() is not None and not os.path.exists(workshop._folder.name)
 
 
 def test_what_is_at_work_is_told_and_given_up_by_the_size_of_the_model(monkeypatch, tmp_path, model, feeds):
