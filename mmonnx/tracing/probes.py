@@ -13,11 +13,12 @@ import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import onnx
 import torch
 from torch import nn
+from torch.autograd import Function
 
 from ..environment import gradients, innermost_layers
 from ..graph import produced
@@ -62,12 +63,21 @@ def find_ends(module: nn.Module, run: Callable[[], Any]) -> List[Probe]:
 
     Args:
         module: what is traced, in eval mode.
-        run: runs it; gradients are recorded meanwhile, between the layers alone, so that this takes little memory.
+        run: runs it; gradients are recorded meanwhile, between the layers alone, and what a layer gave is kept until
+            another one takes it, so that this takes little memory.
     """
     tape = _Tape(module)
     with gradients(module), tape.recording():
         run()
     return tape.ends()
+
+
+class _Marked(Function):
+    """A copy of a tensor, which the model may write into, that autograd knows; what is known keeps no such tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, mark: torch.Tensor) -> torch.Tensor:
+        return value.clone()
 
 
 class _Tape:
@@ -77,9 +87,8 @@ class _Tape:
         self._module = module
         self._names = {layer: name for name, layer in innermost_layers(module)}
         self._calls: Counter = Counter()
-        self._outputs: List[Tuple[Probe, torch.Tensor, int]] = []
         self._by_function: Dict[Any, Probe] = {}
-        self._consumed: Set[Probe] = set()
+        self._unconsumed: Dict[Probe, Tuple[torch.Tensor, int]] = {}
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -105,9 +114,9 @@ class _Tape:
         self._calls[name] += 1
         if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             return None
-        output = output.detach().requires_grad_().clone()  # the model may write into a copy
+        output = _Marked.apply(output.detach(), torch.zeros((), requires_grad=True))
         self._by_function[output.grad_fn] = probe
-        self._outputs.append((probe, output, output._version))
+        self._unconsumed[probe] = output, output._version
         return output
 
     def _trace_back(self, functions: Sequence[Any]) -> None:
@@ -118,7 +127,8 @@ class _Tape:
                 continue
             seen.add(function)
             if function in self._by_function:
-                self._consumed.add(self._by_function[function])
+                # no end, whoever else takes it: what is known of it would lie where the next large tensor could
+                del self._unconsumed[self._by_function.pop(function)]
                 continue
             stack += [before for before, _ in function.next_functions]
 
@@ -126,8 +136,8 @@ class _Tape:
         """What no other layer consumed; without what the model has written into since."""
         return [
             replace(probe, rank=output.dim())
-            for probe, output, version in self._outputs
-            if probe not in self._consumed and output._version == version
+            for probe, (output, version) in self._unconsumed.items()
+            if output._version == version
         ]
 
 

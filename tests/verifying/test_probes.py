@@ -1,7 +1,11 @@
 """The ends of a model: which layers they are, and how they are found again in its file."""
 
+import mmap
+from pathlib import Path
+
 import numpy as np
 import onnx
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -69,6 +73,31 @@ def test_a_layer_whose_output_is_written_into_is_none():
             return self.one(input).sigmoid_(), self.two(input).sigmoid()
 
     assert ends(Writing(), torch.rand(2, 4)) == ["two.output_0"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read off /proc")
+def test_what_another_layer_takes_is_not_kept():
+    """SETR and MAE on sliding windows: all outputs of all layers of all windows were 15 GiB."""
+
+    def used():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    class Deep(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Conv2d(1, 1, 1) for _ in range(12))
+            self.after = []
+
+        def forward(self, value):
+            for layer in self.layers:
+                value = layer(value)
+                self.after.append(used())
+            return value
+
+    model, image = Deep(), torch.rand(1, 1, 4096, 4096)
+    assert ends(model, image) == ["layers.11.output_0"]
+    size = image.numel() * image.element_size()
+    assert model.after[-1] - model.after[4] < 4 * size, [value // size for value in model.after]
 
 
 def test_a_recorder_keeps_what_the_calls_gave_and_lets_it_be_replaced():
