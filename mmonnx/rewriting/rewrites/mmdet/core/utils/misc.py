@@ -29,9 +29,9 @@ def filter_scores_and_topk(
     """
     images, classes = image_numbers(context), number_of_labels(context, scores)
     flat = scores.reshape(images.shape[0], -1)
-    valid = flat > score_thr
-    flat = torch.where(valid, flat, flat.new_full((1,), ABSENT))
     values, index = flat.topk(clip_k(topk, flat.shape[1]) if topk > 0 else flat.shape[1], dim=1)
+    # behind the choice, which is the same: before it ONNX Runtime would compare millions, and have ties among them
+    values = torch.where(values > score_thr, values, values.new_full((1,), ABSENT))
     values = cut(values, topk)
     place = compact(context, values)
     context.levels.append(context.image_index)
