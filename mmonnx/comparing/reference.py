@@ -47,7 +47,7 @@ def reference_of(
     model: onnx.ModelProto, names: Iterable[str], feeds: Arrays, level: Level = FINE
 ) -> Dict[str, Expected]:
     """Tensors of a model by name; those that are no arrays, such as sequences, are left out."""
-    session = Session(part(model, names))
+    session = Session(part(model, names), arena=False)
     first = session.run(feeds)
     again = [session.run(_with_noise(feeds, seed, level.roundings)) for seed in range(_RUNS)]
     return {
@@ -59,7 +59,7 @@ def reference_of(
 
 def values_of(model: onnx.ModelProto, names: Iterable[str], feeds: Arrays) -> Arrays:
     """The same of the first run alone."""
-    found = Session(part(model, names)).run(feeds)
+    found = Session(part(model, names), arena=False).run(feeds)
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 

@@ -261,13 +261,13 @@ def verify_final(
         shown = partial(_show, task, Path(settings.show_dir)) if settings.show_dir else None
 
         def load(part: onnx.ModelProto) -> Run:
-            return Session(part, settings.load.device, custom_op_library=first).run
+            return Session(part, settings.load.device, custom_op_library=first, arena=False).run
 
         spare = not target.capabilities.empty_tensors
         budget = settings.verify_budget
         verified = verify_model(task, model, _labelled(cases, how), load, budget, stage.progress, shown, spare, traced)
         for how, library in others:
-            session = Session(model, settings.load.device, custom_op_library=library)
+            session = Session(model, settings.load.device, custom_op_library=library, arena=False)
             verified.results.extend(verify(task, session.run, _labelled(cases, how), stage.progress, shown))
         if target.engine and not alone and verified.ok:
             there = own_runtime.verify_there(task, cases, file, target, stage.progress, shown)

@@ -58,7 +58,7 @@ def check_runs(model: onnx.ModelProto, feeds: Sequence[Dict[str, np.ndarray]]) -
     """
     try:
         check_valid(model)
-        session = Session(model)
+        session = Session(model, arena=False)
         for feed in feeds:
             session.run(feed)
     except Exception as error:  # the checker, protobuf and ONNX Runtime each have errors of their own

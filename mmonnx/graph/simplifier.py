@@ -198,7 +198,7 @@ def _ample(model: onnx.ModelProto) -> float:
 
 def _reference(model: onnx.ModelProto, feeds: Sequence[Arrays]) -> List[Arrays]:
     try:
-        session = Session(model)
+        session = Session(model, arena=False)
         return [session.run(feed) for feed in feeds]
     except Exception as error:
         raise does_not_run(error) from error
@@ -269,7 +269,7 @@ def _check(
         raise _Rejected(f"it changed the opset from {opset_of(model)} to {opset_of(candidate)}")
     try:
         large.check_valid(candidate)
-        session = Session(candidate)
+        session = Session(candidate, arena=False)
     except Exception as error:
         raise _Rejected(f"its result does not load: {first_line(error)[:300]}") from error
     for feed, outputs in zip(feeds, expected):

@@ -30,6 +30,8 @@ class Session:
         providers: execution providers in the place of a device, the preferred one first, each ``NAME`` or
             ``NAME:KEY=VALUE:...``, see ``providers``.
         sharing: threads sleep while there is nothing to do, where they spin otherwise, as the cores have other work.
+        arena: keep what memory a run has used for the next one, which is then quicker where it is of the same size; of
+            runs of several sizes each adds its own, up to twice.
 
     Raises:
         InputError: the device or a provider is unknown, or this ONNX Runtime cannot use it; or it cannot load the
@@ -45,6 +47,7 @@ class Session:
         custom_op_library: Optional[str] = None,
         providers: Sequence[str] = (),
         sharing: bool = False,
+        arena: bool = True,
     ) -> None:
         # Imported here: it takes most of a second, and `mmonnx --help` or a mistyped path should not wait for it.
         import onnxruntime
@@ -53,6 +56,7 @@ class Session:
         onnxruntime.disable_telemetry_events()  # builds for Windows have some
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _LOG_FATAL
+        options.enable_cpu_mem_arena = arena
         if num_threads is not None:
             options.intra_op_num_threads = num_threads
         if custom_op_library is not None:

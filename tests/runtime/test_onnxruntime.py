@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from resident import needs_resident, resident
 
 from mmonnx.runtime.session import Session
 from mmonnx.support.errors import InputError
@@ -28,6 +29,19 @@ def test_a_model_and_its_file_run_alike(model, tmp_path):
         found = session.run({"a": np.float32([1, 2]), "b": np.float32([3, 5])})
         assert list(found) == ["minus", "sum"]
         assert found["sum"].tolist() == [4, 7] and found["minus"].tolist() == [-4, -7]
+
+
+@needs_resident
+@pytest.mark.parametrize("arena", [True, False])
+def test_a_session_without_an_arena_keeps_nothing_for_the_next_run(model, arena):
+    model.graph.output.pop()  # the sum is of the graph alone
+    size = 1 << 26
+    session, value = Session(model, arena=arena), np.ones(size // 4, np.float32)
+    session.run({"a": value[:9], "b": value[:9]})
+    before = resident()
+    session.run({"a": value, "b": value})
+    kept = resident() - before
+    assert kept > size / 2 if arena else kept < size / 8, kept
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:x", "cpu:1", ""])

@@ -1,12 +1,9 @@
 """The ends of a model: which layers they are, and how they are found again in its file."""
 
-import mmap
-from pathlib import Path
-
 import numpy as np
 import onnx
-import pytest
 import torch
+from resident import needs_resident, resident
 from torch import nn
 from torch.nn import functional
 
@@ -75,12 +72,9 @@ def test_a_layer_whose_output_is_written_into_is_none():
     assert ends(Writing(), torch.rand(2, 4)) == ["two.output_0"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read off /proc")
+@needs_resident
 def test_what_another_layer_takes_is_not_kept():
     """SETR and MAE on sliding windows: all outputs of all layers of all windows were 15 GiB."""
-
-    def used():
-        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
     class Deep(nn.Module):
         def __init__(self):
@@ -91,7 +85,7 @@ def test_what_another_layer_takes_is_not_kept():
         def forward(self, value):
             for layer in self.layers:
                 value = layer(value)
-                self.after.append(used())
+                self.after.append(resident())
             return value
 
     model, image = Deep(), torch.rand(1, 1, 4096, 4096)
