@@ -8,7 +8,8 @@ from . import compat
 from .compat import version_tuple
 from .doubling import layers_in_double, to_double
 from .holders import Slot, holding
-from .roundings import innermost_layers, layers_round_otherwise, resizing_rounds_otherwise, rounding_noise
+from .parts import innermost_layers, python_parts
+from .roundings import layers_round_otherwise, resizing_rounds_otherwise, rounding_noise
 from .stand_ins import StandIn, dispatchers, plain, standing_in
 from .surroundings import gradients, inference, modes_kept, ordinary, untraced
 from .ties import ties_at_random, ties_by_index
@@ -27,6 +28,7 @@ __all__ = [
     "modes_kept",
     "ordinary",
     "plain",
+    "python_parts",
     "resizing_rounds_otherwise",
     "rounding_noise",
     "standing_in",

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator
 import torch
 from torch import nn
 
-from .roundings import innermost_layers
+from .parts import innermost_layers
 
 
 @contextmanager

@@ -3,23 +3,14 @@
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, Callable, Iterator, Tuple
+from typing import Any, Callable, Iterator
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from .parts import python_parts
 from .stand_ins import StandIn, standing_in
-
-
-def innermost_layers(module: nn.Module) -> Iterator[Tuple[str, nn.Module]]:
-    """The innermost modules that have weights, by name; none that are compiled, which take no hooks in a trace."""
-    for name, layer in module.named_modules():
-        if isinstance(layer, torch.jit.ScriptModule):
-            continue
-        own = sum(1 for _ in layer.parameters(recurse=False))
-        if own and own == sum(1 for _ in layer.parameters()):
-            yield name, layer
 
 
 def rounding_noise(
@@ -69,9 +60,7 @@ def layers_round_otherwise(
         return output + noise * roundings
 
     with ExitStack() as stack:
-        for layer in module.modules():
-            if isinstance(layer, torch.jit.ScriptModule):  # it takes no hooks
-                continue
+        for _, layer in python_parts(module):
             if any(True for _ in layer.parameters(recurse=False)):
                 stack.callback(layer.register_forward_hook(add_noise).remove)
         without_one = partial(_without_one, generator, roundings)

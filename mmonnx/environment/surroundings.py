@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from . import compat
+from .parts import python_parts
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,8 @@ def gradients(module: nn.Module) -> Iterator[None]:
 
     with ExitStack() as undo:
         undo.enter_context(torch.enable_grad())
-        for part in module.modules():
-            if not isinstance(part, torch.jit.ScriptModule):  # it takes no hooks
-                undo.callback(part.register_forward_pre_hook(record).remove)
+        for _, part in python_parts(module):
+            undo.callback(part.register_forward_pre_hook(record).remove)
         undo.callback(setattr, _here, "gradients", before)
         _here.gradients = True
         yield

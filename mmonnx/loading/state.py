@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import torch
 from torch import nn
 
-from ..environment import compat
+from ..environment import compat, python_parts
 from ..rewriting import Place, place_of
 
 _CONTAINERS = (dict, list, set, deque)
@@ -31,7 +31,7 @@ class State:
     """
 
     def __init__(self, module: nn.Module, clones: Optional[Clones] = None) -> None:
-        parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
+        parts = [part for _, part in python_parts(module)]
         self._attributes = [(part, dict(vars(part))) for part in parts]
         self._contents = [
             (part, name, value, _content(value))
