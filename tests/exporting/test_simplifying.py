@@ -1,10 +1,13 @@
 """What a simplified model is compared on, and that this shows a size or a batch that a simplifier has made a number."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+import torch
+from crowds import together
 from models import load_small
 
 from mmonnx.exporting import stages
@@ -45,6 +48,13 @@ def test_a_small_one_is_compared_as_it_is(task, tmp_path):
     small = load_small(NAME, tmp_path, dynamic=True, dynamic_batch=True, shape=(96, 128))
     assert compared(small, True)[0]["input"].shape[2:] == (96, 128)
     assert len({feed["input"].shape[2:] for feed in compared(small, True)}) == 3
+
+
+@pytest.mark.parametrize("shape, fewest", [((896, 1792), (896, 1792)), ((1792, 2688), (896, 1792))])
+def test_sides_in_multiples_of_many_pixels_become_as_few_as_they_can(task, shape, fewest):
+    """EfficientDet B3: its export went round for ever, from 896x1792 to 896x2688 and back."""
+    large = replace(task, inputs={"input": torch.zeros(1, 3, *shape)}, divisor=896)
+    assert together([lambda: stages._smaller(large)], timeout=60.0) == [fewest]
 
 
 @pytest.mark.parametrize("shape", [SHAPE, (96, 128)])
