@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmonnx import fallback
+from mmonnx.environment import compat
 from mmonnx.loading import codebases
 
 pytestmark = pytest.mark.once
@@ -31,3 +32,13 @@ def test_configs_seem_to_be_of_their_toolbox(package):
                 (one.package for one in codebases() if one.package and one.seems_to_own(Config({"model": model}))), None
             )
     assert len(seen) > 5 and set(seen.values()) == {package}, seen
+
+
+@pytest.mark.parametrize("package", [one.package for one in codebases() if one.package])
+@pytest.mark.parametrize("part", ["roi_head", "bbox_head", "test_cfg", "backbone", "neck", "head"])
+def test_a_model_that_has_several_of_a_part_is_no_error(package, part):
+    """Co-DETR has lists of heads, and of what they are tested with: every toolbox is asked whether it is its own."""
+    fallback.ensure()
+    (codebase,) = (one for one in codebases() if one.package == package)
+    model = {"type": "CoDETR", part: [{"type": "CoStandardRoIHead"}, {"type": "CoATSSHead"}]}
+    assert not codebase.seems_to_own(compat.config_type()({"model": model}))

@@ -19,6 +19,8 @@ _PEOPLE = 3
 """In each film of a sample."""
 _AXES = 5
 """Of a batch of films, (N, C, T, H, W)."""
+_KIND = "AVARoIHead"
+"""The RoI head of what tells what people do."""
 _KEEPS = {"LFBInferHead", "FBOHead"}
 """Parts that write features to a file, or read them of one."""
 
@@ -52,9 +54,10 @@ class ActionModule(nn.Module):
 
 def detects_actions(model: Any) -> bool:
     """Whether a model, or the config of one, is a detector of what people do."""
-    head = model.get("roi_head") if isinstance(model, dict) else getattr(model, "roi_head", None)
-    kind = (head or {}).get("type") if isinstance(model, dict) else type(head).__name__
-    return kind == "AVARoIHead"
+    if not isinstance(model, dict):
+        return type(getattr(model, "roi_head", None)).__name__ == _KIND
+    head = model.get("roi_head")  # Co-DETR of mmdet has a list of them
+    return isinstance(head, dict) and head.get("type") == _KIND
 
 
 def reason_against(config: Any) -> Optional[str]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ...environment import compat
-from ...loading import Feeds, LoadOptions
+from ...loading import Feeds, LoadOptions, first_test_cfg
 from ...runtime import ATTENTION_MASK, INPUT_IDS, LABEL_TOKENS, names_in, text_inputs
 from ...support import InputError
 
@@ -41,7 +41,7 @@ def check_text(config: Any, options: LoadOptions) -> None:
             "names with dots behind them",
             'for example --text "person . car .", or leave it out: the file then has the text as inputs',
         )
-    if (config.model.get("test_cfg") or {}).get("chunked_size", -1) > 0:
+    if first_test_cfg(config.model.get("test_cfg")).get("chunked_size", -1) > 0:
         raise InputError(
             f"{kind} has its text read in pieces (test_cfg.chunked_size), of which a file knows nothing",
             "a text that is read at once",
