@@ -87,8 +87,7 @@ class _Tape:
         self._module = module
         self._names = {layer: name for name, layer in innermost_layers(module)}
         self._calls: Counter = Counter()
-        self._by_function: Dict[Any, Probe] = {}
-        self._unconsumed: Dict[Probe, Tuple[torch.Tensor, int]] = {}
+        self._unconsumed: Dict[Any, Tuple[Probe, torch.Tensor, int]] = {}  # by autograd's function
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -115,8 +114,7 @@ class _Tape:
         if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             return None
         output = _Marked.apply(output.detach(), torch.zeros((), requires_grad=True))
-        self._by_function[output.grad_fn] = probe
-        self._unconsumed[probe] = output, output._version
+        self._unconsumed[output.grad_fn] = probe, output, output._version
         return output
 
     def _trace_back(self, functions: Sequence[Any]) -> None:
@@ -126,9 +124,9 @@ class _Tape:
             if function is None or function in seen:
                 continue
             seen.add(function)
-            if function in self._by_function:
+            if function in self._unconsumed:
                 # no end, whoever else takes it: what is known of it would lie where the next large tensor could
-                del self._unconsumed[self._by_function.pop(function)]
+                del self._unconsumed[function]
                 continue
             stack += [before for before, _ in function.next_functions]
 
@@ -136,7 +134,7 @@ class _Tape:
         """What no other layer consumed; without what the model has written into since."""
         return [
             replace(probe, rank=output.dim())
-            for probe, (output, version) in self._unconsumed.items()
+            for probe, output, version in self._unconsumed.values()
             if output._version == version
         ]
 
