@@ -60,6 +60,11 @@ def quantized(classifier):
     return classifier.quantize(calibrate=RANGES, max_loss=2.0)
 
 
+@pytest.fixture(scope="module")
+def halved(detector):
+    return detector.quantize("half.onnx", "fp16", max_loss=0.2)
+
+
 def test_a_classifier_keeps_its_accuracy_in_less_than_a_third_of_the_size(classifier, quantized):
     found, path = quantized
     assert found.loss.points <= 2.0 and found.loss.images == TEST and found.calibrated.images == RANGES
@@ -109,8 +114,8 @@ def test_a_detector_keeps_its_boxes_in_float32(detector):
             assert not read & set(node.input[1:]), node.name
 
 
-def test_a_detector_in_half_loses_nothing(detector):
-    found, path = detector.quantize("half.onnx", "fp16", max_loss=0.2)
+def test_a_detector_in_half_loses_nothing(detector, halved):
+    found, path = halved
     assert found.size <= 0.52 and found.calibrated is None and abs(found.loss.points) <= 0.2
     picture = cv2.imread(str(detector.folder / "detector" / "test" / "000000.png"))
     expected, actual = (open_model(name, "cpu")(picture) for name in (detector.file, path))
@@ -121,9 +126,9 @@ def test_a_detector_in_half_loses_nothing(detector):
     assert [str(one) for one in check_target(onnx.load(path), find_target("pplnn"))]
 
 
-def test_a_detector_in_half_finds_its_boxes_beyond_2048_pixels(detector):
+def test_a_detector_in_half_finds_its_boxes_beyond_2048_pixels(detector, halved):
     """float16 has no odd numbers there: by the converter's defaults boxes are a pixel off, and more."""
-    _, path = detector.quantize("far.onnx", "fp16", max_loss=1.0)
+    _, path = halved
     picture = cv2.imread(str(detector.folder / "detector" / "test" / "000000.png"))
     height, width = picture.shape[:2]
     image = np.zeros((1, 3, 2080 + height, 2080 + width), np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from resident import needs_resident
 from stand_in_engine import planted
 
 from mmonnx import cli, fallback, pipeline
@@ -298,14 +299,11 @@ import sys
 from mmonnx.support import atomic
 from mmonnx.runtime import model
 from mmonnx.runtime.predicting import PredictSettings, predict
-
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096 / 2**20
+from resident import resident
 
 seen = []
 def counted(path, channels, color=None, original=model.read_picture):
-    seen.append(resident())
+    seen.append(resident() / 2**20)
     return original(path, channels, color)
 
 model.read_picture = counted
@@ -316,7 +314,7 @@ print(len(seen), seen[100], seen[-1])
 
 
 @pytest.mark.once
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+@needs_resident
 def test_memory_is_flat_over_a_thousand_pictures(folder, tmp_path):
     (tmp_path / "many").mkdir()
     for number in range(1000):
@@ -324,7 +322,7 @@ def test_memory_is_flat_over_a_thousand_pictures(folder, tmp_path):
         cv2.imwrite(str(tmp_path / "many" / f"{number:04}.jpg"), picture)
     model = str(folder / "mobilenet_v2_digits.onnx")
     command = [sys.executable, "-c", MEMORY, model, str(tmp_path / "many")]
-    environment = {**os.environ, "PYTHONPATH": ROOT}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, str(Path(ROOT) / "tests")])}
     done = subprocess.run(command, cwd=str(tmp_path), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     count, early, late = map(float, done.stdout.split())
