@@ -10,7 +10,7 @@ import onnx
 import onnx.inliner
 
 from ..runtime import Session, check_valid, large, without_weights
-from ..support import ExportError, InputError, first_line
+from ..support import ExportError, InputError, first_line, syntax_trees
 from ..targets import STANDARD_DOMAINS, Form, Operator, Target, full_name
 from .biases import altered_biases, shared_statistics
 from .emptiness import Cause, Followed, covers, follow, node_name
@@ -227,7 +227,8 @@ def _empty_rule(causes: Sequence[str], target: Target) -> Tuple[str, str]:
 def _last_scope(text: str) -> str:
     """The module in the list of scopes that torch's newer exporter writes; empty if it is no such list."""
     try:
-        scopes = ast.literal_eval(text)
+        with syntax_trees():
+            scopes = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return ""
     return str(scopes[-2]) if isinstance(scopes, list) and len(scopes) > 1 else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from ..environment import compat
-from ..support import InputError, command_line, config_root
+from ..support import InputError, command_line, config_root, syntax_trees
 from .imports import found_in
 
 
@@ -119,7 +119,8 @@ def read_config(name: str, options: Optional[Dict[str, Any]] = None) -> Any:
             "mmonnx.export(torch.jit.load(...), ...)",
         )
     try:
-        with found_in(str(path.resolve().parent), os.getcwd()), warnings.catch_warnings():
+        folder = str(path.resolve().parent)
+        with found_in(folder, os.getcwd()), warnings.catch_warnings(), syntax_trees():
             warnings.simplefilter("ignore", SyntaxWarning)  # the error that follows says it
             config = compat.config_type().fromfile(str(path))
         if options:

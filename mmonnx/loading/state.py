@@ -12,6 +12,7 @@ from torch import nn
 
 from ..environment import compat, python_parts
 from ..rewriting import Place, place_of
+from ..support import syntax_trees
 
 _CONTAINERS = (dict, list, set, deque)
 _CHANGING = {"add", "append", "clear", "extend", "insert", "pop", "setdefault", "update"}
@@ -89,9 +90,10 @@ def as_it_was(module: nn.Module, clones: Optional[Clones] = None) -> Iterator[No
 def written_at(part: nn.Module, name: str) -> Optional[Place]:
     """The line of a module's class that changes an attribute, outside of its ``__init__``; None if none is found."""
     try:
-        lines, start = inspect.getsourcelines(type(part))
-        file = inspect.getsourcefile(type(part)) or ""
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        with syntax_trees():  # a class is found in its file by one
+            lines, start = inspect.getsourcelines(type(part))
+            file = inspect.getsourcefile(type(part)) or ""
+            tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return None
     methods = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "__init__"]

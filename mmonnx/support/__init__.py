@@ -26,6 +26,7 @@ from .memory import MAX_PIXELS, check_images, check_memory
 from .native import quiet
 from .resources import config_root, patch_root
 from .shell import command_line, path_word
+from .syntax import syntax_trees
 from .text import printable
 from .threads import alone, shared
 from .version import __version__
@@ -64,5 +65,6 @@ __all__ = [
     "replacing",
     "replacing_many",
     "shared",
+    "syntax_trees",
     "type_and_line",
 ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Optional, Tuple
 
+from ...support import syntax_trees
 from ..upstream import PACKAGES
 
 _QUIET = {"mmonnx", "timm", "torchvision"}
@@ -197,7 +198,8 @@ def _statement(file: str, line: int) -> Optional[ast.stmt]:
 @functools.lru_cache(maxsize=None)
 def _tree(file: str) -> Optional[ast.Module]:
     try:
-        return ast.parse("".join(linecache.getlines(file)))
+        with syntax_trees():
+            return ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError, RecursionError):
         return None
 
