@@ -15,7 +15,7 @@ from .rewrites.mmpose import POSE_MAPS
 from .rewrites.panoptic import panoptic_outputs
 from .rewrites.per_image import own_code, per_image
 from .rewrites.prompts import Prompt
-from .symbolics import MMCV, Operator, legacy_symbolics
+from .symbolics import MMCV, Operator, legacy_symbolics, tables_kept
 from .upstream import trust
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "rewrite",
     "rewriting",
     "VALID_WIDTH",
+    "tables_kept",
     "trust",
     "watching",
 ]

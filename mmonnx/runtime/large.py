@@ -4,10 +4,11 @@ Those over 2 GiB protobuf holds and cannot serialize; and whatever serializes a 
 """
 
 import contextlib
+import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 import onnx
 
@@ -23,6 +24,8 @@ _PAGE = 4096
 """What the offset of a tensor in a file of weights is a multiple of, so that a runtime can map it."""
 _WEIGHT = 2**20
 """Bytes from which on a tensor is kept from a simplifier: what it computes of constants are tables and shapes."""
+_READ = 2**23
+"""Elements that are read of a table at fixed places from which on the places are less to have in a file."""
 _FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
 
 
@@ -158,21 +161,53 @@ def without_weights(function: Callable[[onnx.ModelProto], onnx.ModelProto], mode
     return result
 
 
-def weights_as_inputs(model: onnx.ModelProto) -> Tuple[onnx.ModelProto, Dict[str, onnx.TensorProto]]:
-    """For a tool that makes copies: a large model whose great weights are inputs, and these by name.
+def is_read_out(table: int, places: int, read: int) -> bool:
+    """Whether so much is read of a table at fixed places that it is not to be written out: of three counts of elements.
 
-    Of a model that is not large, itself and none.
+    Places are integers of 64 bits, twice the size of a float.
     """
-    if not is_large(model):
+    return read >= _READ and read > 2 * (table + 2 * places)
+
+
+def weights_as_inputs(model: onnx.ModelProto) -> Tuple[onnx.ModelProto, Dict[str, onnx.TensorProto]]:
+    """For a tool that makes copies, and folds: a model some of whose weights are inputs, and these by name.
+
+    They are the great weights of a large model, and tables of which a Gather makes far more (``is_read_out``). Where
+    there is neither, the model itself and none.
+    """
+    aside = _tables(model)
+    if is_large(model):
+        aside |= {
+            one.name for one in model.graph.initializer if len(one.raw_data) >= _WEIGHT and one.data_type in _FLOATS
+        }
+    if not aside:
         return model, {}
     light, weights = _but_weights(model), {}
     for tensor in model.graph.initializer:
-        if len(tensor.raw_data) >= _WEIGHT and tensor.data_type in _FLOATS:
+        if tensor.name in aside:
             light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
             weights[tensor.name] = tensor
         else:
             light.graph.initializer.append(tensor)
     return light, weights
+
+
+def _tables(model: onnx.ModelProto) -> Set[str]:
+    """The initializers that are read at fixed places and not to be written out so."""
+    sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    same = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"}
+    found = set()
+    for node in model.graph.node:
+        if node.op_type != "Gather":
+            continue
+        table, places = (same.get(name, name) for name in node.input)
+        if not (sizes.get(table) and places in sizes):
+            continue
+        axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
+        whole, count = math.prod(sizes[table]), math.prod(sizes[places])
+        if is_read_out(whole, count, whole // max(sizes[table][axis], 1) * count):
+            found.add(table)
+    return found
 
 
 def inputs_as_weights(light: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> None:

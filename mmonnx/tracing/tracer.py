@@ -22,6 +22,7 @@ from ..rewriting import (
     legacy_symbolics,
     place_in_graph,
     rewriting,
+    tables_kept,
     watching,
 )
 from ..runtime import large as limits
@@ -175,8 +176,14 @@ def _weights(module: torch.nn.Module) -> int:
 
 @contextlib.contextmanager
 def _symbolics(opset: int) -> Iterator[None]:
-    """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own."""
-    with legacy_symbolics(opset), compat.torch_symbolics(), compat.no_attention_fast_path():
+    """Torch's symbolic functions as an export needs them: with what an old torch lacks, without mmcv's own.
+
+    And what reads a table at many places leaves it a table.
+    """
+    with contextlib.ExitStack() as stack:
+        for change in (legacy_symbolics(opset), compat.torch_symbolics(), tables_kept(opset)):
+            stack.enter_context(change)
+        stack.enter_context(compat.no_attention_fast_path())
         yield
 
 

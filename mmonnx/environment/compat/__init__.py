@@ -9,6 +9,7 @@ from .exporter import (
     no_attention_fast_path,
     no_graph_dump,
     nodes_behind,
+    symbolics_around,
     tensor_type,
     torch_symbolics,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "revert_sync_batchnorm",
     "script_builtins",
     "set_determinism",
+    "symbolics_around",
     "tensor_type",
     "torch_symbolics",
     "unsupported",

@@ -3,8 +3,8 @@
 import importlib
 import inspect
 import re
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 import torch
 
@@ -129,6 +129,52 @@ def torch_symbolics() -> Iterator[None]:
     finally:
         for functions, opset, function in aside:
             functions.override(opset, function)
+
+
+@contextmanager
+def symbolics_around(opset: int, around: Mapping[str, Callable[[Any], Callable[..., Any]]]) -> Iterator[None]:
+    """Put functions around torch's own symbolics in the block.
+
+    Args:
+        opset: that of the export.
+        around: by torch's operator, what makes of its symbolic another one.
+    """
+    with ExitStack() as stack:
+        registry = _symbolic_registry()
+        for name, function in around.items():
+            if registry:
+                group = registry[f"aten::{name}"]
+                stack.enter_context(_overridden(group._functions, opset, function(group.get(opset))))
+            else:
+                stack.enter_context(_replaced(name, opset, function))
+        yield
+
+
+@contextmanager
+def _overridden(functions: Any, opset: int, function: Callable[..., Any]) -> Iterator[None]:
+    before = functions._overrides.get(opset)
+    functions.override(opset, function)
+    try:
+        yield
+    finally:
+        functions.remove_override(opset)
+        if before is not None:
+            functions.override(opset, before)
+
+
+@contextmanager
+def _replaced(name: str, opset: int, function: Callable[[Any], Callable[..., Any]]) -> Iterator[None]:
+    """As torch up to 1.12 has them, one table for each opset."""
+    from torch.onnx import symbolic_registry
+
+    symbolic_registry.register_version("", opset)
+    functions = symbolic_registry._registry[("", opset)]
+    before = functions[name]
+    functions[name] = function(before)
+    try:
+        yield
+    finally:
+        functions[name] = before
 
 
 def _symbolic_registry() -> Dict[str, Any]:

@@ -21,6 +21,7 @@ from .rotated_nms import rotated_nms
 from .sampling import HALF_PIXEL_OPSET
 from .set_nms import set_nms
 from .soft_nms import ABSENT, METHODS, soft_nms
+from .tables import tables_kept
 from .thresholded_matmul import thresholded_matmul
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "select_rows",
     "set_nms",
     "soft_nms",
+    "tables_kept",
     "thresholded_matmul",
     "window_lines",
 ]
