@@ -19,6 +19,7 @@ class Capabilities:
         shared_biases: several layers may have one constant as their bias.
         flat_boxes: boxes without area overlap nothing in NonMaxSuppression, as ONNX has it.
         dynamic_shapes: inputs of a file may have axes of any size.
+        unordered_best: TopK may leave the best unordered, and is faster then.
         external_data: the weights may be in a file of their own, as those of a model over 2 GiB have to be.
     """
 
@@ -28,6 +29,7 @@ class Capabilities:
     shared_biases: bool = True
     flat_boxes: bool = True
     dynamic_shapes: bool = True
+    unordered_best: bool = False
     external_data: bool = True
 
 

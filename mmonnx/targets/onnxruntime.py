@@ -1,6 +1,6 @@
 """ONNX Runtime as it is installed."""
 
-from .base import Target
+from .base import Capabilities, Target
 
 ONNXRUNTIME = Target(
     name="onnxruntime",
@@ -9,4 +9,5 @@ ONNXRUNTIME = Target(
     # no tables: what it takes changes with its version, and the installed one can be asked
     any_standard=True,
     loads=True,
+    capabilities=Capabilities(unordered_best=True),
 )

@@ -4,7 +4,7 @@ from typing import Any, Tuple
 
 import torch
 
-from ....batched import ABSENT, clip_k, compact, divide, image_numbers
+from ....batched import ABSENT, best_of, compact, divide, image_numbers
 from ....context import ExportContext
 from ....prompts import number_of_labels
 from ....registry import rewrite
@@ -29,7 +29,7 @@ def filter_scores_and_topk(
     """
     images, classes = image_numbers(context), number_of_labels(context, scores)
     flat = scores.reshape(images.shape[0], -1)
-    values, index = flat.topk(clip_k(topk, flat.shape[1]) if topk > 0 else flat.shape[1], dim=1)
+    values, index = best_of(context, flat, topk) if topk > 0 else flat.topk(flat.shape[1], dim=1)
     # behind the choice, which is the same: before it ONNX Runtime would compare millions, and have ties among them
     values = torch.where(values > score_thr, values, values.new_full((1,), ABSENT))
     values = cut(values, topk)
