@@ -54,6 +54,21 @@ def test_delta2bbox(classes, options):
     assert none.shape == (0, classes * 4)
 
 
+@pytest.mark.parametrize("shape", [(50,), (2, 25), (0,), (2, 0)])
+@pytest.mark.parametrize("clips", [False, True])
+def test_distance2bbox(shape, clips):
+    from mmdet.core.bbox import transforms as module
+
+    generator = torch.Generator().manual_seed(3)
+    points = torch.rand(*shape, 2, generator=generator) * torch.tensor([WIDTH, HEIGHT])
+    distances = torch.randn(*shape, 4, generator=generator) * 100
+    expected = module.distance2bbox(points, distances, (HEIGHT, WIDTH) if clips else None)
+    traced = torch.tensor(HEIGHT), torch.tensor(WIDTH)
+    with rewriting(context_for(1)):
+        for size in ((HEIGHT, WIDTH), traced) if clips else (None,):
+            assert torch.equal(module.distance2bbox(points, distances, size).reshape(expected.shape), expected)
+
+
 def in_one_order(rows):
     return rows[torch.from_numpy(np.lexsort(rows.numpy().round(2).T[:4]))]
 

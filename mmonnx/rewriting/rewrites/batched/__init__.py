@@ -6,15 +6,15 @@ For a runtime without empty tensors such a list ends with a dummy, which belongs
 
 from ...symbolics import ABSENT
 from .detections import list_detections, multiclass_detections
-from .indices import best_of, clip_k, divide, image_numbers, inside, longest, rows_of
-from .lists import compact, flat_detections, gather_detections, top_per_image
+from .indices import clip_k, divide, image_numbers, inside, longest, rows_of
+from .lists import best_in_place, compact, flat_detections, gather_detections, top_per_image
 from .rotated import rotated_detections
 from .suppression import Survivors, suppress
 
 __all__ = [
     "ABSENT",
     "Survivors",
-    "best_of",
+    "best_in_place",
     "clip_k",
     "compact",
     "divide",

@@ -62,7 +62,7 @@ def _apart(boxes: torch.Tensor, group: torch.Tensor, own: torch.Tensor, image: t
         own: (N, K) bool, which an image has; image: (K,) int64.
     """
     offset = group.to(boxes.dtype) * (greatest_of_images(boxes.max(1)[0], own)[image] + 1)
-    return boxes + offset[:, None]
+    return boxes + torch.stack([offset] * 4, 1)  # a runtime takes four times as long along (K, 1)
 
 
 def _strongest_of_calls(

@@ -1,16 +1,14 @@
 """Numbers of images, rows and classes in a flat batch."""
 
-from typing import Any, Sequence, Tuple
+from typing import Any, Sequence
 
 import torch
 
-from ...symbolics import at_least_one, non_zero
+from ...symbolics import at_least_one
 from ..context import ExportContext
 
 _LEAST = -1e30
 """Less than any value."""
-_MANY = 4096
-"""From so many on, putting the best in order takes longer than finding them."""
 CERTAIN = 2.0
 """A score above all real ones: what has it is never suppressed."""
 
@@ -22,21 +20,6 @@ def clip_k(limit: int, size: Any) -> Any:
     bound = torch.tensor(limit, dtype=size.dtype, device=size.device)
     # Less and Where, since Min knows no int64 before opset 12
     return torch.where(bound < size, bound, size)
-
-
-def best_of(context: ExportContext, values: torch.Tensor, limit: int) -> Tuple[torch.Tensor, torch.Tensor]:
-    """The ``limit`` greatest values of each row (N, K), and their places, both (N, k).
-
-    The best come first, and of equal ones the first; of very many they may come as they stand in the row, which is the
-    same to whoever orders them again and goes by places among equals, as a suppression does.
-    """
-    number = clip_k(limit, values.shape[1])
-    if limit < _MANY or not context.capabilities.unordered_best:
-        return values.topk(number, dim=1)
-    place = values.topk(number, dim=1, sorted=False)[1]
-    chosen = torch.zeros_like(values).scatter(1, place, 1.0)
-    place = non_zero(chosen)[1].reshape(place.shape)
-    return values.gather(1, place), place
 
 
 def image_numbers(context: ExportContext) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from ...symbolics import ABSENT, non_zero
 from ..context import Detections, ExportContext
 from ..splitting import cut
-from .indices import CERTAIN, divide, image_numbers, longest
+from .indices import CERTAIN, clip_k, divide, image_numbers, longest
 
 
 def top_per_image(
@@ -52,6 +52,18 @@ def compact(context: ExportContext, values: torch.Tensor, never_empty: bool = Fa
     real = place < flat.shape[0]
     context.image_index = torch.where(real, divide(place, width), place.new_full((1,), -1))
     return torch.where(real, place, place.new_zeros(1))
+
+
+def best_in_place(values: torch.Tensor, limit: int, bound: float) -> torch.Tensor:
+    """The values (N, k), those that are above a bound and among the ``limit`` greatest of their row; ``ABSENT`` others.
+
+    Of equal ones the first are taken. What is left stands in another order than best first, which is the same to
+    whoever orders it again and goes by places among equals, as a suppression does.
+    """
+    absent = values.new_full((1,), ABSENT)
+    best, place = values.topk(clip_k(limit, values.shape[1]), dim=1, sorted=False)
+    best = torch.where(best > bound, best, absent)
+    return torch.full_like(values, ABSENT).scatter(1, place, best)
 
 
 def gather_detections(

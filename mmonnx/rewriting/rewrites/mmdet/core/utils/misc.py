@@ -4,11 +4,14 @@ from typing import Any, Tuple
 
 import torch
 
-from ....batched import ABSENT, best_of, compact, divide, image_numbers
+from ....batched import ABSENT, best_in_place, clip_k, compact, divide, image_numbers
 from ....context import ExportContext
 from ....prompts import number_of_labels
 from ....registry import rewrite
 from ....splitting import cut
+
+_MANY = 4096
+"""From so many on, putting the best in order takes longer than finding them."""
 
 
 @rewrite("mmdet.core.utils.misc.filter_scores_and_topk")
@@ -29,15 +32,21 @@ def filter_scores_and_topk(
     """
     images, classes = image_numbers(context), number_of_labels(context, scores)
     flat = scores.reshape(images.shape[0], -1)
-    values, index = best_of(context, flat, topk) if topk > 0 else flat.topk(flat.shape[1], dim=1)
-    # behind the choice, which is the same: before it ONNX Runtime would compare millions, and have ties among them
-    values = torch.where(values > score_thr, values, values.new_full((1,), ABSENT))
-    values = cut(values, topk)
-    place = compact(context, values)
+    if topk >= _MANY and context.capabilities.unordered_best:
+        values = best_in_place(flat, topk, score_thr)
+        place = compact(context, values)
+        row = divide(place, classes)
+        label = place - row * classes
+    else:
+        values, index = flat.topk(clip_k(topk, flat.shape[1]) if topk > 0 else flat.shape[1], dim=1)
+        # behind the choice, which is the same: before it ONNX Runtime would compare millions, and have ties among them
+        values = torch.where(values > score_thr, values, values.new_full((1,), ABSENT))
+        values = cut(values, topk)
+        place = compact(context, values)
+        row = divide(index, classes)
+        label = (index - row * classes).reshape(-1)[place]
+        row = (row + images[:, None] * divide(flat.shape[1], classes)).reshape(-1)[place]
     context.levels.append(context.image_index)
-    row = divide(index, classes)
-    label = (index - row * classes).reshape(-1)[place]
-    row = (row + images[:, None] * divide(flat.shape[1], classes)).reshape(-1)[place]
     return values.reshape(-1)[place], label, row, _pick(results, row)
 
 

@@ -155,7 +155,8 @@ def suppress_instances(
     minimum = cfg.get("min_bbox_size", -1)
     scores = results.scores
     if minimum >= 0:
-        size = (results.bboxes[:, 2:] - results.bboxes[:, :2]).min(-1)[0]
+        columns = results.bboxes.t()
+        size = (columns[2:] - columns[:2]).min(0)[0]
         scores = torch.where(size > minimum, scores, scores.new_full((1,), ABSENT))
         factors = factors and [torch.where(size > minimum, factors[0], torch.ones_like(factors[0]))]
     rows = [scores], [results.labels], [results.bboxes]
