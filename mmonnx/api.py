@@ -29,6 +29,7 @@ def export(
     custom_ops: Optional[str] = None,
     check: bool = True,
     simplify: bool = False,
+    winograd: bool = False,
     verify: bool = False,
     strict: bool = False,
     on_mismatch: str = "raise",
@@ -50,6 +51,7 @@ def export(
         custom_ops: see ``ExportSettings``.
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
+        winograd: compute convolutions of 3x3 by Winograd's algorithm where that is faster on a processor.
         verify: compare the file with PyTorch on these inputs, on others, and on other sizes of the dynamic axes.
         strict: refuse a model whose own code takes values out of the trace, which are warned of otherwise.
         on_mismatch: ``raise`` a VerificationError where ``verify`` does not hold, or ``return`` what came of it, of
@@ -76,6 +78,7 @@ def export(
         custom_ops=custom_ops,
         check=check,
         simplify=simplify,
+        winograd=winograd,
         verify=verify,
         strict=strict,
     )

@@ -152,7 +152,10 @@ def _final(
     probes = [value.name for value in model.graph.output if value.name not in task.output_names]
     model = part(model, task.output_names)  # what the probes gave stays inside, under its name
     model = declared(model, task.output_shapes, [_shapes(task.inputs), *(_shapes(case.feeds) for case in cases)])
-    model = stages.lower_model(named(model, modules, probes), asked.target, report)
+    model = named(model, modules, probes)
+    if settings.winograd:
+        model = stages.by_winograd(task, model, report)
+    model = stages.lower_model(model, asked.target, report)
     return Final(task, cases, with_defaults(model, task.optional), before, tool, probes)
 
 

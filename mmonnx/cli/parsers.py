@@ -249,6 +249,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         help="take uint8 pictures (N, H, W, 3) as OpenCV reads them: of the network's size (normalize), or of any, and "
         "give results in their pixels (resize, the default)",
     )
+    add(
+        "--winograd",
+        action="store_true",
+        help="compute convolutions of 3x3 by Winograd's algorithm where that is faster on a processor: a larger file, "
+        "whose last digits differ",
+    )
     add("--strict", action="store_true", help="refuse a model whose code bakes values of the sample into the trace")
     add("--show", action="store_true", help="print the graph; with --verify, also draw both results")
     add("--show-dir", metavar="DIR", help="with --verify: write both results, side by side, as PNG files")
@@ -424,6 +430,7 @@ def _export(options: argparse.Namespace) -> int:
         custom_op_library=options.ort_custom_op_library,
         check=not options.no_check,
         simplify=options.simplify,
+        winograd=options.winograd,
         verify=options.verify,
         verify_budget=_budget(options.verify_budget),
         strict=options.strict,

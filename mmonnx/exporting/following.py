@@ -58,6 +58,7 @@ def verify_it(settings: ExportSettings) -> str:
     for option, asked in (
         ("--no-check", not settings.check),
         ("--simplify", settings.simplify),
+        ("--winograd", settings.winograd),
         ("--strict", settings.strict),
         ("--dynamic-export", load.dynamic),
         ("--dynamic-batch", load.dynamic_batch),

@@ -12,7 +12,7 @@ from ..precision import CHANNEL_OPSET, PrecisionSettings, kernels_of
 from ..rewriting import CUSTOM_OPS
 from ..runtime import check_operator_library, check_picture
 from ..support import InputError, check_writable
-from ..targets import Target, find_target
+from ..targets import TARGETS, Target, find_target
 from ..verifying import BUDGET, NOTHING_COMPARED, CaseResult, Goal
 
 MIN_OPSET = 11
@@ -39,6 +39,7 @@ class ExportSettings:
             an installed mmcv brings, if it brings one.
         check: refuse a file of which the target does not take every node.
         simplify: simplify the graph.
+        winograd: compute convolutions of 3x3 by Winograd's algorithm where that is faster on a processor.
         verify: compare the file with PyTorch.
         verify_budget: the time that this may take, as a multiple of what comparing the answers takes.
         strict: refuse a model of which Python takes values out of the trace, which the file would hold as constants.
@@ -61,6 +62,7 @@ class ExportSettings:
     custom_op_library: Optional[str] = None
     check: bool = True
     simplify: bool = False
+    winograd: bool = False
     verify: bool = False
     verify_budget: float = BUDGET
     strict: bool = False
@@ -138,6 +140,8 @@ def checked(settings: ExportSettings) -> Checked:
         raise InputError(f"opset {opset} is not supported", expected, "give one of these")
     if settings.custom_ops not in (None, *CUSTOM_OPS):
         raise InputError(f"custom_ops '{settings.custom_ops}' is unknown", ", ".join(CUSTOM_OPS), "give one of these")
+    if settings.winograd:
+        _check_winograd(settings, target)
     if settings.custom_op_library:
         check_operator_library(settings.custom_op_library)
     if settings.with_preprocess not in ("", *PREPROCESSES):
@@ -153,6 +157,17 @@ def checked(settings: ExportSettings) -> Checked:
     if image:
         check_picture(image)
     return Checked(target, opset, image)
+
+
+def _check_winograd(settings: ExportSettings, target: Target) -> None:
+    if not target.capabilities.plain_convolutions:
+        able = [name for name in TARGETS if find_target(name).capabilities.plain_convolutions]
+        raise InputError(
+            f"--winograd is of no use to {target.name}", f"a target that gains by it: {', '.join(able)}", "leave it out"
+        )
+    if settings.precision.reduces:
+        precision = settings.precision.precision
+        raise InputError(f"--winograd needs 32 bits, and --precision is {precision}", "one of them", "leave one out")
 
 
 def _opset(settings: ExportSettings, target: Target, newest: int) -> int:

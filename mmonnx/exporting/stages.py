@@ -13,7 +13,18 @@ from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Sequen
 import numpy as np
 import onnx
 
-from ..graph import Workshop, check_runs, check_target, count_nodes, file_size, needs_lowering, simplify, unused
+from ..graph import (
+    Workshop,
+    check_runs,
+    check_target,
+    count_nodes,
+    file_size,
+    needs_lowering,
+    simplify,
+    unused,
+    walk_nodes,
+    with_winograd,
+)
 from ..graph import lower as lower_for
 from ..loading import Deployed, Task, channel_notes, second_shape, takes, to_numpy
 from ..rewriting import ExportContext, custom_operators, lower
@@ -203,6 +214,20 @@ def _smaller(task: Task) -> Tuple[int, int]:
     while prod(size) > max(_FEW_PIXELS, prod(smaller)) and not task.larger_shape:
         size, smaller = smaller, second_shape(smaller, task.divisor)
     return size
+
+
+def by_winograd(task: Task, model: onnx.ModelProto, report: Report) -> onnx.ModelProto:
+    """The model with Winograd's algorithm in the place of the convolutions that it is faster than."""
+    with report.stage("winograd") as stage:
+        result, count = with_winograd(model, to_numpy(task.inputs))
+        stage.note(f"{count} of {_convolutions(model)} convolutions, {file_size(result)}")
+    if not count:
+        report.warn("no convolution would be faster by Winograd's algorithm: the file is as it is without --winograd")
+    return result
+
+
+def _convolutions(model: onnx.ModelProto) -> int:
+    return sum(node.op_type == "Conv" for node in walk_nodes(model.graph))
 
 
 def lower_model(model: onnx.ModelProto, target: Target, report: Report) -> onnx.ModelProto:

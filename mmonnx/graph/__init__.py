@@ -17,9 +17,11 @@ from .picture_input import with_picture_input
 from .read import read_model
 from .shapes import declared
 from .simplifier import Workshop, count_nodes, file_size, simplify
+from .winograd import WINOGRAD, with_winograd
 from .write import write_model
 
 __all__ = [
+    "WINOGRAD",
     "Workshop",
     "Lowered",
     "findings_json",
@@ -47,6 +49,7 @@ __all__ = [
     "with_defaults",
     "with_half_io",
     "with_picture_input",
+    "with_winograd",
     "without_functions",
     "without_inputs",
     "write_model",

@@ -5,42 +5,18 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from ..runtime import IMAGE_SIZE, ORIGINAL_SIZE, reading_alone, split_pipeline
 from ..support import InputError
 from .functions import opset_of, walk_nodes
+from .writing import Writer
 
 Step = Dict[str, Any]
 INPUT = "input"
 _INSIDE, _DETS = "preprocess/", "dets/of_input"
 _TASKS = ("detection", "classification", "semantic segmentation")
 """Of what files can take pictures that they resize; others have answers that would have to be resized back."""
-
-
-class _Writer:
-    """Writes nodes, each with one output, and the constants that they read."""
-
-    def __init__(self, prefix: str, opset: int) -> None:
-        self._prefix, self._opset = prefix, opset
-        self.nodes: List[onnx.NodeProto] = []
-        self.constants: List[onnx.TensorProto] = []
-
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        name = f"{self._prefix}{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name, **attributes))
-        return name
-
-    def axes(self, axis: int) -> Tuple[List[str], Dict[str, Any]]:
-        """How Squeeze and Unsqueeze are told an axis: inputs and attributes."""
-        if self._opset < 13:
-            return [], {"axes": [axis]}
-        return [self.constant([axis], np.int64)], {}
-
-    def constant(self, value: Any, dtype: Any) -> str:
-        name = f"{self._prefix}constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
 
 
 class _State(NamedTuple):
@@ -82,7 +58,7 @@ def with_picture_input(
         raise InputError(
             f"a file for {task} does not resize pictures itself", f"one for {', '.join(_TASKS)}", "leave resize out"
         )
-    writer = _Writer(_INSIDE, opset_of(model))
+    writer = Writer(_INSIDE, opset_of(model))
     state, before = _begin(writer, model)
     for step in inside:
         if step["type"] not in _STEPS:
@@ -96,7 +72,7 @@ def with_picture_input(
     return _joined(model, writer, state, before, resize, limits), outside
 
 
-def _begin(writer: _Writer, model: onnx.ModelProto) -> Tuple[_State, Tuple[str, str]]:
+def _begin(writer: Writer, model: onnx.ModelProto) -> Tuple[_State, Tuple[str, str]]:
     """The picture as floats, (N, 3, H, W), and its height and width."""
     if not _takes_colour(model):
         raise InputError("the model does not take images of three channels", "one that does", "leave the option out")
@@ -115,7 +91,7 @@ def _takes_colour(model: onnx.ModelProto) -> bool:
     return False
 
 
-def _resize(writer: _Writer, step: Step, state: _State) -> _State:
+def _resize(writer: Writer, step: Step, state: _State) -> _State:
     if step["interpolation"] != "bilinear" or step["backend"] != "cv2" or step["rule"] not in _SIZES:
         what = f"{step['rule']}, {step['interpolation']}, {step['backend']}"
         raise InputError(
@@ -129,7 +105,7 @@ def _resize(writer: _Writer, step: Step, state: _State) -> _State:
     return _State(image, height, width, (height, width), (height, width), state.floats)
 
 
-def _resized_floats(writer: _Writer, state: _State, height: str, width: str) -> str:
+def _resized_floats(writer: Writer, state: _State, height: str, width: str) -> str:
     batch = writer.op("Gather", writer.op("Shape", state.image), writer.constant([0, 1], np.int64))
     sizes = writer.op("Concat", batch, height, width, axis=0)
     how = dict(mode="linear", coordinate_transformation_mode="half_pixel")
@@ -137,7 +113,7 @@ def _resized_floats(writer: _Writer, state: _State, height: str, width: str) -> 
     return writer.op("Resize", state.image, none, none, sizes, **how)
 
 
-def _resized_bytes(writer: _Writer, state: _State, height: str, width: str) -> str:
+def _resized_bytes(writer: Writer, state: _State, height: str, width: str) -> str:
     """Whole numbers of whole numbers, by the arithmetic that OpenCV has for bytes: shares of 2048, cut off in between.
 
     A share that is rounded otherwise moves some pixels by one level, which is enough to move a detection.
@@ -155,7 +131,7 @@ def _resized_bytes(writer: _Writer, state: _State, height: str, width: str) -> s
     return writer.op("Cast", _divided(writer, total, 4), to=TensorProto.FLOAT)
 
 
-def _shares(writer: _Writer, before: str, after: str) -> Tuple[List[str], List[str]]:
+def _shares(writer: Writer, before: str, after: str) -> Tuple[List[str], List[str]]:
     """Of each pixel of a side the two that it lies between, (n,) int64, and 2048 times their shares, (n,) int32."""
     zero, one = writer.constant(0, np.int64), writer.constant(1, np.int64)
     inputs, attributes = writer.axes(0)
@@ -175,21 +151,21 @@ def _shares(writer: _Writer, before: str, after: str) -> Tuple[List[str], List[s
     return pair, [writer.op("Cast", each, to=TensorProto.INT32) for each in shares]
 
 
-def _divided(writer: _Writer, name: str, by: int) -> str:
+def _divided(writer: Writer, name: str, by: int) -> str:
     """Cut off: the numbers are not negative."""
     return writer.op("Div", name, writer.constant(by, np.int32))
 
 
-def _double(writer: _Writer, name: str) -> str:
+def _double(writer: Writer, name: str) -> str:
     return writer.op("Cast", name, to=TensorProto.DOUBLE)
 
 
-def _whole(writer: _Writer, name: str) -> str:
+def _whole(writer: Writer, name: str) -> str:
     """Cut off, as Python's ``int``."""
     return writer.op("Cast", name, to=TensorProto.INT64)
 
 
-def _within(writer: _Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
+def _within(writer: Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
     """As large as fits; Python's own arithmetic, which is of float64."""
     if "least" in step:
         raise InputError("a shorter side of at least so much is not written in the graph", "none", "resize outside")
@@ -202,11 +178,11 @@ def _within(writer: _Writer, step: Step, height: str, width: str) -> Tuple[str, 
     return found[0], found[1]
 
 
-def _exact(writer: _Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
+def _exact(writer: Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
     return writer.constant([step["size"][0]], np.int64), writer.constant([step["size"][1]], np.int64)
 
 
-def _by_side(writer: _Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
+def _by_side(writer: Writer, step: Step, height: str, width: str) -> Tuple[str, str]:
     """One side becomes so long, and the other one what goes with it."""
     side = writer.constant([step["size"][0]], np.int64)
 
@@ -230,7 +206,7 @@ _SIZES: Dict[str, Callable[..., Tuple[str, str]]] = {
 }
 
 
-def _crop(writer: _Writer, step: Step, state: _State) -> _State:
+def _crop(writer: Writer, step: Step, state: _State) -> _State:
     """The middle; where it begins is rounded as Python does it, a half to the even number."""
     if step.get("padding") is not None:
         raise InputError("a crop that is resized is not written in the graph", "a plain one", "resize outside")
@@ -250,7 +226,7 @@ def _crop(writer: _Writer, step: Step, state: _State) -> _State:
     return _State(image, sides[0], sides[1], (sides[0], sides[1]), state.resized, state.floats)
 
 
-def _normalize(writer: _Writer, step: Step, state: _State) -> _State:
+def _normalize(writer: Writer, step: Step, state: _State) -> _State:
     image = state.image
     if step.get("unit"):
         image = writer.op("Div", image, writer.constant(255.0, np.float32))
@@ -265,7 +241,7 @@ def _normalize(writer: _Writer, step: Step, state: _State) -> _State:
     return state._replace(image=image, floats=True)
 
 
-def _pad(writer: _Writer, step: Step, state: _State) -> _State:
+def _pad(writer: Writer, step: Step, state: _State) -> _State:
     """Right and below."""
     if step.get("centred") or step.get("mode") or "bits" in step:
         raise InputError(
@@ -296,7 +272,7 @@ def _pad(writer: _Writer, step: Step, state: _State) -> _State:
     return state._replace(image=image, height=wanted[0], width=wanted[1], inner=inner)
 
 
-_STEPS: Dict[str, Callable[[_Writer, Step, _State], _State]] = {
+_STEPS: Dict[str, Callable[[Writer, Step, _State], _State]] = {
     "resize": _resize,
     "crop": _crop,
     "normalize": _normalize,
@@ -307,7 +283,7 @@ _STEPS: Dict[str, Callable[[_Writer, Step, _State], _State]] = {
 
 
 def _joined(
-    model: onnx.ModelProto, writer: _Writer, state: _State, before: Tuple[str, str], resize: bool, limits: str
+    model: onnx.ModelProto, writer: Writer, state: _State, before: Tuple[str, str], resize: bool, limits: str
 ) -> onnx.ModelProto:
     """The model behind these nodes: what it was told of the picture is computed, and boxes are scaled back."""
     result = onnx.ModelProto()
@@ -328,7 +304,7 @@ def _joined(
         if scaled:
             node.output[:] = [known.get(name, name) for name in node.output]
     _take_away(graph, computed)
-    tail = _Writer("dets/", opset_of(model))
+    tail = Writer("dets/", opset_of(model))
     if scaled:
         _scale_back(tail, state, before, IMAGE_SIZE in told, limits)
     nodes = [*writer.nodes, *graph.node, *tail.nodes]
@@ -348,7 +324,7 @@ def _dims(model: onnx.ModelProto) -> List[Any]:
     return [dims[0], dims[2], dims[3], 3]
 
 
-def _floats(writer: _Writer, size: Sequence[str]) -> str:
+def _floats(writer: Writer, size: Sequence[str]) -> str:
     return writer.op("Cast", writer.op("Concat", *size, axis=0), to=TensorProto.FLOAT)
 
 
@@ -360,7 +336,7 @@ def _take_away(graph: onnx.GraphProto, names: Set[str]) -> None:
         field.extend(kept)
 
 
-def _scale_back(writer: _Writer, state: _State, before: Tuple[str, str], told: bool, limits: str) -> None:
+def _scale_back(writer: Writer, state: _State, before: Tuple[str, str], told: bool, limits: str) -> None:
     """Boxes of the input in pixels of the picture, as ``runtime.in_picture`` has them."""
     four, zero = writer.constant([0, 1, 2, 3], np.int64), writer.constant(0.0, np.float32)
     boxes = writer.op("Gather", _DETS, four, axis=2)

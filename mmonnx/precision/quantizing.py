@@ -5,7 +5,7 @@ from pathlib import Path
 
 import onnx
 
-from ..graph import annotate, check_target, file_size, read_model, write_model
+from ..graph import WINOGRAD, annotate, check_target, file_size, read_model, write_model
 from ..runtime import PREFIX
 from ..support import ExportError, InputError, __version__, alone, check_writable, command_line, path_word
 from ..targets import find_target
@@ -96,6 +96,12 @@ def check_whole(model: onnx.ModelProto, path: str) -> None:
     halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer)
     if f"{PREFIX}precision" in known or halves or there & {"QuantizeLinear", "DequantizeLinear", "QLinearConv"}:
         raise InputError(f"'{path}' is reduced already", "a file in float32", "give that one")
+    if any(WINOGRAD in node.name for node in model.graph.node):
+        raise InputError(
+            f"'{path}' computes convolutions by Winograd's algorithm, which needs 32 bits",
+            "convolutions",
+            "export it without --winograd",
+        )
     if model.functions:
         raise InputError(
             f"'{path}' holds functions of its own", "standard operators alone", "export it without --custom-ops"

@@ -20,6 +20,7 @@ class Capabilities:
         flat_boxes: boxes without area overlap nothing in NonMaxSuppression, as ONNX has it.
         dynamic_shapes: inputs of a file may have axes of any size.
         unordered_best: TopK may leave the best unordered, and is faster then.
+        plain_convolutions: it computes every product of a convolution, so that Winograd's algorithm is faster.
         external_data: the weights may be in a file of their own, as those of a model over 2 GiB have to be.
     """
 
@@ -30,6 +31,7 @@ class Capabilities:
     flat_boxes: bool = True
     dynamic_shapes: bool = True
     unordered_best: bool = False
+    plain_convolutions: bool = False
     external_data: bool = True
 
 

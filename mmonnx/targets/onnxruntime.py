@@ -9,5 +9,5 @@ ONNXRUNTIME = Target(
     # no tables: what it takes changes with its version, and the installed one can be asked
     any_standard=True,
     loads=True,
-    capabilities=Capabilities(unordered_best=True),
+    capabilities=Capabilities(unordered_best=True, plain_convolutions=True),
 )

@@ -36,8 +36,9 @@ def _index_select(original: Symbolic) -> Symbolic:
     def index_select(g: Any, table: Any, dim: Any, places: Any) -> Any:
         axis = importlib.import_module("torch.onnx.symbolic_helper")._maybe_get_const(dim, "i")
         sizes = _sizes(places)
-        known = isinstance(axis, int) and sizes is not None
-        return original(g, _kept(g, table, [axis], [sizes]) if known else table, dim, places)
+        if isinstance(axis, int) and sizes is not None:
+            table = _kept(g, table, [axis], [sizes])
+        return original(g, table, dim, places)
 
     return index_select
 

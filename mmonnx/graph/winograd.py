@@ -1,0 +1,188 @@
+"""Convolutions of 3x3 by Winograd's algorithm, F(4x4, 3x3), in standard operators.
+
+Tiles of 4x4 results are computed from 6x6 inputs with 36 products of a channel by a filter, in the place of 144: a
+matrix product for each of the 36, between two small linear maps. Its rounding is some ten times as large.
+"""
+
+import math
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from ..runtime import Session
+from .functions import opset_of
+from .parts import part, pruned
+from .writing import Writer
+
+WINOGRAD = ".winograd."
+"""What the names of the nodes have that stand for a convolution."""
+_KERNEL, _TILE = 3, 4
+_SPAN = _TILE + _KERNEL - 1
+# the maps of Cook and Toom at the points 0, 1, -1, 2, -2 and infinity
+_OF_IMAGE = (
+    (4, 0, -5, 0, 1, 0),
+    (0, -4, -4, 1, 1, 0),
+    (0, 4, -4, -1, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
+)
+_OF_KERNEL = np.array(((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 24))) / 24
+_OF_RESULT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+
+# Of ONNX Runtime on two cores with AVX-512, in picoseconds; ``_pays`` needs their ratios alone. docs/speed.md has them.
+_PRODUCT = 3.85
+"""For a product and a sum of a convolution."""
+_OF_MATRIX = 5.0
+"""For those of a matrix product."""
+_MOVE, _FAR_MOVE = 900.0, 1650.0
+"""For bringing a pixel of a channel into tiles and back: in what a processor keeps near, and beyond."""
+_FAR = 2**25
+"""Bytes of all tiles from which on they are not kept near."""
+_WEIGHT = 20.0
+"""For reading a number of the kernels' maps."""
+_GAIN = 0.9
+"""The greatest share of a convolution's time that is worth it."""
+
+
+def with_winograd(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> Tuple[onnx.ModelProto, int]:
+    """A model whose 3x3 convolutions are computed by Winograd's algorithm where that is faster, and how many are.
+
+    Args:
+        model: it is not changed.
+        feeds: inputs by name; how large the convolutions' images are is seen by running the model on them.
+    """
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    fitting = [node for node in model.graph.node if _fits(node, weights)]
+    shapes = _shapes(model, {node.input[0] for node in fitting}, feeds)
+    chosen = {node.output[0] for node in fitting if _pays(weights[node.input[1]].dims, shapes[node.input[0]])}
+    if not chosen:
+        return model, 0
+    shared = Writer("winograd.", opset_of(model))
+    maps = shared.constant(_twice(_OF_IMAGE).reshape(-1, 1, _SPAN, _SPAN), np.float32)
+    back = shared.constant(_by_columns(_twice(_OF_RESULT)), np.float32)
+    kernels: Dict[str, str] = {}
+    result, nodes = onnx.ModelProto(), []
+    result.CopyFrom(model)
+    for node in result.graph.node:
+        if not chosen.intersection(node.output):
+            nodes.append(node)
+            continue
+        weight = node.input[1]
+        if weight not in kernels:
+            kernels[weight] = shared.constant(_of_kernels(numpy_helper.to_array(weights[weight])), np.float32)
+        writer = Writer(f"{node.name or node.output[0]}{WINOGRAD}", opset_of(model))
+        _write(writer, node, weights, _Maps(maps, kernels[weight], back))
+        nodes.extend(writer.nodes)
+        result.graph.initializer.extend(writer.constants)
+    result.graph.initializer.extend(shared.constants)
+    written = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del result.graph.node[:]
+    result.graph.node.extend(written)
+    return pruned(result), len(chosen)
+
+
+class _Maps(NamedTuple):
+    """The names of the three linear maps of a convolution: of tiles, of its kernels, and of what comes back."""
+
+    image: str
+    kernels: str
+    result: str
+
+
+def _fits(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a node is a convolution of 3x3 with a border of one pixel, step by step, of constant kernels."""
+    if node.op_type != "Conv" or node.domain or not all(name in weights for name in node.input[1:] if name):
+        return False
+    weight = weights[node.input[1]]
+    if weight.data_type != TensorProto.FLOAT or list(weight.dims[2:]) != [_KERNEL, _KERNEL]:
+        return False
+    given = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    ones = (given.get(name, [1, 1]) == [1, 1] for name in ("strides", "dilations"))
+    plain = given.get("auto_pad", b"NOTSET") == b"NOTSET" and given.get("group", 1) == 1
+    return plain and all(ones) and given.get("pads") == [1, 1, 1, 1]
+
+
+def _shapes(model: onnx.ModelProto, names: Set[str], feeds: Mapping[str, np.ndarray]) -> Dict[str, List[int]]:
+    """The shapes of some of the tensors that a model computes, for these inputs."""
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    ordered = sorted(names)
+    shapes = [f"{name}{WINOGRAD}shape" for name in ordered]
+    for name, shape in zip(ordered, shapes):
+        probed.graph.node.append(onnx.helper.make_node("Shape", [name], [shape]))
+    found = Session(part(probed, shapes), arena=False).run({**feeds}) if ordered else {}
+    return {name: found[shape].tolist() for name, shape in zip(ordered, shapes)}
+
+
+def _pays(kernels: Sequence[int], image: Sequence[int]) -> bool:
+    """Whether the algorithm is estimated to take so much less time that it is worth it.
+
+    Args:
+        kernels: (K, C, 3, 3).
+        image: (N, C, H, W).
+    """
+    filters, channels, pixels = kernels[0], kernels[1], math.prod([image[0], *image[2:]])
+    tiles = image[0] * math.prod(-(-side // _TILE) for side in image[2:])
+    plain = _KERNEL**2 * filters * channels * pixels * _PRODUCT
+    move = _MOVE if _SPAN**2 * 4 * (filters + channels) * tiles < _FAR else _FAR_MOVE
+    read = _SPAN**2 * filters * channels * _WEIGHT
+    moved = (filters + channels) * _TILE**2 * tiles * move
+    return _SPAN**2 * filters * channels * tiles * _OF_MATRIX + moved + read < _GAIN * plain
+
+
+def _twice(values: Any) -> np.ndarray:
+    """A linear map (a, b) of rows and of columns, as one of flattened tiles: (a * a, b * b)."""
+    one = np.asarray(values, np.float64)
+    return np.kron(one, one)
+
+
+def _by_columns(rows: np.ndarray) -> np.ndarray:
+    """The rows of a map to a flattened tile, in the order of its columns."""
+    return rows.reshape(_TILE, _TILE, -1).swapaxes(0, 1).reshape(rows.shape)
+
+
+def _of_kernels(weight: np.ndarray) -> np.ndarray:
+    """Kernels (K, C, 3, 3) as the products want them: (36, K, C)."""
+    filters, channels = weight.shape[:2]
+    flat = weight.astype(np.float64).reshape(filters * channels, -1)
+    return (_twice(_OF_KERNEL) @ flat.T).reshape(-1, filters, channels)
+
+
+def _write(writer: Writer, node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], maps: _Maps) -> None:
+    """Write what gives the output of a convolution."""
+    filters, channels = weights[node.input[1]].dims[:2]
+    image, flat = node.input[0], _SPAN**2
+    first, last = writer.constant([0], np.int64), writer.constant([2], np.int64)
+    shape = writer.op("Shape", image)
+    number = writer.op("Slice", shape, first, writer.constant([1], np.int64))
+    sides = writer.op("Slice", shape, last, writer.constant([4], np.int64))
+    # channels first: what the small convolution gives is then read as it lies, whatever the batch
+    planes = writer.op("Transpose", image, perm=[1, 0, 2, 3])
+    planes = writer.op("Reshape", planes, writer.op("Concat", writer.constant([-1, 1], np.int64), sides, axis=0))
+    pads = [1, 1, _TILE, _TILE]  # as many tiles as reach over the image: (H - 1) // 4 + 1
+    tiles = writer.op("Conv", planes, maps.image, kernel_shape=[_SPAN] * 2, strides=[_TILE] * 2, pads=pads)
+    count = writer.op("Slice", writer.op("Shape", tiles), last, writer.constant([4], np.int64))
+    ends = writer.constant([channels], np.int64), writer.constant([flat, -1], np.int64)
+    tiles = writer.op("Reshape", tiles, writer.op("Concat", ends[0], number, ends[1], axis=0))
+    tiles = writer.op("Transpose", tiles, perm=[1, 2, 0, 3])
+    products = writer.op("MatMul", maps.kernels, tiles)  # (36, K, C) by (N, 36, C, T)
+    products = writer.op("Reshape", products, writer.constant([0, flat, -1], np.int64))
+    results = writer.op("MatMul", maps.result, products)
+    # columns beside each other first, then whole rows: half the time of DepthToSpace
+    results = writer.op("Reshape", results, writer.constant([0, _TILE, -1, 1], np.int64))
+    columns = [writer.op("Gather", results, writer.constant(column, np.int64), axis=1) for column in range(_TILE)]
+    results = writer.op("Concat", *columns, axis=2)
+    shape = writer.op("Mul", count, writer.constant([1, _TILE], np.int64))
+    shape = writer.op("Concat", writer.constant([0, _TILE, filters], np.int64), shape, axis=0)
+    results = writer.op("Transpose", writer.op("Reshape", results, shape), perm=[0, 2, 3, 1, 4])
+    shape = writer.op("Mul", count, writer.constant([_TILE, _TILE], np.int64))
+    shape = writer.op("Concat", writer.constant([0, filters], np.int64), shape, axis=0)
+    results = writer.op("Reshape", results, shape)
+    writer.op("Slice", results, writer.constant([0, 0], np.int64), sides, writer.constant([2, 3], np.int64))
+    if len(node.input) > 2 and node.input[2]:
+        bias = numpy_helper.to_array(weights[node.input[2]])[:, None, None]
+        writer.op("Add", writer.nodes[-1].output[0], writer.constant(bias, bias.dtype))
+    writer.nodes[-1].output[0] = node.output[0]
