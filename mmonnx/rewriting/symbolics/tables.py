@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Iterator, List, Optional, Sequence
 
 from ...environment import compat
-from ...runtime.large import is_read_out
+from ...runtime import large
 from .legacy import Symbolic
 
 
@@ -58,7 +58,7 @@ def _kept(g: Any, table: Any, axes: Sequence[int], places: Sequence[List[int]]) 
         return table
     count = max(map(math.prod, places))
     read = math.prod(sizes) // math.prod(sizes[axis] for axis in axes) * count
-    return g.op("Identity", table).setType(table.type()) if is_read_out(math.prod(sizes), count, read) else table
+    return g.op("Identity", table).setType(table.type()) if large.is_read_out(math.prod(sizes), count, read) else table
 
 
 def _sizes(value: Any) -> Optional[List[int]]:
