@@ -36,12 +36,13 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 from benchmark_parts.chart import draw
 from benchmark_parts.measuring import Row, measure
-from benchmark_parts.models import ENTRIES, Entry, Line, entry_of, line_of, models_dict, models_table
+from benchmark_parts.models import ENTRIES, Entry, Line, entry_of, lines_of, models_dict, models_table
 from benchmark_parts.precisions import measure_precision, precision_table
 from benchmark_parts.predicting import make_pictures, measure_predict, predict_table
 from benchmark_parts.report import as_dict, files_table, legend, rows_table, write_json
 from benchmark_parts.variants import (
     OURS,
+    WINOGRAD,
     Model,
     Variant,
     build_variant,
@@ -117,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         write(options, model, variants, results)
         report.text(f"benchmark.json and benchmark.png: {options.out}")
-    ours = [row for _, rows in results for row in rows if row.variant == OURS]
+    ours = [row for _, rows in results for row in rows if row.variant in (OURS, WINOGRAD)]
     return 0 if all(row.ok and not row.error for row in ours) else 1
 
 
@@ -151,7 +152,7 @@ def _lines(entry: Entry, options: argparse.Namespace, report: Report) -> List[Li
         except MmonnxError as error:
             return [Line(entry.title, shape, error=str(error)) for shape in shapes]
     report.text("\n" + "\n\n".join(rows_table(rows, shape) for shape, rows in results))
-    return [line_of(entry.title, shape, rows) for shape, rows in results]
+    return [line for shape, rows in results for line in lines_of(entry.title, shape, rows)]
 
 
 def run_predict(options: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ SMALL = {
     "model.test_cfg.rpn.max_per_img": 60,
     "model.roi_head.bbox_head.fc_out_channels": 64,
 }
-OURS = ("mask", "scatter", "gather", "mmonnx")
+OURS = ("mask", "scatter", "gather", "mmonnx", "winograd")
 
 
 @pytest.fixture(scope="module")
@@ -165,31 +165,36 @@ def test_several_models_are_measured_and_summed_up(tmp_path, capsys):
     given = ["--models", missing, config, "--shapes", "64x96", "--rounds", "2", "--threads", "1"]
     assert benchmark.main([*given, "--out", str(tmp_path / "out")]) == 1
     printed = capsys.readouterr().out
-    (line,) = (line for line in printed.splitlines() if line.startswith(Path(config).stem + "  "))
+    line, other = (line for line in printed.splitlines() if line.startswith(Path(config).stem + "  "))
+    assert "--winograd" not in line and "--winograd" in other
     (broken,) = (line for line in printed.splitlines() if line.startswith("missing  "))
     assert "does not exist" in broken and "geometric mean" in printed
     content = json.loads((tmp_path / "out" / "models.json").read_text(encoding="utf-8"))
-    first, second = content["models"]
+    first, second, third = content["models"]
     assert first["error"] and not first["ratios"]
     assert second["ok"] and second["best"] == max(second["ratios"].values())
+    assert third["form"] == "--winograd" and third["ok"] and "upstream" in third["ratios"]
     assert "upstream" in second["ratios"] and f"{second['ratios']['upstream']:.2f}" in line
 
 
 def test_what_several_models_come_to():
-    def line(title, ratios, right, ok=True):
-        return models.Line(title, (96, 128), 12.4, ratios, right, "9/9", ok)
+    def line(title, ratios, right, form=""):
+        return models.Line(title, (96, 128), form, 12.4, ratios, right, "9/9", True)
 
     lines = [
         line("one", {"upstream": 0.5, "mmdeploy": 0.9}, ["upstream"]),
         line("two", {"upstream": 0.4, "OpenVINO": 0.2}, ["upstream", "OpenVINO"]),
         line("three", {}, []),
+        line("one", {"upstream": 0.3, "mmdeploy": 0.6}, [], "--winograd"),
         models.Line("four", (96, 128), error="not built"),
     ]
     text = models.models_table(lines).splitlines()
     assert text[1].split() == ["one", "96x128", "12", "0.50", "0.90*", "-", "0.90", "9/9"]
-    assert text[4].split() == ["four", "96x128", "not", "built"]
-    assert "beside the fastest peer: geometric mean 0.60 of 2, worst 0.90 (one)" in text
-    assert "beside the fastest whose answers are PyTorch's: geometric mean 0.45 of 2, worst 0.50 (one)" in text
+    assert text[4].split() == ["one", "96x128", "--winograd", "12", "0.30*", "0.60*", "-", "0.60", "9/9"]
+    assert text[5].split() == ["four", "96x128", "not", "built"]
+    assert "--winograd beside the fastest peer: geometric mean 0.60 of 1, worst 0.60 (one)" in text
+    assert "mmonnx beside the fastest peer: geometric mean 0.60 of 2, worst 0.90 (one)" in text
+    assert "mmonnx beside the fastest whose answers are PyTorch's: geometric mean 0.45 of 2, worst 0.50 (one)" in text
 
 
 def test_a_model_s_line_is_the_median_of_the_rounds_ratios():
@@ -197,10 +202,12 @@ def test_a_model_s_line_is_the_median_of_the_rounds_ratios():
         return measuring.Row(name, error, times_ms=times, matched=5, total=6, ok=ok)
 
     rows = [row("mask", [10.0, 20.0, 40.0], ok=False), row("mmonnx", [5.0, 5.0, 30.0]), row("openvino", [], error="x")]
-    found = models.line_of("title", (96, 128), rows)
+    found, fast = models.lines_of("title", (96, 128), [*rows, row("winograd", [5.0, 4.0, 10.0])])
     assert (found.ratios, found.right, found.ms, found.matched) == ({"upstream": 0.5}, [], 5.0, "5/6")
     assert found.best() == 0.5 and found.best(right=True) is None
-    assert models.line_of("title", (96, 128), [row("mmonnx", [], error="it died")]).error == "it died"
+    assert (fast.form, fast.ratios) == ("--winograd", {"upstream": 0.25})
+    (broken,) = models.lines_of("title", (96, 128), [row("mmonnx", [], error="it died")])
+    assert broken.error == "it died"
 
 
 def test_a_python_that_is_not_there_is_a_line(tmp_path):

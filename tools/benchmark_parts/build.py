@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
@@ -93,14 +94,15 @@ def _upstream(extractor: Optional[str]) -> Callable[[Request], str]:
     return builder
 
 
-def _mmonnx(request: Request) -> str:
+def _mmonnx(request: Request, winograd: bool = False) -> str:
     from mmonnx.loading import LoadOptions
     from mmonnx.pipeline import ExportSettings, export
     from mmonnx.terminal.report import Report
 
     text = io.StringIO()
     load = LoadOptions(shape=tuple(request["shape"]), dynamic=True, trust_checkpoint=True)
-    export(ExportSettings(request["config"], request["weights"], request["model"], load, simplify=True), Report(text))
+    files = request["config"], request["weights"], request["model"]
+    export(ExportSettings(*files, load, simplify=True, winograd=winograd), Report(text))
     warnings = [line.partition(": ")[2] for line in text.getvalue().splitlines() if line.startswith("warning: ")]
     return "; ".join(warnings)
 
@@ -155,6 +157,7 @@ BUILDERS: Dict[str, Callable[[Request], str]] = {
     "scatter": _upstream("scatter_forward"),
     "gather": _upstream("gather_forward"),
     "mmonnx": _mmonnx,
+    "winograd": partial(_mmonnx, winograd=True),
     "mmdeploy": _mmdeploy,
 }
 

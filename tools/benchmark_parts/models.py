@@ -1,18 +1,21 @@
 """Ten models in one run: how mmonnx's file does beside the best of the others, at two sizes each."""
 
+import itertools
 from pathlib import Path
 from statistics import geometric_mean
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from mmonnx.environment import compat
 
 from .measuring import Row, Shape, ratio_of
 from .report import figure, layout, machine
-from .variants import OPENVINO, OURS
+from .variants import OPENVINO, OURS, WINOGRAD
 
 _BESIDE = (("mask", "upstream"), ("upstream", "upstream"), ("mmdeploy", "mmdeploy"), (OPENVINO, "OpenVINO"))
 """The variants that ours is compared with, and what they are called; a model has one of the first two."""
 _TITLES = tuple(dict.fromkeys(title for _, title in _BESIDE))
+_FORMS = {OURS: "", WINOGRAD: "--winograd"}
+"""Our files, and what is asked for to get them."""
 _CLASSIFIED = ((224, 224), (448, 448))
 
 
@@ -87,11 +90,12 @@ def entry_of(config: str) -> Entry:
 
 
 class Line(NamedTuple):
-    """One model at one size.
+    """One model at one size, in one of our files.
 
     Attributes:
         title: the model.
         shape: (height, width).
+        form: what is asked for, empty for nothing.
         ms: of our file.
         ratios: our time by that of each peer that was measured, by its title: the median of the rounds' ratios.
         right: the peers whose answers are all PyTorch's.
@@ -101,6 +105,7 @@ class Line(NamedTuple):
 
     title: str
     shape: Shape
+    form: str = ""
     ms: Optional[float] = None
     ratios: Dict[str, float] = {}
     right: Sequence[str] = ()
@@ -113,28 +118,33 @@ class Line(NamedTuple):
         return max((ratio for name, ratio in self.ratios.items() if not right or name in self.right), default=None)
 
 
-def line_of(title: str, shape: Shape, rows: Sequence[Row]) -> Line:
-    """What the rows of a model at a size say."""
+def lines_of(title: str, shape: Shape, rows: Sequence[Row]) -> List[Line]:
+    """What the rows of a model at a size say of each of our files."""
     found = {row.variant: row for row in rows}
-    ours = found[OURS]
+    return [_line(title, shape, form, found[name], found) for name, form in _FORMS.items() if name in found]
+
+
+def _line(title: str, shape: Shape, form: str, ours: Row, found: Mapping[str, Row]) -> Line:
     if ours.error or not ours.times_ms:
-        return Line(title, shape, error=ours.error or "not measured")
+        return Line(title, shape, form, error=ours.error or "not measured")
     peers = {name: found[variant] for variant, name in _BESIDE if variant in found and found[variant].times_ms}
     ratios = {name: ratio_of(ours.times_ms, row.times_ms) for name, row in peers.items()}
     right = [name for name, row in peers.items() if row.ok and not row.error]
-    return Line(title, shape, ours.ms, ratios, right, f"{ours.matched}/{ours.total}", ours.ok)
+    return Line(title, shape, form, ours.ms, ratios, right, f"{ours.matched}/{ours.total}", ours.ok)
 
 
 def models_table(lines: Sequence[Line]) -> str:
     """A line for each model and size, and what they come to."""
-    table: List[Tuple[str, ...]] = [("model", "size", "ms", *(f"/ {title}" for title in _TITLES), "best", "matched")]
+    table: List[Tuple[str, ...]] = [
+        ("model", "size", "form", "ms", *(f"/ {title}" for title in _TITLES), "best", "matched")
+    ]
     for one in lines:
         size = f"{one.shape[0]}x{one.shape[1]}"
         if one.error:
-            table.append((one.title, size))
+            table.append((one.title, size, one.form))
             continue
         ratios = [figure(one.ratios.get(title), 2) + _mark(one, title) for title in _TITLES]
-        table.append((one.title, size, f"{one.ms:.0f}", *ratios, figure(one.best(), 2), one.matched))
+        table.append((one.title, size, one.form, f"{one.ms:.0f}", *ratios, figure(one.best(), 2), one.matched))
     remarks = ["", *(one.error for one in lines)]
     return f"{layout(table, remarks)}\n\n{_sums(lines)}"
 
@@ -147,14 +157,17 @@ def models_dict(lines: Sequence[Line], rounds: int, threads: Optional[int]) -> D
 
 def _sums(lines: Sequence[Line]) -> str:
     texts = []
-    for right, peers in ((False, "the fastest peer"), (True, "the fastest whose answers are PyTorch's")):
-        known = [(one.best(right), one) for one in lines]
+    beside = ((False, "the fastest peer"), (True, "the fastest whose answers are PyTorch's"))
+    for form, (right, peers) in itertools.product(_FORMS.values(), beside):
+        known = [(one.best(right), one) for one in lines if one.form == form]
         ratios = [ratio for ratio, _ in known if ratio is not None]
         if ratios:
             worst = max(ratios)
             title = next(one.title for ratio, one in known if ratio == worst)
             mean = geometric_mean(ratios)
-            texts.append(f"beside {peers}: geometric mean {mean:.2f} of {len(ratios)}, worst {worst:.2f} ({title})")
+            texts.append(
+                f"{form or 'mmonnx'} beside {peers}: geometric mean {mean:.2f} of {len(ratios)}, worst {worst:.2f} ({title})"
+            )
     return "\n".join([*texts, "* not all of its answers are PyTorch's; ms: of mmonnx's file in ONNX Runtime"])
 
 

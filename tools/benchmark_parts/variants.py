@@ -25,7 +25,9 @@ from .peers import peer_of
 from .proposals import score_limit
 
 OURS = "mmonnx"
-_EVERYWHERE = (OURS, "mmdeploy")
+WINOGRAD = "winograd"
+"""Ours with ``--winograd``."""
+_EVERYWHERE = (OURS, WINOGRAD, "mmdeploy")
 _BASES = ("mask", "upstream", "mmdeploy")
 """What the others are compared with, the first one that there is."""
 OPENVINO = "openvino"
