@@ -135,9 +135,8 @@ def _line(title: str, shape: Shape, form: str, ours: Row, found: Mapping[str, Ro
 
 def models_table(lines: Sequence[Line]) -> str:
     """A line for each model and size, and what they come to."""
-    table: List[Tuple[str, ...]] = [
-        ("model", "size", "form", "ms", *(f"/ {title}" for title in _TITLES), "best", "matched")
-    ]
+    beside = [f"/ {title}" for title in _TITLES]
+    table: List[Tuple[str, ...]] = [("model", "size", "form", "ms", *beside, "best", "matched")]
     for one in lines:
         size = f"{one.shape[0]}x{one.shape[1]}"
         if one.error:
@@ -165,9 +164,8 @@ def _sums(lines: Sequence[Line]) -> str:
             worst = max(ratios)
             title = next(one.title for ratio, one in known if ratio == worst)
             mean = geometric_mean(ratios)
-            texts.append(
-                f"{form or 'mmonnx'} beside {peers}: geometric mean {mean:.2f} of {len(ratios)}, worst {worst:.2f} ({title})"
-            )
+            found = f"geometric mean {mean:.2f} of {len(ratios)}, worst {worst:.2f} ({title})"
+            texts.append(f"{form or 'mmonnx'} beside {peers}: {found}")
     return "\n".join([*texts, "* not all of its answers are PyTorch's; ms: of mmonnx's file in ONNX Runtime"])
 
 
