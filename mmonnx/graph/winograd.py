@@ -43,6 +43,8 @@ _FAR = 2**25
 """Bytes of all tiles from which on they are not kept near."""
 _WEIGHT = 20.0
 """For reading a number of the kernels' maps."""
+_NODES = 250e6
+"""For so many small operators in the place of one."""
 _GAIN = 0.9
 """The greatest share of a convolution's time that is worth it."""
 
@@ -130,7 +132,7 @@ def _pays(kernels: Sequence[int], image: Sequence[int]) -> bool:
     move = _MOVE if _SPAN**2 * 4 * (filters + channels) * tiles < _FAR else _FAR_MOVE
     read = _SPAN**2 * filters * channels * _WEIGHT
     moved = (filters + channels) * _TILE**2 * tiles * move
-    return _SPAN**2 * filters * channels * tiles * _OF_MATRIX + moved + read < _GAIN * plain
+    return _SPAN**2 * filters * channels * tiles * _OF_MATRIX + moved + read + _NODES < _GAIN * plain
 
 
 def _twice(values: Any) -> np.ndarray:
