@@ -52,6 +52,20 @@ FILMS = {
         (29, 40),
     ),
     "restorers/tof/tof_x4_vimeo90k_official.py": ({}, (32, 48)),
+    # at sizes that are padded by mirroring, and by repeating
+    "video_interpolators/cain/cain_b5_g1b32_vimeo90k_triplet.py": (
+        {"model.generator.num_block_groups": 1, "model.generator.num_block_layers": 1, "model.generator.padding": 5},
+        (29, 72),
+    ),
+    "video_interpolators/flavr/flavr_in4out1_g8b4_vimeo90k_septuplet.py": (
+        {"model.generator.mid_channels_list": [32, 16, 8, 8], "model.generator.encoder_layers_list": [1, 1, 1, 1]},
+        (32, 48),
+    ),
+    # its config has a name that mmedit does not know, and a network that it would download
+    "video_interpolators/tof/tof_vfi_spynet_chair_nobn_1xb1_vimeo90k.py": (
+        {"model.generator.type": "TOFlowVFINet"},
+        (37, 72),
+    ),
 }
 """Small restorers of films by config: options, (height, width)."""
 EDITORS = {

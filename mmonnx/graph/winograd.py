@@ -157,33 +157,41 @@ def _write(writer: Writer, node: onnx.NodeProto, weights: Mapping[str, onnx.Tens
     """Write what gives the output of a convolution."""
     filters, channels = weights[node.input[1]].dims[:2]
     image, flat = node.input[0], _SPAN**2
-    first, last = writer.constant([0], np.int64), writer.constant([2], np.int64)
-    shape = writer.op("Shape", image)
-    number = writer.op("Slice", shape, first, writer.constant([1], np.int64))
-    sides = writer.op("Slice", shape, last, writer.constant([4], np.int64))
+
+    def joined(*parts: Any) -> str:
+        """A shape of numbers, and of tensors (1,) or (2,)."""
+        names = [part if isinstance(part, str) else writer.constant([part], np.int64) for part in parts]
+        return writer.op("Concat", *names, axis=0)
+
+    def sides(tensor: str) -> str:
+        ends = writer.constant([2], np.int64), writer.constant([4], np.int64)
+        return writer.op("Slice", writer.op("Shape", tensor), *ends)
+
+    def times(sizes: str, *factors: int) -> str:
+        return writer.op("Mul", sizes, writer.constant(factors, np.int64))
+
+    size = sides(image)
     # channels first: what the small convolution gives is then read as it lies, whatever the batch
     planes = writer.op("Transpose", image, perm=[1, 0, 2, 3])
-    planes = writer.op("Reshape", planes, writer.op("Concat", writer.constant([-1, 1], np.int64), sides, axis=0))
+    planes = writer.op("Reshape", planes, joined(-1, 1, size))
     pads = [1, 1, _TILE, _TILE]  # as many tiles as reach over the image: (H - 1) // 4 + 1
     tiles = writer.op("Conv", planes, maps.image, kernel_shape=[_SPAN] * 2, strides=[_TILE] * 2, pads=pads)
-    count = writer.op("Slice", writer.op("Shape", tiles), last, writer.constant([4], np.int64))
-    ends = writer.constant([channels], np.int64), writer.constant([flat, -1], np.int64)
-    tiles = writer.op("Reshape", tiles, writer.op("Concat", ends[0], number, ends[1], axis=0))
+    across = sides(tiles)
+    count = writer.op("ReduceProd", across, keepdims=1)
+    # the batch is what is left over, and may be empty: no size of 0 beside a -1
+    tiles = writer.op("Reshape", tiles, joined(channels, -1, flat, count))
     tiles = writer.op("Transpose", tiles, perm=[1, 2, 0, 3])
     products = writer.op("MatMul", maps.kernels, tiles)  # (36, K, C) by (N, 36, C, T)
-    products = writer.op("Reshape", products, writer.constant([0, flat, -1], np.int64))
+    products = writer.op("Reshape", products, joined(-1, flat, times(count, filters)))
     results = writer.op("MatMul", maps.result, products)
-    # columns beside each other first, then whole rows: half the time of DepthToSpace
-    results = writer.op("Reshape", results, writer.constant([0, _TILE, -1, 1], np.int64))
+    # columns beside each other first, then whole rows: two thirds of the time of DepthToSpace
+    results = writer.op("Reshape", results, joined(-1, _TILE, times(count, _TILE * filters), 1))
     columns = [writer.op("Gather", results, writer.constant(column, np.int64), axis=1) for column in range(_TILE)]
     results = writer.op("Concat", *columns, axis=2)
-    shape = writer.op("Mul", count, writer.constant([1, _TILE], np.int64))
-    shape = writer.op("Concat", writer.constant([0, _TILE, filters], np.int64), shape, axis=0)
-    results = writer.op("Transpose", writer.op("Reshape", results, shape), perm=[0, 2, 3, 1, 4])
-    shape = writer.op("Mul", count, writer.constant([_TILE, _TILE], np.int64))
-    shape = writer.op("Concat", writer.constant([0, filters], np.int64), shape, axis=0)
-    results = writer.op("Reshape", results, shape)
-    writer.op("Slice", results, writer.constant([0, 0], np.int64), sides, writer.constant([2, 3], np.int64))
+    results = writer.op("Reshape", results, joined(-1, _TILE, filters, times(across, 1, _TILE)))
+    results = writer.op("Transpose", results, perm=[0, 2, 3, 1, 4])
+    results = writer.op("Reshape", results, joined(-1, filters, times(across, _TILE, _TILE)))
+    writer.op("Slice", results, writer.constant([0, 0], np.int64), size, writer.constant([2, 3], np.int64))
     if len(node.input) > 2 and node.input[2]:
         bias = numpy_helper.to_array(weights[node.input[2]])[:, None, None]
         writer.op("Add", writer.nodes[-1].output[0], writer.constant(bias, bias.dtype))

@@ -91,6 +91,24 @@ def test_the_metrics_of_films_are_pytorchs(tmp_path):
     assert found.scores["PSNR"] == pytest.approx(found.reference["PSNR"], abs=1e-3)
 
 
+def test_the_metrics_of_what_is_between_two_frames_are_pytorchs(tmp_path):
+    """Two films of two sizes; the frame in the middle is the truth."""
+    name = "video_interpolators/cain/cain_b5_g1b32_vimeo90k_triplet.py"
+    for number, (height, width) in enumerate([(29, 72), (48, 40)]):
+        (tmp_path / f"{number}").mkdir()
+        whole = cv2.resize(photographs()[number], (width, height))
+        for frame in range(3):
+            cv2.imwrite(str(tmp_path / f"{number}" / f"im{frame + 1}.png"), np.roll(whole, 3 * frame, 1))
+    (tmp_path / "list.txt").write_text("0\n1\n")
+    options = {"data.test.folder": str(tmp_path), "data.test.ann_file": str(tmp_path / "list.txt")}
+    options.update(FILMS[name][0])
+    config, checkpoint, path = made(f"mmedit::{name}", tmp_path, options, "--dynamic-export", shape=(29, 72))
+    found = evaluate(EvaluationSettings(config, path, ["PSNR", "SSIM"], compare_with=checkpoint, workers=0))
+    assert set(found.scores) == {"PSNR", "SSIM"} and 1 < found.scores["PSNR"] < 60
+    for metric, value in found.scores.items():
+        assert value == pytest.approx(found.reference[metric], abs=1e-3)
+
+
 @pytest.mark.long
 def test_an_inpaintors_metrics_are_pytorchs(tmp_path):
     size = (64, 96)

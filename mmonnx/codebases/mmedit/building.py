@@ -189,9 +189,11 @@ def built(config: Any) -> nn.Module:
         part = settings[name]
         if optional and (name in _JUDGES or (isinstance(part, dict) and part.get("type") in _TRAINING)):
             settings.pop(name)  # of trainings alone, and needs weights that nobody has
-    for name in settings.get("generator") or ():
-        if name.endswith("_pretrained"):  # parts of networks of films
+    for name, part in (settings.get("generator") or {}).items():  # parts of networks of films
+        if name.endswith("_pretrained"):
             settings.generator[name] = None
+        elif isinstance(part, dict) and part.get("pretrained"):
+            part["pretrained"] = None
     if "extractor" in settings:  # the checkpoint has the weights that it would download
         settings.extractor.setdefault("load_pretrained_vgg", False)
     test_cfg = {**(config.get("test_cfg") or {}), "metrics": None}

@@ -7,6 +7,7 @@ from torch import nn
 from .family import Family, inherits
 from .filming import Filming
 from .inpainting import Inpainting
+from .interpolating import Interpolating
 from .matting import Matting
 from .referring import Referring
 from .restoring import Continuous, Restoring
@@ -18,6 +19,7 @@ FAMILIES: Sequence[Family] = (
     Translating(),
     Referring(),
     Continuous(),
+    Interpolating(),
     Filming(),
     Restoring(),
 )

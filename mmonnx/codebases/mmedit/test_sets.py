@@ -8,7 +8,7 @@ from ...environment import compat
 from ...evaluation import Batch, FirstSets, Group, Tally, merged, reason
 from ...support import InputError, type_and_line
 
-_NAMES = ("lq_path", "merged_path", "gt_img_path", "gt_path")
+_NAMES = ("lq_path", "merged_path", "gt_img_path", "gt_path", "target_path")
 """What may say where a picture is."""
 _SCORES = "eval_result"
 

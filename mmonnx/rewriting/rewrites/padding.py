@@ -27,6 +27,21 @@ def pad_to_cover(
     return functional.pad(x, pads)
 
 
+def mirrored(place: torch.Tensor, size: Any) -> torch.Tensor:
+    """The places (K,) int64 of a side, those outside of it mirrored at its ends: one index for any size, where Pad has
+    an amount that a trace may keep. None is further outside than the side is long."""
+    last = torch.as_tensor(size, device=place.device) - 1
+    place = place.abs()
+    return torch.where(place > last, 2 * last - place, place)
+
+
+def repeated(place: torch.Tensor, size: Any) -> torch.Tensor:
+    """As :func:`mirrored`, of which those outside are the ends."""
+    last = torch.as_tensor(size, device=place.device) - 1
+    place = torch.where(place < last, place, last)
+    return torch.where(place > 0, place, place.new_zeros(1))
+
+
 def padded_cells(context: ExportContext, maps: torch.Tensor) -> torch.Tensor:
     """Which cells of maps (N, C, h, w) upstream takes for padding: (N, h, w) bool.
 
