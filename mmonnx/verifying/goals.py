@@ -10,6 +10,7 @@ from ..runtime import (
     FINDERS,
     Detections,
     EditedImage,
+    KeyInformation,
     LabelMap,
     Panoptic,
     Poses,
@@ -78,6 +79,8 @@ class Goals:
         self._characters: Optional[Set[str]] = None
         self._longest = 0
         self._regions: Optional[int] = None
+        self._texts = 0
+        self._links: Set[bool] = set()
 
     @property
     def lacks_levels(self) -> bool:
@@ -107,6 +110,10 @@ class Goals:
                 self._see_text(result)
             if isinstance(result, TextMaps):
                 self._see_maps(result)
+            if isinstance(result, KeyInformation):
+                self._texts = max(self._texts, len(result.nodes))
+                self._labels.update(result.labels.tolist())
+                self._links.update(np.unique(result.edges.argmax(1) > 0).tolist())
             if isinstance(result, EditedImage):
                 grey = (result.values > result.low) & (result.values < result.high)
                 self._grey = max(self._grey or 0.0, float(grey.mean()))
@@ -169,9 +176,15 @@ class Goals:
             found.append(Goal("characters", len(self._characters) > 1, note))
         if self._regions is not None:
             found.append(Goal("texts", self._regions > 0, f"{self._regions} in a picture"))
+        found += self._of_key_information() if self._texts else []
         found += self._of_detections() if self._counts else []
         found += self._of_maps() if self._together else []
         return found + (self._of_poses() if self._posed else [])
+
+    def _of_key_information(self) -> List[Goal]:
+        note = f"{len(self._labels)} different ones, {self._texts} texts in a picture at most"
+        both = Goal("texts that belong together, and others that do not", len(self._links) > 1, driven=False)
+        return [Goal("classes of texts", len(self._labels) > 1, note, driven=False), both]
 
     def _of_poses(self) -> List[Goal]:
         count = len(self._task.classes) or len(self._points)

@@ -6,12 +6,14 @@ from typing import Any, Callable, List, Optional
 import torch
 from torch import nn
 
-from ...loading import CONTEXT, OFFSETS, Rule
+from ...loading import CONTEXT, OFFSETS, SPREAD, Rule
 
 _LOGITS = 2.5
 """Standard deviation of logits of characters: the best one is far from most others, and another at the next step."""
 _MAPS = 2.0
 """The same of maps, which are probabilities then, some of them on either side of thresholds."""
+_LINKS = 1.5
+"""The same of logits of pairs of texts."""
 _OFTEN = 0.6
 """How many deviations a text's end, or what is no character, is likelier than each character."""
 _ROUNDS = 2
@@ -27,6 +29,8 @@ _OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0)}
 RULES = (
     OFFSETS,
     CONTEXT,
+    Rule(re.compile(r"^bbox_head\.node_cls$"), SPREAD),
+    Rule(re.compile(r"^bbox_head\.edge_cls$"), _LINKS),
     Rule(re.compile(r"bbox_head\.(out_conv|out_conv_cls|binarize\.6|threshold\.6)$"), _MAPS),
 )
 """In the order in which a model runs them."""
