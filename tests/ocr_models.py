@@ -126,6 +126,17 @@ RECOGNIZERS = {
 }
 MODELS = {**RECOGNIZERS, **{name: (options, (96, 128), {}) for name, options in DETECTORS.items()}}
 """Small models by config: options, (height, width), and how they are loaded where not for any size."""
+KIE = "mmocr::kie/sdmgr/sdmgr_unet16_60e_wildreceipt.py"
+KIE_OPTIONS = {
+    "model.backbone.base_channels": 4,
+    "model.bbox_head.visual_dim": 4,
+    "model.bbox_head.fusion_dim": 60,
+    "model.bbox_head.node_embed": 32,
+    "model.bbox_head.edge_embed": 32,
+    "model.bbox_head.num_chars": 30,
+}
+NO_PICTURE = "mmocr::kie/sdmgr/sdmgr_novisual_60e_wildreceipt.py"
+OPENSET = "mmocr::kie/sdmgr/sdmgr_novisual_60e_wildreceipt_openset.py"
 WORDS = ("photograph", "cup", "a cat", "rocket")
 """What is written on the pictures of words."""
 
@@ -182,7 +193,11 @@ __all__ = [
     "DB",
     "DB_OPTIONS",
     "DETECTORS",
+    "KIE",
+    "KIE_OPTIONS",
     "MODELS",
+    "NO_PICTURE",
+    "OPENSET",
     "RECOGNIZERS",
     "SAR",
     "SAR_OPTIONS",

@@ -55,7 +55,7 @@ class Goals:
         probes: its ends, none where its file has no inside to look at.
 
     Attributes:
-        all_levels: how many levels regions can be pooled from, of all layers that pool; 0 where none do.
+        all_levels: how many levels regions can be pooled from, of all layers that choose one; 0 where none do.
         bounds: how many bounded activations came to their bounds, of how many.
         kernels: how many kernels met maps that are large enough for all of their weights, of how many.
         poolings: how many calls of layers that pool regions were given regions of every size, of how many.
@@ -66,7 +66,8 @@ class Goals:
         self._ends = {probe.name for probe in probes}
         self._reached: Set[str] = set()
         self._levels: Set[Level] = set()
-        self.all_levels = sum(len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module))
+        levels = [len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module)]
+        self.all_levels = sum(count for count in levels if count > 1)  # of one there is nothing to choose
         self.bounds = self.kernels = self.poolings = (0, 0)
         self._counts: List[int] = []
         self._labels: Set[int] = set()

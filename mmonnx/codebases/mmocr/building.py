@@ -53,6 +53,13 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     return task
 
 
+def _runs(task: Task, options: LoadOptions) -> Callable[[], Any]:
+    """What runs a task's model on two pictures."""
+    assert task.preprocess is not None  # it reads text in pictures, or finds it there
+    pictures = (sample_images(options, task.channels) * 2)[:2]
+    return partial(task.predict, task.preprocess(pictures, task.shape))
+
+
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
     """Make a built model, in eval mode and on the device of ``options``, a task; see ``Codebase.task_of``.
 

@@ -99,7 +99,7 @@ def make_task(
         output_names=list(OUTPUTS),
         dynamic_axes=_axes(inputs, options),
         predict=partial(_predict, model),
-        read=lambda outputs: [KeyInformation(*(outputs[name] for name in OUTPUTS))],
+        read=lambda outputs: [_read(outputs)],
         preprocess=make if model.visual_modality else None,
         samples=_others(make, pictures, shape, options.dynamic or options.dynamic_batch),
         annotations={"characters": None, "norm": samples.NORM, "links": None},
@@ -222,4 +222,8 @@ def _run(model: Any, feeds: Mapping[str, torch.Tensor]) -> Tuple[torch.Tensor, t
 def _predict(model: Any, feeds: Feeds) -> List[KeyInformation]:
     with inference(model):
         found = to_numpy(dict(zip(OUTPUTS, _run(model, feeds))))
-    return [KeyInformation(**found)]
+    return [_read(found)]
+
+
+def _read(outputs: Mapping[str, np.ndarray]) -> KeyInformation:
+    return KeyInformation(outputs["nodes"], outputs["edges"])
