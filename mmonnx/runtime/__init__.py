@@ -11,7 +11,7 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 
 from ..support import lazy
 from . import drawing, masks
-from .annotations import relations_of
+from .annotations import filled, relations_of
 from .boxes import corners, in_picture
 from .companions import read as read_companion
 from .crops import Crop
@@ -134,6 +134,7 @@ __all__ = [
     "drawing",
     "drawn",
     "external_entries",
+    "filled",
     "find_engine",
     "from_config",
     "in_picture",

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+NOTHING = -1
+"""What texts are filled up with behind their characters."""
+
 
 def relations_of(boxes: np.ndarray, norm: float) -> np.ndarray:
     """How boxes lie to each other, as mmocr's ``KIEDataset`` says it.
@@ -20,3 +23,8 @@ def relations_of(boxes: np.ndarray, norm: float) -> np.ndarray:
     apart = [(side.T - side) / norm for side in (left, top)]
     own = width / height + np.zeros_like(height.T)
     return np.stack([*apart, own, height.T / height, width.T / height], -1).astype(np.float32)
+
+
+def filled(texts: np.ndarray) -> np.ndarray:
+    """Texts (n, L) int64 of one character at least, as no file takes a page without any."""
+    return texts if texts.shape[1] else np.full((len(texts), 1), NOTHING, np.int64)
