@@ -1,6 +1,7 @@
 """Small models of text for the tests, made from mmocr's own configs; skipped where mmocr is not installed."""
 
 import copy
+import json
 
 import cv2
 import numpy as np
@@ -126,8 +127,57 @@ RECOGNIZERS = {
 }
 MODELS = {**RECOGNIZERS, **{name: (options, (96, 128), {}) for name, options in DETECTORS.items()}}
 """Small models by config: options, (height, width), and how they are loaded where not for any size."""
+KIE = "mmocr::kie/sdmgr/sdmgr_unet16_60e_wildreceipt.py"
+KIE_OPTIONS = {
+    "model.backbone.base_channels": 4,
+    "model.bbox_head.visual_dim": 4,
+    "model.bbox_head.fusion_dim": 60,
+    "model.bbox_head.node_embed": 32,
+    "model.bbox_head.edge_embed": 32,
+    "model.bbox_head.num_chars": 30,
+}
+NO_PICTURE = "mmocr::kie/sdmgr/sdmgr_novisual_60e_wildreceipt.py"
+OPENSET = "mmocr::kie/sdmgr/sdmgr_novisual_60e_wildreceipt_openset.py"
 WORDS = ("photograph", "cup", "a cat", "rocket")
 """What is written on the pictures of words."""
+
+
+_CHARACTERS = "abcdefghijklmnopqrs0123456789"
+_LENGTHS = ((7, 3, 0, 5, 9, 1), (4,), (2, 12, 6, 6))
+"""Of the texts of three pages."""
+
+
+def annotated(folder, classes, name="test.txt"):
+    """Three pictures of pages, and what is written on them, as mmocr's datasets have it: lines of JSON."""
+    random = np.random.RandomState(0)
+    (folder / "dict.txt").write_text("\n".join(_CHARACTERS) + "\n")
+    (folder / "class_list.txt").write_text("".join(f"{number} class-{number}\n" for number in range(classes)))
+    lines = []
+    for number, lengths in enumerate(_LENGTHS):
+        height, width = 150 + 40 * number, 120 + 70 * number
+        cv2.imwrite(str(folder / f"{number}.png"), word(number, (height, width)))
+        rows = []
+        for place, length in enumerate(lengths):
+            left, top = (int(random.uniform(0, 0.7) * side) for side in (width, height))
+            right, low = left + int(random.uniform(8, 0.3 * width)), top + int(random.uniform(5, 0.3 * height))
+            box = [left, top + 2, right, top, right, low, left - 1, low]  # a little askew
+            text = "".join(random.choice(list(_CHARACTERS + "?"), length))
+            rows.append({"box": box, "text": text, "label": int(random.randint(classes)), "edge": place // 2})
+        page = {"file_name": f"{number}.png", "height": height, "width": width, "annotations": rows}
+        lines.append(json.dumps(page))
+    (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def kie_options(folder, name):
+    """A small SDMGR with a set of pages that ``annotated`` has made."""
+    where = {"img_prefix": str(folder), "ann_file": str(folder / "test.txt"), "dict_file": str(folder / "dict.txt")}
+    options = {**KIE_OPTIONS, **{f"data.test.{key}": value for key, value in where.items()}}
+    if name == KIE:
+        options["data.test.pipeline.2.img_scale"] = (160, 96)
+    if name != OPENSET:
+        options["model.class_list"] = str(folder / "class_list.txt")
+        options["evaluation.metric_options.macro_f1.ignores"] = [0, 2]
+    return options
 
 
 def small(name, folder, options, **load):
@@ -182,12 +232,18 @@ __all__ = [
     "DB",
     "DB_OPTIONS",
     "DETECTORS",
+    "KIE",
+    "KIE_OPTIONS",
     "MODELS",
+    "NO_PICTURE",
+    "OPENSET",
     "RECOGNIZERS",
     "SAR",
     "SAR_OPTIONS",
     "WORDS",
+    "annotated",
     "inferred",
+    "kie_options",
     "made",
     "np",
     "small",

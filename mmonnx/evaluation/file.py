@@ -83,6 +83,10 @@ class OnnxFile:
                 'export it with --text "person . car ."',
             )
         known = set(names) <= {"input", *self.description.companions}
+        if self.description.annotations is not None:  # of a picture that it looks at, if it does
+            if "input" not in names:
+                return None, None
+            known = True
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) not in _RANKS:
             raise InputError(
@@ -163,6 +167,32 @@ class OnnxFile:
                 )
             found += [{name: value[row] for name, value in outputs.items()} for row in range(len(chunk))]
         return found[: len(images)]
+
+    def once(self, feeds: Mapping[str, np.ndarray]) -> Outputs:
+        """Run on one sample, of which the file has no batches.
+
+        Args:
+            feeds: by the inputs' names; what the file does not take is left out. ``input`` (1, C, H, W) is padded as
+                images are.
+
+        Raises:
+            InputError: the file does not take these.
+        """
+        taken = {name: feeds[name] for name in self._session.input_names if name in feeds}
+        if "input" in taken:
+            taken["input"] = self._padded(taken["input"], (taken["input"].shape[-2], taken["input"].shape[-1]))
+        if self._watch is not None:
+            self._watch(taken)
+        try:
+            found: Outputs = self._runner.run(taken)
+        except Exception as error:  # each runtime has many
+            shapes = ", ".join(f"{name} of {'x'.join(map(str, value.shape))}" for name, value in taken.items())
+            raise InputError(
+                f"'{self.path}' does not run on {shapes} ({first_line(error)[:300]})",
+                "a file for what the config's test pipeline makes",
+                "export it with --dynamic-export",
+            ) from error
+        return found
 
     def _padded(self, images: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
         """The images at the file's own size: with more padding, or less."""

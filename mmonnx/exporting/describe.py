@@ -27,6 +27,8 @@ _OUTPUTS = {
     "maps": "(batch, channels, height, width): the maps that the boundaries of text are read of",
     "char_scores": "(batch, steps, num_characters): scores of the characters",
     "char_maps": "(batch, num_characters, height, width): scores of the characters at each place",
+    "nodes": "(texts, num_classes): probabilities of each text's classes",
+    "edges": "(texts * texts, 2): how likely the second of two texts does not belong to the first one, and does",
     "image": "(batch, 3, height, width): the image that is made of the input",
     "alpha": "(batch, 1, height, width): the alpha matte, 0 and 1 where the trimap is 0 and 255",
     "alpha_raw": "(batch, 1, height, width): the same before it is clipped, and before the trimap counts",
@@ -64,6 +66,7 @@ def properties(
         skeleton=list(task.skeleton),
         grouping=task.grouping,
         texts=task.texts,
+        annotations=task.annotations,
         prompt=task.prompt,
         pipeline=task.pipeline,
         companions=task.companions,
@@ -119,6 +122,8 @@ def verification(verified: Optional[Verification]) -> Dict[str, str]:
 
 def _kind(task: Task) -> str:
     names = set(task.output_names)
+    if task.annotations is not None:
+        return "key information extraction"
     if task.texts is not None:
         return "text recognition" if task.texts["how"] in READERS else "text detection"
     if {"dets", "labels"} <= names:

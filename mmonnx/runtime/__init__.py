@@ -11,6 +11,7 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 
 from ..support import lazy
 from . import drawing, masks
+from .annotations import filled, relations_of
 from .boxes import corners, in_picture
 from .companions import read as read_companion
 from .crops import Crop
@@ -37,6 +38,7 @@ from .results import (
     ROTATED,
     Detections,
     EditedImage,
+    KeyInformation,
     LabelMap,
     Panoptic,
     Poses,
@@ -86,6 +88,7 @@ __all__ = [
     "best_of",
     "read_text",
     "regions_of",
+    "relations_of",
     "steps_of",
     "BatchDetector",
     "Benchmark",
@@ -106,6 +109,7 @@ __all__ = [
     "IMAGE_CORNER",
     "IMAGE_SIZE",
     "ImageEditor",
+    "KeyInformation",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",
@@ -130,6 +134,7 @@ __all__ = [
     "drawing",
     "drawn",
     "external_entries",
+    "filled",
     "find_engine",
     "from_config",
     "in_picture",

@@ -19,6 +19,7 @@ TASKS = (
     "bottom-up pose estimation",
     "text detection",
     "text recognition",
+    "key information extraction",
     "image editing",
     "inpainting",
     "matting",
@@ -47,7 +48,8 @@ class Description:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
             people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
-            (scores of characters), ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
+            (scores of characters), ``key information extraction`` (what texts are, and which belong together),
+            ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
             what to fill in), ``matting`` (an alpha matte), ``film restoration`` (an image of a film's frames, or of
             each), ``classification``, ``action recognition`` (the classes of a film) or ``raw`` (a network's outputs
             without post-processing).
@@ -56,6 +58,7 @@ class Description:
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
+        annotations: how the texts of a picture become inputs, see ``Task.annotations``; None where there are none.
         prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
@@ -75,6 +78,7 @@ class Description:
     skeleton: Sequence[Dict[str, List[int]]] = ()
     grouping: Optional[Dict[str, Any]] = None
     texts: Optional[Dict[str, Any]] = None
+    annotations: Optional[Dict[str, Any]] = None
     prompt: Optional[Dict[str, Any]] = None
     pipeline: Optional[List[Dict[str, Any]]] = None
     score_thr: float = 0.0

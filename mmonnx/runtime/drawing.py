@@ -10,6 +10,7 @@ from .boxes import corners
 from .results import (
     Detections,
     EditedImage,
+    KeyInformation,
     LabelMap,
     Panoptic,
     Poses,
@@ -402,6 +403,7 @@ _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     Scores: _with_bars,
     Text: _with_text,
     TextMaps: _with_listing,
+    KeyInformation: _with_listing,
     TextRegions: _with_regions,
     RawOutputs: _with_listing,
 }

@@ -172,6 +172,40 @@ class TextMaps:
 
 
 @dataclass(frozen=True)
+class KeyInformation:
+    """What the texts in one image are, and which of them belong together.
+
+    Attributes:
+        nodes: (n, num_classes) float32, the probabilities of each text's classes.
+        edges: (n * n, 2) float32, how likely the second text of a pair does not belong to the first one, and does;
+            the pairs of the first text come first.
+        boxes: (n, 4) float32, ``(x1, y1, x2, y2)`` around the texts, in pixels of the picture; None where that is not
+            known.
+        texts: what is written there; None where that is not known.
+    """
+
+    nodes: np.ndarray
+    edges: np.ndarray
+    boxes: Optional[np.ndarray] = None
+    texts: Optional[Sequence[str]] = None
+
+    @property
+    def values(self) -> Dict[str, np.ndarray]:
+        """The probabilities by output name."""
+        return {"nodes": self.nodes, "edges": self.edges}
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) int64, the class of each text."""
+        return self.nodes.argmax(1)
+
+    @property
+    def links(self) -> np.ndarray:
+        """(n, n) float32, how likely a text belongs to another."""
+        return self.edges[:, -1].reshape(len(self.nodes), len(self.nodes))
+
+
+@dataclass(frozen=True)
 class Scores:
     """The classes of one image.
 
@@ -191,4 +225,16 @@ class RawOutputs:
     values: Dict[str, np.ndarray]
 
 
-Result = Union[Detections, Panoptic, LabelMap, Poses, EditedImage, Text, TextRegions, TextMaps, Scores, RawOutputs]
+Result = Union[
+    Detections,
+    Panoptic,
+    LabelMap,
+    Poses,
+    EditedImage,
+    Text,
+    TextRegions,
+    TextMaps,
+    KeyInformation,
+    Scores,
+    RawOutputs,
+]

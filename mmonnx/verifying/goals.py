@@ -10,6 +10,7 @@ from ..runtime import (
     FINDERS,
     Detections,
     EditedImage,
+    KeyInformation,
     LabelMap,
     Panoptic,
     Poses,
@@ -54,7 +55,7 @@ class Goals:
         probes: its ends, none where its file has no inside to look at.
 
     Attributes:
-        all_levels: how many levels regions can be pooled from, of all layers that pool; 0 where none do.
+        all_levels: how many levels regions can be pooled from, of all layers that choose one; 0 where none do.
         bounds: how many bounded activations came to their bounds, of how many.
         kernels: how many kernels met maps that are large enough for all of their weights, of how many.
         poolings: how many calls of layers that pool regions were given regions of every size, of how many.
@@ -65,7 +66,8 @@ class Goals:
         self._ends = {probe.name for probe in probes}
         self._reached: Set[str] = set()
         self._levels: Set[Level] = set()
-        self.all_levels = sum(len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module))
+        levels = [len(getattr(pooling, "roi_layers", ())) for pooling in poolings(task.module)]
+        self.all_levels = sum(count for count in levels if count > 1)  # of one there is nothing to choose
         self.bounds = self.kernels = self.poolings = (0, 0)
         self._counts: List[int] = []
         self._labels: Set[int] = set()
@@ -78,6 +80,8 @@ class Goals:
         self._characters: Optional[Set[str]] = None
         self._longest = 0
         self._regions: Optional[int] = None
+        self._texts = 0
+        self._links: Set[bool] = set()
 
     @property
     def lacks_levels(self) -> bool:
@@ -107,6 +111,10 @@ class Goals:
                 self._see_text(result)
             if isinstance(result, TextMaps):
                 self._see_maps(result)
+            if isinstance(result, KeyInformation):
+                self._texts = max(self._texts, len(result.nodes))
+                self._labels.update(result.labels.tolist())
+                self._links.update(np.unique(result.edges.argmax(1) > 0).tolist())
             if isinstance(result, EditedImage):
                 grey = (result.values > result.low) & (result.values < result.high)
                 self._grey = max(self._grey or 0.0, float(grey.mean()))
@@ -169,9 +177,15 @@ class Goals:
             found.append(Goal("characters", len(self._characters) > 1, note))
         if self._regions is not None:
             found.append(Goal("texts", self._regions > 0, f"{self._regions} in a picture"))
+        found += self._of_key_information() if self._texts else []
         found += self._of_detections() if self._counts else []
         found += self._of_maps() if self._together else []
         return found + (self._of_poses() if self._posed else [])
+
+    def _of_key_information(self) -> List[Goal]:
+        note = f"{len(self._labels)} different ones, {self._texts} texts in a picture at most"
+        both = Goal("texts that belong together, and others that do not", len(self._links) > 1, driven=False)
+        return [Goal("classes of texts", len(self._labels) > 1, note, driven=False), both]
 
     def _of_poses(self) -> List[Goal]:
         count = len(self._task.classes) or len(self._points)

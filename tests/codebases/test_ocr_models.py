@@ -136,7 +136,6 @@ def test_a_model_that_is_there_already(tmp_path):
         ([CRNN, "--device-id", "0"], "a GPU that torch sees"),
         (["mmocr::textrecog/crnn/none.py"], "is not in the installed mmocr"),
         (["mmocr::textdet/drrg/drrg_r50_fpn_unet_1200e_ctw1500.py"], "is a DRRG: a graph of the texts' parts is built"),
-        (["mmocr::kie/sdmgr/sdmgr_unet16_60e_wildreceipt.py"], "is a SDMGR: it takes boxes and texts"),
         (["mmocr::ner/bert_softmax/bert_softmax_cluener_18e.py"], "is a NerClassifier: it takes no picture"),
     ],
 )

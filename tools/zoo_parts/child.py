@@ -23,12 +23,12 @@ from mmonnx.exporting.own_runtime import verify_there
 from mmonnx.graph.simplifier import count_nodes
 from mmonnx.loading.task import Task
 from mmonnx.pipeline import Exported, ExportSettings, export
-from mmonnx.runtime.results import EditedImage, LabelMap, Poses, RawOutputs, Scores
+from mmonnx.runtime.results import EditedImage, KeyInformation, LabelMap, Poses, RawOutputs, Scores
 from mmonnx.support.errors import FixedSizeError, MmonnxError, first_line, type_and_line
 from mmonnx.targets import find_target
 from mmonnx.terminal.report import Report, Stage
 from mmonnx.verifying.matching import Tolerances
-from mmonnx.verifying.verification import CaseResult, make_cases
+from mmonnx.verifying.verification import Case, CaseResult, make_cases
 
 from . import language_models, torchvision_models
 
@@ -128,7 +128,12 @@ def _cheaper(config: str) -> Dict[str, int]:
 def _judge(exported: Exported) -> Dict[str, Any]:
     """What the verification says, and whether it says anything."""
     task, results = exported.task, exported.results or []
-    axes = (("batch", task.dynamic_batch), ("size", task.dynamic_size))
+    texts = _of_texts(task)
+    axes = (
+        ("batch", task.dynamic_batch and not texts),
+        ("texts", texts and bool(task.dynamic_axes)),
+        ("size", task.dynamic_size),
+    )
     facts: Dict[str, Any] = {
         "matched": sum(result.matched for result in results),
         "total": sum(result.total for result in results),
@@ -154,7 +159,7 @@ def _judge(exported: Exported) -> Dict[str, Any]:
 def _judge_there(exported: Exported, name: str) -> Dict[str, Any]:
     """Whether the target's own runtime gives PyTorch's answers on every picture."""
     task, target = exported.task, find_target(name)
-    cases = make_cases(task, None, task.shape, batch=2)
+    cases = _cases(task)
     results = verify_there(task, cases, exported.model, target)
     return _judge(replace(exported, results=results))
 
@@ -164,13 +169,15 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
     if _DETECTIONS & set(task.output_names) and "panoptic_seg" not in task.output_names:
         found = sum(result.total for result in results if result.name.startswith("photograph"))
         return f"no more than {found} detections to compare" if found < MIN_DETECTIONS else None
-    cases = make_cases(task, None, task.shape, batch=2)
+    cases = _cases(task)
     # of what is no picture, the samples have batches of their own
     case = next((one for one in cases if len(next(iter(one.feeds.values()))) > 1), cases[0])
     first, *others = task.predict(case.feeds)
     if isinstance(first, RawOutputs):
         same = [name for name, value in first.values.items() if len(value) > 1 and np.allclose(*value[:2])]
         return f"two photographs get the same {same[0]}" if same else None
+    if isinstance(first, KeyInformation):
+        return "all texts of a page get the same class" if len(np.unique(first.labels)) < _FEWEST_CLASSES else None
     second = others[-1]  # a film whose clips are not averaged has several
     if isinstance(first, Scores):
         gap = float(np.abs(first.probs - second.probs).max())
@@ -188,6 +195,16 @@ def says_nothing(task: Task, results: List[CaseResult]) -> Optional[str]:
             return "two photographs get the same label map"
         return "no pixel differs from the others" if len(np.unique(first.labels)) < _FEWEST_CLASSES else None
     return None
+
+
+def _cases(task: Task) -> List[Case]:
+    """The cases of a task: of pictures two at a time, where it takes more than the texts of one."""
+    return make_cases(task, None, task.shape, batch=1 if _of_texts(task) else 2)
+
+
+def _of_texts(task: Task) -> bool:
+    """Whether a model says what the texts of a picture are, and takes one picture at a time."""
+    return task.annotations is not None
 
 
 def _cause(error: Exception) -> str:

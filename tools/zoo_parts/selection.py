@@ -172,11 +172,11 @@ CODEBASES = {
     ),
     "mmocr": Codebase(
         parts=("_base_",),
-        # sentences, and boxes and texts beside a picture
-        skipped=("ner", "kie"),
+        # sentences
+        skipped=("ner",),
         representatives={"textdet/fcenet": "fcenet_r50_fpn_1500e_icdar2015.py"},
         shape=None,
-        shapes={"textdet/*": (320, 448)},
+        shapes={"textdet/*": (320, 448), "kie/sdmgr/sdmgr_unet*": (160, 128)},
         family=_family_of_editor,
     ),
     "torchvision": Codebase(parts=(), skipped=(), representatives={}, shape=None, shapes={}),

@@ -4,24 +4,23 @@ import importlib
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images
 from ...support import InputError
-from . import detecting, pipelines, recognizing
+from . import detecting, extracting, pipelines, recognizing
 from .steps import few_steps
 
 DEFAULT_SHAPE = detecting.DEFAULT_SHAPE
 _OTHERS = {
     "DRRG": "a graph of the texts' parts is built and judged, by code outside of its network",
-    "SDMGR": "it takes boxes and texts beside the picture, and says how they belong together",
     "NerClassifier": "it takes no picture: it labels the words of sentences",
 }
 """What other models of mmocr's do, by their classes' names."""
-_TYPES = {"det": detecting, "recog": recognizing}
-"""What mmocr's own tool calls its models."""
+_TYPES = {"det": detecting, "recog": recognizing, "kie": extracting}
+"""What mmocr's own tools call its models; that which exports knows the first two."""
 
 
 def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional[str], options: LoadOptions) -> Task:
@@ -42,17 +41,23 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     if options.model_type is not None:
         _check_type(model, title, options.model_type)
     transforms = pipelines.test_pipeline(config)
-    if options.image is not None and options.shape is None:
+    extracts = extracting.is_one(model)
+    if options.image is not None and options.shape is None and not extracts:
         options = replace(options, shape=pipelines.size_of(transforms, options.image))
     task = _make_task(model, f"{title} ({kind})", transforms, None, options)
-    assert task.preprocess is not None  # ``make_task`` gives one
-    pictures = (sample_images(options, task.channels) * 2)[:2]
-    run = partial(task.predict, task.preprocess(pictures, task.shape))
+    run = extracting.runs(task) if extracts else _runs(task, options)
     with few_steps(model):
         _, notes = codebase.give_weights(model, checkpoint, options, run)
     describe(task, config)
     task.notes += notes
     return task
+
+
+def _runs(task: Task, options: LoadOptions) -> Callable[[], Any]:
+    """What runs a task's model on two pictures."""
+    assert task.preprocess is not None  # it reads text in pictures, or finds it there
+    pictures = (sample_images(options, task.channels) * 2)[:2]
+    return partial(task.predict, task.preprocess(pictures, task.shape))
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
@@ -83,6 +88,8 @@ def describe(task: Task, config: Any) -> None:
     """Let a task know how its config's test pipeline prepares pictures."""
     transforms = pipelines.test_pipeline(config)
     task.pipeline = pipelines.steps_of(transforms, task.channels)
+    if extracting.is_one(getattr(task.module, "model", None)):
+        extracting.describe(task, config)
 
 
 def _families() -> List[Any]:
@@ -104,6 +111,6 @@ def _built(config: Any) -> nn.Module:
 def _refused(title: str, kind: str) -> InputError:
     return InputError(
         f"{title} is a {kind}" + (f": {_OTHERS[kind]}" if kind in _OTHERS else ""),
-        "a text detector of maps or masks, or a text recognizer of mmocr",
+        "a text detector of maps or masks, a text recognizer, or an SDMGR of mmocr",
         "export its network: give it to mmonnx.export as a plain module",
     )

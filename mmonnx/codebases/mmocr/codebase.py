@@ -9,7 +9,7 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import building, detecting, masked
+from . import building, detecting, extracting, masked
 from .convertors import is_upstreams, likely_of
 from .rules import RULES, settle, settle_maps
 
@@ -19,7 +19,7 @@ class MMOCR(OpenMMLabCodebase):
 
     name = package = "mmocr"
     registry = "DETECTORS"  # which is that of all of its models
-    makes = "a text detector or a text recognizer of mmocr"
+    makes = "a text detector or a text recognizer of mmocr"  # those that its own tool exports
     parts = ("label_convertor",)
     types = ("OCRMaskRCNN", "SDMGR")
     own_options = MappingProxyType({"model_type": "a model type", "device_id": "--device-id", "verbose": "--verbose"})
@@ -56,6 +56,8 @@ class MMOCR(OpenMMLabCodebase):
         loaded = super().give_weights(model, checkpoint, options, run, config)
         if checkpoint is None and hasattr(model, "label_convertor"):
             settle(model, likely_of(model.label_convertor), run)
+        elif checkpoint is None and extracting.is_one(model):
+            settle(model, None, run)
         elif checkpoint is None and detecting.is_one(model):
             settle_maps(model.bbox_head, (detecting.texts_of(model) or {}).get("how", ""))
         return loaded

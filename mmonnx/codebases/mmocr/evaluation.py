@@ -1,4 +1,4 @@
-"""The file's texts and boundaries, and PyTorch's own inference, as mmocr's datasets evaluate them."""
+"""The answers of files, and PyTorch's own inference, as mmocr's datasets evaluate them."""
 
 import importlib
 from functools import partial
@@ -11,9 +11,20 @@ from ...environment import compat
 from ...evaluation import Evaluator, Group, OnnxFile
 from ...loading import Task
 from ...rewriting import VALID_WIDTH
-from ...runtime import CHAR_MAPS, CHAR_SCORES, READERS, Text, TextRegions, best_of, read_text, regions_of
+from ...runtime import (
+    CHAR_MAPS,
+    CHAR_SCORES,
+    READERS,
+    KeyInformation,
+    Text,
+    TextRegions,
+    best_of,
+    filled,
+    read_text,
+    regions_of,
+)
 from ...support import InputError
-from . import recognizing
+from . import extracting, recognizing
 from .test_sets import TextSets
 
 
@@ -41,7 +52,7 @@ class TextEvaluator(Evaluator):
         Raises:
             InputError: its description does not say how text is read.
         """
-        if file.description.texts is None:
+        if file.description.texts is None and file.description.annotations is None:
             raise InputError(
                 f"'{file.path}' gives {', '.join(file.outputs)}",
                 "text, or maps that it is read of",
@@ -74,13 +85,24 @@ class TextEvaluator(Evaluator):
 
     def run_file(self, file: OnnxFile, config: Any, num_classes: int) -> Callable[[Group], List[Any]]:
         """What gives the file's texts, or boundaries."""
+        if file.description.annotations is not None:
+            return partial(_extract, file)
         texts: Any = file.description.texts
-        return partial(_read if texts["how"] in READERS else _find, file)
+        how = _read if texts["how"] in READERS else _find
+
+        def run(group: Group) -> List[Any]:
+            if group.samples and isinstance(group.samples[0], dict):
+                raise _other_set(file, "texts and boxes beside the pictures", "pictures alone")
+            return how(file, group)
+
+        return run
 
     def run_pytorch(self, task: Task) -> Callable[[Group], List[Any]]:
         """What gives the model's own answers, as upstream's test tools get them."""
         model = task.module.model
-        device = task.inputs["input"].device
+        device = next(iter(task.inputs.values())).device
+        if extracting.is_one(model):
+            return partial(_extract_in_pytorch, model, device)
         reads = recognizing.is_one(model)
 
         def run(group: Group) -> List[Any]:
@@ -99,6 +121,8 @@ class TextEvaluator(Evaluator):
 
     def drawable(self, result: Dict[str, Any], meta: Dict[str, Any]) -> Any:
         """One result for a picture."""
+        if "nodes" in result:
+            return KeyInformation(result["nodes"].numpy(), result["edges"].numpy())
         if "text" in result:
             return Text(result["text"], np.array(result["score"], np.float32).reshape(-1))
         boundaries = result["boundary_result"]
@@ -109,9 +133,51 @@ class TextEvaluator(Evaluator):
 def _metrics(dataset: Any) -> Sequence[str]:
     """The metrics that a dataset, or the first of several, knows."""
     parts = getattr(dataset, "datasets", [dataset])
+    for name in ("openset_f1", "macro_f1"):  # a dataset of the first is one of the second as well
+        if hasattr(parts[0], f"compute_{name}"):
+            return (name,)
     text = hasattr(parts[0], "data_infos") and "text" in (parts[0].data_infos[0] if len(parts[0]) else {})
     known = ("acc", "word_acc", "word_acc_ignore_case", "word_acc_ignore_case_symbol", "char_recall", "char_precision")
     return (*known, "one_minus_ned") if text else ("hmean-iou", "hmean-ic13")
+
+
+def _extract(file: OnnxFile, group: Group) -> List[Any]:
+    """What the texts of a group's pictures are."""
+    if not group.samples or not isinstance(group.samples[0], dict):
+        raise _other_set(file, "pictures alone", "texts and boxes beside the pictures")
+    found = []
+    for image, meta, page in zip(group.images, group.metas, group.samples):
+        given = {name: values.numpy() for name, values in page.items()}
+        texts, boxes = filled(given["texts"].astype(np.int64)), given["gt_bboxes"].astype(np.float32)
+        feeds = {"input": image[None].numpy(), "relations": given["relations"], "texts": texts, "boxes": boxes}
+        outputs = {name: torch.from_numpy(values) for name, values in file.once(feeds).items()}
+        found.append({"img_metas": [meta], **outputs})
+    return found
+
+
+def _extract_in_pytorch(model: Any, device: torch.device, group: Group) -> List[Any]:
+    """The same as upstream's test tools get it."""
+    found = []
+    for image, meta, page in zip(group.images, group.metas, group.samples):
+        if not (page["texts"] > 0).any():
+            raise InputError(
+                f"'{meta['filename']}' has no text with a character, which upstream's model does not take",
+                "a character at least on each picture",
+                "take it out of the annotations, or leave --compare-with out",
+            )
+        beside = {name: [values.to(device)] for name, values in page.items()}
+        with torch.no_grad():
+            (one,) = model(return_loss=False, rescale=True, img=image[None].to(device), img_metas=[meta], **beside)
+        found.append({name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in one.items()})
+    return found
+
+
+def _other_set(file: OnnxFile, has: str, wanted: str) -> InputError:
+    return InputError(
+        f"'{file.path}' is for {file.description.task}, and the test set has {has}",
+        wanted,
+        "give the file of the config's own model",
+    )
 
 
 def _read(file: OnnxFile, group: Group) -> List[Any]:

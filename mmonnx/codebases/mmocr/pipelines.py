@@ -12,6 +12,9 @@ _COLORS = 3
 _BYTES = 255.0
 _TURNING = "MultiRotateAugOCR"
 _LINE = "ResizeOCR"
+_NO_IMAGE = "ResizeNoImg"
+"""Says how large a picture would become that nobody looks at: the boxes on it become as large."""
+_WITHOUT_EFFECT = ("ToTensorOCR", "LoadAnnotations", "KIEFormatBundle")
 
 
 def test_pipeline(config: Any) -> Transforms:
@@ -89,8 +92,10 @@ def size_of(transforms: Transforms, path: str) -> Optional[Tuple[int, int]]:
 
 def _steps(transform: Mapping[str, Any]) -> List[Step]:
     kind = transform["type"]
-    if kind == "ToTensorOCR":
+    if kind in _WITHOUT_EFFECT:
         return []
+    if kind == _NO_IMAGE:
+        return from_config([{**transform, "type": "Resize"}])
     if kind == _LINE:
         return [_line(transform)]
     if kind == "NormalizeOCR":

@@ -16,10 +16,11 @@ _OFTEN = 0.6
 """How many deviations a text's end, or what is no character, is likelier than each character."""
 _ROUNDS = 2
 """What is read depends on what was read before."""
-_CHARACTERS = re.compile(
+_CHOOSING = re.compile(
     r"^(encoder\.decoder\.cls|decoder\.(decoder|decoder\.\d+\.embedding|prediction|classifier|cls)|fuser\.cls|head\.head\.\d+)$"
+    r"|^bbox_head\.(node|edge)_cls$"
 )
-"""Layers that give logits of characters, in the order in which a recognizer runs them."""
+"""Layers that give logits of characters, in the order in which a recognizer runs them; or of texts and of pairs."""
 
 _OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0)}
 """The first channel, factor and bias of radii, in pixels, and of embeddings, which are near within a text."""
@@ -48,7 +49,7 @@ def settle_maps(head: Any, how: str) -> None:
 
 
 def settle(model: nn.Module, likely: Optional[int], run: Callable[[], Any]) -> None:
-    """Let recognizers read texts of several characters, and of several lengths.
+    """Let recognizers read texts of several characters, and of several lengths; let texts be of several classes.
 
     Random weights would choose one and the same character at all steps.
 
@@ -57,7 +58,7 @@ def settle(model: nn.Module, likely: Optional[int], run: Callable[[], Any]) -> N
         likely: the class that ends a text, or is no character; None for none.
         run: runs the model on photographs.
     """
-    layers = [(name, layer) for name, layer in model.named_modules() if _CHARACTERS.search(name)]
+    layers = [(name, layer) for name, layer in model.named_modules() if _CHOOSING.search(name)]
     for _ in range(_ROUNDS):
         for _, layer in layers:
             if isinstance(layer, (nn.Linear, nn.Conv2d)):

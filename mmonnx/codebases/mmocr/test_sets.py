@@ -2,11 +2,13 @@
 
 import copy
 from dataclasses import replace
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 
+from ...environment import compat
 from ...evaluation import Batch, FirstSets
+from ...support import InputError
 
 
 class TextSets(FirstSets):
@@ -19,14 +21,48 @@ class TextSets(FirstSets):
             _share(test, test.pop("pipeline"), bool(test.pop("force_apply", False)))
         return super().build(config, name, size)
 
+    def loader(self, config: Any, dataset: Any, indices: Sequence[int], batch_size: int, workers: int) -> Any:
+        """See ``TestSets.loader``.
+
+        Raises:
+            InputError: pictures with texts beside them are to be loaded together, as upstream's model joins their texts
+                and its datasets do not part them again.
+        """
+        if hasattr(dataset, "compute_relation") and batch_size != 1:
+            raise InputError(
+                f"a batch of {batch_size} is none of {type(dataset).__name__}'s, which scores one picture at a time",
+                "a batch of 1",
+                "give --batch-size 1, or leave it out",
+            )
+        return super().loader(config, dataset, indices, batch_size, workers)
+
     def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
-        """See ``TestSets.batches``; ``samples`` of a group are the turns of its picture, an image and a meta each."""
+        """See ``TestSets.batches``.
+
+        ``samples`` of a group are the turns of its picture, an image and a meta each, or what goes with the texts of
+        each of its pictures, as upstream's models take it.
+        """
         seen = _Seen(loader)
         for batch in super().batches(config, dataset, seen):
+            if _RELATIONS in seen.content:
+                pages = _pages(seen.content)
+                groups = [replace(group, samples=[pages[place] for place in group.places]) for group in batch.groups]
+                yield replace(batch, groups=groups)
+                continue
             turns = _turns(seen.content)
             if len(turns) > 1:
                 batch = replace(batch, groups=[replace(group, samples=turns) for group in batch.groups])
             yield batch
+
+
+_RELATIONS = "relations"
+_OF_TEXTS = (_RELATIONS, "texts", "gt_bboxes")
+
+
+def _pages(content: Any) -> List[Dict[str, torch.Tensor]]:
+    """What goes with the texts of each picture of a batch."""
+    rows = {name: [one for part in content[name].data for one in part] for name in _OF_TEXTS}
+    return [dict(zip(rows, page)) for page in zip(*rows.values())]
 
 
 class _Seen:
@@ -37,7 +73,13 @@ class _Seen:
         self.content: Any = {}
 
     def __iter__(self) -> Iterator[Any]:
-        for content in self._loader:
+        with compat.old_numpy_names():  # which workers take with them
+            rows = iter(self._loader)
+        while True:
+            with compat.old_numpy_names():
+                content = next(rows, None)
+            if content is None:
+                return
             self.content = content
             yield content
 

@@ -3,10 +3,23 @@
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, Text, TextMaps
+from ...runtime import (
+    Detections,
+    EditedImage,
+    KeyInformation,
+    LabelMap,
+    Panoptic,
+    Poses,
+    RawOutputs,
+    Result,
+    Scores,
+    Text,
+    TextMaps,
+)
 from .arrays import compare_raw, match_raw, match_scores, raw_tolerance
 from .detections import DetectionMatcher
 from .images import match_images
+from .key_information import match_key_information
 from .label_maps import match_label_maps
 from .noise import Noise, noise_of
 from .pairing import assign
@@ -47,6 +60,7 @@ _MATCHERS: Dict[type, Callable[[Any, Any, _Asked], Match]] = {
     Scores: lambda one, other, asked: match_scores(one, other, asked.tolerances, asked.noise),
     Text: lambda one, other, asked: match_texts(one, other, asked.tolerances, asked.noise),
     TextMaps: lambda one, other, asked: match_raw(one, other, asked.tolerances, asked.noise),
+    KeyInformation: lambda one, other, asked: match_key_information(one, other, asked.tolerances, asked.noise),
     RawOutputs: lambda one, other, asked: match_raw(one, other, asked.tolerances, asked.noise),
 }
 

@@ -5,7 +5,19 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Union
 import numpy as np
 
 from ...loading import NO_KINDS, Kinds
-from ...runtime import Detections, EditedImage, LabelMap, Panoptic, Poses, RawOutputs, Result, Scores, Text, TextMaps
+from ...runtime import (
+    Detections,
+    EditedImage,
+    KeyInformation,
+    LabelMap,
+    Panoptic,
+    Poses,
+    RawOutputs,
+    Result,
+    Scores,
+    Text,
+    TextMaps,
+)
 from .pairing import Gaps, assign, wrong_pixels
 from .types import CHANCE, Tolerances
 
@@ -214,7 +226,7 @@ def common_steps(one: np.ndarray, other: np.ndarray) -> int:
     return int(unlike[0]) + 1 if len(unlike) else count
 
 
-Arrays = Union[Scores, EditedImage, RawOutputs, TextMaps]
+Arrays = Union[Scores, EditedImage, KeyInformation, RawOutputs, TextMaps]
 
 
 class ArrayNoise:
