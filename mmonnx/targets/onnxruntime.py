@@ -2,6 +2,8 @@
 
 from .base import Capabilities, Target
 
+KERNELS = Capabilities(unordered_best=True, plain_convolutions=True)
+"""What its kernels on a processor can do, wherever they run."""
 ONNXRUNTIME = Target(
     name="onnxruntime",
     min_opset=7,
@@ -9,5 +11,5 @@ ONNXRUNTIME = Target(
     # no tables: what it takes changes with its version, and the installed one can be asked
     any_standard=True,
     loads=True,
-    capabilities=Capabilities(unordered_best=True, plain_convolutions=True),
+    capabilities=KERNELS,
 )

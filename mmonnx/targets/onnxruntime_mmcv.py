@@ -2,6 +2,7 @@
 
 from .base import Target
 from .mmcv_operators import MMCV_OPERATORS
+from .onnxruntime import KERNELS
 
 ONNXRUNTIME_MMCV = Target(
     name="onnxruntime-mmcv",
@@ -11,4 +12,5 @@ ONNXRUNTIME_MMCV = Target(
     # not loaded: the library is on the machine that runs the file, not on the one that writes it
     any_standard=True,
     operators=MMCV_OPERATORS,
+    capabilities=KERNELS,
 )

@@ -1,6 +1,7 @@
 """ONNX Runtime Web, on the processor (WebAssembly): the kernels of ONNX Runtime."""
 
-from .base import Capabilities, Target
+from .base import Target
+from .onnxruntime import KERNELS
 
 ONNXRUNTIME_WEB = Target(
     name="onnxruntime-web",
@@ -10,5 +11,5 @@ ONNXRUNTIME_WEB = Target(
     any_standard=True,
     loads=True,
     engine="onnxruntime-web",
-    capabilities=Capabilities(),
+    capabilities=KERNELS,
 )
