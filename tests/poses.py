@@ -68,6 +68,14 @@ CID_OPTIONS = {
     "model.test_cfg.max_num_people": 6,
     "model.test_cfg.detection_threshold": 0.005,
 }
+FILMS = "mmpose::body/2d_kpt_sview_rgb_vid/posewarper/posetrack18/hrnet_w48_posetrack18_384x288_posewarper_stage2.py"
+FILMS_OPTIONS = {
+    **_NARROW_HRNET,
+    "model.neck.in_channels": 8,
+    "model.neck.inner_channels": 16,
+    "model.neck.res_blocks_cfg.num_blocks": 2,
+    "model.neck.dilations": (1, 3, 6),
+}
 TCFORMER = "mmpose::wholebody/2d_kpt_sview_rgb_img/topdown_heatmap/coco-wholebody/tcformer_coco_wholebody_256x192.py"
 _WIDTHS = [16, 32, 64, 128]
 TCFORMER_OPTIONS = {
@@ -112,6 +120,8 @@ __all__ = [
     "CID",
     "CID_OPTIONS",
     "KINDS",
+    "FILMS",
+    "FILMS_OPTIONS",
     "TCFORMER",
     "TCFORMER_OPTIONS",
     "RESNET",

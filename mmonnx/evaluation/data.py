@@ -142,13 +142,13 @@ def _groups(images: torch.Tensor, metas: List[Dict[str, Any]]) -> List[Group]:
     found = []
     for chosen in places.values():
         height, width = _size(metas[chosen[0]], images)
-        found.append(Group(chosen, images[chosen, :, :height, :width].float(), [metas[place] for place in chosen]))
+        found.append(Group(chosen, images[chosen, ..., :height, :width].float(), [metas[place] for place in chosen]))
     return found
 
 
 def _size(meta: Dict[str, Any], images: torch.Tensor) -> Tuple[int, int]:
     """(height, width) of an image with the padding of its own pipeline."""
-    height, width = (meta.get("pad_shape") or images.shape[2:])[:2]
+    height, width = (meta.get("pad_shape") or images.shape[-2:])[:2]
     return int(height), int(width)
 
 

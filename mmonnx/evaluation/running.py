@@ -122,7 +122,7 @@ def _in_order(run: Callable[[Group], List[Any]], batch: Batch, name: str, second
 
 def _has_padding(group: Group) -> bool:
     shape = group.metas[0].get("img_shape")
-    return shape is not None and tuple(shape[:2]) != tuple(group.images.shape[2:])
+    return shape is not None and tuple(shape[:2]) != tuple(group.images.shape[-2:])
 
 
 def _draw(test: TestSet, groups: List[Group], found: Dict[str, List[Any]], settings: EvaluationSettings) -> None:

@@ -18,7 +18,8 @@ class Group:
 
     Attributes:
         places: where in the batch each is.
-        images: (n, C, H, W) float32, as the pipeline made them, without what a batch of several sizes pads them with.
+        images: (n, C, H, W), or films (n, T, C, H, W), float32, as the pipeline made them, without what a batch of
+            several sizes pads them with.
         metas: upstream's ``img_metas`` of the first generation, a dict an image.
         samples: the data samples of the second, one an image; those who write into them take copies.
     """

@@ -132,13 +132,13 @@ def _kind(task: Task) -> str:
         return "semantic segmentation"
     if {"keypoints", "scores"} <= names:
         return "bottom-up pose estimation"
+    of_films = next(iter(task.inputs.values())).dim() > _OF_PICTURES
     if "keypoints" in names:
-        return "pose estimation"
+        return "film pose estimation" if of_films else "pose estimation"
     if task.grouping is not None and {"heatmaps", "tags"} <= names:
         return "bottom-up pose estimation"
     if "alpha" in names:
         return "matting"
-    of_films = next(iter(task.inputs.values())).dim() > _OF_PICTURES
     if task.image_values and "image" in names:
         if of_films:
             return "film restoration"

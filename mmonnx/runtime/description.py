@@ -17,6 +17,7 @@ TASKS = (
     "semantic segmentation",
     "pose estimation",
     "bottom-up pose estimation",
+    "film pose estimation",
     "text detection",
     "text recognition",
     "key information extraction",
@@ -47,12 +48,12 @@ class Description:
     Attributes:
         task: ``detection``, ``segmentation`` (detections with masks), ``semantic segmentation`` (the class of each
             pixel), ``pose estimation`` (key points), ``bottom-up pose estimation`` (maps of which those of several
-            people are read), ``text detection`` (maps or masks of which its boundaries are read), ``text recognition``
-            (scores of characters), ``key information extraction`` (what texts are, and which belong together),
-            ``image editing`` (an image of an image), ``inpainting`` (the same, with a mask of
-            what to fill in), ``matting`` (an alpha matte), ``film restoration`` (an image of a film's frames, or of
-            each), ``classification``, ``action recognition`` (the classes of a film) or ``raw`` (a network's outputs
-            without post-processing).
+            people are read), ``film pose estimation`` (key points of a frame, by several), ``text detection`` (maps or
+            masks of which its boundaries are read), ``text recognition`` (scores of characters), ``key information
+            extraction`` (what texts are, and which belong together), ``image editing`` (an image of an image),
+            ``inpainting`` (the same, with a mask of what to fill in), ``matting`` (an alpha matte), ``film restoration``
+            (an image of a film's frames, or of each), ``classification``, ``action recognition`` (the classes of a
+            film) or ``raw`` (a network's outputs without post-processing).
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).

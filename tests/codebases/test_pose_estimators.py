@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import json
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -16,6 +17,8 @@ from poses import (
     BOTTOM_UP,
     CID,
     CID_OPTIONS,
+    FILMS,
+    FILMS_OPTIONS,
     KINDS,
     RESNET,
     SHAPE,
@@ -27,6 +30,7 @@ from poses import (
 )
 
 from mmonnx import cli
+from mmonnx.codebases.mmpose.module import metas
 from mmonnx.environment import compat
 from mmonnx.loading import LoadOptions, owner_of
 from mmonnx.loading.images import photographs
@@ -76,6 +80,60 @@ def test_fixed_axes_and_a_batch_that_is_dynamic(tmp_path):
     batch = small_pose_estimator(RESNET, tmp_path, SMALL, dynamic_batch=True)
     _, results = check(batch)
     assert any(result.batch == 2 for result in results) and "96x64" in " ".join(batch.notes)
+
+
+@pytest.mark.parametrize("more", [{}, pytest.param({"model.concat_tensors": True}, marks=pytest.mark.long)])
+def test_key_points_of_one_frame_by_several(tmp_path, more):
+    """All frames, what moves their heats, and all taps of what does count; upstream's runs have them one by one."""
+    task = small_pose_estimator(FILMS, tmp_path, {**FILMS_OPTIONS, **more}, dynamic=True)
+    films = task.inputs["input"]
+    assert films.shape == (1, 5, 3, *SHAPE) and any("a film has 5 frames" in note for note in task.notes)
+    model = task.module.model
+    _, results = check(task)
+    assert len({result.shape for result in results}) == 3 and any(result.batch == 2 for result in results)
+    assert all(result.total == 17 * result.batch and not result.excused for result in results)
+    assert model.concat_tensors is bool(more)
+
+    def heats(order=(0, 1, 2, 3, 4)):
+        return task.predict({"input": films[:, list(order)]})[0].heats
+
+    own, (frames, asked) = heats(), (list(films.unbind(1)), metas(model, films))
+    with torch.no_grad():
+        one_by_one = model(img=frames, img_metas=asked, return_loss=False, return_heatmap=True)["output_heatmap"]
+    np.testing.assert_allclose(own, one_by_one, rtol=0, atol=1e-5)
+    assert all(np.abs(heats(order) - own).max() > 0.02 for order in [(1, 0, 2, 3, 4), (0, 2, 1, 3, 4), (0, 1, 2, 4, 3)])
+    weights = copy.deepcopy(model.state_dict())
+    for part in ("offset_layers", "deform_conv_layers"):
+        for name, value in model.state_dict().items():
+            if part in name:
+                middle = value[..., 1:2, 1:2].clone()
+                value.zero_()
+                value[..., 1:2, 1:2] = middle if part == "deform_conv_layers" else 0
+        assert np.abs(heats() - own).max() > 0.02
+        model.load_state_dict(weights)
+
+
+@pytest.mark.long
+def test_films_of_other_numbers_of_frames_and_their_maps(tmp_path):
+    counted = {**FILMS_OPTIONS, "data.test.data_cfg.frame_weight_test": (0.5, 0.0, 0.5)}
+    session, _ = check(small_pose_estimator(FILMS, tmp_path, counted, batch=2), batch=2)
+    assert session.input_shape("input") == [2, 3, 3, *SHAPE]
+    task = small_pose_estimator(FILMS, tmp_path, FILMS_OPTIONS, dynamic=True, skip_postprocess=True)
+    check(task)
+    (raw,) = task.predict(task.inputs)
+    (found,) = small_pose_estimator(FILMS, tmp_path, FILMS_OPTIONS).predict(task.inputs)
+    np.testing.assert_allclose(found.heats, raw.values["output_0"], rtol=0, atol=1e-6)
+
+
+def test_a_file_that_takes_films_says_so(tmp_path, capsys):
+    config, path = small_config(FILMS, tmp_path, copy.deepcopy(FILMS_OPTIONS)), str(tmp_path / "film.onnx")
+    shape = ["--shape", *map(str, SHAPE)]
+    assert cli.main(["export", config, *shape, "--verify", "--output-file", path]) == 0
+    assert "layers that the answers depend on (3 of 3)" in " ".join(capsys.readouterr().out.split())
+    assert {one.key: one.value for one in onnx.load(path).metadata_props}["mmonnx.task"] == '"film pose estimation"'
+    cv2.imwrite(str(tmp_path / "0.png"), photographs()[0])
+    assert cli.main(["predict", path, str(tmp_path / "0.png"), "--json", str(tmp_path / "x.json")]) == 2
+    assert "is for film pose estimation" in capsys.readouterr().err
 
 
 @pytest.mark.long
@@ -200,8 +258,8 @@ def test_a_model_that_is_there_already(tmp_path):
         (["mmpose::body/none.py"], "is not in the installed mmpose"),
         ([f"{MPOSE}/3d_kpt_sview_rgb_img/pose_lift/h36m/simplebaseline3d_h36m.py"], "lifts key points to three"),
         (
-            [f"{MPOSE}/2d_kpt_sview_rgb_vid/posewarper/posetrack18/hrnet_w48_posetrack18_384x288_posewarper_stage2.py"],
-            "takes several frames",
+            [FILMS, "--cfg-options", "data.test.data_cfg.frame_weight_test=None"],
+            "does not say in data.test.data_cfg.frame_weight_test",
         ),
         ([f"{MPOSE}/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"], "chosen and judged among each other"),
         (

@@ -10,7 +10,7 @@ from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images, test_pipeline
 from ...support import InputError
-from . import bottom_up, one_stage, top_down
+from . import bottom_up, films, one_stage, top_down
 from .keypoints import describe, image_size, norm_of
 
 DEFAULT_SHAPE = (256, 192)
@@ -24,7 +24,7 @@ _OTHERS = {
     "VoxelSinglePose": "it takes voxels of several views",
     "VoxelCenterDetector": "it takes voxels of several views",
     "GestureRecognizer": "it says what gesture a film shows",
-    "PoseWarper": "it takes several frames of a film",
+    films.KIND: "its config does not say in data.test.data_cfg.frame_weight_test what each frame of a film counts",
     _OF_OFFSETS: "its poses are chosen and judged among each other, by code outside of its network; with "
     "--skip-postprocess the file gives its maps of heat and of offsets",
 }
@@ -43,7 +43,8 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         fix = "leave it out; --skip-postprocess gives heat maps"
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", fix)
     kind = str(config.model.type)
-    if kind in _OTHERS and not (kind == _OF_OFFSETS and options.skip_postprocess):
+    known = (kind == _OF_OFFSETS and options.skip_postprocess) or (kind == films.KIND and films.weights_in(config))
+    if kind in _OTHERS and not known:
         raise _refused(title, f"a {kind}: {_OTHERS[kind]}")
     device = check_device(options.device)
     norm, size = norm_of(test_pipeline(config)), image_size(config)
@@ -89,7 +90,7 @@ def is_known(model: Any) -> bool:
 
 
 def is_top_down(model: Any) -> bool:
-    """Whether a model gets a crop and gives the key points of what it shows; those of films inherit from these."""
+    """Whether a model gets a crop, or several frames of one, and gives the key points of what it shows."""
     kind = importlib.import_module("mmpose.models").TopDown
     return isinstance(model, kind) and hasattr(model, "keypoint_head") and not _is_other(model)
 
@@ -101,7 +102,8 @@ def is_bottom_up(model: Any) -> bool:
 
 
 def _is_other(model: Any) -> bool:
-    return any(base.__name__ in _OTHERS for base in type(model).__mro__)
+    others = {base.__name__ for base in type(model).__mro__} & set(_OTHERS)
+    return bool(others - ({films.KIND} if films.weights_of_frames(model) else set()))
 
 
 def _refused(title: str, what: str) -> InputError:
@@ -115,7 +117,10 @@ def _refused(title: str, what: str) -> InputError:
 def _built(config: Any) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what upstream says of keys that are called otherwise now
-        return importlib.import_module("mmpose.models").build_posenet(config.model)
+        model: nn.Module = importlib.import_module("mmpose.models").build_posenet(config.model)
+    if films.is_of_films(model):
+        films.give_weights_of_frames(model, films.weights_in(config))
+    return model
 
 
 def _kind(model: Any) -> str:

@@ -3,13 +3,13 @@
 import importlib
 import sys
 from types import MappingProxyType
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from torch import nn
 
 from ...environment import compat
-from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import building
+from ...loading import LoadOptions, OpenMMLabCodebase, Task, seeded
+from . import building, films
 from .keypoints import describe
 from .rules import RULES
 
@@ -38,6 +38,20 @@ class MMPose(OpenMMLabCodebase):
         """Build the pose estimator of a config and make it a task; see ``Codebase.build``."""
         compat.check_version(self.package)
         return building.build_task(self, settings, title, checkpoint, options)
+
+    def give_weights(
+        self,
+        model: nn.Module,
+        checkpoint: Optional[str],
+        options: LoadOptions,
+        run: Callable[[], Any],
+        config: Any = None,
+    ) -> Any:
+        """Load a checkpoint, or draw weights; see ``Codebase.give_weights``."""
+        if checkpoint is None and films.is_of_films(model):
+            with seeded(options.seed):
+                films.stir(model)
+        return super().give_weights(model, checkpoint, options, run, config)
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it inherits from mmpose's base class."""

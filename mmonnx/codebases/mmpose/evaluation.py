@@ -1,7 +1,7 @@
 """Pose estimators: the file's key points, and PyTorch's own inference, as mmpose's datasets evaluate them."""
 
 import os
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from ...evaluation import Batch, Evaluator, FirstSets, Group, OnnxFile
 from ...loading import Task
 from ...runtime import Crop, Grouping, Poses
 from ...support import InputError
+from .films import KIND, weights_in, weights_of_frames
 from .module import one_pass
 
 _UNIT = 200.0
@@ -22,7 +23,12 @@ class PoseSets(FirstSets):
     """See ``TestSets``."""
 
     def batches(self, config: Any, dataset: Any, loader: Any) -> Iterator[Batch]:
-        """See ``TestSets.batches``; pictures of several people are resized by names that numpy has lost."""
+        """See ``TestSets.batches``; pictures of several people are resized by names that numpy has lost.
+
+        The frames of films, a tensor for each, are one (N, T, C, H, W).
+        """
+        if weights_in(config) and config.model.type == KIND:
+            loader = ({**batch, "img": torch.stack(list(batch["img"]), 1)} for batch in loader)
         with compat.old_numpy_names():
             yield from super().batches(config, dataset, loader)
 
@@ -37,6 +43,14 @@ class PoseEvaluator(Evaluator):
     def sets(self) -> PoseSets:
         """See ``Evaluator.sets``."""
         return PoseSets(self)
+
+    def pipeline(self, steps: Any, size: Optional[Tuple[int, int]]) -> Any:
+        """See ``Evaluator.pipeline``; upstream's own for films forgets the boxes' numbers, which its scores need."""
+        for step in steps:
+            names = step.get("meta_keys", ())
+            if "frame_weight" in names and "bbox_id" not in names:
+                step["meta_keys"] = [*names, "bbox_id"]
+        return steps
 
     def classes(self, dataset: Any) -> Tuple[Sequence[str], Sequence[Sequence[int]]]:
         """The numbers of the key points: a dataset does not keep their names."""
@@ -69,7 +83,7 @@ class PoseEvaluator(Evaluator):
             return lambda group: [_people(file, meta, udp) for meta in group.metas]
 
         def run(group: Group) -> List[Any]:
-            size = (group.images.shape[2], group.images.shape[3])
+            size = (group.images.shape[-2], group.images.shape[-1])
             found = []
             for outputs, meta in zip(file(group.images.numpy(), size), group.metas):
                 crop = Crop(meta["center"], meta["scale"], udp, np.zeros(4, np.float32))
@@ -89,14 +103,18 @@ class PoseEvaluator(Evaluator):
                 pairs = zip(group.images.to(device), group.metas)
                 with torch.no_grad(), one_pass(model):
                     return [model(return_loss=False, img=image[None], img_metas=[meta]) for image, meta in pairs]
+            images = group.images.to(device)
+            frames = list(images.unbind(1)) if weights_of_frames(model) else images
             with torch.no_grad(), one_pass(model):
-                found = model(return_loss=False, img=group.images.to(device), img_metas=group.metas)
+                found = model(return_loss=False, img=frames, img_metas=group.metas)
             return [_result(pose, meta) for pose, meta in zip(found["preds"], group.metas)]
 
         return run
 
     def drawable(self, result: Any, meta: Dict[str, Any]) -> Poses:
         """One result for a picture."""
+        if isinstance(meta["image_file"], list):  # of the frames of a film the first one counts
+            meta["image_file"] = meta["image_file"][0]
         meta["filename"] = meta["image_file"]
         if _AUGMENTED in meta:
             poses = np.array([pose[:, :3] for pose in result["preds"]], np.float32)

@@ -12,9 +12,14 @@ Shape = Tuple[int, int]
 _DIVISORS = 32, 64, 128
 
 
-def feeds(images: Sequence[np.ndarray], shape: Shape, norm: Any, channels: int, device: torch.device) -> Feeds:
-    """Pictures resized to exactly a (height, width), normalised, as one batch."""
-    return {"input": make_input(images, shape, norm, channels).to(device)}
+def feeds(
+    images: Sequence[np.ndarray], shape: Shape, norm: Any, channels: int, device: torch.device, frames: int = 0
+) -> Feeds:
+    """Pictures resized to exactly a (height, width), normalised, as one batch; or films of so many frames of each."""
+    image = make_input(images, shape, norm, channels).to(device)
+    if frames:  # each picture moves by a few pixels from frame to frame
+        image = torch.stack([image.roll((number, 2 * number), (2, 3)) for number in range(frames)], 1)
+    return {"input": image}
 
 
 def divisor_of(shape: Shape, run: Callable[[Shape], Any]) -> int:
@@ -43,6 +48,7 @@ def name_axes(task: Task, options: LoadOptions, maps: bool) -> None:
         height, width = task.shape
         task.notes.append(f"--dynamic-batch: height and width are {height}x{width}")
         return
-    task.dynamic_axes["input"].update({2: "height", 3: "width"})
+    rows = task.inputs["input"].dim() - 2
+    task.dynamic_axes["input"].update({rows: "height", rows + 1: "width"})
     for name in task.output_names if maps else ():
         task.dynamic_axes[name].update({2: "map_height", 3: "map_width"})

@@ -1,6 +1,7 @@
 """How the layers of mmpose's heads get random weights that find something, by the names that mmpose gives them."""
 
 import re
+from dataclasses import replace
 
 from ...loading import CONTEXT, OFFSETS, Rule
 
@@ -13,8 +14,13 @@ _LOGIT = 0.5
 _AWAY = 0.2
 """The same of where a key point is, as a share of the picture's width and height."""
 
+_WARPED = 0.5
+"""The same of how far heats are moved from frame to frame, in places of their maps."""
+
 RULES = (
     OFFSETS,
+    Rule(re.compile(r"neck\.trans_layer$"), _HEAT),
+    replace(OFFSETS, layers=re.compile(r"neck\.offset_layers\.\d+$"), spread=_WARPED, norms=False),
     CONTEXT,
     Rule(re.compile(r"keypoint_head\.\w*final_layers?(\.\d+)*$"), _HEAT),
     Rule(re.compile(r"keypoint_head\.predict_layers\.\d+\.conv_layers\.1\.conv$"), _HEAT_OF_BYTES),

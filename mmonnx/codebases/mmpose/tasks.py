@@ -33,6 +33,7 @@ def pose_task(
     predict: Callable[[Feeds], Any],
     read: Callable[[Any], Any],
     takes: Optional[Callable[[Feeds], Any]] = None,
+    frames: int = 0,
 ) -> Task:
     """A task without dynamic axes, which ``name_axes`` names.
 
@@ -47,6 +48,7 @@ def pose_task(
         predict: the model's own inference.
         read: from the outputs of a file to results.
         takes: what tells, by its errors, whether the model takes a size; None for ``predict``.
+        frames: how many a film has; 0 for pictures.
 
     Raises:
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
@@ -57,7 +59,7 @@ def pose_task(
     channels = input_channels(model, network, norm, shape)
     samples = sample_images(options, channels)
     pictures = [samples[number % len(samples)] for number in range(options.batch)]
-    prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device))
+    prepare = partial(feeds, norm=norm, channels=channels, device=torch.device(options.device), frames=frames)
 
     def run(size: Shape) -> Any:
         return (takes or predict)(prepare(samples[:1], size))

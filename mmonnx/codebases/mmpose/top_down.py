@@ -1,4 +1,4 @@
-"""Pose estimators of MMPose 0.x that get crops, as tasks."""
+"""Pose estimators of MMPose 0.x that get crops, or films of one, as tasks."""
 
 import importlib
 from functools import partial
@@ -19,8 +19,9 @@ from ...loading import (
     raw_names,
 )
 from ...runtime import Poses
+from .films import heats_of, in_one_batch, weights_of_frames
 from .inputs import name_axes
-from .module import PoseModule, is_udp, metas, one_pass
+from .module import PoseModule, asked, is_udp, one_pass
 from .tasks import pose_task
 
 _RANK_OF_MAPS = 4
@@ -34,6 +35,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         FixedSizeError: height and width are to be dynamic, and the model takes one size alone.
         InputError: the size is not one of the model's.
     """
+    frames = len(weights_of_frames(model))
     task = pose_task(
         model,
         title,
@@ -41,9 +43,10 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         options,
         module=PoseModule(model),
         output_names=["keypoints"],
-        network=_network(model),
+        network=model.backbone if frames else _network(model),
         predict=partial(_predict, model),
         read=_read,
+        frames=frames,
     )
     if options.skip_postprocess:
         module = RawModule(model, _network(model)).eval()
@@ -52,11 +55,15 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         name_axes(task, options, maps=raw.values[task.output_names[0]].ndim == _RANK_OF_MAPS)
     else:
         name_axes(task, options, maps=False)
+    if frames:
+        task.notes.append(f"a film has {frames} frames, the one whose key points are found first")
     return task
 
 
 def _network(model: Any) -> Callable[[torch.Tensor], Any]:
-    """What makes of crops what key points are decoded of, the last stage's."""
+    """What makes of crops, or of films, what key points are decoded of, the last stage's."""
+    if weights_of_frames(model):
+        return partial(heats_of, model)
 
     def run(image: torch.Tensor) -> Any:
         output = model.forward_dummy(image)
@@ -68,14 +75,14 @@ def _network(model: Any) -> Callable[[torch.Tensor], Any]:
 def _predict(model: Any, batch: Feeds) -> List[Poses]:
     """The pose estimator's own inference."""
     image = batch["input"]
-    with inference(model), one_pass(model):
-        found = model(img=image, img_metas=metas(model, image), return_loss=False, return_heatmap=True)
+    with inference(model), one_pass(model), in_one_batch(model):
+        found = model(**asked(model, image), return_heatmap=True)
     maps = found["output_heatmap"]
     if maps.ndim != _RANK_OF_MAPS:  # what a regression gives
         return [Poses(pose[None]) for pose in found["preds"]]
     heats = _chosen_by(model, maps)
     less = 1 if is_udp(model) else 0
-    step = [(side - less) / max(places - less, 1) for side, places in zip(image.shape[:1:-1], heats.shape[:1:-1])]
+    step = [(side - less) / max(places - less, 1) for side, places in zip(image.shape[:-3:-1], heats.shape[:-3:-1])]
     return [Poses(pose[None], heats=heat[None], step=(step[0], step[1])) for pose, heat in zip(found["preds"], heats)]
 
 
