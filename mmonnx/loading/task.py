@@ -54,9 +54,7 @@ class Task:
         skeleton: lines between key points, see ``runtime.description``; may be empty.
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
-        annotations: of a model that takes the texts of a picture, ``characters`` (what each number above 0 stands for,
-            None where that is not known), ``norm`` (what distances are divided by), and ``links`` (which texts may
-            belong together, None where nobody asks); None for other models.
+        annotations: how the texts of a picture become inputs, see ``runtime.annotations``; None for a model without.
         prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.
         companions: how inputs beside the picture are prepared, see ``runtime.companions``; may be empty.
         image_values: what is black and what is white in an image that the model makes, see ``runtime.description``.

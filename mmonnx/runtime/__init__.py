@@ -11,7 +11,7 @@ In: a file, pictures. Out: results in pixels of the pictures, drawings, a page. 
 
 from ..support import lazy
 from . import drawing, masks
-from .annotations import filled, relations_of
+from .annotations import boxes_of, filled, pairs_of, relations_of
 from .boxes import corners, in_picture
 from .companions import read as read_companion
 from .crops import Crop
@@ -24,6 +24,7 @@ from .estimators import BottomUpPoseEstimator, PoseEstimator
 from .external import check_external, external_entries
 from .grouping import Grouping
 from .images import check_picture, count_channels, pictures_in, read_image, read_picture
+from .key_information import KeyInformationExtractor
 from .models import Classifier, Detector, Segmentor, open_model
 from .opening import AnySession, load_session, open_session
 from .pages.benchmark import Benchmark, measured, read_results
@@ -86,6 +87,8 @@ __all__ = [
     "TextRecognizer",
     "TextRegions",
     "best_of",
+    "boxes_of",
+    "pairs_of",
     "read_text",
     "regions_of",
     "relations_of",
@@ -110,6 +113,7 @@ __all__ = [
     "IMAGE_SIZE",
     "ImageEditor",
     "KeyInformation",
+    "KeyInformationExtractor",
     "LabelMap",
     "ORIGINAL_SIZE",
     "PREFIX",

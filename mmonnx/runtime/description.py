@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..support import InputError
+from .annotations import check_annotations
 from .boxes import LIMITS
 from .companions import KINDS
 from .films import check_step
@@ -59,7 +60,7 @@ class Description:
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
         grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
-        annotations: how the texts of a picture become inputs, see ``Task.annotations``; None where there are none.
+        annotations: how the texts of a picture become inputs, see ``runtime.annotations``; None of files without.
         prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.
         pipeline: how an image is prepared, see ``runtime.pipeline``; None if the exporter did not know it.
         score_thr: the score below which the file drops detections.
@@ -149,6 +150,8 @@ def _check(found: Description) -> None:
     if found.texts is not None:
         for name in _TEXTS[found.texts["how"]]:
             found.texts[name]
+    if found.annotations is not None:
+        check_annotations(found.annotations)
     if found.prompt is not None:
         check_prompt(found.prompt)
     for companion in found.companions.values():

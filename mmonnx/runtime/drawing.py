@@ -207,6 +207,34 @@ def draw_regions(canvas: np.ndarray, result: TextRegions, scale: int, score_thr:
     return f"{count} text{'' if count == 1 else 's'}"
 
 
+def draw_key_information(
+    canvas: np.ndarray, result: KeyInformation, scale: int, classes: Sequence[str], score_thr: float = 0.0
+) -> str:
+    """Draw the boxes of texts with their classes, and lines from keys to their values; the caption's text.
+
+    Args:
+        canvas, scale, classes: see ``draw_detections``.
+        result: with its boxes, in pixels of the picture before it was enlarged.
+        score_thr: classes below it are left out.
+    """
+    boxes = np.zeros((0, 4)) if result.boxes is None else result.boxes.astype(np.float64) * scale
+    size = max(canvas.shape[:2])
+    taken: List[Field] = []
+    thickness, font = max(1, round(size / 900)), float(np.clip(size / 1500, 0.36, 1.2))
+    rows = list(zip(boxes, result.labels.tolist(), result.nodes.max(1).tolist()))
+    for box, label, _ in rows:
+        _outline(canvas, box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2), color_of(label), thickness)
+    for key, value, _ in result.pairs if len(boxes) else ():
+        first, second = ((boxes[place][:2] + boxes[place][2:]) / 2 for place in (key, value))
+        ends = [tuple(int(one) for one in np.round(end)) for end in (first, second)]
+        cv2.arrowedLine(canvas, ends[0], ends[1], _GREEN, thickness, cv2.LINE_AA, tipLength=0.05)
+    for box, label, score in rows:
+        if score >= score_thr:
+            taken.append(_tag(canvas, f"{class_name(label, classes)} {score:.2f}", box, color_of(label), font, taken))
+    count, links = len(result.nodes), len(result.pairs)
+    return f"{count} text{'' if count == 1 else 's'}" + (f", {links} linked" if links else "")
+
+
 def _blend(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, scale: int, color: Color) -> None:
     """Tint a mask: of the picture's size (before enlargement), or the head's, which covers its box."""
     height, width = canvas.shape[:2]
@@ -379,6 +407,12 @@ def _with_bars(canvas: np.ndarray, scale: int, result: Any, classes: Any, palett
     return np.vstack([canvas, bars(result, canvas.shape[1], classes)]), f"first is {class_name(best, classes)}"
 
 
+def _with_fields(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
+    if result.boxes is None:
+        return _with_listing(canvas, scale, result, classes, palette)
+    return canvas, draw_key_information(canvas, result, scale, classes)
+
+
 def _with_listing(canvas: np.ndarray, scale: int, result: Any, classes: Any, palette: Any) -> Tuple[np.ndarray, str]:
     return np.vstack([canvas, _listing(result, canvas.shape[1])]), f"{len(result.values)} outputs"
 
@@ -403,7 +437,7 @@ _DRAWERS: Dict[type, Callable[..., Tuple[np.ndarray, str]]] = {
     Scores: _with_bars,
     Text: _with_text,
     TextMaps: _with_listing,
-    KeyInformation: _with_listing,
+    KeyInformation: _with_fields,
     TextRegions: _with_regions,
     RawOutputs: _with_listing,
 }

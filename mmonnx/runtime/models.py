@@ -12,6 +12,7 @@ from .boxes import in_picture
 from .editors import ImageEditor
 from .engines import DEFAULT
 from .estimators import BottomUpPoseEstimator, PoseEstimator
+from .key_information import KeyInformationExtractor
 from .model import Model, Picture, Ready, as_exported, description
 from .opening import open_session
 from .prompts import LABEL_TOKENS, find_tokenizer, names_in, text_inputs
@@ -198,6 +199,7 @@ AnyModel = Union[
     ImageEditor,
     TextDetector,
     TextRecognizer,
+    KeyInformationExtractor,
     Classifier,
     Recognizer,
 ]

@@ -182,12 +182,14 @@ class KeyInformation:
         boxes: (n, 4) float32, ``(x1, y1, x2, y2)`` around the texts, in pixels of the picture; None where that is not
             known.
         texts: what is written there; None where that is not known.
+        pairs: the places of a key and of its value, and how likely they belong together, of models that are asked.
     """
 
     nodes: np.ndarray
     edges: np.ndarray
     boxes: Optional[np.ndarray] = None
     texts: Optional[Sequence[str]] = None
+    pairs: Sequence[Tuple[int, int, float]] = ()
 
     @property
     def values(self) -> Dict[str, np.ndarray]:

@@ -51,6 +51,11 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         help="image editors: what the file takes beside an image, as mask=FILE, trimap=FILE, or a folder of such files",
     )
+    add(
+        "--annotations",
+        metavar="FILE",
+        help="files that say what texts are (SDMGR): texts and boxes of the images, lines of JSON as mmocr has them",
+    )
     add("--top", type=int, metavar="N", help="classifiers: write the N best classes of each image; default: all")
     add("--text", metavar="TEXT", help='files that take text: what to look for: "person . car ."')
     add("--tokenizer", metavar="DIR", help="with --text: the tokenizer's folder; default: the one that the file names")
@@ -100,6 +105,7 @@ def _predict(options: argparse.Namespace) -> int:
         text=options.text,
         tokenizer=options.tokenizer,
         top=options.top,
+        annotations=options.annotations,
         providers=options.providers.split(",") if options.providers else (),
     )
     tell = functools.partial(print, flush=True)

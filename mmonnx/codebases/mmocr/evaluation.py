@@ -122,7 +122,7 @@ class TextEvaluator(Evaluator):
     def drawable(self, result: Dict[str, Any], meta: Dict[str, Any]) -> Any:
         """One result for a picture."""
         if "nodes" in result:
-            return KeyInformation(result["nodes"].numpy(), result["edges"].numpy())
+            return KeyInformation(result["nodes"].numpy(), result["edges"].numpy(), meta["drawn_boxes"])
         if "text" in result:
             return Text(result["text"], np.array(result["score"], np.float32).reshape(-1))
         boundaries = result["boundary_result"]
@@ -151,7 +151,7 @@ def _extract(file: OnnxFile, group: Group) -> List[Any]:
         texts, boxes = filled(given["texts"].astype(np.int64)), given["gt_bboxes"].astype(np.float32)
         feeds = {"input": image[None].numpy(), "relations": given["relations"], "texts": texts, "boxes": boxes}
         outputs = {name: torch.from_numpy(values) for name, values in file.once(feeds).items()}
-        found.append({"img_metas": [meta], **outputs})
+        found.append({"img_metas": [_own(meta)], **outputs})
     return found
 
 
@@ -167,9 +167,14 @@ def _extract_in_pytorch(model: Any, device: torch.device, group: Group) -> List[
             )
         beside = {name: [values.to(device)] for name, values in page.items()}
         with torch.no_grad():
-            (one,) = model(return_loss=False, rescale=True, img=image[None].to(device), img_metas=[meta], **beside)
+            (one,) = model(return_loss=False, img=image[None].to(device), img_metas=[_own(meta)], **beside)
         found.append({name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in one.items()})
     return found
+
+
+def _own(meta: Mapping[str, Any]) -> Dict[str, Any]:
+    """Upstream's meta data of a picture."""
+    return {name: value for name, value in meta.items() if name != "drawn_boxes"}
 
 
 def _other_set(file: OnnxFile, has: str, wanted: str) -> InputError:

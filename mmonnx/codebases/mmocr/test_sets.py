@@ -1,13 +1,15 @@
 """Test sets of mmocr: several with one pipeline, and pictures that are read in several turns."""
 
 import copy
+import os
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 
 from ...environment import compat
-from ...evaluation import Batch, FirstSets
+from ...evaluation import Batch, FirstSets, Group
+from ...runtime import boxes_of
 from ...support import InputError
 
 
@@ -40,14 +42,13 @@ class TextSets(FirstSets):
         """See ``TestSets.batches``.
 
         ``samples`` of a group are the turns of its picture, an image and a meta each, or what goes with the texts of
-        each of its pictures, as upstream's models take it.
+        each of its pictures, as upstream's models take it; ``drawn_boxes`` in its meta data are in pixels of these.
         """
         seen = _Seen(loader)
         for batch in super().batches(config, dataset, seen):
             if _RELATIONS in seen.content:
                 pages = _pages(seen.content)
-                groups = [replace(group, samples=[pages[place] for place in group.places]) for group in batch.groups]
-                yield replace(batch, groups=groups)
+                yield replace(batch, groups=[_with_texts(dataset, group, pages) for group in batch.groups])
                 continue
             turns = _turns(seen.content)
             if len(turns) > 1:
@@ -63,6 +64,12 @@ def _pages(content: Any) -> List[Dict[str, torch.Tensor]]:
     """What goes with the texts of each picture of a batch."""
     rows = {name: [one for part in content[name].data for one in part] for name in _OF_TEXTS}
     return [dict(zip(rows, page)) for page in zip(*rows.values())]
+
+
+def _with_texts(dataset: Any, group: Group, pages: Sequence[Dict[str, torch.Tensor]]) -> Group:
+    known = {os.path.join(dataset.img_prefix, one["file_name"]): one["annotations"] for one in dataset.data_infos}
+    metas = [{**meta, "drawn_boxes": boxes_of(known[meta["filename"]])} for meta in group.metas]
+    return replace(group, metas=metas, samples=[pages[place] for place in group.places])
 
 
 class _Seen:

@@ -9,6 +9,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...support import InputError, first_line
 from ..editors import ImageEditor
+from ..key_information import KeyInformationExtractor
 from ..models import open_model
 from ..predicting import Predicted, PredictSettings, Tell, check_top, cores, limits_for, tell_nobody
 from .batches import BatchDetector
@@ -90,6 +91,8 @@ def _target(settings: PredictSettings, parquet: Optional[str]) -> Tuple[str, str
         raise InputError("--engine ray runs files in ONNX Runtime", "no --runtime", "leave it out")
     if settings.boxes:
         raise InputError("--engine ray has no boxes for pictures", "no --boxes", "leave it out")
+    if settings.annotations:
+        raise InputError("--engine ray has no texts for pictures", "no --annotations", "leave it out")
     if settings.beside:
         raise InputError("--engine ray has nothing beside pictures", "no --with", "leave it out")
     return absolute(given[0][0]), given[0][1]
@@ -103,6 +106,12 @@ def _check_file(settings: PredictSettings) -> None:
     if isinstance(model, ImageEditor) and model.takes:
         raise InputError(
             f"'{settings.file}' takes {' and '.join(model.takes)} beside a picture",
+            "a file that takes a picture alone",
+            "leave --engine ray out",
+        )
+    if isinstance(model, KeyInformationExtractor):
+        raise InputError(
+            f"'{settings.file}' takes the texts of each picture",
             "a file that takes a picture alone",
             "leave --engine ray out",
         )

@@ -13,6 +13,7 @@ from ...support import InputError
 from .. import BottomUpPoseEstimator, Classifier, ImageEditor, PoseEstimator, Segmentor, open_model, read_image
 from ..drawing import viewable
 from ..images import find_sources, is_video
+from ..key_information import KeyInformationExtractor
 from ..recognizers import Recognizer
 from ..texts import TextDetector, TextRecognizer
 from .tags import tag
@@ -72,6 +73,9 @@ def drawn(file: str, names: Sequence[str], device: str = "cpu") -> List[Picture]
         elif isinstance(model, TextDetector):
             regions = model(image)
             what, canvas = f"{len(regions.boundaries)} texts", model.draw(image, regions)
+        elif isinstance(model, KeyInformationExtractor):
+            fields = model(image)  # says that it takes the picture's texts
+            what, canvas = f"{len(fields.nodes)} texts", model.draw(image, fields)
         else:
             answer = model(image)
             good = int((answer.scores >= 0.3).sum())

@@ -11,8 +11,10 @@ from ..editors import ImageEditor
 from ..estimators import PoseEstimator
 from ..films import find_films
 from ..images import find_sources
+from ..key_information import KeyInformationExtractor
 from ..models import Classifier, Detector, open_model
 from ..recognizers import Recognizer
+from .annotations import Annotations
 from .answers import CocoFile, JsonFile
 from .beside import Beside
 from .boxes import Boxes
@@ -79,7 +81,8 @@ def predict(settings: PredictSettings, tell: Tell = tell_nobody) -> Predicted:
         done = _replay(lines, delivery, model)
         boxes = Boxes(settings.boxes, settings.score_thr, settings.box_class) if settings.boxes else None
         beside = Beside(settings.beside)
-        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, beside, settings.top)
+        texts = Annotations(settings.annotations) if settings.annotations else None
+        stages = Stages(model, settings.score_thr, bool(settings.out), boxes, beside, settings.top, texts)
         flow = Flow(stages.prepare, stages.run, stages.finish, limits)
         results = flow.results(items(sources, done, bool(settings.out), films))
         stack.enter_context(contextlib.closing(results))
@@ -102,6 +105,14 @@ def _model(settings: PredictSettings) -> Any:
     if settings.boxes and not isinstance(model, PoseEstimator):
         raise InputError("--boxes is for pose estimators that get crops", "a file for pose estimation", "leave it out")
     check_top(settings, model)
+    if bool(settings.annotations) != isinstance(model, KeyInformationExtractor):
+        raise InputError(
+            "--annotations is for files that say what texts are"
+            if settings.annotations
+            else f"'{settings.file}' takes the texts of each picture",
+            "an SDMGR's" if settings.annotations else "lines of JSON with file_name and annotations, as mmocr has them",
+            "leave it out" if settings.annotations else "add --annotations FILE",
+        )
     if settings.beside and not isinstance(model, ImageEditor):
         raise InputError("--with is for image editors", "a file that takes more than a picture", "leave it out")
     if settings.text is not None:

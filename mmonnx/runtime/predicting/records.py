@@ -1,15 +1,16 @@
 """What is written of a picture: one dict of JSON's values, of which all files of answers are made."""
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ...support import InputError
 from ..editors import ImageEditor
 from ..estimators import BottomUpPoseEstimator, PoseEstimator
+from ..key_information import KeyInformationExtractor
 from ..models import Classifier, Segmentor
 from ..recognizers import Recognizer
-from ..results import Detections, EditedImage, LabelMap, Poses, Scores, Text, TextRegions
+from ..results import Detections, EditedImage, KeyInformation, LabelMap, Poses, Scores, Text, TextRegions
 from ..rle import encode
 from ..texts import TextDetector, TextRecognizer
 
@@ -22,6 +23,7 @@ _KINDS = {
     Recognizer: "classes",
     TextDetector: "texts",
     TextRecognizer: "text",
+    KeyInformationExtractor: "fields",
 }
 _WITHOUT_NAMES = ("image", "texts", "text")
 """What has no classes in its answers."""
@@ -56,6 +58,9 @@ def record_of(model: Any, key: Key, size: Tuple[int, int], found: Any, top: Opti
     if isinstance(found, TextRegions):
         pairs = zip(found.boundaries, found.scores.tolist())
         return {**record, "texts": [{"boundary": points.tolist(), "score": score} for points, score in pairs]}
+    if isinstance(found, KeyInformation):
+        links = [{"key": key, "value": value, "score": score} for key, value, score in found.pairs]
+        return {**record, "fields": _fields(model, found), **({"links": links} if model.links else {})}
     return {**record, "detections": [_detection(model, found, index) for index in range(len(found.labels))]}
 
 
@@ -101,6 +106,17 @@ def check_same(record: Record, model: Any) -> None:
 
 def _named(key: Key) -> Record:
     return {"file": key[0], **({} if key[1] is None else {"frame": key[1]})}
+
+
+def _fields(model: Any, found: KeyInformation) -> List[Dict[str, Any]]:
+    """The texts, each with its class."""
+    scores, texts = found.nodes.max(1).tolist(), found.texts or ()
+    boxes: List[Any] = [] if found.boxes is None else found.boxes.tolist()
+    rows = zip(found.labels.tolist(), scores, texts, boxes)
+    return [
+        {"label": label, "name": model.class_name(label), "score": score, "text": text, "box": box}
+        for label, score, text, box in rows
+    ]
 
 
 def _segment(model: Any, labels: np.ndarray, label: int) -> Dict[str, Any]:

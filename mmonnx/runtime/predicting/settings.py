@@ -38,6 +38,8 @@ class PredictSettings:
         text: what a file that takes text is to look for, as ``"person . car ."``; None for other files.
         tokenizer: the folder of its tokenizer, None for the one that the file names.
         providers: ONNX Runtime's execution providers in the place of a device, see ``Session``.
+        annotations: the texts of the pictures, of a file that says what these are: lines of JSON as mmocr's datasets
+            have them; None for other files.
         top: classes of a picture in the answers of a classifier, the best ones; None for all.
     """
 
@@ -61,6 +63,7 @@ class PredictSettings:
     tokenizer: Optional[str] = None
     providers: Sequence[str] = ()
     top: Optional[int] = None
+    annotations: Optional[str] = None
 
     def check(self) -> None:
         """Refuse what does not go together.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...support import InputError
 from ..model import Ready
+from .annotations import Annotations
 from .beside import Beside
 from .boxes import Boxes
 from .drawings import encoded, suffix_for, suffix_of
@@ -49,6 +50,7 @@ class Stages:
         boxes: for whose boxes a ``PoseEstimator`` is to find key points; None for a box around each picture.
         beside: what an ``ImageEditor`` takes beside each picture; None for nothing.
         top: see ``record_of``.
+        annotations: the texts of each picture, of a ``KeyInformationExtractor``; None for nothing.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Stages:
         boxes: Optional[Boxes] = None,
         beside: Optional[Beside] = None,
         top: Optional[int] = None,
+        annotations: Optional[Annotations] = None,
     ) -> None:
         self._model, self._score_thr, self._draws, self._top = model, score_thr, draws, top
-        self._boxes, self._beside = boxes, beside
+        self._boxes, self._beside, self._annotations = boxes, beside, annotations
 
     def prepare(self, item: Item) -> Loaded:
         """Read a picture and bring it into the network's size; raises what ``Detector.ready`` does."""
@@ -93,6 +96,8 @@ class Stages:
     def _more(self, item: Item) -> Dict[str, Any]:
         """What the model takes of this picture beyond itself."""
         boxes: Dict[str, Any] = {"boxes": self._boxes.of(item.key)} if self._boxes else {}
+        if self._annotations:
+            return {"annotations": self._annotations.of(item.path)}
         return {**boxes, **(self._beside.of(item.path) if self._beside else {})}
 
     def _read(self, item: Item) -> Any:
