@@ -52,9 +52,9 @@ class Description:
             people are read), ``film pose estimation`` (key points of a frame, by several), ``text detection`` (maps or
             masks of which its boundaries are read), ``text recognition`` (scores of characters), ``key information
             extraction`` (what texts are, and which belong together), ``image editing`` (an image of an image),
-            ``inpainting`` (the same, with a mask of what to fill in), ``matting`` (an alpha matte), ``film restoration``
-            (an image of a film's frames, or of each), ``classification``, ``action recognition`` (the classes of a
-            film) or ``raw`` (a network's outputs without post-processing).
+            ``inpainting`` (the same, with a mask of what to fill in), ``matting`` (an alpha matte),
+            ``film restoration`` (an image of a film's frames, or of each), ``classification``, ``action recognition``
+            (the classes of a film) or ``raw`` (a network's outputs without post-processing).
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
