@@ -53,7 +53,9 @@ class KeyInformationExtractor(Model):
         """A picture and its texts as the network takes them; arguments and errors as of a call."""
         if annotations is None:
             raise InputError(
-                f"'{self._path}' takes the texts of each picture", "these, with their boxes", "give --annotations FILE"
+                f"'{self._path}' takes the texts of each picture",
+                "these, with their boxes",
+                "give its annotations (mmonnx predict: --annotations FILE)",
             )
         check_page(annotations)
         about = self.description.annotations or {}
