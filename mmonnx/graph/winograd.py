@@ -178,18 +178,20 @@ def _write(writer: Writer, node: onnx.NodeProto, weights: Mapping[str, onnx.Tens
     tiles = writer.op("Conv", planes, maps.image, kernel_shape=[_SPAN] * 2, strides=[_TILE] * 2, pads=pads)
     across = sides(tiles)
     count = writer.op("ReduceProd", across, keepdims=1)
-    # the batch is what is left over, and may be empty: no size of 0 beside a -1
+    # A batch's tiles are columns of one product for each of the 36: ONNX Runtime 1.19 has no MatMul of a stack by an empty
+    # one. The batch is what is left over of a shape, as it may be empty: no size of 0 beside a -1
     tiles = writer.op("Reshape", tiles, joined(channels, -1, flat, count))
-    tiles = writer.op("Transpose", tiles, perm=[1, 2, 0, 3])
-    products = writer.op("MatMul", maps.kernels, tiles)  # (36, K, C) by (N, 36, C, T)
-    products = writer.op("Reshape", products, joined(-1, flat, times(count, filters)))
+    tiles = writer.op("Transpose", tiles, perm=[2, 0, 1, 3])
+    tiles = writer.op("Reshape", tiles, writer.constant([flat, channels, -1], np.int64))
+    products = writer.op("MatMul", maps.kernels, tiles)  # (36, K, C) by (36, C, N * T)
+    products = writer.op("Reshape", products, writer.constant([flat, -1], np.int64))
     results = writer.op("MatMul", maps.result, products)
     # columns beside each other first, then whole rows: two thirds of the time of DepthToSpace
-    results = writer.op("Reshape", results, joined(-1, _TILE, times(count, _TILE * filters), 1))
-    columns = [writer.op("Gather", results, writer.constant(column, np.int64), axis=1) for column in range(_TILE)]
-    results = writer.op("Concat", *columns, axis=2)
-    results = writer.op("Reshape", results, joined(-1, _TILE, filters, times(across, 1, _TILE)))
-    results = writer.op("Transpose", results, perm=[0, 2, 3, 1, 4])
+    results = writer.op("Reshape", results, writer.constant([_TILE, -1, 1], np.int64))
+    columns = [writer.op("Gather", results, writer.constant(column, np.int64), axis=0) for column in range(_TILE)]
+    results = writer.op("Concat", *columns, axis=1)
+    results = writer.op("Reshape", results, joined(_TILE, filters, -1, times(across, 1, _TILE)))
+    results = writer.op("Transpose", results, perm=[2, 1, 3, 0, 4])
     results = writer.op("Reshape", results, joined(-1, filters, times(across, _TILE, _TILE)))
     writer.op("Slice", results, writer.constant([0, 0], np.int64), size, writer.constant([2, 3], np.int64))
     if len(node.input) > 2 and node.input[2]:
