@@ -43,6 +43,9 @@ def _write(
         wide = body.op("Expand", body.unsqueeze(values, 1), body.dims(levels, points, columns))
         return body.reshape(wide, -1, 1)
 
+    def one_at_least(number: Value) -> Value:
+        return body.op("Where", number < [1], [1], number)
+
     # queries last: what is of a level goes by whole rows then
     width = repeated(body.slice(sizes, 1, 1, 2), 1) * stride
     start = repeated(body.unsqueeze(body.cast(starts, "float"), 1), 1) * stride
@@ -67,9 +70,9 @@ def _write(
     table, shares = body.reshape(value, -1, dims), body.unsqueeze(shares, 1)
 
     # what is gathered is 64 times as large as what comes of it: as much at a time as stays near the processor
-    turns = (count * each * dims * 4 + (_NEAR - 1)) / _NEAR
-    turns = body.op("Where", turns < [1], [1], turns)
-    long = (count + (turns - 1)) / turns
+    turns = one_at_least((count * each * dims * 4 + (_NEAR - 1)) / _NEAR)
+    long = one_at_least((count + (turns - 1)) / turns)
+    turns = one_at_least((count + (long - 1)) / long)  # fewer, where there are more of them than rows in one
 
     def attend(turn: Value) -> Tuple[List[Value], List[Tuple[str, Value]]]:
         begin = long * body.unsqueeze(turn, 0)
