@@ -39,6 +39,8 @@ _SAR = {
 }
 SAR = "mmocr::textrecog/sar/sar_r31_parallel_decoder_academic.py"
 SAR_OPTIONS = _SAR
+DRRG = "mmocr::textdet/drrg/drrg_r50_fpn_unet_1200e_ctw1500.py"
+DRRG_OPTIONS = {**_NARROW, "model.neck.in_channels": [64, 128, 256, 512]}
 DETECTORS = {
     "textdet/dbnet/dbnet_r18_fpnc_1200e_icdar2015.py": DB_OPTIONS,
     "textdet/dbnetpp/dbnetpp_r50dcnv2_fpnc_1200e_icdar2015.py": {

@@ -37,7 +37,7 @@ _TEXTS: Dict[str, Tuple[str, ...]] = {
     "segments": ("unknown",),
     "masks": ("settings",),
     "fce": (*_OF_MAPS, "scales"),
-    **dict.fromkeys(("db", "pan", "pse", "textsnake"), _OF_MAPS),
+    **dict.fromkeys(("db", "pan", "pse", "textsnake", "drrg"), _OF_MAPS),
 }
 """What each way of reading text needs, see ``runtime.texts``."""
 

@@ -78,6 +78,8 @@ class Model:
 
     tasks: Tuple[str, ...] = ()
     stretches = False
+    own_inputs: Sequence[str] = ()
+    """What it gives the file itself, beside pictures."""
 
     def __init__(self, path: Union[str, "os.PathLike[str]"], device: str = "auto", *, runtime: str = DEFAULT) -> None:
         self._start(os.fspath(path), open_session(os.fspath(path), device, runtime))
@@ -166,6 +168,7 @@ class Model:
     def _check(self) -> None:
         found, needed = self.description.task, set(self._session.input_names) - {"input"} - set(self._beside)
         needed -= set(TEXT_INPUTS if self.description.prompt is not None else ())
+        needed -= set(self.own_inputs)
         if found not in self.tasks or self.description.pipeline is None:
             what = f"is for {found}" if found not in self.tasks else "has no test pipeline"
             raise InputError(
@@ -224,7 +227,7 @@ class Model:
         """
         missing = (self.batch or len(pictures)) - len(pictures)
         rows = [*pictures, *[pictures[-1]] * missing]
-        feeds = {"input": _stacked([one.feed for one in rows]), **pictures[0].placed, **self._text()}
+        feeds = {"input": _stacked([one.feed for one in rows]), **pictures[0].placed, **self._shared(len(rows))}
         feeds.update({name: _stacked([one.beside[name] for one in rows]) for name in pictures[0].beside})
         try:
             outputs = self._session.run(feeds)
@@ -238,8 +241,8 @@ class Model:
         with as_exported(self._path, "has outputs that cannot be read"):
             return [{name: value[row] for name, value in outputs.items()} for row in range(len(pictures))]
 
-    def _text(self) -> Dict[str, np.ndarray]:
-        """What the file takes of a text, the same for all pictures."""
+    def _shared(self, count: int) -> Dict[str, np.ndarray]:
+        """What the file takes beside so many pictures, whatever they are: a text."""
         if self.description.prompt is not None and not self._asked:
             raise InputError(
                 f"'{self._path}' takes text beside a picture", "what to look for", 'ask it first: ask("person . car .")'

@@ -10,16 +10,15 @@ from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images
 from ...support import InputError
-from . import detecting, extracting, pipelines, recognizing
+from . import detecting, extracting, linking, pipelines, recognizing
 from .steps import few_steps
 
 DEFAULT_SHAPE = detecting.DEFAULT_SHAPE
 _OTHERS = {
-    "DRRG": "a graph of the texts' parts is built and judged, by code outside of its network",
     "NerClassifier": "it takes no picture: it labels the words of sentences",
 }
 """What other models of mmocr's do, by their classes' names."""
-_TYPES = {"det": detecting, "recog": recognizing, "kie": extracting}
+_TYPES = {"det": (detecting, linking), "recog": (recognizing,), "kie": (extracting,)}
 """What mmocr's own tools call its models; that which exports knows the first two."""
 
 
@@ -45,7 +44,8 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
     if options.image is not None and options.shape is None and not extracts:
         options = replace(options, shape=pipelines.size_of(transforms, options.image))
     task = _make_task(model, f"{title} ({kind})", transforms, None, options)
-    run = extracting.runs(task) if extracts else _runs(task, options)
+    own = next((one for one in (extracting, linking) if one.is_one(model)), None)
+    run = own.runs(task) if own is not None else _runs(task, options)
     with few_steps(model):
         _, notes = codebase.give_weights(model, checkpoint, options, run)
     describe(task, config)
@@ -93,11 +93,11 @@ def describe(task: Task, config: Any) -> None:
 
 
 def _families() -> List[Any]:
-    return [*_TYPES.values()]
+    return [one for families in _TYPES.values() for one in families]
 
 
 def _check_type(model: nn.Module, title: str, given: str) -> None:
-    own = next((name for name, family in _TYPES.items() if family.is_one(model)), "")
+    own = next((name for name, family in _TYPES.items() if any(one.is_one(model) for one in family)), "")
     if given != own:
         raise InputError(f"{title} is not of type {given!r}", own, "give that, or leave it out")
 

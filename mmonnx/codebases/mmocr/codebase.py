@@ -9,7 +9,7 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task
-from . import building, detecting, extracting, masked
+from . import building, detecting, extracting, linking, masked
 from .convertors import is_upstreams, likely_of
 from .rules import RULES, settle, settle_maps
 
@@ -58,6 +58,8 @@ class MMOCR(OpenMMLabCodebase):
             settle(model, likely_of(model.label_convertor), run)
         elif checkpoint is None and extracting.is_one(model):
             settle(model, None, run)
+        elif checkpoint is None and linking.is_one(model):
+            linking.settle_links(model, run)
         elif checkpoint is None and detecting.is_one(model):
             settle_maps(model.bbox_head, (detecting.texts_of(model) or {}).get("how", ""))
         return loaded

@@ -18,12 +18,12 @@ _ROUNDS = 2
 """What is read depends on what was read before."""
 _CHOOSING = re.compile(
     r"^(encoder\.decoder\.cls|decoder\.(decoder|decoder\.\d+\.embedding|prediction|classifier|cls)|fuser\.cls|head\.head\.\d+)$"
-    r"|^bbox_head\.(node|edge)_cls$"
+    r"|^bbox_head\.(node_cls|edge_cls|gcn\.classifier\.2)$"
 )
 """Layers that give logits of characters, in the order in which a recognizer runs them; or of texts and of pairs."""
 
-_OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0)}
-"""The first channel, factor and bias of radii, in pixels, and of embeddings, which are near within a text."""
+_OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0), "drrg": (4, 0.5, 8.0)}
+"""The first channel, factor and bias of radii or heights, in pixels, and of embeddings, which are near within a text."""
 
 RULES = (
     OFFSETS,

@@ -1,7 +1,7 @@
 """Packages that upstream's modules name when they are imported, and that neither inference nor evaluation needs.
 
 They are for trainings, other data sets or single models, and some of them are compiled. A module that names one that is
-not installed gets a stand-in for it, which says so when it is used.
+not installed gets a stand-in for it, which says so when it is used, or does the same.
 """
 
 import importlib.util
@@ -12,6 +12,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from typing import Any, Callable, Iterator
 
+from ...flooding import merge_quadrangles
 from ...support import InputError, command_line
 
 _NAMED = {
@@ -22,17 +23,21 @@ _NAMED = {
     "mmocr.models.textdet.modules.proposal_local_graph": ("lanms",),
 }
 """What modules name."""
+_GIVEN = {"lanms": {"merge_quadrangle_n9": merge_quadrangles}}
+"""What is done here without them."""
 _DISTRIBUTIONS = {"lanms": "lanms-neo==1.0.2"}
 """What installs them, where that is called otherwise."""
 
 
 class Absent(types.ModuleType):
-    """Stands for a package that is not installed: what is taken of it may be named, and not called."""
+    """Stands for a package that is not installed: what is taken of it may be named, and not called but for ``_GIVEN``."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
         package = self.__name__.partition(".")[0]
+        if name in _GIVEN.get(package, {}):
+            return _GIVEN[package][name]
 
         def missing(*args: Any, **kwargs: Any) -> None:
             raise InputError(

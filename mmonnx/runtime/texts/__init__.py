@@ -7,13 +7,15 @@ How it is read is data that the file keeps, a dict of which ``how`` is one of
 - ``segments``: ``char_maps`` (N, C, h, w), a character for each region of one class, from left to right; ``unknown``;
 - ``db``, ``pan``, ``pse``, ``textsnake``, ``fce``: ``maps``, of which boundaries are read with the ``settings`` of
   upstream's own post-processing; the maps are ``downsample`` times the input's size, or have ``scales``;
+- ``drrg``: ``features`` (N, C, h, w), of which boundaries are read by way of a second run, see ``linking``;
 - ``masks``: the boundaries of a detector's masks, with ``settings`` alike.
 
-In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db``, shapely for
+In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db`` and ``drrg``, shapely for
 ``fce`` and scikit-image for ``textsnake``, which say so.
 """
 
 from .detectors import TextDetector
+from .linking import FEATURES, GRAPH_INPUTS, LINKS, graph_of, idle_graph, linked
 from .reading import CHAR_MAPS, CHAR_SCORES, READERS, VALID_WIDTH, best_of, read_text, steps_of
 from .recognizers import TextRecognizer
 from .regions import FINDERS, MAPS, regions_of
@@ -21,13 +23,19 @@ from .regions import FINDERS, MAPS, regions_of
 __all__ = [
     "CHAR_MAPS",
     "CHAR_SCORES",
+    "FEATURES",
     "FINDERS",
+    "GRAPH_INPUTS",
+    "LINKS",
     "MAPS",
     "READERS",
     "TextDetector",
     "TextRecognizer",
     "VALID_WIDTH",
     "best_of",
+    "graph_of",
+    "idle_graph",
+    "linked",
     "read_text",
     "regions_of",
     "steps_of",

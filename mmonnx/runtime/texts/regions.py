@@ -9,6 +9,9 @@ import numpy as np
 from ...flooding import contour_expand, pixel_group
 from ...support import InputError, command_line
 from ..results import TextRegions
+from .linking import FEATURES, LINKS, linked
+from .outlines import outlines_of
+from .pixels import filled, sigmoid
 
 MAPS = "maps"
 _FOUR = 4
@@ -80,7 +83,7 @@ def _unclipped(outline: np.ndarray, ratio: float) -> Optional[np.ndarray]:
 
 def _of_pan(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
     maps, settings = values[MAPS].astype(np.float32), texts["settings"]
-    score, kernel_score = _sigmoid(maps[0]), _sigmoid(maps[1])
+    score, kernel_score = sigmoid(maps[0]), sigmoid(maps[1])
     text = score > np.float32(settings["min_text_confidence"])
     kernel = ((kernel_score > np.float32(settings["min_kernel_confidence"])) & text).astype(np.uint8)
     count, labels = cv2.connectedComponents(kernel, connectivity=4)
@@ -97,7 +100,7 @@ def _of_pan(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
 
 
 def _of_pse(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
-    probs, settings = _sigmoid(values[MAPS].astype(np.float32)), texts["settings"]
+    probs, settings = sigmoid(values[MAPS].astype(np.float32)), texts["settings"]
     masks = probs > np.float32(settings["min_kernel_confidence"])
     kernels = (masks & masks[0]).astype(np.uint8)
     _, smallest = cv2.connectedComponents(kernels[-1], connectivity=4)
@@ -131,11 +134,6 @@ def _long_enough(points: np.ndarray, score: float) -> Optional[Boundary]:
     return (points, score) if len(points) + 1 >= _LEAST_NUMBERS else None
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return (1 / (1 + np.exp(-values))).astype(np.float32)
-
-
 def needed(module: str, distribution: str) -> Any:
     """A module that post-processing needs.
 
@@ -155,11 +153,11 @@ def needed(module: str, distribution: str) -> Any:
 def _of_textsnake(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
     maps, settings = values[MAPS].astype(np.float32), texts["settings"]
     morphology = needed("skimage.morphology", "scikit-image")
-    score, centre = _sigmoid(maps[0]), _sigmoid(maps[1])
+    score, centre = sigmoid(maps[0]), sigmoid(maps[1])
     centre = centre * score
     length = np.sqrt(1.0 / (maps[2] ** 2 + maps[3] ** 2 + 1e-8))
     sin, cos, radii = maps[2] * length, maps[3] * length, maps[4]
-    mask = _filled(centre > settings["min_center_region_confidence"]).astype(np.uint8)
+    mask = filled(centre > settings["min_center_region_confidence"]).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     found = []
     for contour in contours:
@@ -190,15 +188,6 @@ _STEP = 0.03
 """How far the middle of a text is looked for at a time, as a share of its radius."""
 _MOST_STEPS = 10_000
 """Upstream knows no end, where a radius is next to nothing."""
-
-
-def _filled(mask: np.ndarray) -> np.ndarray:
-    """A mask (H, W) bool without holes: what a flood from outside of the picture does not reach."""
-    height, width = mask.shape
-    canvas = np.zeros((height + 2, width + 2), np.uint8)
-    canvas[1:-1, 1:-1] = mask
-    cv2.floodFill(canvas, np.zeros((height + 4, width + 4), np.uint8), (0, 0), (1,))
-    return np.asarray((canvas[1:-1, 1:-1] == 0) | mask)
 
 
 def _centred(places: np.ndarray, step: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -245,7 +234,7 @@ def _of_level(classes: np.ndarray, coefficients: np.ndarray, settings: How, scal
     degree = int(settings["fourier_degree"])
     text, middle = _softmax(classes[:2])[1], _softmax(classes[2:])[1]
     score = (text ** settings["alpha"]) * (middle ** settings["beta"])
-    mask = _filled(score > settings["score_thr"])
+    mask = filled(score > settings["score_thr"])
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     found: List[Boundary] = []
     for contour in contours:
@@ -304,10 +293,23 @@ def _softmax(values: np.ndarray) -> np.ndarray:
     return raised / raised.sum(0, keepdims=True)
 
 
+def _of_drrg(values: Mapping[str, np.ndarray], texts: How) -> List[Boundary]:
+    if "components" not in values:  # but what the file gives of a picture, of whose graph the links may be
+        given = values.get(LINKS, np.empty((0, 0), np.float32))
+
+        def judge(feeds: Dict[str, np.ndarray]) -> np.ndarray:
+            shape = feeds["neighbours"].shape
+            return given if given.shape == shape else np.zeros(shape, np.float32)
+
+        values = linked(values[FEATURES], texts, judge)
+    return outlines_of(values, texts["settings"]["link_thr"])
+
+
 FINDERS: Dict[str, Callable[[Mapping[str, np.ndarray], How], List[Boundary]]] = {
     "db": _of_db,
     "pan": _of_pan,
     "pse": _of_pse,
     "textsnake": _of_textsnake,
     "fce": _of_fce,
+    "drrg": _of_drrg,
 }
