@@ -233,6 +233,8 @@ __all__ = [
     "CRNN_OPTIONS",
     "DB",
     "DB_OPTIONS",
+    "DRRG",
+    "DRRG_OPTIONS",
     "DETECTORS",
     "KIE",
     "KIE_OPTIONS",

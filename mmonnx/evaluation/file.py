@@ -8,6 +8,7 @@ import numpy as np
 from ..runtime import (
     DEFAULT_RUNTIME,
     DEFAULTS,
+    GRAPH_INPUTS,
     ORIGINAL_SIZE,
     PREFIX,
     AnySession,
@@ -87,6 +88,8 @@ class OnnxFile:
             if "input" not in names:
                 return None, None
             known = True
+        if self.description.texts is not None and self.description.texts["how"] == "drrg":
+            known = set(names) == {"input", *GRAPH_INPUTS}
         shape: Sequence[Any] = self._session.input_shape("input") if known and "input" in names else ()
         if len(shape) not in _RANKS:
             raise InputError(
@@ -94,6 +97,15 @@ class OnnxFile:
             )
         size = [side if isinstance(side, int) else None for side in shape]
         return size[0], None if None in size[-2:] else (int(size[-2] or 0), int(size[-1] or 0))
+
+    @property
+    def batch(self) -> Optional[int]:
+        """How many images it takes at a time, None for any number."""
+        return self._batch
+
+    def input_shape(self, name: str) -> Sequence[Any]:
+        """The shape of an input: numbers where it is fixed."""
+        return self._session.input_shape(name)
 
     def last_axis(self, name: str) -> Optional[int]:
         """How long an output's last axis is, None where that is dynamic: of scores, how many classes there are."""

@@ -1,4 +1,4 @@
-"""Quadrangles that are merged with their neighbours in a row, and then suppressed by better ones: locality-aware NMS."""
+"""Locality-aware NMS: quadrangles are merged with their neighbours in a row, and then suppressed by better ones."""
 
 import importlib
 from typing import Any, List, Tuple

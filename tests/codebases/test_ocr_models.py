@@ -135,7 +135,6 @@ def test_a_model_that_is_there_already(tmp_path):
         ([CRNN, "--seg-logits"], "--seg-logits is for a segmentor of mmseg"),
         ([CRNN, "--device-id", "0"], "a GPU that torch sees"),
         (["mmocr::textrecog/crnn/none.py"], "is not in the installed mmocr"),
-        (["mmocr::textdet/drrg/drrg_r50_fpn_unet_1200e_ctw1500.py"], "is a DRRG: a graph of the texts' parts is built"),
         (["mmocr::ner/bert_softmax/bert_softmax_cluener_18e.py"], "is a NerClassifier: it takes no picture"),
     ],
 )

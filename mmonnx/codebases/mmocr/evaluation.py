@@ -14,12 +14,17 @@ from ...rewriting import VALID_WIDTH
 from ...runtime import (
     CHAR_MAPS,
     CHAR_SCORES,
+    FEATURES,
+    LINKS,
     READERS,
     KeyInformation,
     Text,
     TextRegions,
     best_of,
     filled,
+    idle_graph,
+    idle_pictures,
+    linked,
     read_text,
     regions_of,
 )
@@ -88,7 +93,7 @@ class TextEvaluator(Evaluator):
         if file.description.annotations is not None:
             return partial(_extract, file)
         texts: Any = file.description.texts
-        how = _read if texts["how"] in READERS else _find
+        how = _read if texts["how"] in READERS else _find_linked if texts["how"] == "drrg" else _find
 
         def run(group: Group) -> List[Any]:
             if group.samples and isinstance(group.samples[0], dict):
@@ -210,6 +215,21 @@ def _find(file: OnnxFile, group: Group) -> List[Any]:
     """The boundaries of a group's pictures."""
     outputs = file(group.images.numpy(), (int(group.images.shape[2]), int(group.images.shape[3])))
     return [_boundaries(file, one, meta) for one, meta in zip(outputs, group.metas)]
+
+
+def _find_linked(file: OnnxFile, group: Group) -> List[Any]:
+    """The boundaries of a group's pictures, of which the file judges the graph of each in a second run."""
+    count = file.batch or 1
+
+    def judge(graph: Dict[str, np.ndarray]) -> np.ndarray:
+        return file.once({"input": idle_pictures(file.input_shape("input")), **graph})[LINKS]
+
+    found = []
+    for image, meta in zip(group.images, group.metas):
+        feeds = {"input": np.repeat(image[None].numpy(), count, 0), **idle_graph(file.input_shape, count)}
+        features = file.once(feeds)[FEATURES][0]
+        found.append(_boundaries(file, linked(features, file.description.texts or {}, judge), meta))
+    return found
 
 
 def _boundaries(file: OnnxFile, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Dict[str, Any]:

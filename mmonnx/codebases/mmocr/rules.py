@@ -23,7 +23,7 @@ _CHOOSING = re.compile(
 """Layers that give logits of characters, in the order in which a recognizer runs them; or of texts and of pairs."""
 
 _OTHERS = {"textsnake": (4, 0.3, 6.0), "pan": (2, 0.1, 0.0), "drrg": (4, 0.5, 8.0)}
-"""The first channel, factor and bias of radii or heights, in pixels, and of embeddings, which are near within a text."""
+"""The first channel, factor and bias of radii or heights, in pixels, and of embeddings, near within a text."""
 
 RULES = (
     OFFSETS,
@@ -78,6 +78,8 @@ def _spread(layer: Any, likely: Optional[int], run: Callable[[], Any]) -> None:
         run()
     finally:
         handle.remove()
+    if not seen:  # a part that is not asked for
+        return
     values = torch.cat(seen)
     mean = values.mean(0)
     deviation = float((values - mean).std())

@@ -10,12 +10,12 @@ How it is read is data that the file keeps, a dict of which ``how`` is one of
 - ``drrg``: ``features`` (N, C, h, w), of which boundaries are read by way of a second run, see ``linking``;
 - ``masks``: the boundaries of a detector's masks, with ``settings`` alike.
 
-In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db`` and ``drrg``, shapely for
-``fce`` and scikit-image for ``textsnake``, which say so.
+In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db`` and ``drrg``, shapely
+for ``fce`` and scikit-image for ``textsnake``, which say so.
 """
 
 from .detectors import TextDetector
-from .linking import FEATURES, GRAPH_INPUTS, LINKS, graph_of, idle_graph, linked
+from .linking import FEATURES, GRAPH_INPUTS, LINKS, graph_of, idle_graph, idle_pictures, linked
 from .reading import CHAR_MAPS, CHAR_SCORES, READERS, VALID_WIDTH, best_of, read_text, steps_of
 from .recognizers import TextRecognizer
 from .regions import FINDERS, MAPS, regions_of
@@ -35,6 +35,7 @@ __all__ = [
     "best_of",
     "graph_of",
     "idle_graph",
+    "idle_pictures",
     "linked",
     "read_text",
     "regions_of",

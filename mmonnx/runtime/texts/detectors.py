@@ -1,6 +1,6 @@
 """Text detectors: an exported file that takes pictures, and finds where text is."""
 
-from typing import Any, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -43,12 +43,13 @@ class TextDetector(Model):
 
     def _judge(self, graph: Dict[str, np.ndarray]) -> np.ndarray:
         """The links of one picture's graph."""
-        pictures = idle_pictures(self._session.input_shape("input"), self.prepares)
+        pictures = idle_pictures(self._session.input_shape("input"))
         try:
             links: np.ndarray = self._session.run({"input": pictures, **graph})[LINKS]
         except Exception as error:  # each runtime has its own
+            count = len(graph["rois"])
             raise InputError(
-                f"'{self._path}' does not run on a graph of {len(graph['rois'])} components ({first_line(error)[:300]})",
+                f"'{self._path}' does not run on a graph of {count} components ({first_line(error)[:300]})",
                 "a file for any graph",
                 "export it again",
             ) from error

@@ -5,11 +5,11 @@ takes the graphs of one picture's components, and its features as ``context``, a
 component and each of its neighbours are of one text. What the other run needs is ``idle`` then.
 """
 
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from .components import Components, Settings, components_of
+from .components import Settings, components_of
 
 FEATURES, LINKS = "features", "links"
 GRAPH_INPUTS = ("context", "rois", "geometry", "graphs", "adjacency", "neighbours")
@@ -57,16 +57,10 @@ def idle_graph(shape_of: ShapeOf, count: int) -> Feeds:
     return {name: np.zeros(size, np.int64 if name in whole else np.float32) for name, size in sizes.items()}
 
 
-def idle_pictures(shape: Sequence[Any], prepared: bool = True) -> np.ndarray:
-    """Pictures beside a graph, of which nobody wants anything, as small as a file takes them.
-
-    Args:
-        shape: of the file's input, numbers where it is fixed.
-        prepared: whether that is (N, C, H, W) of floats; else it is (N, H, W, 3) of bytes.
-    """
-    usual = (1, 3, _IDLE_SIDE, _IDLE_SIDE) if prepared else (1, _IDLE_SIDE, _IDLE_SIDE, 3)
-    size = [axis if isinstance(axis, int) else one for axis, one in zip(shape, usual)]
-    return np.zeros(size, np.float32 if prepared else np.uint8)
+def idle_pictures(shape: Sequence[Any]) -> np.ndarray:
+    """Pictures beside a graph, of which nobody wants anything, as small as a file with such an input takes them."""
+    usual = (1, 3, _IDLE_SIDE, _IDLE_SIDE)
+    return np.zeros([axis if isinstance(axis, int) else one for axis, one in zip(shape, usual)], np.float32)
 
 
 def linked(features: np.ndarray, texts: Mapping[str, Any], judge: Callable[[Feeds], np.ndarray]) -> Feeds:

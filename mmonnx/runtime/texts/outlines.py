@@ -96,7 +96,7 @@ def _gap(one: Tuple[int, ...], other: Tuple[int, ...]) -> float:
 
 
 def _end(box: np.ndarray, contour: np.ndarray) -> np.ndarray:
-    """(2, 2) the corners of a box that a line of text begins or ends with: the side that is not inside; (0, 2) of none."""
+    """(2, 2) the corners at a line's end, of the side of a box that is not inside; (0, 2) where both are."""
     for above, below in ((0, 3), (1, 2)):
         x, y = (box[above] + box[below]) / 2
         if not cv2.pointPolygonTest(contour, (int(x), int(y)), False) > 0:
