@@ -30,7 +30,7 @@ _DISTRIBUTIONS = {"lanms": "lanms-neo==1.0.2"}
 
 
 class Absent(types.ModuleType):
-    """Stands for a package that is not installed: what is taken of it may be named; what is in ``_GIVEN`` may be called."""
+    """Stands for a package that is not installed: what is taken of it may be named, and of ``_GIVEN`` called."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):

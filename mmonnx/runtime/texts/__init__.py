@@ -10,8 +10,8 @@ How it is read is data that the file keeps, a dict of which ``how`` is one of
 - ``drrg``: ``features`` (N, C, h, w), of which boundaries are read by way of a second run, see ``linking``;
 - ``masks``: the boundaries of a detector's masks, with ``settings`` alike.
 
-In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db`` and ``drrg``, shapely
-for ``fce`` and scikit-image for ``textsnake``, which say so.
+In: outputs by name. Out: ``Text``, ``TextRegions``. Touched: nothing. pyclipper is needed for ``db``
+and ``drrg``, shapely for ``fce`` and scikit-image for ``textsnake``, which say so.
 """
 
 from .detectors import TextDetector
