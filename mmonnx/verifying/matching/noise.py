@@ -161,7 +161,8 @@ class PoseNoise:
     Attributes:
         moved: (n, K) how far each key point moved at most, in pixels, where it stayed the same one.
         farthest: (n, K) how far it moved at most, wherever to.
-        score: how far a score moved at most.
+        score: how far a key point's score moved at most.
+        person: how far a whole pose's did.
     """
 
     def __init__(self, expected: Poses) -> None:
@@ -170,7 +171,7 @@ class PoseNoise:
         self._places: List[np.ndarray] = []
         self.moved = np.zeros(expected.keypoints.shape[:2])
         self.farthest = np.zeros(expected.keypoints.shape[:2])
-        self.score = 0.0
+        self.score = self.person = 0.0
 
     def add(self, again: Poses) -> None:
         """Take a further run's key points into account."""
@@ -181,6 +182,8 @@ class PoseNoise:
         self.farthest = np.maximum(self.farthest, apart)
         self.moved = np.where(apart <= _SAME.box, np.maximum(self.moved, apart), self.moved)
         self.score = max(self.score, float(gaps[..., 2].max(initial=0.0)))
+        if self._expected.scores is not None and again.scores is not None:
+            self.person = max(self.person, float(np.abs(again.scores - self._expected.scores).max(initial=0.0)))
         self._places.append(again.keypoints[..., :2])
         if self._heats is not None and again.heats is not None and again.heats.shape == self._heats.shape:
             self._heats = np.maximum(self._heats, np.abs(again.heats - self._expected.heats))

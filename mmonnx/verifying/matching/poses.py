@@ -14,7 +14,7 @@ _TWO = 2
 
 
 def match_poses(expected: Poses, actual: Poses, tolerances: Tolerances, noise: Optional[PoseNoise] = None) -> Match:
-    """Compare key points in pixels, each with its own counterpart, and their scores as shares of the greatest.
+    """Compare key points in pixels, each with its own counterpart, and scores as shares of the greatest.
 
     A key point may be elsewhere where PyTorch's own heats of the two places are equal but for roundings, as shares of
     the heats' range or as PyTorch's further runs show them; where one of these has it there; or where it moves as far
@@ -94,11 +94,16 @@ def _scores(
     expected: Poses, actual: Poses, tolerances: Tolerances, noise: Optional[PoseNoise]
 ) -> Tuple[float, float, List[str]]:
     """How far scores are apart at most, how far they may be where the tolerance does not serve, what is wrong."""
-    ours, theirs = expected.keypoints[..., 2].astype(np.float64), actual.keypoints[..., 2]
-    difference = float(np.abs(ours - theirs).max(initial=0.0))
-    usual = tolerances.score * float(np.abs(ours).max(initial=0.0))
-    allowed = max(usual, NOISE_MARGIN * noise.score if noise is not None else 0.0)
-    lines = []
-    if not difference <= allowed:
-        lines.append(f"scores: differ by {difference:.2g}, at most {allowed:.2g} is right")
-    return difference, allowed if difference > usual else 0.0, lines
+    pairs = [("scores", expected.keypoints[..., 2], actual.keypoints[..., 2], noise.score if noise else 0.0)]
+    if expected.scores is not None and actual.scores is not None:
+        pairs.append(("people's scores", expected.scores, actual.scores, noise.person if noise else 0.0))
+    greatest, beyond, lines = 0.0, 0.0, []
+    for what, ours, theirs, moved in pairs:
+        ours = ours.astype(np.float64)
+        difference = float(np.abs(ours - theirs).max(initial=0.0))
+        usual = tolerances.score * float(np.abs(ours).max(initial=0.0))
+        allowed = max(usual, NOISE_MARGIN * moved)
+        if not difference <= allowed:
+            lines.append(f"{what}: differ by {difference:.2g}, at most {allowed:.2g} is right")
+        greatest, beyond = max(greatest, difference), max(beyond, allowed if difference > usual else 0.0)
+    return greatest, beyond, lines
