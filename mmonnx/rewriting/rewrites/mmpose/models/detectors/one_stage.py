@@ -5,12 +5,11 @@ from typing import Any, Dict, Mapping, Sequence
 import torch
 from torch.nn import functional
 
-from ....batched import longest
-from ....context import ExportContext
+from .....symbolics import ABSENT
+from ....batched import compact, longest
+from ....context import Detections, ExportContext
 from ....registry import rewrite
 from ...core.post_processing import decoded, heats_at, nearby_joints_nms
-
-_NOBODY = -1.0
 
 
 @rewrite("mmpose.models.detectors.one_stage.DisentangledKeypointRegressor.forward_test")
@@ -35,23 +34,23 @@ def forward_test(
     points = points * (float(meta["image_size"]) / float(meta["heatmap_size"][0]))
     heats = heats_at(heat[:, 1:], points, size, align_corners)
     poses = torch.cat([points, (middles[..., None] * heats)[..., None]], 3)
-    scores = poses[..., 2].mean(2)
-    if hasattr(self, "rescore_net"):
-        judged = self.rescore_net(poses.flatten(0, 1), meta["skeleton"]).reshape(scores.shape)
-        scores = scores * torch.where(judged == judged, judged, torch.zeros_like(judged))  # no number counts nothing
+    kept = torch.arange(valid.shape[1], device=valid.device)[None] + torch.zeros_like(valid, dtype=torch.long)
     if settings.get("use_nms", False):
         thresholds = float(settings["nms_dist_thr"]), settings["nms_joints_thr"]
         kept, valid = nearby_joints_nms(points, heats.mean(2), valid, *thresholds)
-        poses = poses.gather(1, kept[..., None, None].expand(-1, -1, *(int(side) for side in poses.shape[2:])))
-        scores = scores.gather(1, kept)
-    return _cut(context, poses, scores, valid)
+    chosen = compact(context, valid.to(poses) + (1 - valid.to(poses)) * ABSENT)
+    image = context.image_index
+    assert image is not None  # ``compact`` leaves one
+    rows = poses[image, kept.reshape(-1)[chosen]]
+    valid = valid[:, : longest(context, valid.long().sum(1))]
+    found = Detections(rows, image, valid, rows, image)
+    return {"preds": found.unflatten(rows), "scores": found.unflatten(_scores(self, rows, meta["skeleton"]) + 1) - 1}
 
 
-def _cut(
-    context: ExportContext, poses: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor
-) -> Dict[str, torch.Tensor]:
-    """Poses (N, k, K, 3) and scores (N, k), those that are there first: as many as the image with the most has."""
-    most = longest(context, valid.long().sum(1))
-    poses, scores, valid = (values[:, :most] for values in (poses, scores, valid))
-    poses = torch.where(valid[..., None, None], poses, torch.zeros_like(poses))
-    return {"preds": poses, "scores": torch.where(valid, scores, torch.full_like(scores, _NOBODY))}
+def _scores(self: Any, poses: torch.Tensor, skeleton: Any) -> torch.Tensor:
+    """(S,) the scores of poses (S, K, 3), as the second network judges them where there is one."""
+    scores = poses[..., 2].mean(1)
+    if not hasattr(self, "rescore_net"):
+        return scores
+    judged = self.rescore_net(poses, skeleton)
+    return scores * torch.where(judged == judged, judged, torch.zeros_like(judged))  # what is no number counts nothing
