@@ -4,13 +4,14 @@ Its second network, where it has one, judges people by the links between their k
 each picture.
 """
 
-from typing import Any, Dict, List, Mapping, Optional
+import importlib
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from ...environment import inference
+from ...environment import StandIn, inference, standing_in
 from ...loading import Feeds
 from ...runtime import Poses
 from ...support import InputError
@@ -66,13 +67,27 @@ def predict(model: Any, batch: Feeds) -> List[Poses]:
     meta: Dict[str, Any] = {"image_file": "", "flip_index": [], "num_joints": count, **meta_of(model)}
     scale = size - 1 if model.use_udp else size / 200.0  # without aligned corners upstream counts in units of 200
     meta.update(test_scale_factor=[1], base_size=(width, height), center=size / 2, scale=scale)
-    with inference(model), one_pass(model):
+    upstream = importlib.import_module("mmpose.models.detectors.one_stage")
+    by_index = StandIn([upstream], "nearby_joints_nms", _ranked)
+    with inference(model), one_pass(model), standing_in([by_index]):
         for image in batch["input"]:
             one = model(img=image[None], img_metas=[{**meta, "aug_data": [image[None]]}], return_loss=False)
             rows = [np.asarray(pose, np.float32)[:, :3] for pose in one["preds"]]
             poses = np.stack(rows) if rows else np.empty((0, count, 3), np.float32)
             found.append(Poses(poses, scores=np.asarray(one["scores"], np.float32)))
     return found
+
+
+def _ranked(original: Callable[..., Any], people: Sequence[Mapping[str, Any]], *given: Any, **more: Any) -> Any:
+    """Upstream's suppression with ranks for scores: numpy leaves it open who of two equal ones is first.
+
+    Who is out of the picture has the scores of its border, as others beside it have.
+    """
+    order = np.argsort([-one["score"].mean() for one in people], kind="stable")
+    ranks = np.empty(len(people))
+    ranks[order] = np.arange(len(people))[::-1]
+    ranked = [{**one, "score": rank} for one, rank in zip(people, ranks)]
+    return original(ranked, *given, **{**more, "score_per_joint": False})
 
 
 def stir(model: Any) -> None:

@@ -74,7 +74,7 @@ def heats_at(heat: torch.Tensor, points: torch.Tensor, size: Tuple[Any, Any], al
 def nearby_joints_nms(
     points: torch.Tensor, scores: torch.Tensor, valid: torch.Tensor, dist_thr: float, nearby_thr: Optional[int]
 ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Which poses upstream's function of this name leaves, in its order.
+    """Which poses upstream's function of this name leaves, in its order; of equal scores the first goes first.
 
     Pose by pose, from the best score down, it asks who is near one that nobody has dropped. Of these it takes the best,
     and drops them all; but nothing happens where that one was dropped before. So a pose has its turn unless an earlier
@@ -102,9 +102,8 @@ def nearby_joints_nms(
     least = scores.new_full((1,), LEAST)
     best, taken = torch.where(close, scores[:, None], least).max(2)
     taken = torch.where(best > LEAST / 2, taken, number)  # a pose that is one point is not even near itself
-    # of equal scores numpy has the last one first
     equal = scores[:, :, None] == scores[:, None]
-    earlier = (scores[:, :, None] > scores[:, None]) | (equal & (number[:, None] > number))
+    earlier = (scores[:, :, None] > scores[:, None]) | (equal & (number[:, None] < number))
     drops = close | close.gather(2, taken[:, None].expand(-1, number.shape[0], -1))
     turns = set_nms((earlier & drops & both).to(scores), valid.to(scores)[:, None])[:, 0]
     before = (turns[:, :, None] * earlier.to(scores)).sum(1)
