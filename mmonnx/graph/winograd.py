@@ -1,10 +1,11 @@
 """Convolutions of 3x3 by Winograd's algorithm, F(4x4, 3x3), in standard operators.
 
 Tiles of 4x4 results are computed from 6x6 inputs with 36 products of a channel by a filter, in the place of 144: a
-matrix product for each of the 36, between two small linear maps. Its rounding is some ten times as large.
+matrix product for each of the 36, between two small linear maps. Its rounding is up to ten times as large.
 """
 
 import math
+from fractions import Fraction
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
@@ -20,28 +21,22 @@ WINOGRAD = ".winograd."
 """What the names of the nodes have that stand for a convolution."""
 _KERNEL, _TILE = 3, 4
 _SPAN = _TILE + _KERNEL - 1
-# the maps of Cook and Toom at the points 0, 1, -1, 2, -2 and infinity
-_OF_IMAGE = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
-_OF_KERNEL = np.array(((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 24))) / 24
-_OF_RESULT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+# Beside the point at infinity. With them rounding is half of what the customary 1 and 2 give, and a quarter of it at
+# its worst; the maps of tiles and of results are exact in float32.
+_POINTS = [Fraction(point) for point in ("0", "5/8", "-5/8", "3/2", "-3/2")]
 
 # Of ONNX Runtime on two cores with AVX-512, in picoseconds; ``_pays`` needs their ratios alone. docs/speed.md has them.
 _PRODUCT = 3.85
 """For a product and a sum of a convolution."""
 _OF_MATRIX = 5.0
 """For those of a matrix product."""
-_MOVE, _FAR_MOVE = 900.0, 1650.0
-"""For bringing a pixel of a channel into tiles and back: in what a processor keeps near, and beyond."""
+_MOVE, _FAR_MOVE, _SCATTERED = 800.0, 1650.0, 3300.0
+"""For bringing a pixel of a channel into tiles and back: in what is kept near, beyond that, and in small pieces."""
 _FAR = 2**25
 """Bytes of all tiles from which on they are not kept near."""
-_WEIGHT = 20.0
+_PIECE = 32
+"""Tiles of one of several images below which they are moved in small pieces."""
+_WEIGHT = 40.0
 """For reading a number of the kernels' maps."""
 _NODES = 250e6
 """For so many small operators in the place of one."""
@@ -63,8 +58,9 @@ def with_winograd(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> Tu
     if not chosen:
         return model, 0
     shared = Writer("winograd.", opset_of(model))
-    maps = shared.constant(_twice(_OF_IMAGE).reshape(-1, 1, _SPAN, _SPAN), np.float32)
-    back = shared.constant(_by_columns(_twice(_OF_RESULT)), np.float32)
+    of_image, of_kernel, of_result = (_twice(one) for one in _cook_toom())
+    maps = shared.constant(of_image.reshape(-1, 1, _SPAN, _SPAN), np.float32)
+    back = shared.constant(_by_columns(of_result), np.float32)
     kernels: Dict[str, str] = {}
     result, nodes = onnx.ModelProto(), []
     result.CopyFrom(model)
@@ -74,7 +70,7 @@ def with_winograd(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> Tu
             continue
         weight = node.input[1]
         if weight not in kernels:
-            kernels[weight] = shared.constant(_of_kernels(numpy_helper.to_array(weights[weight])), np.float32)
+            kernels[weight] = shared.constant(_mapped(of_kernel, numpy_helper.to_array(weights[weight])), np.float32)
         writer = Writer(f"{node.name or node.output[0]}{WINOGRAD}", opset_of(model))
         _write(writer, node, weights, _Maps(maps, kernels[weight], back))
         nodes.extend(writer.nodes)
@@ -130,14 +126,40 @@ def _pays(kernels: Sequence[int], image: Sequence[int]) -> bool:
     tiles = image[0] * math.prod(-(-side // _TILE) for side in image[2:])
     plain = _KERNEL**2 * filters * channels * pixels * _PRODUCT
     move = _MOVE if _SPAN**2 * 4 * (filters + channels) * tiles < _FAR else _FAR_MOVE
+    if image[0] > 1 and tiles < _PIECE * image[0]:
+        move = _SCATTERED
     read = _SPAN**2 * filters * channels * _WEIGHT
     moved = (filters + channels) * _TILE**2 * tiles * move
     return _SPAN**2 * filters * channels * tiles * _OF_MATRIX + moved + read + _NODES < _GAIN * plain
 
 
-def _twice(values: Any) -> np.ndarray:
+def _cook_toom() -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The linear maps of a line: of 6 pixels (6, 6), of a kernel (6, 3), and of 6 products to 4 results (4, 6).
+
+    A line and a kernel are polynomials; what is theirs at enough points is multiplied, and their product's coefficients
+    are found again. The results are those of the transposed problem, a correlation.
+    """
+    factors = [math.prod(point - other for other in _POINTS if other != point) for point in _POINTS]
+    powers = [[point**power for power in range(_SPAN)] for point in _POINTS]
+    last = [[Fraction(int(power == degree - 1)) for power in range(degree)] for degree in (_KERNEL, _TILE)]
+    of_kernel = [[value / factor for value in row[:_KERNEL]] for row, factor in zip(powers, factors)] + [last[0]]
+    of_result = [row[:_TILE] for row in powers] + [last[1]]
+    roots = [[other for other in _POINTS if other != point] for point in _POINTS] + [_POINTS]
+    of_image = [[*_from_roots(row), *[Fraction(0)] * (_SPAN - 1 - len(row))] for row in roots]
+    image, kernel, result = (np.array(rows).astype(np.float64) for rows in (of_image, of_kernel, of_result))
+    return image, kernel, result.T
+
+
+def _from_roots(roots: Sequence[Fraction]) -> List[Fraction]:
+    """The coefficients, from the lowest, of the polynomial with these roots whose highest is 1."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [above - root * below for above, below in zip([Fraction(0), *found], [*found, Fraction(0)])]
+    return found
+
+
+def _twice(one: np.ndarray) -> np.ndarray:
     """A linear map (a, b) of rows and of columns, as one of flattened tiles: (a * a, b * b)."""
-    one = np.asarray(values, np.float64)
     return np.kron(one, one)
 
 
@@ -146,11 +168,11 @@ def _by_columns(rows: np.ndarray) -> np.ndarray:
     return rows.reshape(_TILE, _TILE, -1).swapaxes(0, 1).reshape(rows.shape)
 
 
-def _of_kernels(weight: np.ndarray) -> np.ndarray:
+def _mapped(of_kernel: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Kernels (K, C, 3, 3) as the products want them: (36, K, C)."""
     filters, channels = weight.shape[:2]
     flat = weight.astype(np.float64).reshape(filters * channels, -1)
-    return (_twice(_OF_KERNEL) @ flat.T).reshape(-1, filters, channels)
+    return (of_kernel @ flat.T).reshape(-1, filters, channels)
 
 
 def _write(writer: Writer, node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], maps: _Maps) -> None:
@@ -171,17 +193,14 @@ def _write(writer: Writer, node: onnx.NodeProto, weights: Mapping[str, onnx.Tens
         return writer.op("Mul", sizes, writer.constant(factors, np.int64))
 
     size = sides(image)
-    # channels first: what the small convolution gives is then read as it lies, whatever the batch
-    planes = writer.op("Transpose", image, perm=[1, 0, 2, 3])
-    planes = writer.op("Reshape", planes, joined(-1, 1, size))
+    # The batch is what is left over of a shape, as it may be empty: no size of 0 beside a -1
+    planes = writer.op("Reshape", image, joined(-1, 1, size))
     pads = [1, 1, _TILE, _TILE]  # as many tiles as reach over the image: (H - 1) // 4 + 1
     tiles = writer.op("Conv", planes, maps.image, kernel_shape=[_SPAN] * 2, strides=[_TILE] * 2, pads=pads)
     across = sides(tiles)
-    count = writer.op("ReduceProd", across, keepdims=1)
-    # A batch's tiles are columns of one product for each of the 36: ONNX Runtime 1.19 has no MatMul of a stack by an empty
-    # one. The batch is what is left over of a shape, as it may be empty: no size of 0 beside a -1
-    tiles = writer.op("Reshape", tiles, joined(channels, -1, flat, count))
-    tiles = writer.op("Transpose", tiles, perm=[2, 0, 1, 3])
+    # A batch's tiles are columns of one product for each of the 36: ONNX Runtime 1.19 has no MatMul by an empty stack
+    tiles = writer.op("Reshape", tiles, joined(-1, channels, flat, writer.op("ReduceProd", across, keepdims=1)))
+    tiles = writer.op("Transpose", tiles, perm=[2, 1, 0, 3])
     tiles = writer.op("Reshape", tiles, writer.constant([flat, channels, -1], np.int64))
     products = writer.op("MatMul", maps.kernels, tiles)  # (36, K, C) by (36, C, N * T)
     products = writer.op("Reshape", products, writer.constant([flat, -1], np.int64))

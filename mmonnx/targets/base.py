@@ -21,6 +21,7 @@ class Capabilities:
         dynamic_shapes: inputs of a file may have axes of any size.
         unordered_best: TopK may leave the best unordered, and is faster then.
         plain_convolutions: it computes every product of a convolution, so that Winograd's algorithm is faster.
+        scanning_loops: a loop may leave behind what each of many turns gives, at little cost.
         external_data: the weights may be in a file of their own, as those of a model over 2 GiB have to be.
     """
 
@@ -32,6 +33,7 @@ class Capabilities:
     dynamic_shapes: bool = True
     unordered_best: bool = False
     plain_convolutions: bool = False
+    scanning_loops: bool = False
     external_data: bool = True
 
 

@@ -2,7 +2,7 @@
 
 from .base import Capabilities, Target
 
-KERNELS = Capabilities(unordered_best=True, plain_convolutions=True)
+KERNELS = Capabilities(unordered_best=True, plain_convolutions=True, scanning_loops=True)
 """What its kernels on a processor can do, wherever they run."""
 ONNXRUNTIME = Target(
     name="onnxruntime",

@@ -73,7 +73,7 @@ def test_any_size_and_batch(always, opset, bias):
 
 
 def test_its_rounding_is_that_of_a_few_bits(always):
-    """Of 256 channels, beside sums of 64 bits: some ten times the rounding of the convolution itself."""
+    """Of 256 channels, beside sums of 64 bits: up to ten times the rounding of the convolution itself."""
     model = model_of([conv()], filters=8, channels=256)
     feed = image_of(1, 24, 24, 256)
     weight, _, bias = (numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer)
@@ -83,7 +83,7 @@ def test_its_rounding_is_that_of_a_few_bits(always):
     (ours,) = Session(with_winograd(model, feed)[0]).run(feed).values()
     (plain,) = Session(model).run(feed).values()
     off, usual = (np.abs(value - exact).max() for value in (ours, plain))
-    assert usual < off < 50 * usual and off < 1e-5 * np.abs(exact).max()
+    assert usual < off < 15 * usual and off < 4e-6 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,7 @@ def test_levels_share_their_kernels_and_names_stay(always):
         ((256, 36, 3, 3), (1, 36, 60, 80), False),
         ((256, 256, 3, 3), (1, 256, 2, 2), False),  # its maps are read for a tile
         ((256, 256, 3, 3), (0, 256, 14, 14), False),  # there is nothing to gain
+        ((256, 256, 3, 3), (100, 256, 14, 14), False),  # moved in pieces of 16 tiles
     ],
 )
 def test_it_is_for_large_products(kernels, image, pays):
@@ -176,9 +177,9 @@ def test_a_whole_export(tmp_path, capsys):
 
 
 def test_a_wrong_map_does_not_pass_the_verification(tmp_path, monkeypatch):
-    wrong = [list(row) for row in winograd._OF_RESULT]
-    wrong[3][5] = 1.001  # the last row of every tile by the last of its points
-    monkeypatch.setattr(winograd, "_OF_RESULT", wrong)
+    image, kernel, result = winograd._cook_toom()
+    result[3][5] = 1.001  # the last row of every tile by the last of its points
+    monkeypatch.setattr(winograd, "_cook_toom", lambda: (image, kernel, result))
     with pytest.raises(VerificationError):
         mmonnx.export(Layers(), torch.randn(1, 3, 48, 64), str(tmp_path / "model.onnx"), winograd=True, verify=True)
     assert not (tmp_path / "model.onnx").exists()

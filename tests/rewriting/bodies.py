@@ -1,7 +1,7 @@
 """How the tests run the bodies of mmcv's operators in ONNX Runtime."""
 
 import io
-from typing import Any, List, Sequence
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from mmonnx.graph.functions import walk_nodes
 from mmonnx.rewriting.lowering.inline import inline_functions
 from mmonnx.rewriting.rewrites import ExportContext, rewriting
 from mmonnx.rewriting.symbolics.functions import find_function
+from mmonnx.targets import Capabilities
 
 OPSETS = sorted({11, compat.max_opset()})
 every_opset = pytest.mark.parametrize("opset", OPSETS)
@@ -79,11 +80,13 @@ def _typed(model: onnx.ModelProto) -> onnx.ModelProto:
     return inferred
 
 
-def export(module: torch.nn.Module, inputs: Sequence[torch.Tensor], opset: int) -> onnx.ModelProto:
+def export(
+    module: torch.nn.Module, inputs: Sequence[torch.Tensor], opset: int, capabilities: Optional[Capabilities] = None
+) -> onnx.ModelProto:
     """A module traced with its rewrites, every axis of every input and output dynamic, and bodies inlined."""
     buffer, names = io.BytesIO(), [f"input_{number}" for number in range(len(inputs))]
     axes = {name: {axis: f"{name}_{axis}" for axis in range(value.dim())} for name, value in zip(names, inputs)}
-    with rewriting(ExportContext(opset=opset)), torch.no_grad(), compat.no_graph_dump():
+    with rewriting(ExportContext(capabilities or Capabilities(), opset=opset)), torch.no_grad(), compat.no_graph_dump():
         torch.onnx.export(
             module.eval(),
             tuple(inputs),

@@ -5,8 +5,11 @@ import torch
 from bodies import close, every_opset, export, rand, randn, run, run_body
 
 from mmonnx import fallback
+from mmonnx.rewriting.symbolics import multi_scale_deform_attn
+from mmonnx.targets import Capabilities
 
-NAME = "MMCVMultiScaleDeformableAttn"
+FORMS = {"mmcv": "MMCVMultiScaleDeformableAttn", "mmonnx": "MultiScaleDeformableAttnByLevels"}
+every_form = pytest.mark.parametrize("domain", FORMS)
 
 
 def make(batch, queries, heads, dims, points, shapes, seed=0):
@@ -26,18 +29,30 @@ def reference(value, shapes, starts, locations, weights):
     return multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
 
 
+@every_form
 @every_opset
 @pytest.mark.parametrize("batch, queries, heads, dims, points", [(1, 5, 1, 4, 1), (2, 7, 3, 8, 4), (3, 1, 2, 1, 2)])
 @pytest.mark.parametrize("shapes", [[[3, 4]], [[5, 7], [3, 4], [1, 2]], [[1, 1], [6, 1], [2, 9], [4, 4]]])
-def test_body(opset, batch, queries, heads, dims, points, shapes):
+def test_body(domain, opset, batch, queries, heads, dims, points, shapes):
     inputs = make(batch, queries, heads, dims, points, shapes)
-    close(run_body(NAME, opset, inputs, im2col_step=64)[0], reference(*inputs))
+    close(run_body(FORMS[domain], opset, inputs, domain, im2col_step=64)[0], reference(*inputs))
 
 
 @every_opset
-def test_body_of_no_image(opset):
+@pytest.mark.parametrize("turns", [2, 3, 4, 30, 42, 99])
+def test_body_in_turns(opset, turns, monkeypatch):
+    """Some of 42 rows at a time: the last turn reaches back for 4; in 30 there are more turns than rows in one."""
+    inputs = make(2, 7, 3, 8, 4, [[5, 7], [3, 4]])
+    rows, each = 2 * 7 * 3, 2 * 4 * 4 * 8
+    monkeypatch.setattr(multi_scale_deform_attn, "_NEAR", rows * each // turns)
+    close(run_body(FORMS["mmcv"], opset, inputs, im2col_step=64)[0], reference(*inputs))
+
+
+@every_form
+@every_opset
+def test_body_of_no_image(domain, opset):
     inputs = make(0, 5, 2, 4, 3, [[2, 3], [1, 2]])
-    close(run_body(NAME, opset, inputs, im2col_step=64)[0], torch.zeros(0, 5, 8))
+    close(run_body(FORMS[domain], opset, inputs, domain, im2col_step=64)[0], torch.zeros(0, 5, 8))
 
 
 class Attention(torch.nn.Module):
@@ -63,11 +78,15 @@ def attention_inputs(batch, queries, sizes):
     return [randn(batch, queries, 16, seed=5), rand(batch, queries, 2, 2, seed=6), *maps]
 
 
+@every_form
 @every_opset
-def test_module_at_other_sizes(opset):
+def test_module_at_other_sizes(domain, opset):
     fallback.ensure()
     module = Attention().eval()
-    model = export(module, attention_inputs(1, 4, [(5, 6), (3, 2)]), opset)
+    capabilities = Capabilities(scanning_loops=domain == "mmcv")
+    model = export(module, attention_inputs(1, 4, [(5, 6), (3, 2)]), opset, capabilities)
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    assert len(loop.input) == (2 if domain == "mmcv" else 3)  # what goes from turn to turn
     for inputs in (attention_inputs(1, 4, [(5, 6), (3, 2)]), attention_inputs(2, 9, [(4, 8), (1, 3)])):
         with torch.no_grad():
             expected = module(*inputs)

@@ -35,7 +35,9 @@ def test_tables_name_operators_that_there_are(target):
 def test_capabilities_say_what_the_tables_say():
     assert not PPLNN.capabilities.empty_tensors
     for name in ("onnxruntime", "onnxruntime-mmcv", "onnxruntime-web"):
-        assert TARGETS[name].capabilities == Capabilities(unordered_best=True, plain_convolutions=True)
+        assert TARGETS[name].capabilities == Capabilities(
+            unordered_best=True, plain_convolutions=True, scanning_loops=True
+        )
     assert ExportContext().capabilities == Capabilities()
     assert {name for name, target in TARGETS.items() if target.capabilities.empty_tensors} == {
         "onnxruntime",
@@ -44,7 +46,7 @@ def test_capabilities_say_what_the_tables_say():
         "openvino",
         "tensorrt",
     }
-    for kernels in ("unordered_best", "plain_convolutions"):  # ONNX Runtime's alone
+    for kernels in ("unordered_best", "plain_convolutions", "scanning_loops"):  # ONNX Runtime's alone
         able = {name for name, target in TARGETS.items() if getattr(target.capabilities, kernels)}
         assert able == {"onnxruntime", "onnxruntime-mmcv", "onnxruntime-web"}
     assert [name for name, target in TARGETS.items() if not target.capabilities.flat_boxes] == ["opencv"]

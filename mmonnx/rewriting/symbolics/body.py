@@ -148,8 +148,8 @@ class Body:
         return self.op("Range", 0, self.squeeze(size, 0), 1)
 
     def cast(self, value: Value, kind: str) -> Value:
-        """As ``float``, ``int64`` or ``bool``."""
-        return self.op("Cast", value, to={"float": 1, "int64": 7, "bool": 9}[kind])
+        """As ``float``, ``int32``, ``int64`` or ``bool``."""
+        return self.op("Cast", value, to={"float": 1, "int32": 6, "int64": 7, "bool": 9}[kind])
 
     def loop(
         self,

@@ -21,4 +21,5 @@ def multi_scale_deformable_attn_pytorch(
     """Attend to L levels of (N, S, heads, D) values: upstream splits them by sizes that a trace would bake in."""
     sizes = value_spatial_shapes[:, 0] * value_spatial_shapes[:, 1]
     starts = sizes.cumsum(0) - sizes
-    return multi_scale_deformable_attn(value, value_spatial_shapes, starts, sampling_locations, attention_weights)
+    inputs = (value, value_spatial_shapes, starts, sampling_locations, attention_weights)
+    return multi_scale_deformable_attn(*inputs, by_levels=not context.capabilities.scanning_loops)
