@@ -9,7 +9,7 @@ from .....symbolics import ABSENT
 from ....batched import compact, longest
 from ....context import Detections, ExportContext
 from ....registry import rewrite
-from ...core.post_processing import decoded, heats_at, nearby_joints_nms
+from ...core import decoded, heats_at, nearby_joints_nms
 
 
 @rewrite("mmpose.models.detectors.one_stage.DisentangledKeypointRegressor.forward_test")
