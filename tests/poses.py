@@ -68,6 +68,14 @@ CID_OPTIONS = {
     "model.test_cfg.max_num_people": 6,
     "model.test_cfg.detection_threshold": 0.005,
 }
+DEKR = f"{_BODY}/dekr/coco/hrnet_w32_coco_512x512.py"
+DEKR_OPTIONS = {
+    **_NARROW_HRNET,
+    "model.keypoint_head.in_channels": (8, 16, 32, 64),
+    "model.keypoint_head.num_heatmap_filters": 16,
+    "model.test_cfg.nms_dist_thr": 0.1,
+    "model.test_cfg.keypoint_threshold": 0.2,
+}
 FILMS = "mmpose::body/2d_kpt_sview_rgb_vid/posewarper/posetrack18/hrnet_w48_posetrack18_384x288_posewarper_stage2.py"
 FILMS_OPTIONS = {
     **_NARROW_HRNET,
@@ -115,15 +123,31 @@ def small_pose_estimator(name, folder, options, **load):
     return load_small(name, folder, copy.deepcopy(options), shape=load.pop("shape", SHAPE), **load)
 
 
+def tell_all(model, info):
+    """Have upstream's ``inference_bottom_up_pose_model`` tell a DEKR what its pipeline asks for and forgets."""
+    from mmpose.datasets.builder import PIPELINES
+
+    @PIPELINES.register_module(force=True)
+    class AllTold:
+        def __call__(self, results):
+            results["ann_info"].update(skeleton=info.skeleton, heatmap_size=model.cfg.data_cfg.heatmap_size)
+            return results
+
+    model.cfg.test_pipeline = [{"type": "AllTold"}, *model.cfg.test_pipeline]
+
+
 __all__ = [
     "BOTTOM_UP",
     "CID",
     "CID_OPTIONS",
+    "DEKR",
+    "DEKR_OPTIONS",
     "KINDS",
     "FILMS",
     "FILMS_OPTIONS",
     "TCFORMER",
     "TCFORMER_OPTIONS",
+    "tell_all",
     "RESNET",
     "SHAPE",
     "SMALL",

@@ -52,7 +52,8 @@ class Task:
         classes: class names, may be empty.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, see ``runtime.description``; may be empty.
-        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        grouping: how key points of several people are read of maps, and told from those of somebody who was found
+            twice, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
         annotations: how the texts of a picture become inputs, see ``runtime.annotations``; None for a model without.
         prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.

@@ -49,6 +49,7 @@ from .results import (
     Text,
     TextMaps,
     TextRegions,
+    are_there,
     is_rotated,
 )
 from .session import Session, check_operator_library, mmcv_operator_library
@@ -180,6 +181,7 @@ __all__ = [
     "split_pipeline",
     "without_weights",
     "write_page",
+    "are_there",
 ]
 
 # who runs a file need not have onnx, nor Ray

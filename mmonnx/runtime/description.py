@@ -58,7 +58,8 @@ class Description:
         classes: class names, may be empty; the key points' names where these are found, characters where text is read.
         palette: (red, green, blue) of each class, may be empty.
         skeleton: lines between key points, each ``link`` (two of their indices) and ``color`` (red, green, blue).
-        grouping: how key points of several people are read of maps, see ``runtime.grouping``; None where they are not.
+        grouping: how key points of several people are read of maps, and told from those of somebody who was found
+            twice, see ``runtime.grouping``; None where they are not.
         texts: how text, or where it is, is read of the outputs, see ``runtime.texts``; None where it is not.
         annotations: how the texts of a picture become inputs, see ``runtime.annotations``; None of files without.
         prompt: how text that the file takes becomes its inputs, see ``runtime.prompts``; None for a file without.

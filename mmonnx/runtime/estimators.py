@@ -9,7 +9,7 @@ from ..support import InputError
 from . import drawing, pipeline
 from .grouping import Grouping, without_doubles
 from .model import NO_IMAGE, Model, Picture, Ready, as_exported
-from .results import Poses
+from .results import Poses, are_there
 
 
 class _Posing(Model):
@@ -116,13 +116,13 @@ class BottomUpPoseEstimator(_Posing):
             if crop is None:
                 raise ValueError("its pipeline aligns nothing")
             if "keypoints" in outputs:
-                there = outputs["scores"] >= 0
-                poses, scores = outputs["keypoints"][there].astype(np.float32), outputs["scores"][there]
-                poses[..., :2] = crop.in_picture(poses[..., :2], ready.prepared.shape)
-                return Poses(poses, None, scores.astype(np.float32))
-            heats = outputs["heatmaps"].astype(np.float32)
-            poses, scores = grouping.people(heats, outputs["tags"].astype(np.float32))
-            poses[..., :2] = crop.in_picture(poses[..., :2], (heats.shape[1], heats.shape[2]))
+                there, size = are_there(outputs["scores"]), ready.prepared.shape
+                poses, scores = (outputs[name][there].astype(np.float32) for name in ("keypoints", "scores"))
+            else:
+                heats = outputs["heatmaps"].astype(np.float32)
+                poses, scores = grouping.people(heats, outputs["tags"].astype(np.float32))
+                size = (heats.shape[1], heats.shape[2])
+            poses[..., :2] = crop.in_picture(poses[..., :2], size)
             if grouping.sigmas:
                 kept = without_doubles(poses, scores, grouping.sigmas)
                 poses, scores = poses[kept], scores[kept]

@@ -101,6 +101,15 @@ class Poses:
     step: Tuple[float, float] = (1.0, 1.0)
 
 
+NOBODY = -1.0
+"""The score in a file's ``scores`` where a picture has fewer people than another one of its batch."""
+
+
+def are_there(scores: np.ndarray) -> np.ndarray:
+    """(..., P) bool, which of a file's ``scores`` are people's: a model that judges them may give less than 0."""
+    return np.asarray(scores != NOBODY)
+
+
 @dataclass(frozen=True)
 class EditedImage:
     """An image that a model makes of another one, or an alpha matte.

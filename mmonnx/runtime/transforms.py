@@ -64,7 +64,9 @@ def _aligned(transform: Dict[str, Any]) -> List[Step]:
     width, height = transform["image_size"]
     scales = transform.get("test_scale_factor", [1])
     more = [{"type": "left out", "what": f"{len(scales) - 1} more scales"}] if len(scales) > 1 else []
-    step = {"type": "align", "size": [int(height), int(width)], "base": int(transform.get("base_length", 64))}
+    # the smallest scale has sides that are multiples of it, and the others go by that one
+    base = int(round(transform.get("base_length", 64) / min(scales)))
+    step = {"type": "align", "size": [int(height), int(width)], "base": base}
     return [*more, {**step, "udp": bool(transform.get("use_udp"))}]
 
 

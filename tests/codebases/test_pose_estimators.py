@@ -17,6 +17,8 @@ from poses import (
     BOTTOM_UP,
     CID,
     CID_OPTIONS,
+    DEKR,
+    DEKR_OPTIONS,
     FILMS,
     FILMS_OPTIONS,
     KINDS,
@@ -32,11 +34,14 @@ from poses import (
 from mmonnx import cli
 from mmonnx.codebases.mmpose.module import metas
 from mmonnx.environment import compat
-from mmonnx.loading import LoadOptions, owner_of
+from mmonnx.loading import LoadOptions, load, owner_of
 from mmonnx.loading.images import photographs
 from mmonnx.rewriting.lowering import lower
-from mmonnx.rewriting.rewrites import ExportContext
+from mmonnx.rewriting.rewrites import ExportContext, rewriting
+from mmonnx.rewriting.rewrites.mmpose.core.post_processing import decoded, heats_at, nearby_joints_nms
+from mmonnx.rewriting.rewrites.mmpose.models.detectors import one_stage as one_stage_test
 from mmonnx.runtime.session import Session
+from mmonnx.support.errors import InputError
 from mmonnx.tracing import faults_of
 from mmonnx.tracing.tracer import trace
 from mmonnx.verifying.verification import make_cases, verify
@@ -188,6 +193,129 @@ def test_nobody_is_found_where_no_middle_is_hot(tmp_path):
     assert len(expected.keypoints) == len(actual.keypoints) == 0
 
 
+def crowd(folder, shape=(128, 192), **options):
+    more = {f"model.test_cfg.{name}": value for name, value in options.items()}
+    return small_pose_estimator(DEKR, folder, {**DEKR_OPTIONS, **more}, dynamic=True, shape=shape)
+
+
+def test_people_that_are_suppressed_and_judged(tmp_path):
+    task = crowd(tmp_path)
+    assert task.output_names == ["keypoints", "scores"] and task.dynamic_axes["scores"] == {0: "batch", 1: "people"}
+    session, results = check(task)
+    assert not any(result.excused for result in results)
+    assert any(result.name.startswith("photograph") and result.name.endswith("batch 2") for result in results)
+    feeds, model = task.preprocess(photographs()[:2], (160, 96)), task.module.model
+    found = task.predict(feeds)
+    outputs = session.run({name: value.numpy() for name, value in feeds.items()})
+    assert [(row != -1).sum() for row in outputs["scores"]] == [len(one.scores) for one in found]
+    model.test_cfg["use_nms"] = False
+    assert all(1 < len(left.scores) < len(all_.scores) <= 30 for left, all_ in zip(found, task.predict(feeds)))
+    model.test_cfg["use_nms"] = True
+    means = [one.keypoints[..., 2].mean(1) for one in found]
+    assert any((np.argsort(-mean) != np.argsort(-one.scores)).any() for mean, one in zip(means, found))
+    assert np.ptp(np.concatenate([one.scores / mean for mean, one in zip(means, found)])) > 0.1
+
+
+def no_suppression(points, scores, valid, *thresholds):
+    return torch.arange(scores.shape[1]) + torch.zeros_like(scores, dtype=torch.long), valid
+
+
+def nearer(points, scores, valid, distance, count):
+    return nearby_joints_nms(points, scores, valid, 2 * distance, count)
+
+
+def hotter(parser, heat, offsets):
+    points, middles, valid = decoded(parser, heat, offsets)
+    return points, middles, middles > 2 * parser.keypoint_threshold
+
+
+def no_judgement(model, poses, skeleton):
+    return poses[..., 2].mean(1)
+
+
+def coarser(heat, points, size, align_corners):
+    return heats_at(heat, points, heat.shape[2:], align_corners)
+
+
+@pytest.mark.parametrize(
+    "name,fault",
+    [
+        ("nearby_joints_nms", no_suppression),
+        ("nearby_joints_nms", nearer),
+        ("decoded", hotter),
+        ("_scores", no_judgement),
+        pytest.param("heats_at", coarser, marks=pytest.mark.long),
+    ],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_a_fault_in_what_happens_to_people_is_found(tmp_path, monkeypatch, name, fault):
+    task = crowd(tmp_path)
+    monkeypatch.setattr(one_stage_test, name, fault)
+    session = Session(lower(trace(task, 11, ExportContext())))
+    assert not any(result.ok for result in verify(task, session.run, make_cases(task, None, task.shape, 1)[:1]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_nms": False},
+        {"rescore_cfg": None},
+        {"align_corners": True, "max_pool_kernel": 9},
+        {"use_udp": True},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_people_by_other_settings(tmp_path, settings):
+    task = crowd(tmp_path, **settings)
+    assert all(len(one.scores) > 1 for one in task.predict(task.inputs))
+    check(task)
+
+
+def test_people_of_maps_that_are_resized_before(tmp_path):
+    """In PyTorch: resized maps have equal places at their borders, which every runtime rounds otherwise."""
+    task = crowd(tmp_path, project2image=True)
+    feeds = task.preprocess(photographs()[:2], (96, 160))
+    with torch.no_grad(), rewriting(ExportContext()):
+        outputs = task.module(feeds["input"])
+    actual = task.read({name: value.numpy() for name, value in zip(task.output_names, outputs)})
+    for one, other in zip(task.predict(feeds), actual):
+        assert len(one.scores) > 2
+        np.testing.assert_allclose(other.keypoints, one.keypoints, atol=1e-3)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-5)
+
+
+def test_people_who_are_judged_to_be_less_than_nothing_or_nobody_at_all(tmp_path):
+    task = crowd(tmp_path)
+    model = task.module.model
+    with torch.no_grad():
+        model.rescore_net.l3.bias.fill_(-1.5)
+    assert (task.predict(task.inputs)[0].scores < 0).all()
+    check(task)
+    model.parser.keypoint_threshold = 100.0
+    session = Session(lower(trace(task, 11, ExportContext())))
+    (actual,) = task.read(session.run({name: value.numpy() for name, value in task.inputs.items()}))
+    (expected,) = task.predict(task.inputs)
+    assert actual.keypoints.shape == expected.keypoints.shape == (0, 17, 3) and actual.scores.shape == (0,)
+
+
+def test_several_scales_are_left_out_with_a_note(tmp_path):
+    name = DEKR.replace("512x512", "512x512_multiscale")
+    task = small_pose_estimator(name, tmp_path, DEKR_OPTIONS, shape=(64, 64))
+    assert any("(3 scales, flipped copies)" in note for note in task.notes)
+
+
+def test_a_checkpoint_without_the_network_that_judges_is_refused(tmp_path):
+    task = crowd(tmp_path, shape=(64, 64))
+    weights, config = task.module.model.state_dict(), small_config(DEKR, tmp_path, DEKR_OPTIONS)
+    torch.save({"state_dict": weights}, tmp_path / "whole.pth")
+    again = load(config, str(tmp_path / "whole.pth"), LoadOptions(shape=(64, 64))).module.model
+    torch.testing.assert_close(again.state_dict(), weights)
+    torch.save({"state_dict": {k: v for k, v in weights.items() if "rescore" not in k}}, tmp_path / "part.pth")
+    with pytest.raises(InputError, match="lacks the network that judges people, rescore_net"):
+        load(config, str(tmp_path / "part.pth"), LoadOptions(shape=(64, 64)))
+
+
 @pytest.mark.long
 def test_tokens_that_become_clusters(tmp_path, monkeypatch):
     task = small_pose_estimator(TCFORMER, tmp_path, TCFORMER_OPTIONS, dynamic=True, shape=(128, 96))
@@ -204,10 +332,9 @@ def test_tokens_that_become_clusters(tmp_path, monkeypatch):
 
 @pytest.mark.long
 def test_raw_outputs_are_heats_and_offsets_of_what_is_decoded_elsewhere(tmp_path, capsys):
-    name = "mmpose::body/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"
-    options = {**CID_OPTIONS, "model.keypoint_head.in_channels": (8, 16, 32, 64)}
-    options = {key: value for key, value in options.items() if "gfd" not in key and "test_cfg" not in key}
-    config, path = small_config(name, tmp_path, options), str(tmp_path / "x.onnx")
+    nameless = {**DEKR_OPTIONS, "dataset_info": {}, "data.test.dataset_info": {}}
+    nameless = {key: {"_delete_": True} if value == {} else value for key, value in nameless.items()}
+    config, path = small_config(DEKR, tmp_path, nameless), str(tmp_path / "x.onnx")
     assert cli.main(["export", config, "--shape", "64", "96", "--output-file", path]) == 2
     assert "with --skip-postprocess the file gives its maps of heat and of offsets" in capsys.readouterr().err
     command = ["export", config, "--shape", "64", "96", "--output-file", path, "--skip-postprocess", "--dynamic-export"]
@@ -261,7 +388,6 @@ def test_a_model_that_is_there_already(tmp_path):
             [FILMS, "--cfg-options", "data.test.data_cfg.frame_weight_test=None"],
             "does not say in data.test.data_cfg.frame_weight_test",
         ),
-        ([f"{MPOSE}/2d_kpt_sview_rgb_img/dekr/coco/hrnet_w32_coco_512x512.py"], "chosen and judged among each other"),
         (
             ["mmpose::hand/3d_kpt_sview_rgb_img/internet/interhand3d/res50_interhand3d_all_256x256.py"],
             "three dimensions",

@@ -10,7 +10,19 @@ import torch
 
 pytest.importorskip("poses")
 
-from poses import BOTTOM_UP, CID, CID_OPTIONS, FILMS, FILMS_OPTIONS, RESNET, SMALL, small_config
+from poses import (
+    BOTTOM_UP,
+    CID,
+    CID_OPTIONS,
+    DEKR,
+    DEKR_OPTIONS,
+    FILMS,
+    FILMS_OPTIONS,
+    RESNET,
+    SMALL,
+    small_config,
+    tell_all,
+)
 from reductions import reduced
 
 from mmonnx import cli, loading
@@ -141,12 +153,22 @@ def test_the_key_points_of_films_are_those_of_upstreams_own_inference(tmp_path, 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name,options", [(BOTTOM_UP, SMALL), (CID, CID_OPTIONS)], ids=["associative", "cid"])
+@pytest.mark.parametrize(
+    "name,options",
+    [
+        (BOTTOM_UP, SMALL),
+        (CID, CID_OPTIONS),
+        (DEKR, DEKR_OPTIONS),
+        (DEKR.replace("512x512", "512x512_multiscale"), DEKR_OPTIONS),
+    ],
+    ids=["associative", "cid", "dekr", "dekr of several scales"],
+)
 def test_people_who_are_found_in_whole_pictures(tmp_path, name, options):
     """Pictures of three sizes, whose true people are in part those that the model itself finds."""
     from mmpose.apis import inference_bottom_up_pose_model
+    from mmpose.datasets import DatasetInfo
 
-    sizes = {"image_size": 64, "base_size": 32}
+    sizes = {"image_size": 64, "base_size": 32, "heatmap_size": [16, 32]}
     size = {f"{part}data_cfg.{key}": sizes[key] for part in ("", "data.test.") for key in sizes}
     data = {"data.test.ann_file": str(tmp_path / "true.json"), "data.test.img_prefix": f"{tmp_path}/"}
     config = small_config(name, tmp_path, {**copy.deepcopy(options), **data, **size})
@@ -155,6 +177,10 @@ def test_people_who_are_found_in_whole_pictures(tmp_path, name, options):
     torch.save({"state_dict": model.state_dict(), "meta": {}}, checkpoint)
     model.cfg = loading.read(config)[1]
     model.test_cfg["flip_test"] = False
+    for step in model.cfg.test_pipeline:  # of several scales its own is run
+        if "test_scale_factor" in step:
+            step.update(test_scale_factor=[1], base_length=64)
+    tell_all(model, DatasetInfo(model.cfg.data.test.dataset_info))
     random, images, marks = np.random.RandomState(0), [], []
     for number, picture in enumerate(photographs()[:3]):
         picture = cv2.resize(picture, (96 + 16 * number, 80))

@@ -17,7 +17,7 @@ from mmpose.apis import inference_bottom_up_pose_model, inference_top_down_pose_
 from mmpose.core.post_processing import group, oks_nms
 from mmpose.datasets import DatasetInfo
 from munkres import Munkres
-from poses import BOTTOM_UP, KINDS, RESNET, SMALL, small_config
+from poses import BOTTOM_UP, CID, CID_OPTIONS, DEKR, DEKR_OPTIONS, KINDS, RESNET, SMALL, small_config, tell_all
 
 from mmonnx import cli
 from mmonnx.loading import LoadOptions
@@ -198,3 +198,29 @@ def test_all_people_of_a_picture(tmp_path, monkeypatch, fixed):
     apart = np.abs(theirs[:, None] - found.keypoints[None]).max((2, 3)).min(1)
     assert (apart < 0.02).mean() > 0.8  # of random maps some are ties
     assert estimator.draw(picture, found).shape == picture.shape
+
+
+@pytest.mark.parametrize(
+    "name,options",
+    [(DEKR, DEKR_OPTIONS), pytest.param(CID, CID_OPTIONS, marks=pytest.mark.long)],
+    ids=["dekr", "cid"],
+)
+@pytest.mark.parametrize("size", [(192, 128), (150, 230)], ids=str)
+def test_people_whom_the_network_finds(tmp_path, monkeypatch, name, options, size):
+    """Those who were found twice are told as upstream's own function tells them, and the best one is first."""
+    monkeypatch.setattr(np, "int", int, raising=False)  # which numpy had until 1.24
+    sizes = {"image_size": 128, "heatmap_size": [32, 64]}
+    more = {f"{part}data_cfg.{key}": sizes[key] for part in ("", "data.test.") for key in sizes}
+    path, model, info = make(tmp_path, name, {**options, **more}, (128, 192), dynamic=True)
+    tell_all(model, info)
+    estimator, picture = open_model(path, "cpu"), cv2.resize(photographs()[1], size)
+    assert isinstance(estimator, BottomUpPoseEstimator)
+    expected, _ = inference_bottom_up_pose_model(model, picture, dataset_info=info)
+    found = estimator(picture)
+    assert len(found.keypoints) == len(expected) > 2
+    apart = np.abs(found.keypoints - np.array([one["keypoints"] for one in expected]))
+    assert (apart > 0.02).mean() <= (0.01 if name == CID else 0.0)  # of random maps some are ties
+    np.testing.assert_allclose(found.scores, [one["score"] for one in expected], atol=1e-4)
+    drawn = vis_pose_result(model, picture, expected, dataset_info=info, kpt_score_thr=0.05)
+    different = (estimator.draw(picture, found, 0.05) != drawn).any(-1).mean()
+    assert different <= (0.01 if name == CID else 0.0) and (drawn != picture).mean() > 0.001

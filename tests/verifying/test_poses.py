@@ -35,6 +35,30 @@ def test_a_key_point_elsewhere_is_wrong_and_so_is_another_score():
     assert not match(expected, Poses(expected.keypoints * np.nan)).ok
 
 
+def crowd(*changes, order=(0, 1, 2)):
+    """Three people whose key points are no best places of heats, with scores of their own; of changed ones."""
+    random = np.random.RandomState(0)
+    keypoints, scores = random.rand(3, 7, 3).astype(np.float32), np.array([0.5, 0.3, 0.2], np.float32)
+    keypoints[..., :2] *= 100
+    for person, away in changes:
+        scores[person] += away
+    return Poses(keypoints[list(order)], scores=scores[list(order)])
+
+
+def test_another_score_of_a_person_is_wrong_and_is_not_excused_by_runs_in_which_people_change_places():
+    assert match(crowd(), crowd((1, 1e-5))).ok
+    found = match(crowd(), crowd((1, 0.01)))
+    assert not found.ok and "people's scores" in found.unmatched[0]
+    noise = noise_of(crowd())
+    noise.add(crowd(order=(1, 0, 2)))
+    assert match(crowd(), crowd(order=(1, 0, 2)), noise=noise).ok
+    assert not match(crowd(), crowd((1, 0.01)), noise=noise).ok
+    assert not match(crowd(), crowd((1, 0.01), order=(1, 0, 2)), noise=noise).ok
+    assert not match(crowd(), crowd(order=(0, 2, 1)), noise=noise).ok
+    noise.add(crowd((1, 0.006)))
+    assert match(crowd(), crowd((1, 0.01)), noise=noise).ok
+
+
 @pytest.mark.parametrize("gap,ok", [(1e-6, True), (1e-3, False)])
 def test_a_tie_of_pytorchs_own_heats_may_fall_elsewhere(gap, ok):
     expected = poses()

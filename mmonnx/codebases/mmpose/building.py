@@ -10,12 +10,11 @@ from torch import nn
 
 from ...loading import Codebase, LoadOptions, Task, build, check_device, sample_images, test_pipeline
 from ...support import InputError
-from . import bottom_up, films, one_stage, top_down
+from . import bottom_up, dekr, films, one_stage, top_down
 from .keypoints import describe, image_size, norm_of
 
 DEFAULT_SHAPE = (256, 192)
 """(height, width) where the config says nothing of a size, as upstream's own tool has it."""
-_OF_OFFSETS = "DisentangledKeypointRegressor"
 _OTHERS = {
     "PoseLifter": "it lifts key points to three dimensions",
     "ParametricMesh": "it gives a mesh",
@@ -25,8 +24,8 @@ _OTHERS = {
     "VoxelCenterDetector": "it takes voxels of several views",
     "GestureRecognizer": "it says what gesture a film shows",
     films.KIND: "its config does not say in data.test.data_cfg.frame_weight_test what each frame of a film counts",
-    _OF_OFFSETS: "its poses are chosen and judged among each other, by code outside of its network; with "
-    "--skip-postprocess the file gives its maps of heat and of offsets",
+    dekr.KIND: "it judges people by the links between their key points, of which no dataset_info of its config says; "
+    "with --skip-postprocess the file gives its maps of heat and of offsets",
 }
 """What other models of mmpose's do, by their classes' names."""
 
@@ -43,7 +42,9 @@ def build_task(codebase: Codebase, config: Any, title: str, checkpoint: Optional
         fix = "leave it out; --skip-postprocess gives heat maps"
         raise InputError("--topk and --no-softmax are for classifiers", f"no such option for {title}", fix)
     kind = str(config.model.type)
-    known = (kind == _OF_OFFSETS and options.skip_postprocess) or (kind == films.KIND and films.weights_in(config))
+    known = (kind == dekr.KIND and (options.skip_postprocess or dekr.is_known_in(config))) or (
+        kind == films.KIND and films.weights_in(config)
+    )
     if kind in _OTHERS and not known:
         raise _refused(title, f"a {kind}: {_OTHERS[kind]}")
     device = check_device(options.device)
@@ -76,7 +77,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
     options = replace(options, shape=options.shape or DEFAULT_SHAPE)
     if is_top_down(model):
         return top_down.make_task(model, title, norm, options)
-    if is_bottom_up(model) or (options.skip_postprocess and type(model).__name__ == _OF_OFFSETS):
+    if is_bottom_up(model) or (options.skip_postprocess and dekr.is_one(model)):
         return bottom_up.make_task(model, title, norm, options)
     if one_stage.is_one(model):
         return one_stage.make_task(model, title, norm, options)
@@ -109,7 +110,7 @@ def _is_other(model: Any) -> bool:
 def _refused(title: str, what: str) -> InputError:
     return InputError(
         f"{title} is {what}",
-        "a TopDown, an AssociativeEmbedding or a CID of mmpose, or a model that inherits from one",
+        "a TopDown, an AssociativeEmbedding, a CID or a DEKR of mmpose, or a model that inherits from one",
         "export its network: give it to mmonnx.export as a plain module",
     )
 
@@ -120,6 +121,8 @@ def _built(config: Any) -> nn.Module:
         model: nn.Module = importlib.import_module("mmpose.models").build_posenet(config.model)
     if films.is_of_films(model):
         films.give_weights_of_frames(model, films.weights_in(config))
+    if dekr.is_one(model):
+        dekr.give_meta(model, config)
     return model
 
 

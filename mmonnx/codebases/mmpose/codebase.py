@@ -9,7 +9,7 @@ from torch import nn
 
 from ...environment import compat
 from ...loading import LoadOptions, OpenMMLabCodebase, Task, seeded
-from . import building, films
+from . import building, dekr, films
 from .keypoints import describe
 from .rules import RULES
 
@@ -48,10 +48,16 @@ class MMPose(OpenMMLabCodebase):
         config: Any = None,
     ) -> Any:
         """Load a checkpoint, or draw weights; see ``Codebase.give_weights``."""
-        if checkpoint is None and films.is_of_films(model):
+        stir = films.stir if films.is_of_films(model) else dekr.stir if dekr.is_one(model) else None
+        if checkpoint is None and stir is not None:
             with seeded(options.seed):
-                films.stir(model)
-        return super().give_weights(model, checkpoint, options, run, config)
+                stir(model)
+        if checkpoint is not None and dekr.is_one(model):
+            dekr.forget_second(model)
+        loaded = super().give_weights(model, checkpoint, options, run, config)
+        if checkpoint is not None and dekr.is_one(model):
+            dekr.check_second(model, checkpoint)
+        return loaded
 
     def owns_model(self, model: nn.Module) -> bool:
         """Whether it inherits from mmpose's base class."""

@@ -9,7 +9,7 @@ import torch
 from ...environment import compat
 from ...evaluation import Batch, Evaluator, FirstSets, Group, OnnxFile
 from ...loading import Task
-from ...runtime import Crop, Grouping, Poses
+from ...runtime import Crop, Grouping, Poses, are_there
 from ...support import InputError
 from .films import KIND, weights_in, weights_of_frames
 from .module import one_pass
@@ -100,7 +100,7 @@ class PoseEvaluator(Evaluator):
 
         def run(group: Group) -> List[Any]:
             if _AUGMENTED in group.metas[0]:  # pictures of several people, of which upstream takes one at a time
-                pairs = zip(group.images.to(device), group.metas)
+                pairs = zip(group.images.to(device), map(_of_one_scale, group.metas))
                 with torch.no_grad(), one_pass(model):
                     return [model(return_loss=False, img=image[None], img_metas=[meta]) for image, meta in pairs]
             images = group.images.to(device)
@@ -128,11 +128,11 @@ class PoseEvaluator(Evaluator):
 
 def _people(file: OnnxFile, meta: Mapping[str, Any], udp: bool) -> Dict[str, Any]:
     """What upstream's own inference gives of one picture of several people, by a file's maps or key points."""
-    picture = np.asarray(meta[_AUGMENTED][0], np.float32)
+    picture = np.asarray(_of_one_scale(meta)[_AUGMENTED][0], np.float32)
     size = (picture.shape[2], picture.shape[3])
     (outputs,) = file(picture, size)
     if "keypoints" in outputs:
-        there, places = outputs["scores"] >= 0, file.size or size
+        there, places = are_there(outputs["scores"]), file.size or size
         poses, scores = outputs["keypoints"][there], outputs["scores"][there]
     else:
         heats = outputs["heatmaps"].astype(np.float32)
@@ -142,6 +142,13 @@ def _people(file: OnnxFile, meta: Mapping[str, Any], udp: bool) -> Dict[str, Any
     rows = np.concatenate([poses, np.zeros_like(poses[..., :1])], 2)  # upstream has the tags beside the scores
     rows[..., :2] = crop.in_picture(rows[..., :2], places)
     return {"preds": list(rows), "scores": scores.tolist(), "image_paths": [meta["image_file"]], "output_heatmap": None}
+
+
+def _of_one_scale(meta: Mapping[str, Any]) -> Dict[str, Any]:
+    """The meta data of a picture that is run in its own scale alone, or in its greatest where that is none of them."""
+    scales = sorted(meta["test_scale_factor"], reverse=True)
+    scale = 1 if 1 in scales else scales[0]
+    return {**meta, "test_scale_factor": [scale], _AUGMENTED: [meta[_AUGMENTED][scales.index(scale)]]}
 
 
 def _result(pose: np.ndarray, meta: Dict[str, Any]) -> Dict[str, Any]:

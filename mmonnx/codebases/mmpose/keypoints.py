@@ -20,22 +20,32 @@ def describe(task: Task, config: Any) -> None:
         config: the model's.
     """
     task.classes, task.palette, task.skeleton = names_of(dataset_info(config))
-    task.grouping = grouping_of(config)
+    task.grouping = grouping_of(config, found="scores" in task.output_names)
     steps = transforms(config)
     task.pipeline = from_config(steps, task.channels) if steps else None
-    asked = augmentation(config)
+    asked = [*scales_of(config), *filter(None, [augmentation(config)])]
     if asked:
-        task.notes.append(f"{AUGMENTED} ({asked}): the file is, and is compared with, one pass")
+        task.notes.append(f"{AUGMENTED} ({', '.join(asked)}): the file is, and is compared with, one pass")
 
 
-def grouping_of(config: Any) -> Optional[Dict[str, Any]]:
-    """How the maps of a config's model are grouped, by the fields of ``runtime.Grouping``; None for no such maps."""
+def scales_of(config: Any) -> List[str]:
+    """In how many scales a config wants a picture of several people to be run, in words; empty for one."""
+    scales = (find_transform(test_pipeline(config), "BottomUpGetImgSize") or {}).get("test_scale_factor", ())
+    return [f"{len(scales)} scales"] if len(scales) > 1 else []
+
+
+def grouping_of(config: Any, found: bool) -> Optional[Dict[str, Any]]:
+    """How the maps of a config's model are grouped, by the fields of ``runtime.Grouping``; None for no such maps.
+
+    Args:
+        found: the network finds the people, and who was found twice is all that is to be told.
+    """
     settings = config.model.get("test_cfg") or {}
-    if "tag_threshold" not in settings:
+    if "tag_threshold" not in settings and not found:
         return None
-    known = {one.name for one in fields(Grouping)}
-    found = {name: settings[name] for name in settings if name in known}
-    return {**found, "sigmas": [float(sigma) for sigma in dataset_info(config).get("sigmas", ())]}
+    known = {one.name for one in fields(Grouping)} if not found else ()
+    given = {name: settings[name] for name in settings if name in known}
+    return {**given, "sigmas": [float(sigma) for sigma in dataset_info(config).get("sigmas", ())]}
 
 
 def dataset_info(config: Any) -> Mapping[str, Any]:
@@ -55,9 +65,14 @@ def names_of(info: Mapping[str, Any]) -> Tuple[List[str], List[List[int]], List[
     return list(numbers), [_red_first(point.get("color", _PLAIN)) for point in points], lines
 
 
+def set_of(config: Any) -> Mapping[str, Any]:
+    """The ``data_cfg`` of a config's test set; empty for none."""
+    return _test(config).get("data_cfg") or config.get("data_cfg") or {}
+
+
 def image_size(config: Any) -> Optional[Tuple[int, int]]:
     """(width, height) of the crops that a config has its pictures cut to; None where it does not say."""
-    found = (_test(config).get("data_cfg") or config.get("data_cfg") or {}).get("image_size")
+    found = set_of(config).get("image_size")
     if found is None:
         return None
     width, height = [int(found)] * 2 if isinstance(found, (int, float)) else (int(side) for side in found)

@@ -16,8 +16,9 @@ from ...loading import (
     Task,
 )
 from ...rewriting import current
-from ...runtime import Poses
+from ...runtime import Poses, are_there
 from ...support import InputError
+from . import dekr
 from .inputs import name_axes
 from .module import one_pass
 from .tasks import pose_task
@@ -45,14 +46,15 @@ class PeopleModule(nn.Module):
         context = current()
         assert context is not None  # it is called inside ``rewriting``
         context.start(input)
+        metas = [dekr.meta_of(self.model)] if dekr.is_one(self.model) else []
         with one_pass(self.model):
-            found = self.model(img=input, img_metas=[], return_loss=False)
+            found = self.model(img=input, img_metas=metas, return_loss=False)
         return found["preds"], found["scores"]
 
 
 def is_one(model: Any) -> bool:
-    """Whether a model, or one of those that it inherits from, is a CID."""
-    return any(base.__name__ == KIND for base in type(model).__mro__)
+    """Whether a model, or one of those that it inherits from, is a CID, or a DEKR of which all is known."""
+    return any(base.__name__ == KIND for base in type(model).__mro__) or (dekr.is_one(model) and dekr.is_known(model))
 
 
 def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], options: LoadOptions) -> Task:
@@ -75,7 +77,7 @@ def make_task(model: nn.Module, title: str, norm: Optional[Dict[str, Any]], opti
         module=PeopleModule(model),
         output_names=_NAMES,
         network=lambda image: network.backbone(image)[0],
-        predict=partial(_predict, model),
+        predict=partial(dekr.predict if dekr.is_one(model) else _predict, model),
         read=_read,
     )
     name_axes(task, options, maps=False)
@@ -117,5 +119,5 @@ def _kept(head: nn.Module, heats: List[Any]) -> Iterator[None]:
 
 
 def _read(outputs: Dict[str, np.ndarray]) -> List[Poses]:
-    pairs = zip(outputs["keypoints"], outputs["scores"])
-    return [Poses(poses[scores >= 0], scores=scores[scores >= 0]) for poses, scores in pairs]
+    pairs = zip(outputs["keypoints"], map(are_there, outputs["scores"]), outputs["scores"])
+    return [Poses(poses[there], scores=scores[there]) for poses, there, scores in pairs]

@@ -14,6 +14,10 @@ _LOGIT = 0.5
 _AWAY = 0.2
 """The same of where a key point is, as a share of the picture's width and height."""
 
+_TURNED = 0.5
+"""The same of what turns, stretches and moves the taps of a deformable layer, in places of a map."""
+_JUDGED = 0.25
+"""The same of how likely a pose is right, from 0 to 1."""
 _WARPED = 0.5
 """The same of how far heats are moved from frame to frame, in places of their maps."""
 
@@ -24,6 +28,9 @@ RULES = (
     CONTEXT,
     Rule(re.compile(r"keypoint_head\.\w*final_layers?(\.\d+)*$"), _HEAT),
     Rule(re.compile(r"keypoint_head\.predict_layers\.\d+\.conv_layers\.1\.conv$"), _HEAT_OF_BYTES),
+    Rule(re.compile(r"keypoint_head\.offset_conv_layers\.\d+\.transform_matrix_conv$"), _TURNED),
+    Rule(re.compile(r"keypoint_head\.heatmap_conv_layers\.2$"), _HEAT),
+    Rule(re.compile(r"rescore_net\.l3$"), _JUDGED, bias=0.5),
     Rule(re.compile(r"keypoint_head\.fc$"), _AWAY, bias=0.5),
     Rule(re.compile(r"keypoint_head\.(keypoint_center_conv|[cs]_attn\.(atn|conv)|fuse_attn|heatmap_conv)$"), _LOGIT),
 )

@@ -155,22 +155,31 @@ def logits_of(result: LabelMap) -> np.ndarray:
     return np.concatenate([-over / 2, over / 2])
 
 
+def scores_of(poses: Poses) -> Tuple[np.ndarray, np.ndarray]:
+    """The scores of key points (n, K), and of whole poses (n,), which are 0 where there are none, as float64."""
+    points = poses.keypoints[..., 2].astype(np.float64)
+    return points, np.zeros(len(points)) if poses.scores is None else poses.scores.astype(np.float64)
+
+
 class PoseNoise:
     """The noise of one image's key points.
 
     Attributes:
         moved: (n, K) how far each key point moved at most, in pixels, where it stayed the same one.
         farthest: (n, K) how far it moved at most, wherever to.
-        score: how far a score moved at most.
+        score: how far a key point's score moved at most; of one that is chosen by heats wherever to, else where it
+            stayed the same one: with another pose in its place it says nothing of roundings.
+        person: how far a whole pose's did that stayed the same one.
     """
 
     def __init__(self, expected: Poses) -> None:
         self._expected = expected
         self._heats = None if expected.heats is None else np.zeros(expected.heats.shape)
         self._places: List[np.ndarray] = []
+        self._scores: List[Tuple[np.ndarray, np.ndarray]] = []
         self.moved = np.zeros(expected.keypoints.shape[:2])
         self.farthest = np.zeros(expected.keypoints.shape[:2])
-        self.score = 0.0
+        self.score = self.person = 0.0
 
     def add(self, again: Poses) -> None:
         """Take a further run's key points into account."""
@@ -180,8 +189,13 @@ class PoseNoise:
         apart = gaps[..., :2].max(-1)
         self.farthest = np.maximum(self.farthest, apart)
         self.moved = np.where(apart <= _SAME.box, np.maximum(self.moved, apart), self.moved)
-        self.score = max(self.score, float(gaps[..., 2].max(initial=0.0)))
+        same = apart <= _SAME.box
+        points, people = (np.abs(one - other) for one, other in zip(scores_of(again), scores_of(self._expected)))
+        counted = points if self._heats is not None else points[same]
+        self.score = max(self.score, float(counted.max(initial=0.0)))
+        self.person = max(self.person, float(people[same.all(1)].max(initial=0.0)))
         self._places.append(again.keypoints[..., :2])
+        self._scores.append(scores_of(again))
         if self._heats is not None and again.heats is not None and again.heats.shape == self._heats.shape:
             self._heats = np.maximum(self._heats, np.abs(again.heats - self._expected.heats))
 
@@ -189,6 +203,17 @@ class PoseNoise:
         """(n, K, 2) bool, the coordinates that a further run gives as well."""
         runs = [np.abs(places - other) <= np.maximum(tolerance, self.moved)[..., None] for other in self._places]
         return np.any(runs, axis=0) if runs else np.zeros(places.shape, bool)
+
+    def nearest(self, actual: Poses, tolerance: float) -> Tuple[np.ndarray, np.ndarray]:
+        """How far the scores of key points (n, K), and of poses (n,), are from those of a further run that has them
+        at the same places; endless where none has."""
+        ours = scores_of(actual)
+        found = np.full(ours[0].shape, np.inf), np.full(ours[1].shape, np.inf)
+        for places, theirs in zip(self._places, self._scores):
+            there = (np.abs(actual.keypoints[..., :2] - places).max(-1) <= np.maximum(tolerance, self.moved)).all(1)
+            for least, one, other in zip(found, ours, theirs):
+                least[there] = np.minimum(least, np.abs(one - other))[there]
+        return found
 
     def heat(self, row: int, point: int) -> float:
         """How far the heats of a key point's map moved at most."""

@@ -6,15 +6,16 @@ import numpy as np
 
 from ...runtime import Poses
 from .arrays import unlike
-from .noise import PoseNoise
+from .noise import PoseNoise, scores_of
 from .types import MAX_LINES, NOISE_MARGIN, Match, Tolerances
 
+_SCORED = "scores", "people's scores"
 _TWO = 2
 """A tie is of two heats, each of which is as far off as a tie may be wide."""
 
 
 def match_poses(expected: Poses, actual: Poses, tolerances: Tolerances, noise: Optional[PoseNoise] = None) -> Match:
-    """Compare key points in pixels, each with its own counterpart, and their scores as shares of the greatest.
+    """Compare key points in pixels, each with its own counterpart, and scores as shares of the greatest.
 
     A key point may be elsewhere where PyTorch's own heats of the two places are equal but for roundings, as shares of
     the heats' range or as PyTorch's further runs show them; where one of these has it there; or where it moves as far
@@ -94,11 +95,15 @@ def _scores(
     expected: Poses, actual: Poses, tolerances: Tolerances, noise: Optional[PoseNoise]
 ) -> Tuple[float, float, List[str]]:
     """How far scores are apart at most, how far they may be where the tolerance does not serve, what is wrong."""
-    ours, theirs = expected.keypoints[..., 2].astype(np.float64), actual.keypoints[..., 2]
-    difference = float(np.abs(ours - theirs).max(initial=0.0))
-    usual = tolerances.score * float(np.abs(ours).max(initial=0.0))
-    allowed = max(usual, NOISE_MARGIN * noise.score if noise is not None else 0.0)
-    lines = []
-    if not difference <= allowed:
-        lines.append(f"scores: differ by {difference:.2g}, at most {allowed:.2g} is right")
-    return difference, allowed if difference > usual else 0.0, lines
+    points, people = (np.abs(one - other) for one, other in zip(scores_of(expected), scores_of(actual)))
+    again = (points, people) if noise is None else noise.nearest(actual, tolerances.box)
+    moved = (0.0, 0.0) if noise is None else (noise.score, noise.person)
+    greatest, beyond, lines = 0.0, 0.0, []
+    for what, ours, gaps, nearest, own in zip(_SCORED, scores_of(expected), (points, people), again, moved):
+        difference = float(gaps.max(initial=0.0))
+        usual = tolerances.score * float(np.abs(ours).max(initial=0.0))
+        allowed = max(usual, NOISE_MARGIN * own)
+        if not (np.minimum(gaps, nearest) <= allowed).all():
+            lines.append(f"{what}: differ by {difference:.2g}, at most {allowed:.2g} is right")
+        greatest, beyond = max(greatest, difference), max(beyond, allowed if difference > usual else 0.0)
+    return greatest, beyond, lines

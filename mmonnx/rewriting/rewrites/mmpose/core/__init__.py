@@ -1,5 +1,5 @@
 """Stand-ins; the tree mirrors upstream."""
 
-from .post_processing import POSE_MAPS
+from .post_processing import POSE_MAPS, decoded, heats_at, nearby_joints_nms
 
-__all__ = ["POSE_MAPS"]
+__all__ = ["POSE_MAPS", "decoded", "heats_at", "nearby_joints_nms"]
