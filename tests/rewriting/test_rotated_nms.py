@@ -1,6 +1,11 @@
 """Suppression of rotated boxes in standard operators, against greedy suppression by clipped polygons."""
 
+import json
+from pathlib import Path
+
+import bodies
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from bodies import every_opset, run_body
@@ -54,6 +59,35 @@ def test_many_chunks_and_a_limit():
         mine = whole[group[whole] == number]
         assert bounded[group[bounded] == number][:60].tolist() == mine[:60].tolist()
     assert len(bounded) < len(whole)
+
+
+@pytest.mark.parametrize("limit, late", [(0, 256), (60, 256), (60, 1500), (500, 256), (5000, 256)])
+def test_it_ends_where_every_group_has_enough(limit, late, monkeypatch, tmp_path):
+    """Of two groups, one of which has few boxes, the last of them early or late; a turn is of 256."""
+    boxes = crowd(2048, 3, extent=2500.0)
+    group = torch.zeros(len(boxes), dtype=torch.long)
+    group[:late:100] = 1
+    options, given = onnxruntime.SessionOptions(), {}
+    options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
+
+    def profiled(model, inputs):
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        feeds = {one.name: value.numpy() for one, value in zip(session.get_inputs(), inputs)}
+        found = session.run(None, feeds)
+        events = json.loads(Path(session.end_profiling()).read_text())
+        kernels = [one for one in events if one["name"].endswith("_kernel_time")]
+        given["turns"] = sum(one["args"]["op_name"] == "ScatterND" for one in kernels)
+        return found
+
+    monkeypatch.setattr(bodies, "run", profiled)
+    found = torch.tensor(body(11, boxes, group, threshold=0.1, limit=limit))
+    whole, turns = rotated_nms(boxes, group, 0.1), 0
+    for number in (0, 1):
+        ours, all_of_them = (rows[group[rows] == number] for rows in (found, whole))
+        assert ours[: limit or None].tolist() == all_of_them[: limit or None].tolist()
+        enough = all_of_them[limit - 1] if 0 < limit <= len(all_of_them) else (group == number).nonzero()[-1]
+        turns = max(turns, int(enough) // 256 + 1)
+    assert given["turns"] == (turns if limit else 8)
 
 
 def test_none_one_and_no_threshold():

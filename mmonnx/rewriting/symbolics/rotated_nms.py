@@ -121,6 +121,7 @@ def _overlaps(body: Body, one: _Boxes, two: _Boxes, threshold: float) -> Value:
 def _write(body: Body, boxes: Value, group: Value, threshold: float, limit: int) -> Value:
     count, table = body.size(boxes, 0), _columns(body, boxes)
     chunks = body.op("Div", body.squeeze(count, 0) + (_CHUNK - 1), _CHUNK)
+    member = _members(body, group) if limit > _NO_LIMIT else None
 
     def step(turn: Value, kept: Value) -> Sequence[Any]:
         start = body.unsqueeze(turn * _CHUNK, 0)
@@ -131,23 +132,38 @@ def _write(body: Body, boxes: Value, group: Value, threshold: float, limit: int)
         earlier = body.op("Less", body.unsqueeze(rows, 1), mine)
         same = body.op("Equal", body.unsqueeze(body.op("Gather", group, rows), 1), body.op("Gather", group, mine))
         met = earlier & same
-        conflict = _conflict(body, table, rows, mine, met, threshold)
         # those kept before, as a row; of the chunk nobody knows yet
         settled = body.cast(body.op("Less", rows, start), "float")
         settled = body.unsqueeze(settled, 0)
-        gone = body.op("MatMul", settled, conflict) > 0.0
+        full = None
         if limit > _NO_LIMIT:
             full = body.op("MatMul", settled, body.cast(met, "float")) > limit - 0.5
-            gone = gone | full
+            met = met & ~full
+        conflict = _conflict(body, table, rows, mine, met, threshold)
+        gone = body.op("MatMul", settled, conflict) > 0.0
+        gone = gone if full is None else gone | full
         taken = body.op("Where", gone, 0.0, 1.0)  # (1, R)
         inner = body.slice(conflict, 0, body.size(before, 0), body.size(rows, 0))
         found = body.squeeze(_fixed_point(body, inner, taken), 0)
         following = [body.slice(kept, 0, 0, start), found, body.slice(kept, 0, start + _CHUNK, count)]
-        return [body.op("Concat", *following, axis=0)], []
+        kept = body.op("Concat", *following, axis=0)
+        if member is None:
+            return [kept], []
+        later = body.cast(number > start + (_CHUNK - 1), "float")
+        left, coming = (body.op("MatMul", body.unsqueeze(one, 0), member) for one in (kept, later))
+        lacking = body.op("Min", body.op("Sub", float(limit), left), coming)  # of each group
+        return [kept], [], body.op("ReduceMax", lacking, keepdims=0) > 0.0
 
     zeros = body.op("Mul", table.x, 0.0)
     (kept,) = body.loop(chunks, [("float[k]", zeros)], step)
     return body.squeeze(body.op("NonZero", kept), 0)
+
+
+def _members(body: Body, group: Value) -> Value:
+    """(K, G) float, 1 for the group of each."""
+    last = body.op("ReduceMax", body.cast(body.op("Concat", [0], group, axis=0), "float"), keepdims=0)
+    number = body.op("Range", 0, body.cast(last, "int64") + 1, 1)
+    return body.cast(body.op("Equal", body.unsqueeze(group, 1), number), "float")
 
 
 def _conflict(body: Body, table: _Boxes, rows: Value, mine: Value, met: Value, threshold: float) -> Value:
