@@ -58,7 +58,8 @@ def with_winograd(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> Tu
     if not chosen:
         return model, 0
     shared = Writer("winograd.", opset_of(model))
-    of_image, of_kernel, of_result = (_twice(one) for one in _cook_toom())
+    # of rows and of columns, as one map of flattened tiles
+    of_image, of_kernel, of_result = (np.kron(one, one) for one in _cook_toom())
     maps = shared.constant(of_image.reshape(-1, 1, _SPAN, _SPAN), np.float32)
     back = shared.constant(_by_columns(of_result), np.float32)
     kernels: Dict[str, str] = {}
@@ -156,11 +157,6 @@ def _from_roots(roots: Sequence[Fraction]) -> List[Fraction]:
     for root in roots:
         found = [above - root * below for above, below in zip([Fraction(0), *found], [*found, Fraction(0)])]
     return found
-
-
-def _twice(one: np.ndarray) -> np.ndarray:
-    """A linear map (a, b) of rows and of columns, as one of flattened tiles: (a * a, b * b)."""
-    return np.kron(one, one)
 
 
 def _by_columns(rows: np.ndarray) -> np.ndarray:

@@ -136,8 +136,9 @@ def _write(body: Body, boxes: Value, group: Value, threshold: float, limit: int)
         settled = body.cast(body.op("Less", rows, start), "float")
         settled = body.unsqueeze(settled, 0)
         full = None
-        if limit > _NO_LIMIT:
-            full = body.op("MatMul", settled, body.cast(met, "float")) > limit - 0.5
+        if member is not None:
+            enough = body.op("MatMul", body.unsqueeze(kept, 0), member) > limit - 0.5  # (1, G)
+            full = body.op("Gather", enough, body.op("Gather", group, mine), axis=1)
             met = met & ~full
         conflict = _conflict(body, table, rows, mine, met, threshold)
         gone = body.op("MatMul", settled, conflict) > 0.0
